@@ -1,0 +1,223 @@
+/** Builders: one growing buffer of NDJSON per (tag, hour), written straight into by the inputs. */
+import { MAX_TAG_BYTES } from '../chunk/header.ts';
+import type { Counter, Counters } from './counters.ts';
+
+export const HOUR_MS = 3_600_000;
+/** Where events go whose tag is one too many. */
+export const OVERFLOW_TAG = '_other';
+/** Longest NDJSON line that an input may write, in bytes; longer ones it cuts and marks `"_truncated": true`. */
+export const MAX_LINE_BYTES = 512 * 1024;
+
+const INITIAL_BYTES = 64 * 1024;
+/** Empty buffers kept for the next hour's or tag's builder. */
+const POOLED = 4;
+
+export interface BuilderLimits {
+  /** Raw bytes at which a builder is full and its lines become a chunk at once. */
+  readonly chunkBytes: number;
+  readonly maxTags: number;
+  /** Event times older or further ahead than this, in milliseconds, count as absurd. */
+  readonly maxPast: number;
+  readonly maxFuture: number;
+}
+
+export const DEFAULT_BUILDER_LIMITS: BuilderLimits = {
+  chunkBytes: 1536 * 1024,
+  maxTags: 1000,
+  maxPast: 30 * 24 * HOUR_MS,
+  maxFuture: 24 * HOUR_MS,
+};
+
+/**
+ * Collects the lines of one tag and hour. To add one: `reserve`, write at `buffer[length]`, `commit`. `buffer` and
+ * `length` may be others after each of the two calls.
+ */
+export class Builder {
+  readonly tag: string;
+  readonly hour: number;
+  buffer: Buffer;
+  /** Bytes of whole lines in `buffer`. */
+  length = 0;
+  events = 0;
+  /** Earliest and latest time of the lines, milliseconds since 1970. */
+  firstTime = Number.POSITIVE_INFINITY;
+  lastTime = 0;
+  /** Time of the line that is committed next. */
+  time = 0;
+  readonly #full: (builder: Builder) => void;
+  readonly #chunkBytes: number;
+
+  constructor(
+    tag: string,
+    hour: number,
+    buffer: Buffer,
+    chunkBytes: number,
+    full: (builder: Builder) => void,
+  ) {
+    this.tag = tag;
+    this.hour = hour;
+    this.buffer = buffer;
+    this.#chunkBytes = chunkBytes;
+    this.#full = full;
+  }
+
+  /** Makes room for `bytes` more behind `length`. */
+  reserve(bytes: number): void {
+    const needed = this.length + bytes;
+    if (needed <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(larger, 0, 0, this.length);
+    this.buffer = larger;
+  }
+
+  /** Takes the line, newline included, that was written from `length` to `end`. */
+  commit(end: number): void {
+    this.length = end;
+    this.events++;
+    if (this.time < this.firstTime) this.firstTime = this.time;
+    if (this.time > this.lastTime) this.lastTime = this.time;
+    if (end >= this.#chunkBytes) this.#full(this);
+  }
+
+  /** Empties the builder after its lines went into a chunk. */
+  clear(): void {
+    this.length = 0;
+    this.events = 0;
+    this.firstTime = Number.POSITIVE_INFINITY;
+    this.lastTime = 0;
+  }
+}
+
+/** The builders of one tag. */
+export class TagBuilders {
+  readonly tag: string;
+  readonly #owner: Builders;
+  readonly #hours = new Map<number, Builder>();
+  #last: Builder | null = null;
+
+  constructor(tag: string, owner: Builders) {
+    this.tag = tag;
+    this.#owner = owner;
+  }
+
+  /**
+   * The builder for an event of this time. An absurd time is counted, and the event goes to the hour of its arrival.
+   *
+   * @param time milliseconds since 1970
+   */
+  at(time: number): Builder {
+    const plausible = this.#owner.plausible(time);
+    const hour = Math.floor(plausible / HOUR_MS);
+    let builder = this.#last;
+    if (builder === null || builder.hour !== hour) {
+      builder = this.#hours.get(hour) ?? null;
+      if (builder === null) {
+        builder = this.#owner.create(this.tag, hour);
+        this.#hours.set(hour, builder);
+      }
+      this.#last = builder;
+    }
+    builder.time = plausible;
+    return builder;
+  }
+
+  builders(): IterableIterator<Builder> {
+    return this.#hours.values();
+  }
+
+  forget(builder: Builder): void {
+    this.#hours.delete(builder.hour);
+    if (this.#last === builder) this.#last = null;
+  }
+}
+
+/** All builders of an agent. */
+export class Builders {
+  readonly #limits: BuilderLimits;
+  readonly #now: () => number;
+  readonly #full: (builder: Builder) => void;
+  readonly #tags = new Map<string, TagBuilders>();
+  readonly #pool: Buffer[] = [];
+  readonly #absurd: Counter;
+  readonly #overflow: Counter;
+  #earliest = 0;
+  #latest = 0;
+
+  /**
+   * @param full called inside `commit` with a builder that has reached `chunkBytes`; must leave it empty
+   * @param now milliseconds since 1970
+   */
+  constructor(
+    limits: BuilderLimits,
+    now: () => number,
+    counters: Counters,
+    full: (builder: Builder) => void,
+  ) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#full = full;
+    this.#absurd = counters.counter('tailrace_agent_absurd_times_total');
+    this.#overflow = counters.counter('tailrace_agent_tag_overflows_total');
+    this.refresh();
+  }
+
+  /**
+   * The builders of a tag; keep the result for as long as the source has the tag. Beyond `maxTags` it is that of
+   * `_other`, and each such call is counted.
+   */
+  tag(tag: string): TagBuilders {
+    const known = this.#tags.get(tag);
+    if (known) return known;
+    let name = tag;
+    if (this.#tags.size >= this.#limits.maxTags || Buffer.byteLength(tag) > MAX_TAG_BYTES) {
+      this.#overflow.value++;
+      name = OVERFLOW_TAG;
+      const overflow = this.#tags.get(name);
+      if (overflow) return overflow;
+    }
+    const builders = new TagBuilders(name, this);
+    this.#tags.set(name, builders);
+    return builders;
+  }
+
+  /** Moves the window of plausible times on: called at each seal, not at each event. */
+  refresh(): void {
+    const now = this.#now();
+    this.#earliest = now - this.#limits.maxPast;
+    this.#latest = now + this.#limits.maxFuture;
+  }
+
+  /** `time` when it is plausible, now when it is not. */
+  plausible(time: number): number {
+    if (time >= this.#earliest && time <= this.#latest) return time;
+    this.#absurd.value++;
+    return this.#now();
+  }
+
+  create(tag: string, hour: number): Builder {
+    const buffer = this.#pool.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    return new Builder(tag, hour, buffer, this.#limits.chunkBytes, this.#full);
+  }
+
+  /** The builders that have lines, in a stable order; empty ones of hours gone by are let go. */
+  *filled(): Generator<Builder> {
+    const hour = Math.floor(this.#now() / HOUR_MS);
+    for (const tag of this.#tags.values()) {
+      for (const builder of tag.builders()) {
+        if (builder.events > 0) {
+          yield builder;
+        } else if (builder.hour !== hour) {
+          tag.forget(builder);
+          if (this.#pool.length < POOLED) this.#pool.push(builder.buffer);
+        }
+      }
+    }
+  }
+
+  /** Bytes of lines that are in no chunk yet. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const tag of this.#tags.values()) for (const builder of tag.builders()) bytes += builder.length;
+    return bytes;
+  }
+}
