@@ -1,0 +1,166 @@
+/**
+ * Child processes as everything in local/ starts them: output to a log file, readiness told over the IPC channel,
+ * ended by pid, and an end that nobody asked for made known.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { TailraceError } from '../chunk/errors.ts';
+
+export interface ChildOptions {
+  /** How people call it: `Kinesis`, `consumer`. */
+  readonly name: string;
+  /** Arguments for the Node that runs this process, the script first among them. */
+  readonly args: readonly string[];
+  /** Where standard output and error go, appended. */
+  readonly logFile: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** What a child says over IPC once it serves. */
+export interface ReadyMessage {
+  readonly ready: true;
+  readonly port: number;
+}
+
+/** What a child says over IPC when it can't start. */
+export interface FailedMessage {
+  readonly failed: string;
+}
+
+/** How a child ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class Child {
+  readonly name: string;
+  readonly logFile: string;
+  readonly process: ChildProcess;
+  /** Resolves at the end, whoever brought it about. */
+  readonly exited: Promise<Exit>;
+  #stopping = false;
+  #exit: Exit | null = null;
+
+  constructor(options: ChildOptions) {
+    this.name = options.name;
+    this.logFile = options.logFile;
+    fs.mkdirSync(path.dirname(options.logFile), { recursive: true });
+    const log = fs.openSync(options.logFile, 'a');
+    try {
+      this.process = spawn(process.execPath, options.args, {
+        // A group of its own: Ctrl-C in the terminal reaches the parent alone, which then stops all in order.
+        detached: true,
+        stdio: ['ignore', log, log, 'ipc'],
+        env: { ...withoutAws(process.env), ...options.env },
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      });
+    } finally {
+      fs.closeSync(log);
+    }
+    this.exited = new Promise((resolve) => {
+      this.process.once('error', () => resolve({ code: null, signal: null }));
+      this.process.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    void this.exited.then((exit) => {
+      this.#exit = exit;
+    });
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0;
+  }
+
+  /** Whether it ended without having been asked to. */
+  get died(): boolean {
+    return this.#exit !== null && !this.#stopping;
+  }
+
+  get exit(): Exit | null {
+    return this.#exit;
+  }
+
+  /**
+   * The port that the child serves on, as soon as it says so.
+   *
+   * @throws TailraceError CHILD_FAILED when it ends or gives up before, with the end of its log
+   */
+  ready(timeoutMs: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(this.failure(`did not start within ${timeoutMs / 1000} s`));
+      }, timeoutMs);
+      this.process.on('message', (message: ReadyMessage | FailedMessage) => {
+        if ('ready' in message) {
+          clearTimeout(timer);
+          resolve(message.port);
+        } else if ('failed' in message) {
+          clearTimeout(timer);
+          reject(new TailraceError('CHILD_FAILED', `${this.name} can't start: ${message.failed}`));
+        }
+      });
+      void this.exited.then((exit) => {
+        clearTimeout(timer);
+        reject(this.failure(describeExit(exit)));
+      });
+    });
+  }
+
+  /** An error that says what became of the child and shows the end of its log. */
+  failure(what: string): TailraceError {
+    const tail = logTail(this.logFile, 20);
+    return new TailraceError(
+      'CHILD_FAILED',
+      `${this.name} ${what}; its log is ${this.logFile}${tail === '' ? '' : ` and ends with:\n${tail}`}`,
+    );
+  }
+
+  /** Asks the child to end and makes it end when it does not within `graceMs`. */
+  async stop(graceMs: number, signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
+    this.#stopping = true;
+    if (this.#exit !== null) return this.#exit;
+    this.process.kill(signal);
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), graceMs);
+    const exit = await this.exited;
+    clearTimeout(timer);
+    return exit;
+  }
+}
+
+/** Whoever starts this may have an AWS account of their own in the environment; it has no part in a local stack. */
+function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')));
+}
+
+export function describeExit(exit: Exit): string {
+  if (exit.signal !== null) return `was ended by ${exit.signal}`;
+  if (exit.code === null) return 'could not be started';
+  return `ended with exit code ${exit.code}`;
+}
+
+/** The last `lines` lines of a log, indented. */
+export function logTail(file: string, lines: number): string {
+  let size: number;
+  let fd: number;
+  try {
+    fd = fs.openSync(file, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    size = fs.fstatSync(fd).size;
+    const bytes = Buffer.alloc(Math.min(size, 16 * 1024));
+    fs.readSync(fd, bytes, 0, bytes.length, size - bytes.length);
+    const text = bytes.toString('utf8').trimEnd();
+    if (text === '') return '';
+    return text
+      .split('\n')
+      .slice(-lines)
+      .map((line) => `  | ${line}`)
+      .join('\n');
+  } finally {
+    fs.closeSync(fd);
+  }
+}

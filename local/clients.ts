@@ -1,0 +1,29 @@
+/** SDK clients for the embedded stack: loopback endpoints and credentials that mean nothing. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { S3Client } from '@aws-sdk/client-s3';
+
+export const REGION = 'us-east-1';
+
+const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+/** The environment in which any AWS SDK talks to the stack and asks nobody else. */
+export const LOCAL_ENV: Readonly<Record<string, string>> = {
+  AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+  AWS_REGION: REGION,
+  AWS_DEFAULT_REGION: REGION,
+  AWS_EC2_METADATA_DISABLED: 'true',
+};
+
+export function kinesisClient(endpoint: string): KinesisClient {
+  return new KinesisClient({ endpoint, region: REGION, credentials: CREDENTIALS });
+}
+
+export function dynamodbClient(endpoint: string): DynamoDBClient {
+  return new DynamoDBClient({ endpoint, region: REGION, credentials: CREDENTIALS });
+}
+
+export function s3Client(endpoint: string): S3Client {
+  return new S3Client({ endpoint, region: REGION, credentials: CREDENTIALS, forcePathStyle: true });
+}

@@ -1,0 +1,98 @@
+/** A server for HTTP/1.1 and HTTP/2 without TLS on one port that passes requests on to an HTTP/1.1 server. */
+import * as http from 'node:http';
+import * as http2 from 'node:http2';
+import * as net from 'node:net';
+import { pipeline } from 'node:stream';
+
+/** The first bytes of an HTTP/2 connection (RFC 9113, section 3.4); no HTTP/1.1 method begins like this. */
+const HTTP2_PREFACE = 'PRI';
+/** Headers of a connection and not of a message: HTTP/2 forbids them (RFC 9113, section 8.2.2). */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+
+type Request = http.IncomingMessage | http2.Http2ServerRequest;
+
+export interface Front {
+  readonly server: net.Server;
+  /** Takes no more connections and breaks those that are there. */
+  closeAll(): void;
+}
+
+/** @param port the loopback port of the server behind, known as soon as that one listens */
+export function createFront(port: Promise<number>): Front {
+  // Idle connections are given up before kinesis-local does so (60 s), or a request could meet a closing one.
+  const agent = new http.Agent({ keepAlive: true, timeout: 30_000 });
+  const pass = (request: Request, response: http.ServerResponse): void => {
+    void port.then((innerPort) => forward(agent, innerPort, request, response));
+  };
+  const http1Server = http.createServer({ keepAliveTimeout: 75_000, requestTimeout: 0 }, pass);
+  const http2Server = http2.createServer((request, response) =>
+    // Node's compatibility layer: the same methods, another class.
+    pass(request, response as unknown as http.ServerResponse),
+  );
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.setNoDelay(true);
+    socket.once('readable', () => {
+      const first = socket.read() as Buffer | null;
+      if (first === null) {
+        socket.destroy();
+        return;
+      }
+      const inner = first.toString('latin1', 0, 3) === HTTP2_PREFACE ? http2Server : http1Server;
+      socket.unshift(first);
+      inner.emit('connection', socket);
+    });
+  });
+  return {
+    server,
+    closeAll: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      agent.destroy();
+    },
+  };
+}
+
+function forward(agent: http.Agent, port: number, request: Request, response: http.ServerResponse): void {
+  const inner = http.request({
+    agent,
+    host: '127.0.0.1',
+    port,
+    method: request.method!,
+    path: request.url!,
+    headers: endToEnd(request.headers),
+  });
+  inner.once('response', (answer) => {
+    response.writeHead(answer.statusCode!, endToEnd(answer.headers));
+    pipeline(answer, response, () => {});
+  });
+  inner.once('error', () => {
+    if (response.headersSent) response.destroy();
+    else response.writeHead(502).end();
+  });
+  // A caller that goes away takes its request with it: a subscription would else be held for ever.
+  response.once('close', () => {
+    if (!response.writableFinished) inner.destroy();
+  });
+  pipeline(request, inner, () => {});
+}
+
+function endToEnd(headers: http.IncomingHttpHeaders): http.OutgoingHttpHeaders {
+  const kept: http.OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (!name.startsWith(':') && !HOP_BY_HOP.has(name)) kept[name] = value;
+  }
+  if (kept.host === undefined && headers[':authority'] !== undefined)
+    kept.host = String(headers[':authority']);
+  return kept;
+}

@@ -1,0 +1,115 @@
+/**
+ * Prepares the tables of a KCL 3 application as KCL itself would, so that its first worker begins at once: on an empty
+ * lease table KCL first waits for a random while and for its next shard sync, half a minute and more.
+ */
+import {
+  CreateTableCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+  ResourceInUseException,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
+import { type KinesisClient, ListShardsCommand, type Shard } from '@aws-sdk/client-kinesis';
+
+export interface PrimeOptions {
+  readonly kinesis: KinesisClient;
+  readonly dynamodb: DynamoDBClient;
+  readonly streamName: string;
+  /** KCL's application name, which is the name of its lease table. */
+  readonly application: string;
+}
+
+/**
+ * Creates the tables that are not there, and the leases when there are none yet. Does nothing to an application that
+ * has run before; nor to a stream that was resharded, whose leases only KCL can put in order.
+ */
+export async function primeLeases(options: PrimeOptions): Promise<void> {
+  const { kinesis, dynamodb, streamName, application } = options;
+  const [shards] = await Promise.all([
+    listShards(kinesis, streamName),
+    createLeaseTable(dynamodb, application),
+    createStateTable(dynamodb, `${application}-CoordinatorState`, 'key'),
+    createStateTable(dynamodb, `${application}-WorkerMetricStats`, 'wid'),
+  ]);
+  const resharded = shards.some((shard) => shard.ParentShardId !== undefined);
+  const { Items: leases } = await dynamodb.send(new ScanCommand({ TableName: application, Limit: 1 }));
+  if (resharded || (leases?.length ?? 0) > 0) return;
+  await Promise.all(shards.map((shard) => putLease(dynamodb, application, shard)));
+}
+
+async function listShards(kinesis: KinesisClient, streamName: string): Promise<Shard[]> {
+  const shards: Shard[] = [];
+  let token: string | undefined;
+  do {
+    const page = await kinesis.send(
+      new ListShardsCommand(token === undefined ? { StreamName: streamName } : { NextToken: token }),
+    );
+    shards.push(...(page.Shards ?? []));
+    token = page.NextToken;
+  } while (token !== undefined);
+  return shards;
+}
+
+async function createLeaseTable(dynamodb: DynamoDBClient, name: string): Promise<void> {
+  await ignoreExisting(
+    dynamodb.send(
+      new CreateTableCommand({
+        TableName: name,
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [{ AttributeName: 'leaseKey', KeyType: 'HASH' }],
+        AttributeDefinitions: [
+          { AttributeName: 'leaseKey', AttributeType: 'S' },
+          { AttributeName: 'leaseOwner', AttributeType: 'S' },
+        ],
+        GlobalSecondaryIndexes: [
+          {
+            IndexName: 'LeaseOwnerToLeaseKeyIndex',
+            KeySchema: [
+              { AttributeName: 'leaseOwner', KeyType: 'HASH' },
+              { AttributeName: 'leaseKey', KeyType: 'RANGE' },
+            ],
+            Projection: { ProjectionType: 'KEYS_ONLY' },
+          },
+        ],
+      }),
+    ),
+  );
+}
+
+async function createStateTable(dynamodb: DynamoDBClient, name: string, key: string): Promise<void> {
+  await ignoreExisting(
+    dynamodb.send(
+      new CreateTableCommand({
+        TableName: name,
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [{ AttributeName: key, KeyType: 'HASH' }],
+        AttributeDefinitions: [{ AttributeName: key, AttributeType: 'S' }],
+      }),
+    ),
+  );
+}
+
+async function putLease(dynamodb: DynamoDBClient, table: string, shard: Shard): Promise<void> {
+  await dynamodb.send(
+    new PutItemCommand({
+      TableName: table,
+      Item: {
+        leaseKey: { S: shard.ShardId! },
+        checkpoint: { S: 'TRIM_HORIZON' },
+        checkpointSubSequenceNumber: { N: '0' },
+        leaseCounter: { N: '0' },
+        ownerSwitchesSinceCheckpoint: { N: '0' },
+        startingHashKey: { S: shard.HashKeyRange!.StartingHashKey! },
+        endingHashKey: { S: shard.HashKeyRange!.EndingHashKey! },
+      },
+    }),
+  );
+}
+
+async function ignoreExisting(creation: Promise<unknown>): Promise<void> {
+  try {
+    await creation;
+  } catch (error) {
+    if (!(error instanceof ResourceInUseException)) throw error;
+  }
+}

@@ -1,0 +1,63 @@
+/** Which buckets and keys the store takes, and where in the file system they stand. */
+import { createHash } from 'node:crypto';
+import * as path from 'node:path';
+import { invalidArgument, S3Error } from './error.ts';
+
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const MAX_KEY_BYTES = 1024;
+const MAX_NAME_BYTES = 255;
+
+/** @throws S3Error InvalidBucketName; a name that passes is one plain folder name */
+export function checkBucket(bucket: string): void {
+  if (!BUCKET.test(bucket) || bucket.includes('..')) {
+    throw new S3Error(400, 'InvalidBucketName', 'The specified bucket is not valid.');
+  }
+}
+
+/**
+ * Objects stand at their keys as paths, so a key whose path means something else to a file system is refused.
+ *
+ * @throws S3Error KeyTooLongError or InvalidArgument
+ */
+export function checkKey(key: string): void {
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
+    throw new S3Error(400, 'KeyTooLongError', 'Your key is too long');
+  }
+  for (const name of key.split('/')) {
+    if (name === '' || name === '.' || name === '..' || name.includes('\0') || name.includes('\uFFFD')) {
+      throw invalidArgument(
+        `This embedded S3 keeps each object at its key as a path and can't keep ${JSON.stringify(key)}`,
+      );
+    }
+    if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+      throw new S3Error(400, 'KeyTooLongError', `A part of the key between two slashes has over 255 bytes`);
+    }
+  }
+}
+
+/** Where things stand under the folder of the store: buckets as folders, the rest out of sight. */
+export class Layout {
+  readonly root: string;
+  readonly temporary: string;
+  readonly #metadata: string;
+
+  constructor(root: string) {
+    this.root = path.resolve(root);
+    this.temporary = path.join(this.root, '.s3', 'temporary');
+    this.#metadata = path.join(this.root, '.s3', 'metadata');
+  }
+
+  bucket(bucket: string): string {
+    return path.join(this.root, bucket);
+  }
+
+  object(bucket: string, key: string): string {
+    return path.join(this.root, bucket, key);
+  }
+
+  /** The folder of an object's sidecars, and the beginning of their names; the file's inode number follows. */
+  sidecar(bucket: string, key: string, inode: bigint): string {
+    const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
+    return path.join(this.#metadata, bucket, hash.slice(0, 2), `${hash.slice(2)}.${inode}.json`);
+  }
+}

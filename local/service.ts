@@ -1,0 +1,53 @@
+/** What the processes of the stack have in common: listen on loopback, tell the parent, end with it. */
+import type { Server } from 'node:net';
+import type { FailedMessage, ReadyMessage } from './child.ts';
+
+/** The port that the parent wants, 0 for any free one. */
+export function wantedPort(): number {
+  return Number(process.env.TAILRACE_LOCAL_PORT ?? 0);
+}
+
+/** Listens on 127.0.0.1 and resolves to the port; a port that is taken is named to the parent, and the process ends. */
+export function listenOnLoopback(server: Server, port: number): Promise<number> {
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      giveUp(
+        error.code === 'EADDRINUSE'
+          ? `port ${port} on 127.0.0.1 is in use by another program; choose another one, or 0 for any free port`
+          : error.message,
+      );
+    });
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
+
+/** Tells the parent that the service answers on `port`. */
+export function tellReady(port: number): void {
+  const message: ReadyMessage = { ready: true, port };
+  process.send?.(message);
+}
+
+/** Tells the parent why this process can't serve, and ends it. */
+export function giveUp(reason: string): void {
+  const message: FailedMessage = { failed: reason };
+  console.error(reason);
+  if (process.send) process.send(message, () => process.exit(1));
+  else process.exit(1);
+}
+
+/** Runs `stop` on SIGTERM, SIGINT or when the parent is gone, and then ends the process. */
+export function stopWithParent(stop: () => Promise<void> | void): void {
+  let stopping = false;
+  const end = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    await stop();
+    process.exit(0);
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+  process.on('disconnect', end);
+}

@@ -1,0 +1,186 @@
+/** The embedded stack: Kinesis, DynamoDB and S3 as processes on loopback, their state under one folder. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  type KinesisClient,
+  ResourceInUseException,
+} from '@aws-sdk/client-kinesis';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { TailraceError } from '../chunk/errors.ts';
+import { Child } from './child.ts';
+import { dynamodbClient, kinesisClient, LOCAL_ENV, REGION, s3Client } from './clients.ts';
+import { primeLeases } from './prime.ts';
+
+export interface StackOptions {
+  /** Everything that the stack keeps goes below it; it is created when it is not there. */
+  readonly dataDir: string;
+  /** Shards of the stream when it is new; a kept stream stays as it is. */
+  readonly shards: number;
+  readonly streamName?: string;
+  readonly bucket?: string;
+  /** The KCL application whose tables are prepared; null for none. */
+  readonly application?: string | null;
+  /** 0 or nothing: any free port. */
+  readonly ports?: { readonly kinesis?: number; readonly dynamodb?: number; readonly s3?: number };
+  /** Told in a few words what goes on. */
+  readonly log?: (message: string) => void;
+}
+
+export interface Stack {
+  readonly streamName: string;
+  readonly bucket: string;
+  readonly region: string;
+  readonly kinesisEndpoint: string;
+  readonly dynamodbEndpoint: string;
+  readonly s3Endpoint: string;
+  /** AWS_* variables for programs that talk to the stack. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The processes, for those who watch over them. */
+  readonly children: readonly Child[];
+  /** Ends all processes; what a later start on the same folder shall find is on disk when it resolves. */
+  stop(): Promise<void>;
+}
+
+const START_MS = 60_000;
+const STREAM_MS = 30_000;
+/** kinesis-local writes all of its records into one file when it is stopped. */
+const STOP_MS = 30_000;
+const FREE_PORTS = { kinesis: 0, dynamodb: 0, s3: 0 };
+
+/**
+ * Starts all of it in parallel and resolves when the stream is active, the bucket exists and KCL's tables are ready.
+ *
+ * @throws TailraceError CHILD_FAILED when one does not come up, DATA_DIR_IN_USE when another stack has the folder
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const streamName = options.streamName ?? 'weblogs';
+  const bucket = options.bucket ?? 'logs';
+  const application = options.application === undefined ? 'tailrace' : options.application;
+  const log = options.log ?? (() => {});
+  const dataDir = path.resolve(options.dataDir);
+  fs.mkdirSync(dataDir, { recursive: true });
+  const release = holdFolder(dataDir);
+
+  const ports = { ...FREE_PORTS, ...options.ports };
+  const children: Child[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(children.map((child) => child.stop(STOP_MS)));
+    release();
+  };
+  const start = async (
+    name: string,
+    service: string,
+    port: number,
+    nodeArgs: string[] = [],
+  ): Promise<string> => {
+    const child = new Child({
+      name,
+      args: [...nodeArgs, path.join(import.meta.dirname, service, 'serve.ts'), path.join(dataDir, service)],
+      logFile: path.join(dataDir, 'logs', `${service}.log`),
+      env: { ...LOCAL_ENV, TAILRACE_LOCAL_PORT: String(port) },
+    });
+    children.push(child);
+    const endpoint = `http://127.0.0.1:${await child.ready(START_MS)}`;
+    log(`${name} answers on ${endpoint}`);
+    return endpoint;
+  };
+
+  const starting = [
+    // It keeps every record in memory, about 20 times its size; Node's own limit would let garbage pile up further.
+    start('Kinesis', 'kinesis', ports.kinesis, ['--max-old-space-size=2048']),
+    start('DynamoDB', 'dynamodb', ports.dynamodb),
+    start('S3', 's3', ports.s3),
+  ] as const;
+  try {
+    const [kinesisEndpoint, dynamodbEndpoint, s3Endpoint] = await Promise.all(starting);
+    const kinesis = kinesisClient(kinesisEndpoint);
+    const dynamodb = dynamodbClient(dynamodbEndpoint);
+    const s3 = s3Client(s3Endpoint);
+    try {
+      await Promise.all([
+        createStream(kinesis, streamName, options.shards),
+        s3.send(new CreateBucketCommand({ Bucket: bucket })).catch(ignore('BucketAlreadyOwnedByYou')),
+      ]);
+      if (application !== null) await primeLeases({ kinesis, dynamodb, streamName, application });
+    } finally {
+      kinesis.destroy();
+      dynamodb.destroy();
+      s3.destroy();
+    }
+    return {
+      streamName,
+      bucket,
+      region: REGION,
+      kinesisEndpoint,
+      dynamodbEndpoint,
+      s3Endpoint,
+      env: LOCAL_ENV,
+      children,
+      stop,
+    };
+  } catch (error) {
+    await Promise.allSettled(starting);
+    await stop();
+    throw error;
+  }
+}
+
+async function createStream(kinesis: KinesisClient, name: string, shards: number): Promise<void> {
+  await kinesis
+    .send(new CreateStreamCommand({ StreamName: name, ShardCount: shards }))
+    .catch(ignore(ResourceInUseException.name));
+  for (const deadline = Date.now() + STREAM_MS; ; ) {
+    const { StreamDescriptionSummary: summary } = await kinesis.send(
+      new DescribeStreamSummaryCommand({ StreamName: name }),
+    );
+    if (summary?.StreamStatus === 'ACTIVE') return;
+    if (Date.now() > deadline) {
+      throw new TailraceError('STREAM_NOT_ACTIVE', `the stream ${name} stays ${summary?.StreamStatus}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function ignore(name: string): (error: Error) => void {
+  return (error) => {
+    if (error.name !== name) throw error;
+  };
+}
+
+/**
+ * Two stacks on one folder would ruin it: the second is refused while the first one's process lives.
+ *
+ * @returns gives the folder free
+ */
+function holdFolder(dataDir: string): () => void {
+  const file = path.join(dataDir, 'stack.pid');
+  const holder = readPid(file);
+  if (holder !== null && holder !== process.pid && isAlive(holder)) {
+    throw new TailraceError(
+      'DATA_DIR_IN_USE',
+      `${dataDir} is in use by process ${holder}; stop that one or choose another folder`,
+    );
+  }
+  fs.writeFileSync(file, `${process.pid}\n`);
+  return () => fs.rmSync(file, { force: true });
+}
+
+function readPid(file: string): number | null {
+  try {
+    const pid = Number(fs.readFileSync(file, 'utf8'));
+    return Number.isInteger(pid) && pid > 0 ? pid : null;
+  } catch {
+    return null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
