@@ -41,7 +41,7 @@ export interface ChunkHeader {
   readonly floor: string;
   /** The last epoch before this one that had chunks, and its final ordinal; stands in an epoch's first chunk. */
   readonly previous: { readonly epoch: string; readonly ordinal: number } | null;
-  /** Whether this is the last chunk of an epoch that stopped cleanly. */
+  /** Whether this is the last chunk of an epoch that stopped cleanly. It is made for that alone: no events, tag ''. */
   readonly end: boolean;
   readonly tag: string;
   /** Whole hours since 1970-01-01T00Z, of the events' time. */

@@ -13,7 +13,7 @@ const INITIAL_BYTES = 64 * 1024;
 const POOLED = 4;
 
 export interface BuilderLimits {
-  /** Raw bytes at which a builder is full and its lines become a chunk at once. */
+  /** Raw bytes at which a builder is full at first and its lines become a chunk at once. */
   readonly chunkBytes: number;
   readonly maxTags: number;
   /** Event times older or further ahead than this, in milliseconds, count as absurd. */
@@ -44,21 +44,13 @@ export class Builder {
   lastTime = 0;
   /** Time of the line that is committed next. */
   time = 0;
-  readonly #full: (builder: Builder) => void;
-  readonly #chunkBytes: number;
+  readonly #owner: Builders;
 
-  constructor(
-    tag: string,
-    hour: number,
-    buffer: Buffer,
-    chunkBytes: number,
-    full: (builder: Builder) => void,
-  ) {
+  constructor(tag: string, hour: number, buffer: Buffer, owner: Builders) {
     this.tag = tag;
     this.hour = hour;
     this.buffer = buffer;
-    this.#chunkBytes = chunkBytes;
-    this.#full = full;
+    this.#owner = owner;
   }
 
   /** Makes room for `bytes` more behind `length`. */
@@ -76,7 +68,7 @@ export class Builder {
     this.events++;
     if (this.time < this.firstTime) this.firstTime = this.time;
     if (this.time > this.lastTime) this.lastTime = this.time;
-    if (end >= this.#chunkBytes) this.#full(this);
+    if (end >= this.#owner.chunkBytes) this.#owner.full(this);
   }
 
   /** Empties the builder after its lines went into a chunk. */
@@ -135,7 +127,10 @@ export class TagBuilders {
 export class Builders {
   readonly #limits: BuilderLimits;
   readonly #now: () => number;
-  readonly #full: (builder: Builder) => void;
+  /** Called inside `commit` with a builder that has reached `chunkBytes`; leaves it empty. */
+  readonly full: (builder: Builder) => void;
+  /** Raw bytes at which a builder is full; the sealer moves it so that chunks come out at their target size. */
+  chunkBytes: number;
   readonly #tags = new Map<string, TagBuilders>();
   readonly #pool: Buffer[] = [];
   readonly #absurd: Counter;
@@ -143,10 +138,7 @@ export class Builders {
   #earliest = 0;
   #latest = 0;
 
-  /**
-   * @param full called inside `commit` with a builder that has reached `chunkBytes`; must leave it empty
-   * @param now milliseconds since 1970
-   */
+  /** @param now milliseconds since 1970 */
   constructor(
     limits: BuilderLimits,
     now: () => number,
@@ -155,7 +147,8 @@ export class Builders {
   ) {
     this.#limits = limits;
     this.#now = now;
-    this.#full = full;
+    this.full = full;
+    this.chunkBytes = limits.chunkBytes;
     this.#absurd = counters.counter('tailrace_agent_absurd_times_total');
     this.#overflow = counters.counter('tailrace_agent_tag_overflows_total');
     this.refresh();
@@ -196,7 +189,7 @@ export class Builders {
 
   create(tag: string, hour: number): Builder {
     const buffer = this.#pool.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
-    return new Builder(tag, hour, buffer, this.#limits.chunkBytes, this.#full);
+    return new Builder(tag, hour, buffer, this);
   }
 
   /** The builders that have lines, in a stable order; empty ones of hours gone by are let go. */

@@ -1,0 +1,73 @@
+/** `tailrace send`: posts events to an agent with fluent-logger, and waits for the ack of each. */
+import { createInterface } from 'node:readline';
+import { Command } from 'commander';
+import fluent from 'fluent-logger';
+import { TailraceError } from '../../chunk/errors.ts';
+import { ConfigError } from '../config.ts';
+
+/** Events that may wait for their ack at a time. */
+const IN_FLIGHT = 256;
+
+export function command(): Command {
+  return new Command('send')
+    .description(
+      'Sends events to an agent by the forward protocol and waits until the agent has them on disk.',
+    )
+    .argument(
+      '[events...]',
+      'events as JSON objects; a text that is none becomes {"message": text}; without arguments: a line each from stdin',
+    )
+    .requiredOption('-t, --tag <tag>', 'tag of the events, e.g. app.checkout')
+    .option('-a, --address <host:port>', "the agent's forward input", '127.0.0.1:24224')
+    .option('--ack-timeout <ms>', 'milliseconds to wait for an ack', '30000')
+    .action(run);
+}
+
+async function run(
+  events: string[],
+  { tag, address, ackTimeout }: { tag: string; address: string; ackTimeout: string },
+): Promise<void> {
+  const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
+  if (!host || !port) throw new ConfigError(`--address: expected host:port, not ${address}`);
+  const logger = fluent.createFluentSender(null, {
+    host,
+    port: Number(port),
+    requireAckResponse: true,
+    ackResponseTimeout: Number(ackTimeout),
+    reconnectInterval: 1000,
+  });
+  const failed = new Promise<never>((_, reject) => {
+    logger.on('error', (error: Error) => {
+      reject(
+        new TailraceError('SEND', `${address}: ${error.message}: is an agent with a forward input there?`, {
+          cause: error,
+        }),
+      );
+    });
+  });
+
+  let sent = 0;
+  const waiting = new Set<Promise<void>>();
+  for await (const text of events.length > 0 ? events : createInterface({ input: process.stdin })) {
+    if (text.trim() === '') continue;
+    const acknowledged = new Promise<void>((resolve, reject) => {
+      logger.emit(tag, toEvent(text), (error?: Error) => (error ? reject(error) : resolve()));
+    }).finally(() => waiting.delete(acknowledged));
+    waiting.add(acknowledged);
+    sent++;
+    if (waiting.size >= IN_FLIGHT) await Promise.race([failed, Promise.race(waiting)]);
+  }
+  await Promise.race([failed, Promise.all(waiting)]);
+  logger.end();
+  process.stderr.write(`${sent} events sent and acknowledged\n`);
+}
+
+function toEvent(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
+  } catch {
+    // Not JSON: a message.
+  }
+  return { message: text };
+}

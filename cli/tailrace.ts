@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/** The `tailrace` command: finds the subcommand that is asked for and turns its errors into one line and an exit code. */
+import { Command, CommanderError } from 'commander';
+import { TailraceError } from '../chunk/errors.ts';
+
+/** Errors of configuration and surroundings, for which the exit code is 2: nothing was begun. */
+const CONFIGURATION_CODES = new Set(['CONFIG', 'STREAM', 'LISTEN', 'STATE_LOCKED']);
+
+interface CommandModule {
+  command(): Command;
+}
+
+/** A module is loaded only when its command is asked for: the agent must not carry what `verify` needs. */
+const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<CommandModule> }>> = {
+  agent: { summary: 'run the agent on a web server', load: () => import('./commands/agent.ts') },
+  consumer: {
+    summary: 'run the consumer that archives the stream',
+    load: () => import('./commands/consumer.ts'),
+  },
+  status: { summary: 'show what an agent is doing', load: () => import('./commands/status.ts') },
+  flush: { summary: 'make an agent send all it has', load: () => import('./commands/flush.ts') },
+  send: {
+    summary: 'send events to an agent by the forward protocol',
+    load: () => import('./commands/send.ts'),
+  },
+  cat: { summary: 'print archived events as NDJSON', load: () => import('./commands/cat.ts') },
+  ls: { summary: 'list what the archive holds', load: () => import('./commands/ls.ts') },
+  verify: {
+    summary: 'prove that the archive has every event once',
+    load: () => import('./commands/verify.ts'),
+  },
+  local: {
+    summary: 'run Kinesis, DynamoDB and S3 on this machine',
+    load: () => import('./commands/local.ts'),
+  },
+};
+
+/** Exit codes: 0 fine, 1 what was asked for failed, 2 bad usage or configuration; a flush adds 3, something is left. */
+async function main(args: readonly string[]): Promise<void> {
+  const program = new Command('tailrace')
+    .description('Carries web-server logs to an S3 archive through Kinesis: none lost, none repeated.')
+    .exitOverride()
+    .helpCommand(false);
+  const asked = COMMANDS[args[0] ?? ''];
+  for (const [name, { summary }] of Object.entries(COMMANDS)) {
+    if (name !== args[0]) program.command(name).summary(summary).description(summary);
+  }
+  if (asked) program.addCommand((await asked.load()).command().exitOverride());
+  if (args.length === 0) program.outputHelp({ error: true });
+  if (args.length === 0) process.exitCode = 2;
+  else await program.parseAsync(args, { from: 'user' });
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else if (error instanceof TailraceError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = CONFIGURATION_CODES.has(error.code) ? 2 : 1;
+  } else {
+    throw error;
+  }
+}

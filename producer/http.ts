@@ -1,0 +1,83 @@
+/** The agent's HTTP endpoint on loopback: /health for load balancers and people, /metrics for Prometheus. */
+import { createServer, type Server } from 'node:http';
+import { Gauge, Counter as PrometheusCounter, Registry } from 'prom-client';
+import { TailraceError } from '../chunk/errors.ts';
+import type { Counters } from './counters.ts';
+
+export interface Health {
+  readonly state: 'ready' | 'degraded' | 'stopping';
+  /** Why not ready, one sentence each. */
+  readonly reasons: readonly string[];
+}
+
+/** Values that go up and down, by metric name. */
+export type Gauges = Readonly<Record<string, { readonly help: string; readonly value: number }>>;
+
+export interface HttpParts {
+  readonly counters: Counters;
+  readonly gauges: () => Gauges;
+  readonly health: () => Health;
+}
+
+/**
+ * Listens on `host:port`.
+ *
+ * @throws TailraceError LISTEN naming the address when it is in use or not allowed
+ */
+export async function serveHttp(listen: string, parts: HttpParts): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url === '/metrics') {
+      void exposition(parts).then((text) => {
+        response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(text);
+      });
+    } else if (request.url === '/health') {
+      const health = parts.health();
+      response.statusCode = health.state === 'ready' ? 200 : 503;
+      response.setHeader('content-type', 'application/json').end(`${JSON.stringify(health)}\n`);
+    } else {
+      response.statusCode = 404;
+      response.end('/health or /metrics\n');
+    }
+  });
+  const colon = listen.lastIndexOf(':');
+  const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        new TailraceError('LISTEN', `http.listen: ${listen} can't be used (${error.code})`, { cause: error }),
+      );
+    });
+    server.listen(Number(listen.slice(colon + 1)), host, resolve);
+  });
+  return server;
+}
+
+/** The text of /metrics, made anew from the plain numbers at each scrape. */
+export async function exposition({ counters, gauges }: HttpParts): Promise<string> {
+  const registry = new Registry();
+  const metrics = new Map<string, PrometheusCounter>();
+  for (const { name, labels, value } of counters) {
+    let metric = metrics.get(name);
+    if (!metric) {
+      metric = new PrometheusCounter({
+        name,
+        help: name.replaceAll('_', ' '),
+        labelNames: labelNames(counters, name),
+        registers: [registry],
+      });
+      metrics.set(name, metric);
+    }
+    metric.inc({ ...labels }, value);
+  }
+  for (const [name, { help, value }] of Object.entries(gauges())) {
+    new Gauge({ name, help, registers: [registry] }).set(value);
+  }
+  return registry.metrics();
+}
+
+function labelNames(counters: Counters, name: string): string[] {
+  const names = new Set<string>();
+  for (const counter of counters)
+    if (counter.name === name) for (const label of Object.keys(counter.labels)) names.add(label);
+  return [...names];
+}

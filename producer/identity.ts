@@ -1,0 +1,87 @@
+/** Who a chunk is from: the producer of a state directory, the epoch of a start, and the numbers that a seal gives. */
+import { randomBytes } from 'node:crypto';
+import type { ChunkHeader } from '../chunk/header.ts';
+import type { Json, StateMap } from './state.ts';
+
+/** The part of a chunk's header that says which chunk it is. */
+export type ChunkIdentity = Pick<
+  ChunkHeader,
+  'lane' | 'sequence' | 'producer' | 'epoch' | 'ordinal' | 'floor' | 'previous'
+>;
+
+interface SavedIdentity {
+  readonly producer: string;
+  /** The machine's id when the producer got its id; a copied disk becomes a producer of its own. */
+  readonly machine: string;
+  readonly epoch: string;
+  readonly ordinal: number;
+}
+
+const KEY = 'identity';
+
+/** Gives each chunk of this run its identity: fixed at the seal, durable with the cut. */
+export class Identity {
+  readonly producer: string;
+  readonly epoch: string;
+  readonly #machine: string;
+  readonly #state: StateMap;
+  readonly #previous: ChunkHeader['previous'];
+  readonly #sequences = new Map<string, number>();
+  #ordinal = 0;
+
+  /**
+   * Begins an epoch.
+   *
+   * @param state the section in which identities are kept
+   * @param machine the machine's id, e.g. of /etc/machine-id
+   * @param now milliseconds since 1970
+   */
+  constructor(state: StateMap, machine: string, now: number) {
+    const saved = state.get(KEY) as SavedIdentity | undefined;
+    this.#state = state;
+    this.#machine = machine;
+    const known = saved?.machine === machine ? saved : undefined;
+    this.producer = known?.producer ?? randomBytes(16).toString('hex');
+    this.epoch = newEpoch(now, known?.epoch);
+    this.#previous = known ? { epoch: known.epoch, ordinal: known.ordinal } : null;
+  }
+
+  /** Ordinal of the last chunk, 0 before the first. */
+  get ordinal(): number {
+    return this.#ordinal;
+  }
+
+  /** The identity of the next chunk of a lane. */
+  next(lane: string, floor: string): ChunkIdentity {
+    const sequence = (this.#sequences.get(lane) ?? 0) + 1;
+    this.#sequences.set(lane, sequence);
+    this.#ordinal++;
+    const saved: SavedIdentity = {
+      producer: this.producer,
+      machine: this.#machine,
+      epoch: this.epoch,
+      ordinal: this.#ordinal,
+    };
+    this.#state.set(KEY, saved as unknown as Exclude<Json, null>);
+    return {
+      lane,
+      sequence,
+      producer: this.producer,
+      epoch: this.epoch,
+      ordinal: this.#ordinal,
+      floor: floor < this.epoch ? floor : this.epoch,
+      previous: this.#ordinal === 1 ? this.#previous : null,
+    };
+  }
+}
+
+/** 48 bits of milliseconds and 16 random ones, as 16 hex digits; always after `previous`, even if the clock went back. */
+export function newEpoch(now: number, previous?: string): string {
+  const after = previous === undefined ? 0 : Number.parseInt(previous.slice(0, 12), 16) + 1;
+  return Math.max(now, after).toString(16).padStart(12, '0') + randomBytes(2).toString('hex');
+}
+
+/** A random 128-bit lane. */
+export function newLane(): string {
+  return randomBytes(16).toString('hex');
+}

@@ -1,0 +1,496 @@
+/**
+ * The spool: a log of consistent cuts in segment files, from which chunks go to the stream and are removed when
+ * acknowledged.
+ */
+import { basename, join } from 'node:path';
+import type { Logger } from 'pino';
+import { TailraceError } from '../../chunk/errors.ts';
+import type { FramedHeader } from '../../chunk/header.ts';
+import { readChunk } from '../../chunk/reader.ts';
+import type { Counters } from '../counters.ts';
+import type { Json } from '../state.ts';
+import { nodeFiles, type SegmentFile, type SpoolFiles } from './files.ts';
+import { RECORD_HEADER_BYTES, recordHeader } from './record.ts';
+import { type CutState, recoverSegment, type SectionChanges } from './recovery.ts';
+
+const SEGMENT_NAME = /^(\d{12})\.seg$/;
+/** How often a full disk is tried again, in milliseconds. */
+const FULL_DISK_RETRY_MS = 1000;
+
+/** Thrown when the disk failed to keep what it had taken: the process must end and recover from the files. */
+export class SpoolSyncError extends TailraceError {
+  constructor(path: string, cause: unknown) {
+    super(
+      'SPOOL_SYNC',
+      `${path}: fdatasync failed (${(cause as NodeJS.ErrnoException).code}); the agent stops, check the disk`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A chunk in the spool. */
+export interface SpooledChunk {
+  readonly header: FramedHeader;
+  readonly segment: number;
+  readonly offset: number;
+  /** When it became durable, milliseconds since 1970; of a chunk that an earlier run left, its last event's time. */
+  readonly since: number;
+}
+
+/** A chunk on its way into the spool. */
+export interface EncodedChunk {
+  readonly header: FramedHeader;
+  readonly bytes: Buffer;
+}
+
+export interface SpoolOptions {
+  readonly directory: string;
+  /** Bytes after which a segment is followed by the next one. */
+  readonly segmentBytes: number;
+  /** Bytes of all segments from which on the inputs are held back. */
+  readonly maxBytes: number;
+  readonly files?: SpoolFiles;
+}
+
+interface Segment {
+  readonly number: number;
+  readonly path: string;
+  bytes: number;
+  /** Chunks that the stream has not acknowledged. */
+  pending: number;
+  chunks: number;
+}
+
+type Sections = Map<string, Map<string, Json>>;
+
+export interface SpoolStatus {
+  readonly bytes: number;
+  readonly segments: number;
+  /** Chunks that the stream has not acknowledged, their events and the earliest event time among them. */
+  readonly chunks: number;
+  readonly quarantined: number;
+  readonly blocked: string | null;
+}
+
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #files: SpoolFiles;
+  readonly #log: Logger;
+  readonly #counters: Counters;
+  readonly #segments = new Map<number, Segment>();
+  readonly #state: Sections;
+  readonly #recovered: SpooledChunk[];
+  /** Unacknowledged chunks by epoch. */
+  readonly #epochs = new Map<string, number>();
+  #active: { readonly segment: Segment; readonly file: SegmentFile } | null = null;
+  #nextSegment: number;
+  #nextCut: number;
+  #quarantined: number;
+  #blocked: string | null = null;
+  #closed = false;
+  #wake: (() => void) | null = null;
+  /** Called when a full disk begins and ceases to hold the spool up. */
+  onBlocked: (reason: string | null) => void = () => {};
+
+  private constructor(options: SpoolOptions, log: Logger, counters: Counters, found: Found) {
+    this.#options = options;
+    this.#files = options.files ?? nodeFiles;
+    this.#log = log;
+    this.#counters = counters;
+    this.#state = found.state;
+    this.#recovered = found.chunks;
+    this.#nextSegment = found.nextSegment;
+    this.#nextCut = found.nextCut;
+    this.#quarantined = found.quarantined;
+    for (const segment of found.segments) this.#segments.set(segment.number, segment);
+    for (const { header } of found.chunks) this.#holdEpoch(header.epoch);
+  }
+
+  /**
+   * Opens the spool of a directory and recovers what it holds. The caller must hold the directory's lock.
+   *
+   * @throws TailraceError when the directory can't be read or written
+   */
+  static async open(options: SpoolOptions, log: Logger, counters: Counters): Promise<Spool> {
+    const files = options.files ?? nodeFiles;
+    return new Spool(options, log, counters, await recover(files, options.directory, log, counters));
+  }
+
+  /** The chunks that the last run left, in their order; the sender takes them once, at the start. */
+  takeRecovered(): SpooledChunk[] {
+    return this.#recovered.splice(0);
+  }
+
+  /** A section of the state as of the last durable cut. */
+  section(name: string): ReadonlyMap<string, Json> {
+    return this.#state.get(name) ?? new Map();
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.#segments.values()) bytes += segment.bytes;
+    return bytes;
+  }
+
+  get full(): boolean {
+    return this.bytes >= this.#options.maxBytes;
+  }
+
+  /** Chunks in the spool that the stream has not acknowledged. */
+  get pending(): number {
+    let pending = 0;
+    for (const segment of this.#segments.values()) pending += segment.pending;
+    return pending;
+  }
+
+  /** The oldest epoch of which a chunk is unacknowledged; null when none is. */
+  get oldestEpoch(): string | null {
+    let oldest: string | null = null;
+    for (const epoch of this.#epochs.keys()) if (oldest === null || epoch < oldest) oldest = epoch;
+    return oldest;
+  }
+
+  /** Damaged places that recovery put aside, of this run and earlier ones. */
+  get quarantined(): number {
+    return this.#quarantined;
+  }
+
+  /** Whether the active segment holds nothing but acknowledged chunks, so that a cut of state alone would free it. */
+  get reclaimable(): boolean {
+    const active = this.#active?.segment;
+    return active !== undefined && active.chunks > 0 && active.pending === 0;
+  }
+
+  status(): SpoolStatus {
+    return {
+      bytes: this.bytes,
+      segments: this.#segments.size,
+      chunks: this.pending,
+      quarantined: this.#quarantined,
+      blocked: this.#blocked,
+    };
+  }
+
+  /**
+   * Appends one cut and makes it durable. Waits as long as the disk is full; cuts are appended one at a time.
+   *
+   * @param reclaim begin a new segment in any case, so that older ones can go
+   * @throws SpoolSyncError when the disk fails; TailraceError SPOOL_CLOSED when closed while the disk was full
+   */
+  async append(
+    chunks: readonly EncodedChunk[],
+    changes: SectionChanges,
+    reclaim = false,
+  ): Promise<SpooledChunk[]> {
+    const cut = this.#nextCut;
+    if (reclaim) await this.#retire();
+    for (;;) {
+      try {
+        const fresh = this.#active === null;
+        const spooled = await this.#write(cut, chunks, changes);
+        this.#nextCut = cut + 1;
+        apply(this.#state, changes);
+        this.#unblock();
+        await this.#mark(cut);
+        if (fresh) await this.#reclaim();
+        if (this.#active!.segment.bytes >= this.#options.segmentBytes) await this.#retire();
+        return spooled;
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        await this.#waitForRoom(error as NodeJS.ErrnoException);
+      }
+    }
+  }
+
+  /**
+   * The bytes of a chunk. One whose bytes are damaged is put aside and counted, and null is returned: it is done
+   * with, and stands in the quarantine.
+   */
+  async read(chunk: SpooledChunk): Promise<Buffer | null> {
+    const { path } = this.#segment(chunk);
+    const bytes = await this.#files.readRange(path, chunk.offset, chunk.header.bytes);
+    try {
+      readChunk(bytes);
+      return bytes;
+    } catch (error) {
+      if (!(error instanceof TailraceError)) throw error;
+      const kept = join(
+        this.#options.directory,
+        'quarantine',
+        `${basename(path, '.seg')}-${chunk.offset}.bin`,
+      );
+      await this.#files.write(kept, bytes);
+      this.#quarantined++;
+      this.#counters.add('tailrace_agent_spool_damaged_total');
+      this.#log.error(
+        { segment: path, offset: chunk.offset, kept },
+        'a chunk in the spool is damaged and was put aside',
+      );
+      await this.acknowledge(chunk);
+      return null;
+    }
+  }
+
+  /** Says that the stream has a chunk; a segment goes when all its chunks are there and a later one has the state. */
+  async acknowledge(chunk: SpooledChunk): Promise<void> {
+    const segment = this.#segment(chunk);
+    segment.pending--;
+    const left = this.#epochs.get(chunk.header.epoch)! - 1;
+    if (left > 0) this.#epochs.set(chunk.header.epoch, left);
+    else this.#epochs.delete(chunk.header.epoch);
+    await this.#removeIfDone(segment);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wake?.();
+    await this.#retire();
+  }
+
+  async #write(
+    cut: number,
+    chunks: readonly EncodedChunk[],
+    changes: SectionChanges,
+  ): Promise<SpooledChunk[]> {
+    const full = this.#active === null;
+    const { segment, file } = this.#active ?? (await this.#create());
+    const sections = full ? merged(this.#state, changes) : changes;
+    const state: CutState = { cut, full, chunks: chunks.length, sections };
+    const stateBytes = Buffer.from(JSON.stringify(state));
+
+    const parts: Uint8Array[] = [recordHeader('state', stateBytes), stateBytes];
+    const spooled: SpooledChunk[] = [];
+    const since = Date.now();
+    let offset = segment.bytes + RECORD_HEADER_BYTES + stateBytes.length;
+    for (const { header, bytes } of chunks) {
+      parts.push(recordHeader('chunk', bytes), bytes);
+      spooled.push({ header, segment: segment.number, offset: offset + RECORD_HEADER_BYTES, since });
+      offset += RECORD_HEADER_BYTES + bytes.length;
+    }
+    parts.push(recordHeader('end', stateBytes), stateBytes);
+    offset += RECORD_HEADER_BYTES + stateBytes.length;
+
+    try {
+      await file.append(parts);
+      await this.#sync(segment, file);
+    } catch (error) {
+      await this.#abandon(segment, file);
+      throw error;
+    }
+    segment.bytes = offset;
+    segment.chunks += chunks.length;
+    segment.pending += chunks.length;
+    for (const { header } of chunks) this.#holdEpoch(header.epoch);
+    return spooled;
+  }
+
+  async #sync(segment: Segment, file: SegmentFile): Promise<void> {
+    try {
+      await file.sync();
+    } catch (error) {
+      if (isDiskFull(error)) throw error;
+      throw new SpoolSyncError(segment.path, error);
+    }
+  }
+
+  /**
+   * Takes an unfinished cut out of the active segment and leaves the segment. After an error of fdatasync the kernel
+   * may have dropped what it could not write, so nothing is appended behind it.
+   */
+  async #abandon(segment: Segment, file: SegmentFile): Promise<void> {
+    this.#active = null;
+    await file.truncate(segment.bytes);
+    await file.close();
+    if (segment.bytes === 0) {
+      this.#segments.delete(segment.number);
+      await this.#files.remove(segment.path);
+    } else {
+      await this.#removeIfDone(segment);
+    }
+  }
+
+  async #create(): Promise<{ segment: Segment; file: SegmentFile }> {
+    const number = this.#nextSegment++;
+    const path = join(this.#options.directory, `${String(number).padStart(12, '0')}.seg`);
+    const file = await this.#files.create(path);
+    const segment: Segment = { number, path, bytes: 0, pending: 0, chunks: 0 };
+    this.#segments.set(number, segment);
+    this.#active = { segment, file };
+    return this.#active;
+  }
+
+  /** Proof, for a later recovery, that the cut had been durable: damage in it can't be a torn write. Not synced. */
+  async #mark(cut: number): Promise<void> {
+    const { segment, file } = this.#active!;
+    const payload = Buffer.alloc(8);
+    payload.writeBigUInt64LE(BigInt(cut));
+    const mark = recordHeader('durable', payload);
+    try {
+      await file.append([mark, payload]);
+      segment.bytes += mark.length + payload.length;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      await this.#abandon(segment, file);
+    }
+  }
+
+  /** Closes the active segment: the next cut begins another one. */
+  async #retire(): Promise<void> {
+    const active = this.#active;
+    if (!active) return;
+    this.#active = null;
+    await active.file.close();
+  }
+
+  /** Removes a segment that is all acknowledged; only once a later segment exists, whose first cut has all state. */
+  async #removeIfDone(segment: Segment): Promise<void> {
+    if (segment.pending > 0 || this.#active === null || segment.number >= this.#active.segment.number) return;
+    if (this.#active.segment.bytes === 0) return;
+    this.#segments.delete(segment.number);
+    await this.#files.remove(segment.path);
+  }
+
+  /** A new segment has all state: older ones that are all acknowledged can go. */
+  async #reclaim(): Promise<void> {
+    for (const segment of [...this.#segments.values()]) await this.#removeIfDone(segment);
+  }
+
+  async #waitForRoom(error: NodeJS.ErrnoException): Promise<void> {
+    if (this.#closed) throw new TailraceError('SPOOL_CLOSED', 'the spool was closed while its disk was full');
+    if (this.#blocked === null) {
+      this.#blocked = `no room in ${this.#options.directory} (${error.code})`;
+      this.#counters.add('tailrace_agent_disk_full_total');
+      this.#log.error(
+        { directory: this.#options.directory, code: error.code },
+        'the disk is full: inputs wait until there is room',
+      );
+      this.onBlocked(this.#blocked);
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, FULL_DISK_RETRY_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+
+  #holdEpoch(epoch: string): void {
+    this.#epochs.set(epoch, (this.#epochs.get(epoch) ?? 0) + 1);
+  }
+
+  #segment(chunk: SpooledChunk): Segment {
+    const segment = this.#segments.get(chunk.segment);
+    if (!segment)
+      throw new TailraceError('SPOOL_GONE', `segment ${chunk.segment} is gone: all of it was acknowledged`);
+    return segment;
+  }
+
+  #unblock(): void {
+    if (this.#blocked === null) return;
+    this.#blocked = null;
+    this.#log.info({ directory: this.#options.directory }, 'the disk has room again: inputs go on');
+    this.onBlocked(null);
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+function apply(state: Sections, sections: SectionChanges): void {
+  for (const [name, changes] of Object.entries(sections)) {
+    let section = state.get(name);
+    if (!section) {
+      section = new Map();
+      state.set(name, section);
+    }
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === null) section.delete(key);
+      else section.set(key, value);
+    }
+  }
+}
+
+function merged(state: Sections, changes: SectionChanges): SectionChanges {
+  const copy: Sections = new Map([...state].map(([name, section]) => [name, new Map(section)]));
+  apply(copy, changes);
+  return Object.fromEntries([...copy].map(([name, section]) => [name, Object.fromEntries(section)]));
+}
+
+interface Found {
+  readonly state: Sections;
+  readonly chunks: SpooledChunk[];
+  readonly segments: Segment[];
+  readonly nextSegment: number;
+  readonly nextCut: number;
+  readonly quarantined: number;
+}
+
+async function recover(
+  files: SpoolFiles,
+  directory: string,
+  log: Logger,
+  counters: Counters,
+): Promise<Found> {
+  const quarantine = join(directory, 'quarantine');
+  await files.makeDirectory(quarantine);
+  const numbers = (await files.list(directory))
+    .map((name) => SEGMENT_NAME.exec(name)?.[1])
+    .filter((digits) => digits !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
+
+  const state: Sections = new Map();
+  const chunks: SpooledChunk[] = [];
+  const segments: Segment[] = [];
+  let nextCut = 1;
+  for (const number of numbers) {
+    const path = join(directory, `${String(number).padStart(12, '0')}.seg`);
+    const bytes = await files.read(path);
+    const found = recoverSegment(bytes, number === numbers.at(-1));
+    if (found.length < bytes.length) {
+      log.warn({ segment: path, bytes: bytes.length - found.length }, 'cut off the torn end of the spool');
+      counters.add('tailrace_agent_spool_torn_total');
+      await files.truncate(path, found.length);
+    }
+    for (const { offset, end } of found.damaged) {
+      const kept = join(quarantine, `${String(number).padStart(12, '0')}-${offset}.bin`);
+      log.error(
+        { segment: path, offset, bytes: end - offset, kept },
+        'a damaged place in the spool was put aside',
+      );
+      counters.add('tailrace_agent_spool_damaged_total');
+      await files.write(kept, bytes.subarray(offset, end));
+    }
+    if (found.lostChunks > 0) {
+      counters.add('tailrace_agent_spool_lost_chunks_total', found.lostChunks);
+      log.error(
+        { segment: path, chunks: found.lostChunks },
+        'chunks of the spool are damaged; verify will name them',
+      );
+    }
+    const before = chunks.length;
+    for (const cut of found.cuts) {
+      if (cut.state === null) {
+        counters.add('tailrace_agent_spool_lost_states_total');
+        log.error({ segment: path }, 'a state in the spool is damaged: some lines may be read again');
+      } else {
+        if (cut.state.full) state.clear();
+        apply(state, cut.state.sections);
+        nextCut = Math.max(nextCut, cut.state.cut + 1);
+      }
+      for (const { header, offset } of cut.chunks) {
+        chunks.push({ header, segment: number, offset, since: header.lastTime });
+      }
+    }
+    const held = chunks.length - before;
+    segments.push({ number, path, bytes: found.length, pending: held, chunks: held });
+  }
+  const quarantined = (await files.list(quarantine)).length;
+  return { state, chunks, segments, nextSegment: (numbers.at(-1) ?? 0) + 1, nextCut, quarantined };
+}
