@@ -68,7 +68,6 @@ interface Holds {
 
 export class Agent {
   readonly #config: AgentConfig;
-  readonly #log: Logger;
   readonly #counters: Counters;
   readonly #inputs: Input[] = [];
   readonly #sections = new Map<string, StateMap>();
@@ -129,7 +128,6 @@ export class Agent {
 
   private constructor(config: AgentConfig, log: Logger, counters: Counters, spool: Spool, lock: Server) {
     this.#config = config;
-    this.#log = log;
     this.#counters = counters;
     this.#spool = spool;
     this.#lock = lock;

@@ -8,6 +8,13 @@ import { ConfigError } from '../config.ts';
 /** Events that may wait for their ack at a time. */
 const IN_FLIGHT = 256;
 
+/** The sender's parts that its own types leave out or demand too much of. */
+interface FluentSender {
+  emit(event: object, callback: (error?: Error) => void): void;
+  on(event: 'error', listener: (error: Error) => void): void;
+  end(): void;
+}
+
 export function command(): Command {
   return new Command('send')
     .description(
@@ -29,13 +36,13 @@ async function run(
 ): Promise<void> {
   const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
   if (!host || !port) throw new ConfigError(`--address: expected host:port, not ${address}`);
-  const logger = fluent.createFluentSender(null, {
+  const logger = fluent.createFluentSender(tag, {
     host,
     port: Number(port),
+    eventMode: 'PackedForward',
     requireAckResponse: true,
     ackResponseTimeout: Number(ackTimeout),
-    reconnectInterval: 1000,
-  });
+  }) as unknown as FluentSender;
   const failed = new Promise<never>((_, reject) => {
     logger.on('error', (error: Error) => {
       reject(
@@ -46,12 +53,15 @@ async function run(
     });
   });
 
+  // It is awaited below; until then a failure is no unhandled one.
+  failed.catch(() => {});
+
   let sent = 0;
   const waiting = new Set<Promise<void>>();
   for await (const text of events.length > 0 ? events : createInterface({ input: process.stdin })) {
     if (text.trim() === '') continue;
     const acknowledged = new Promise<void>((resolve, reject) => {
-      logger.emit(tag, toEvent(text), (error?: Error) => (error ? reject(error) : resolve()));
+      logger.emit(toEvent(text), (error?: Error) => (error ? reject(error) : resolve()));
     }).finally(() => waiting.delete(acknowledged));
     waiting.add(acknowledged);
     sent++;
