@@ -44,6 +44,8 @@ export interface Stack {
 }
 
 const START_MS = 60_000;
+/** What kinesis-local needs to read a byte of what it kept: it takes about 18 s for 32 MB. */
+const START_MS_PER_KEPT_BYTE = 2 / 1000;
 const STREAM_MS = 30_000;
 /** kinesis-local writes all of its records into one file when it is stopped. */
 const STOP_MS = 30_000;
@@ -82,7 +84,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       env: { ...LOCAL_ENV, TAILRACE_LOCAL_PORT: String(port) },
     });
     children.push(child);
-    const endpoint = `http://127.0.0.1:${await child.ready(START_MS)}`;
+    const endpoint = `http://127.0.0.1:${await child.ready(START_MS + keptBytes(path.join(dataDir, service)) * START_MS_PER_KEPT_BYTE)}`;
     log(`${name} answers on ${endpoint}`);
     return endpoint;
   };
@@ -125,6 +127,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+function keptBytes(folder: string): number {
+  const stat = fs.statSync(path.join(folder, 'kinesis-data.json'), { throwIfNoEntry: false });
+  return stat?.size ?? 0;
 }
 
 async function createStream(kinesis: KinesisClient, name: string, shards: number): Promise<void> {
