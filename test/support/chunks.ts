@@ -24,7 +24,7 @@ export const headers: fc.Arbitrary<Omit<ChunkHeader, 'rawBytes'>> = fc.record({
   epoch: epochs,
   ordinal: count,
   floor: epochs,
-  previous: fc.option(fc.record({ epoch: epochs, ordinal: count })),
+  previous: fc.option(fc.tuple(epochs, count).map(([epoch, ordinal]) => ({ epoch, ordinal }))),
   end: fc.boolean(),
   tag: fc.string({ unit: 'grapheme', maxLength: 60 }),
   hour: fc.nat(),

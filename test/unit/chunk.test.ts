@@ -135,8 +135,8 @@ test('an unknown format version is said, not guessed at', () => {
 
 test('bytes of others are no chunk', () => {
   for (const bytes of [
-    zlib.gzipSync('{}\n'),
-    zlib.zstdCompressSync('{}\n'),
+    zlib.gzipSync('{"message":"of another producer"}\n'),
+    zlib.zstdCompressSync('{"message":"of another producer"}\n'),
     Buffer.from('{"plain":"json"}'),
   ]) {
     assert.equal(codecAt(bytes, 0), null);
