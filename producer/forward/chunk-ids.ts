@@ -1,0 +1,98 @@
+/**
+ * The ids of messages taken lately, so that one whose ack was lost is recognised when it is sent again.
+ *
+ * They are kept in the state by the cut that carries their events: a batch of ids per cut, under `ids/<number>`.
+ */
+import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { Json, StateMap } from '../state.ts';
+
+const PREFIX = 'ids/';
+
+export interface ChunkIdLimits {
+  /** Milliseconds for which an id is kept. */
+  readonly ttl: number;
+  readonly max: number;
+}
+
+interface Batch {
+  readonly key: string;
+  /** When its first id came, milliseconds since 1970. */
+  readonly since: number;
+  readonly ids: string[];
+}
+
+export class ChunkIds {
+  readonly #limits: ChunkIdLimits;
+  readonly #state: StateMap;
+  readonly #known = new Set<string>();
+  /** Oldest first; the last is the one that the next cut carries, when it is open. */
+  readonly #batches: Batch[] = [];
+  #open: Batch | null = null;
+  #number = 0;
+
+  constructor(limits: ChunkIdLimits, state: StateMap) {
+    this.#limits = limits;
+    this.#state = state;
+    for (const [key, value] of state.entries()) {
+      if (!key.startsWith(PREFIX)) continue;
+      const { since, ids } = value as unknown as { since: number; ids: string[] };
+      this.#batches.push({ key, since, ids });
+      for (const id of ids) this.#known.add(id);
+      this.#number = Math.max(this.#number, Number(key.slice(PREFIX.length)));
+    }
+    this.#batches.sort((a, b) => Number(a.key.slice(PREFIX.length)) - Number(b.key.slice(PREFIX.length)));
+  }
+
+  /**
+   * The name under which a message is remembered. The events are part of it: a client that counts its ids from 1 at
+   * each start must not have its new messages taken for the old ones.
+   */
+  static name(id: Buffer, events: Buffer): string {
+    const digest = hash(
+      'sha256',
+      Buffer.concat([id, Buffer.from(`/${events.length}/${crc32(events)}`)]),
+      'buffer',
+    );
+    return digest.toString('base64', 0, 15);
+  }
+
+  has(name: string): boolean {
+    return this.#known.has(name);
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Remembers a name from `now` on; it goes into the next cut. */
+  add(name: string, now: number): void {
+    if (this.#known.has(name)) return;
+    this.#known.add(name);
+    if (this.#open === null) {
+      this.#open = { key: `${PREFIX}${++this.#number}`, since: now, ids: [] };
+      this.#batches.push(this.#open);
+    }
+    this.#open.ids.push(name);
+  }
+
+  /** Writes what came since the last cut into the state, and forgets what is too old or too much. */
+  beforeCut(now: number): void {
+    if (this.#open !== null) {
+      this.#state.set(this.#open.key, { since: this.#open.since, ids: this.#open.ids } as Exclude<
+        Json,
+        null
+      >);
+      this.#open = null;
+    }
+    while (this.#batches.length > 0) {
+      const oldest = this.#batches[0]!;
+      if (now - oldest.since < this.#limits.ttl && this.#known.size <= this.#limits.max) break;
+      // At most a cut's worth of ids less than the maximum: batches go as a whole.
+      if (this.#batches.length === 1 && now - oldest.since < this.#limits.ttl) break;
+      for (const id of oldest.ids) this.#known.delete(id);
+      this.#state.delete(oldest.key);
+      this.#batches.shift();
+    }
+  }
+}

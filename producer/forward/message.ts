@@ -1,0 +1,193 @@
+/** The envelope of a forward message: tag, entries and options, found in complete msgpack bytes. */
+import { malformed } from './errors.ts';
+import { readUint32, skipValue } from './msgpack-scan.ts';
+
+export type Mode = 'message' | 'forward' | 'packed';
+
+export interface Message {
+  readonly mode: Mode;
+  readonly tag: string;
+  /**
+   * Where the entries stand: a time and a record (message), or any number of entries behind each other (forward and
+   * packed, the array's or string's head left out).
+   */
+  readonly from: number;
+  readonly to: number;
+  readonly options: Options;
+}
+
+export interface Options {
+  /** The client's id of the message, and the whole msgpack value that an ack must repeat. */
+  readonly chunk: { readonly id: Buffer; readonly value: Buffer } | null;
+  readonly compressed: 'gzip' | 'zstd' | null;
+}
+
+const NO_OPTIONS: Options = { chunk: null, compressed: null };
+const CHUNK = Buffer.from('chunk');
+const COMPRESSED = Buffer.from('compressed');
+
+/**
+ * Reads the envelope of the message at `[at, end)`.
+ *
+ * @returns null for nil, the heartbeat
+ * @throws RefusedError for what is no message of the forward protocol
+ */
+export function readMessage(bytes: Buffer, at: number, end: number): Message | null {
+  if (bytes[at] === 0xc0) return null;
+  const outer = readHead(bytes, at);
+  if (outer?.kind !== 'array' || outer.count < 2)
+    throw malformed('a message that is no array of tag and events');
+  const tagHead = readHead(bytes, outer.at);
+  if (tagHead?.kind !== 'bytes') throw malformed('a tag that is no string');
+  const tag = bytes.toString('utf8', tagHead.at, tagHead.end);
+  const second = tagHead.end < end ? readHead(bytes, tagHead.end) : null;
+  if (second?.kind === 'bytes') {
+    const options = outer.count > 2 ? readOptions(bytes, second.end, end) : NO_OPTIONS;
+    return { mode: 'packed', tag, from: second.at, to: second.end, options };
+  }
+  // An array is the entries, unless what it begins with is a number: then it is a time with metadata.
+  if (
+    second?.kind === 'array' &&
+    !(outer.count > 2 && second.count > 0 && readHead(bytes, second.at) === null)
+  ) {
+    const to = checkEntries(bytes, second.at, end, second.count);
+    const options = outer.count > 2 ? readOptions(bytes, to, end) : NO_OPTIONS;
+    return { mode: 'forward', tag, from: second.at, to, options };
+  }
+  if (outer.count < 3) throw malformed('a message without a record');
+  checkTime(bytes, tagHead.end, true);
+  const to = skipValue(bytes, skipValue(bytes, tagHead.end, end, 1), end, 1);
+  // Values behind the options are some later version's: fluentd ignores them as well.
+  const options = outer.count > 3 ? readOptions(bytes, to, end) : NO_OPTIONS;
+  return { mode: 'message', tag, from: tagHead.end, to, options };
+}
+
+function readOptions(bytes: Buffer, at: number, end: number): Options {
+  const head = readHead(bytes, at);
+  if (head === null && bytes[at] === 0xc0) return NO_OPTIONS;
+  if (head?.kind !== 'map') throw malformed('options that are no map');
+  let chunk: Options['chunk'] = null;
+  let compressed: Options['compressed'] = null;
+  at = head.at;
+  for (let i = 0; i < head.count; i++) {
+    const key = readHead(bytes, at);
+    const from = skipValue(bytes, at, end, 2);
+    const to = skipValue(bytes, from, end, 2);
+    if (key?.kind === 'bytes') {
+      const value = readHead(bytes, from);
+      if (isKey(bytes, key, CHUNK) && bytes[from] !== 0xc0) {
+        // Any type will do: it is the client's own. Copied, because it outlives the buffer.
+        const id = value?.kind === 'bytes' ? bytes.subarray(value.at, value.end) : bytes.subarray(from, to);
+        chunk = { id: Buffer.from(id), value: Buffer.from(bytes.subarray(from, to)) };
+      } else if (isKey(bytes, key, COMPRESSED) && value?.kind === 'bytes') {
+        compressed = readCompressed(bytes.toString('latin1', value.at, value.end));
+      }
+    }
+    at = to;
+  }
+  return { chunk, compressed };
+}
+
+function readCompressed(name: string): Options['compressed'] {
+  if (name === 'gzip' || name === 'zstd') return name;
+  if (name === 'text' || name === '') return null;
+  throw malformed(`compression ${JSON.stringify(name.slice(0, 20))} is not known`);
+}
+
+/** The head of an array, map, or str or bin, with where its content begins and, of a str or bin, ends. */
+export interface Head {
+  readonly kind: 'array' | 'map' | 'bytes';
+  readonly at: number;
+  readonly count: number;
+  readonly end: number;
+}
+
+/** Reads a head inside bytes that are known to be complete; null for any other type. */
+export function readHead(bytes: Buffer, at: number): Head | null {
+  const type = bytes[at]!;
+  if (type >= 0x80 && type < 0x90) return { kind: 'map', at: at + 1, count: type & 0x0f, end: -1 };
+  if (type >= 0x90 && type < 0xa0) return { kind: 'array', at: at + 1, count: type & 0x0f, end: -1 };
+  if (type >= 0xa0 && type < 0xc0) return text(at + 1, type & 0x1f);
+  switch (type) {
+    case 0xc4:
+    case 0xd9:
+      return text(at + 2, bytes[at + 1]!);
+    case 0xc5:
+    case 0xda:
+      return text(at + 3, bytes.readUInt16BE(at + 1));
+    case 0xc6:
+    case 0xdb:
+      return text(at + 5, readUint32(bytes, at + 1));
+    case 0xdc:
+    case 0xde:
+      return {
+        kind: type === 0xdc ? 'array' : 'map',
+        at: at + 3,
+        count: bytes.readUInt16BE(at + 1),
+        end: -1,
+      };
+    case 0xdd:
+    case 0xdf:
+      return { kind: type === 0xdd ? 'array' : 'map', at: at + 5, count: readUint32(bytes, at + 1), end: -1 };
+    default:
+      return null;
+  }
+}
+
+function text(at: number, length: number): Head {
+  return { kind: 'bytes', at, count: length, end: at + length };
+}
+
+function isKey(bytes: Buffer, head: Head, name: Buffer): boolean {
+  return head.count === name.length && bytes.compare(name, 0, name.length, head.at, head.end) === 0;
+}
+
+/**
+ * Checks that from `at` on there are whole entries, each an array of a time and a record: `count` of them, or all up
+ * to `end`.
+ *
+ * @returns the offset behind them
+ * @throws RefusedError when they aren't, before any of them is taken
+ */
+export function checkEntries(
+  bytes: Buffer,
+  at: number,
+  end: number,
+  count = Number.POSITIVE_INFINITY,
+): number {
+  if (count === Number.POSITIVE_INFINITY) while (at < end) at = checkEntry(bytes, at, end);
+  else for (let i = 0; i < count; i++) at = checkEntry(bytes, at, end);
+  return at;
+}
+
+function checkEntry(bytes: Buffer, at: number, end: number): number {
+  if (at >= end) throw malformed('fewer entries than the message says');
+  const type = bytes[at]!;
+  let count = type & 0x0f;
+  if (type === 0xdc && at + 3 <= end) {
+    count = bytes.readUInt16BE(at + 1);
+    at += 3;
+  } else if (type === 0xdd && at + 5 <= end) {
+    count = readUint32(bytes, at + 1);
+    at += 5;
+  } else if (type >= 0x90 && type < 0xa0) at++;
+  else throw malformed(`an entry that is no array but msgpack type 0x${type.toString(16)}`);
+  if (count < 2) throw malformed(`an entry of ${count} values`);
+  for (let i = 0; i < count; i++) {
+    const next = skipValue(bytes, at, end, 2);
+    if (i === 0) checkTime(bytes, at, true);
+    at = next;
+  }
+  return at;
+}
+
+/** @throws RefusedError when the value at `at`, which is complete, is no time */
+export function checkTime(bytes: Buffer, at: number, metadata: boolean): void {
+  const type = bytes[at]!;
+  if (type < 0x80 || type >= 0xe0 || type === 0xc0 || (type >= 0xca && type <= 0xd3)) return;
+  if (type === 0xd7 && bytes[at + 1] === 0) return;
+  if (type === 0xc7 && bytes[at + 1] === 8 && bytes[at + 2] === 0) return;
+  if (!metadata || type <= 0x90 || type >= 0xa0)
+    throw malformed(`a time of msgpack type 0x${type.toString(16)}`);
+  checkTime(bytes, at + 1, false);
+}
