@@ -124,9 +124,7 @@ export function encodeTag(tag: string): string {
   const parts: string[] = [];
   for (const byte of bytes) {
     const plain = isPlain(byte) && !(plainDots && byte === 0x2e);
-    parts.push(
-      plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
-    );
+    parts.push(plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`);
   }
   const encoded = parts.join('');
   if (encoded.length <= MAX_ENCODED_TAG) return encoded;

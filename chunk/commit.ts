@@ -156,7 +156,10 @@ export function parseCommit(bytes: Uint8Array, key: string): Commit {
 /** The hash that a commit's objects carry in their names: of all it says but the hash and those names. */
 export function commitHash(commit: Commit): string {
   const hashed = { ...commit, hash: '', objects: commit.objects.map((object) => ({ ...object, key: '' })) };
-  return createHash('sha256').update(JSON.stringify(canonical(hashed))).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify(canonical(hashed)))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** The same value with the keys of all objects in order, so that equal commits have equal text. */

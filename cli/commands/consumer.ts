@@ -1,0 +1,112 @@
+/** `tailrace consumer`: archives the stream until a signal ends it. */
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { TailraceError } from '../../chunk/errors.ts';
+import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
+import { javaMissing } from '../../consumer/daemon.ts';
+import { Launcher } from '../../consumer/launcher.ts';
+import { describeStream, streamClient } from '../../consumer/stream.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+
+const MiB = 1024 * 1024;
+
+export function command(): Command {
+  return new Command('consumer')
+    .description('Reads the stream with the KCL and archives every chunk once in S3.')
+    .requiredOption('-c, --config <file>', 'the configuration, YAML')
+    .option('--check', 'check the configuration and what it needs, and end')
+    .addHelpText(
+      'after',
+      '\nLogs go to stderr as JSON. SIGTERM and SIGINT commit what is read, and end.\nExit codes: 0 ended in order, 1 the daemon died too often, 2 bad configuration, 4 killed at stop_timeout.',
+    )
+    .action(run);
+}
+
+async function run(options: { config: string; check?: boolean }): Promise<void> {
+  const config = loadConfig(options.config, consumerSchema);
+  if (config.batch.max_bytes > config.batch.memory) {
+    throw new ConfigError(
+      `${options.config}: batch.max_bytes: is more than batch.memory, which all shards share`,
+    );
+  }
+  checkJava(config);
+  const classPath = await findJars(config);
+  const stream = await checkStream(options.config, config);
+  if (options.check) {
+    checkFit(options.config, config, stream.openShards);
+    process.stdout.write(`${options.config}: fine\n`);
+    return;
+  }
+  const log = pino(
+    { level: config.log_level, base: { pid: process.pid } },
+    pino.destination({ fd: 2, sync: true }),
+  );
+  const launcher = new Launcher({ config, classPath, log });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => launcher.stop());
+  process.exitCode = await launcher.run();
+}
+
+function checkJava({ java }: ConsumerConfig): void {
+  const { status, error } = spawnSync(java.command, ['-version'], { stdio: 'ignore' });
+  if (error || status !== 0) {
+    const missing = javaMissing(java.command, error);
+    throw new ConfigError(missing.message, missing);
+  }
+}
+
+/** KCL's jars: from java.jars, or TAILRACE_JARS, or fetched by set-up. */
+async function findJars({ java }: ConsumerConfig): Promise<string> {
+  const directory = java.jars ?? process.env.TAILRACE_JARS;
+  if (directory === undefined) {
+    const { ensureJars } = await import('../../local/jars.ts');
+    return (await ensureJars()).classPath;
+  }
+  const jars = fs.existsSync(directory)
+    ? fs.readdirSync(directory).filter((name) => name.endsWith('.jar'))
+    : [];
+  if (!jars.some((name) => name.startsWith('amazon-kinesis-client-multilang-'))) {
+    throw new ConfigError(
+      `java.jars: ${directory} does not have amazon-kinesis-client-multilang: run set-up, or name its folder`,
+    );
+  }
+  return jars.map((name) => path.join(directory, name)).join(':');
+}
+
+async function checkStream(file: string, { stream }: ConsumerConfig): Promise<{ openShards: number }> {
+  const client = streamClient(stream, 3);
+  try {
+    return await describeStream(client, stream);
+  } catch (error) {
+    if (error instanceof TailraceError)
+      throw new ConfigError(`${file}: stream.name: ${error.message}`, error);
+    const where = stream.endpoint ?? `Kinesis in ${stream.region}`;
+    const { name, message } = error as Error;
+    throw new ConfigError(`${file}: stream: ${where} can't be reached: ${message || name}`, error);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Refuses what this worker cannot hold when all shards come to it. */
+function checkFit(file: string, config: ConsumerConfig, openShards: number): void {
+  const shards = Math.min(openShards, config.kcl.max_leases ?? openShards);
+  const perShard = config.batch.memory / Math.max(1, shards);
+  if (perShard < MiB) {
+    throw new ConfigError(
+      `${file}: batch.memory: ${shards} shards have less than 1 MiB each: raise it, or set kcl.max_leases`,
+    );
+  }
+  const heapNeeded = HEAP_BASE + shards * HEAP_PER_SHARD;
+  if (config.java.heap < heapNeeded) {
+    throw new ConfigError(
+      `${file}: java.heap: ${shards} shards need ${Math.ceil(heapNeeded / MiB)}MiB: raise it, or set kcl.max_leases`,
+    );
+  }
+}
+
+/** KCL keeps up to three reads of 10 MiB for a shard, and as much again while it writes one as base64. */
+const HEAP_BASE = 128 * MiB;
+const HEAP_PER_SHARD = 64 * MiB;

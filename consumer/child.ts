@@ -1,0 +1,134 @@
+/** The process of one shard, started by the MultiLangDaemon: speaks its protocol and archives the shard. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import kcl from 'aws-kcl';
+import { pino } from 'pino';
+import { TailraceError } from '../chunk/errors.ts';
+import type { ConsumerConfig } from './config.ts';
+import { type KclProcessor, kclProcessor } from './processor.ts';
+import { ignoreSignals, takeStdout } from './protocol.ts';
+import { Reporter } from './report.ts';
+import { S3Store } from './s3.ts';
+import { ShardArchiver } from './shard.ts';
+import { ShardStatus } from './status.ts';
+import { KinesisStream } from './stream.ts';
+
+const REPORT_EVERY_MS = 1000;
+const PARENT_POLL_MS = 2000;
+const DAY_MS = 86_400_000;
+
+const output = takeStdout();
+ignoreSignals();
+const config = readConfig();
+const log = pino(
+  { level: config.log_level, base: { pid: process.pid } },
+  pino.destination({ fd: 2, sync: true }),
+);
+const limits = { maxBytes: config.batch.max_bytes, maxAge: config.batch.max_age };
+const status = new ShardStatus();
+const reporter = new Reporter(process.env.TAILRACE_REPORTS, (message) => {
+  limits.maxBytes = Math.min(config.batch.max_bytes, message.max_bytes);
+});
+const report = (): void => reporter.send(status.report());
+setInterval(report, REPORT_EVERY_MS);
+
+// The daemon closes stdin when it ends, however it ends; nobody else tells this process.
+process.stdin.on('end', () => process.exit(0));
+process.stdin.on('error', () => process.exit(0));
+output.on('error', () => process.exit(0));
+process.on('uncaughtException', fail);
+
+const processor: KclProcessor = kclProcessor({
+  open: openArchiver,
+  busy: (call) => status.busy(call),
+  behind: (millis) => {
+    status.behind = millis;
+  },
+  checkpointed: () => {
+    status.counters.checkpoints += 1;
+  },
+  checkpointFailed: (error) => log.warn({ shard: status.shard, error }, 'KCL did not take the checkpoint'),
+  ended: () => {
+    status.phase = 'ended';
+    log.info({ shard: status.shard }, 'the shard ends, all of it is archived');
+    report();
+  },
+  leaseLost: () => {
+    status.phase = 'lost';
+    log.info({ shard: status.shard }, 'the lease went to another worker');
+    report();
+  },
+  stopped: (error) => {
+    status.stop(error.message);
+    const tell = (): void =>
+      log.fatal({ shard: status.shard, code: error.code }, `the shard is stopped: ${error.message}`);
+    tell();
+    setInterval(tell, 60_000);
+    report();
+  },
+  failed: fail,
+});
+
+kcl(processor, process.stdin, output, process.stderr).run();
+
+async function openArchiver(shard: string): Promise<ShardArchiver> {
+  status.shard = shard;
+  report();
+  const stream = await KinesisStream.open(config.stream, (error) =>
+    log.warn({ shard, error: error.message }, 'Kinesis does not answer'),
+  );
+  const info = (await stream.shards()).find(({ id }) => id === shard);
+  if (!info)
+    throw new TailraceError('SHARD_GONE', `${shard} is not in the stream any more`, { retriable: true });
+  const { archive } = config;
+  const store = new S3Store(
+    { bucket: archive.bucket, region: archive.region ?? config.stream.region, endpoint: archive.endpoint },
+    {
+      tries: Number.POSITIVE_INFINITY,
+      storageClass: archive.storage_class,
+      kmsKey: archive.kms_key,
+      tags: archive.tags,
+      onTrouble: (trouble) => {
+        status.s3Error(trouble.reason);
+        log.warn({ shard, ...trouble }, 'S3 call failed, trying again');
+      },
+    },
+  );
+  const context = {
+    stream: config.stream.name,
+    incarnation: stream.incarnation,
+    shard,
+    range: info.range,
+    parents: info.parents,
+    prefix: archive.prefix,
+    keyTemplate: archive.key_template,
+    forget: { horizon: config.dedupe_horizon, grace: DAY_MS },
+  };
+  const archiver = new ShardArchiver(context, store, stream, {
+    limits,
+    now: Date.now,
+    wait: async (parent) => {
+      status.waitFor(parent);
+      log.warn({ shard, parent }, 'waiting until the parent shard is archived');
+      report();
+      await sleep(PARENT_POLL_MS);
+    },
+    events: status.events(log, report),
+  });
+  status.watch(archiver);
+  return archiver;
+}
+
+function fail(error: unknown): never {
+  const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+  log.fatal({ shard: status.shard, code, stack }, `the shard's process ends: ${message ?? String(error)}`);
+  process.exit(1);
+}
+
+function readConfig(): ConsumerConfig {
+  const text = process.env.TAILRACE_CONSUMER;
+  if (text === undefined) {
+    process.stderr.write('this is started by `tailrace consumer`, through the MultiLangDaemon\n');
+    process.exit(2);
+  }
+  return JSON.parse(text) as ConsumerConfig;
+}

@@ -1,0 +1,164 @@
+/** One run of the MultiLangDaemon: a Java process that can outlive neither this process nor its own children's pipes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import * as readline from 'node:readline';
+import type { Logger } from 'pino';
+import { TailraceError } from '../chunk/errors.ts';
+import type { ConsumerConfig } from './config.ts';
+import { renderProperties } from './properties.ts';
+
+export interface DaemonOptions {
+  readonly config: ConsumerConfig;
+  readonly classPath: string;
+  /** Where its files go: a directory of this worker alone. */
+  readonly directory: string;
+  /** Where shards' processes report. */
+  readonly reports: string;
+  readonly log: Logger;
+}
+
+export interface DaemonEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
+/** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
+const EXECUTABLE = 'sh -c exec\t"$TAILRACE_NODE"\t--max-semi-space-size=16\t"$TAILRACE_CHILD"';
+/**
+ * Kills the daemon's process group when its stdin ends without a word: then this process is gone, however it went.
+ * Signals of a terminal are not meant for it.
+ */
+const WATCHER = 'trap "" INT TERM HUP; read word || kill -KILL -- "-$1" 2>/dev/null';
+
+const LOGBACK = `<configuration>
+  <appender name="ERR" class="ch.qos.logback.core.ConsoleAppender">
+    <target>System.err</target>
+    <encoder><pattern>%level|%logger{0}|%replace(%msg){'[\\r\\n]+', ' '}%replace(%ex{full}){'[\\r\\n]+', ' | '}%nopex%n</pattern></encoder>
+  </appender>
+  <root level="WARN"><appender-ref ref="ERR"/></root>
+</configuration>
+`;
+
+export class Daemon {
+  readonly pid: number;
+  /** Resolves when the Java process has ended. */
+  readonly ended: Promise<DaemonEnd>;
+  readonly #process: ChildProcess;
+  readonly #watcher: ChildProcess;
+  #running = true;
+
+  private constructor(java: ChildProcess, options: DaemonOptions) {
+    this.#process = java;
+    this.pid = java.pid!;
+    this.#watcher = spawn('sh', ['-c', WATCHER, 'tailrace-watch', String(this.pid)], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+      detached: true,
+    });
+    this.#watcher.stdin!.on('error', () => {});
+    for (const stream of [java.stdout!, java.stderr!]) {
+      readline.createInterface({ input: stream }).on('line', (line) => relay(line, options.log));
+    }
+    this.ended = new Promise((resolve) => {
+      java.once('exit', (code, signal) => {
+        this.#running = false;
+        // Shards' processes end with their stdin; one that hangs must not hold on.
+        killGroup(this.pid, 'SIGKILL');
+        this.#watcher.stdin!.end('over\n');
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /**
+   * Starts the daemon in a process group of its own, so that a terminal's Ctrl-C reaches only the launcher.
+   *
+   * @throws TailraceError JAVA_MISSING when there is no Java
+   */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { config, classPath, directory, reports } = options;
+    const properties = path.join(directory, 'kcl.properties');
+    const logging = path.join(directory, 'kcl-logging.xml');
+    fs.writeFileSync(properties, renderProperties(config, EXECUTABLE), { mode: 0o600 });
+    fs.writeFileSync(logging, LOGBACK);
+    const heap = Math.ceil(config.java.heap / 1024 / 1024);
+    const args = [
+      `-Xmx${heap}m`,
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+ExitOnOutOfMemoryError',
+      '-cp',
+      classPath,
+      MAIN_CLASS,
+      '--properties-file',
+      properties,
+      '--log-configuration',
+      logging,
+    ];
+    const java = spawn(config.java.command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      env: {
+        ...process.env,
+        TAILRACE_NODE: process.execPath,
+        TAILRACE_CHILD: path.join(import.meta.dirname, 'child.ts'),
+        TAILRACE_CONSUMER: JSON.stringify(config),
+        TAILRACE_REPORTS: reports,
+      },
+    });
+    await new Promise<void>((resolve, reject) => {
+      java.once('spawn', resolve);
+      java.once('error', (cause) => reject(javaMissing(config.java.command, cause)));
+    });
+    return new Daemon(java, options);
+  }
+
+  /** Asks it to let its shards finish and to end. */
+  terminate(): void {
+    if (this.#running) this.#process.kill('SIGTERM');
+  }
+
+  kill(): void {
+    if (this.#running) killGroup(this.pid, 'SIGKILL');
+  }
+}
+
+export function javaMissing(command: string, cause?: unknown): TailraceError {
+  return new TailraceError(
+    'JAVA_MISSING',
+    `${command} can't be run: install a Java runtime, 17 or later (Debian: apt install openjdk-17-jre-headless; Amazon Linux: dnf install java-17-amazon-corretto-headless), or set java.command`,
+    { cause },
+  );
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Nobody is left in it.
+  }
+}
+
+const CHILD_LINE = /^Received error line from subprocess \[(.*)\] for shard (\S+)\s*$/;
+const LEVELS: Readonly<Record<string, 'error' | 'warn' | 'info' | 'debug'>> = {
+  ERROR: 'error',
+  WARN: 'warn',
+  INFO: 'info',
+  DEBUG: 'debug',
+};
+
+/** A line of the daemon's log, or of a shard's process, which the daemon wraps: into ours. */
+function relay(line: string, log: Logger): void {
+  const [level, logger, ...rest] = line.split('|');
+  const message = rest.join('|');
+  const ofChild = logger === 'DrainChildSTDERRTask' ? CHILD_LINE.exec(message) : null;
+  if (ofChild) {
+    if (ofChild[1]!.startsWith('{')) process.stderr.write(`${ofChild[1]}\n`);
+    else log.warn({ shard: ofChild[2] }, ofChild[1]);
+  } else if (level !== undefined && LEVELS[level]) {
+    log[LEVELS[level]]({ kcl: logger }, message);
+  } else if (line.trim() !== '') {
+    log.warn({ kcl: 'daemon' }, line);
+  }
+}

@@ -1,0 +1,108 @@
+/** Counts what one shard's process does, for its reports. */
+import type { Logger } from 'pino';
+import { type ShardPhase, type ShardReport, zeroCounters } from './report.ts';
+import type { ArchiverEvents, ShardArchiver } from './shard.ts';
+
+/** Objects below this cost readers more in requests than in bytes. */
+const SMALL_OBJECT = 1024 * 1024;
+
+export class ShardStatus {
+  shard = '';
+  phase: ShardPhase = 'starting';
+  behind: number | null = null;
+  readonly counters = zeroCounters();
+  readonly #s3Errors: Record<string, number> = {};
+  #archiver: ShardArchiver | null = null;
+  #trouble: string | null = null;
+  #lastCommitAt: number | null = null;
+  #busySince: number | null = null;
+
+  watch(archiver: ShardArchiver): void {
+    this.#archiver = archiver;
+  }
+
+  busy(call: string | null): void {
+    this.#busySince = call === null ? null : Date.now();
+    if (call === null && (this.phase === 'starting' || this.phase === 'waiting_for_parent')) {
+      this.phase = 'running';
+      this.#trouble = null;
+    }
+  }
+
+  waitFor(parent: string): void {
+    this.phase = 'waiting_for_parent';
+    this.#trouble = `waiting for ${parent}`;
+  }
+
+  stop(why: string): void {
+    this.phase = 'stopped';
+    this.#trouble = why;
+  }
+
+  s3Error(reason: string): void {
+    this.counters.s3_errors += 1;
+    this.#s3Errors[reason] = (this.#s3Errors[reason] ?? 0) + 1;
+  }
+
+  events(log: Logger, changed: () => void): ArchiverEvents {
+    const { counters } = this;
+    return {
+      received: (items) => {
+        for (const item of items) {
+          counters.records += 1;
+          counters.bytes_received += item.bytes;
+        }
+      },
+      passedOver: (records) => {
+        counters.passed_over += records;
+      },
+      committed: (commit) => {
+        counters.commits += 1;
+        counters.duplicates += commit.skipped.duplicates;
+        counters.damaged += commit.damaged;
+        counters.unproven += commit.unproven;
+        for (const object of commit.objects) {
+          counters.objects += 1;
+          if (object.bytes < SMALL_OBJECT) counters.small_objects += 1;
+          counters.chunks += object.foreign > 0 ? 0 : object.chunks;
+          counters.foreign += object.foreign;
+          counters.events += object.events;
+          counters.bytes += object.bytes;
+        }
+        this.#lastCommitAt = Date.now();
+      },
+      followed: (commit) => {
+        counters.followed += 1;
+        log.info({ shard: commit.shard, commit: commit.number }, "followed another worker's commit");
+      },
+      completed: (commit) => {
+        log.debug({ shard: commit.shard, commit: commit.number, to: commit.to }, 'archived');
+        changed();
+      },
+      voided: (commit, lost) => {
+        counters.voided_objects += lost.length;
+        log.error(
+          { shard: commit.shard, commit: commit.number, objects: lost.map((object) => object.key) },
+          'a commit cannot be completed: what the stream no longer has of it is a hole, `tailrace verify` names it',
+        );
+      },
+    };
+  }
+
+  report(): ShardReport {
+    return {
+      shard: this.shard,
+      pid: process.pid,
+      phase: this.phase,
+      trouble: this.#trouble,
+      counters: { ...this.counters },
+      millis_behind_latest: this.behind,
+      last_commit_at: this.#lastCommitAt,
+      pending_bytes: this.#archiver?.pendingBytes ?? 0,
+      pending_since: this.#archiver?.pendingSince ?? null,
+      busy_since: this.#busySince,
+      lanes: this.#archiver?.laneCount ?? 0,
+      s3_errors_by_reason: { ...this.#s3Errors },
+    };
+  }
+}
