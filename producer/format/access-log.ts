@@ -1,0 +1,574 @@
+/**
+ * Access logs on bytes: a compiled log_format as a list of steps, each of which reads one field up to the literal
+ * behind it and writes its JSON in the same pass. No object and no string per line.
+ *
+ * The time stands in the middle of a line and decides about the builder that the line goes to, so a line is written
+ * on the guess that it belongs where the line before it went; at the turn of an hour it is written once more.
+ */
+import type { Builder } from '../builder.ts';
+import { CLF_BYTES, MAX_TIME_BYTES, parseClf, parseIso, writeTime } from './clock.ts';
+import { decodeEscapes } from './escapes.ts';
+import { MAX_GROWTH, PLAIN, stringRoom, writeString } from './json-bytes.ts';
+import type { FieldKind, LogFormat } from './log-format.ts';
+import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
+import type { FieldRule, Transform } from './transform.ts';
+
+const TEXT = 0;
+const NUMBER = 1;
+const REQUEST = 2;
+const CLF = 3;
+/** Other times, and every field that a transform looks into: off the fast path. */
+const TIME = 4;
+const RULED = 5;
+
+/** Answers of a scan that are no position. */
+const FAILED = -1;
+const MOVED = -2;
+const EXCLUDED = -3;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const DASH = 0x2d;
+const SPACE = 0x20;
+const ZERO = 0x30;
+/** Digits that a double holds exactly. */
+const MAX_DIGITS = 15;
+
+interface Step {
+  readonly op: number;
+  readonly kind: FieldKind;
+  /** `,"name":"`; empty for a field that is left out. */
+  readonly key: Buffer;
+  readonly literal: Buffer;
+  readonly list: boolean;
+  /** Per byte: 0 where a plain copy of the value goes on. */
+  readonly stops: Uint8Array;
+  readonly rule: FieldRule;
+}
+
+export class AccessLogParser implements LineParser {
+  readonly #target: Target;
+  readonly #transform: Transform;
+  readonly #steps: readonly Step[];
+  readonly #prefix: Buffer;
+  readonly #escape: LogFormat['escape'];
+  readonly #timed: boolean;
+  /** Bytes of an event besides its values. */
+  readonly #frame: number;
+  readonly #keys: Readonly<Record<'request' | 'method' | 'path' | 'protocol', Buffer>>;
+  #builder: Builder | null = null;
+  #placed = false;
+  /** Where the field that was read last ended. */
+  #next = 0;
+  #included = 0;
+  #scratch = Buffer.alloc(4096);
+
+  // The second in which the last line was logged, as it stood there and as it is written.
+  readonly #clf = Buffer.alloc(CLF_BYTES);
+  readonly #clfText = Buffer.alloc(MAX_TIME_BYTES);
+  #clfTextBytes = 0;
+  #clfTime = Number.NaN;
+
+  constructor(format: LogFormat, target: Target, transform: Transform) {
+    this.#target = target;
+    this.#transform = transform;
+    this.#prefix = Buffer.from(format.prefix);
+    this.#escape = format.escape;
+    this.#steps = format.fields.map((field) => compileStep(field, transform));
+    this.#timed = this.#steps.some((step) => step.op === CLF || isTime(step.kind));
+    const key = (name: string) => keyBytes(transform.rule(name));
+    this.#keys = {
+      request: key('request'),
+      method: key('method'),
+      path: key('path'),
+      protocol: key('protocol'),
+    };
+    this.#frame =
+      this.#steps.reduce((sum, step) => sum + step.key.length + 1, 0) +
+      Object.values(this.#keys).reduce((sum, name) => sum + name.length + 1, 0) +
+      transform.added.length +
+      MAX_TIME_BYTES +
+      8;
+  }
+
+  parse(bytes: Buffer, start: number, end: number): void {
+    const target = this.#target;
+    const room =
+      (end - start <= 8192 ? (end - start) * MAX_GROWTH : stringRoom(bytes, start, end)) + this.#frame;
+    this.#placed = false;
+    let builder = this.#builder;
+    if (builder === null || !this.#timed) builder = this.#place(target.clock.now, !this.#timed);
+    let at: number;
+    for (;;) {
+      builder.reserve(room);
+      const from = builder.length;
+      at = this.#scan(builder.buffer, from, bytes, start, end);
+      if (at !== MOVED) {
+        if (at - from > MAX_EVENT_BYTES) at = FAILED;
+        break;
+      }
+      builder = this.#builder!;
+    }
+    if (at >= 0) {
+      target.tally.events++;
+      builder.commit(at);
+    } else if (at === EXCLUDED) {
+      target.tally.excluded++;
+    } else {
+      writeMessage(target, bytes, start, end, UNPARSED, this.#transform.added);
+    }
+  }
+
+  #place(time: number, placed: boolean): Builder {
+    const builder = this.#target.builders.at(time);
+    this.#builder = builder;
+    this.#placed = placed;
+    return builder;
+  }
+
+  /** Tells the builders the time of the line; true when the line has to be written to another builder. */
+  #moves(time: number): boolean {
+    if (this.#placed) return false;
+    const before = this.#builder;
+    return this.#place(time, true) !== before;
+  }
+
+  /** Writes the event at `out[from]`, and returns the position behind it or one of the answers above. */
+  #scan(out: Buffer, from: number, bytes: Buffer, start: number, end: number): number {
+    const steps = this.#steps;
+    const prefix = this.#prefix;
+    let i = start;
+    for (let k = 0; k < prefix.length; k++, i++) if (bytes[i] !== prefix[k]) return FAILED;
+    if (i > end) return FAILED;
+    this.#included = 0;
+    let at = from;
+    for (let s = 0; s < steps.length; s++) {
+      const step = steps[s]!;
+      const literal = step.literal;
+      switch (step.op) {
+        case TEXT: {
+          const key = step.key;
+          const stops = step.stops;
+          const before = at;
+          for (let k = 0; k < key.length; k++) out[at++] = key[k]!;
+          const value = i;
+          while (i < end && stops[bytes[i]!] === 0) out[at++] = bytes[i++]!;
+          if (i < end ? !(literal.length > 0 && matches(bytes, i, end, literal)) : literal.length > 0) {
+            // An escape, a quote, a byte above 0x7f, or the literal's first byte without the rest of it.
+            at = this.#text(step, out, before, bytes, value, end);
+            if (at < 0) return at;
+            i = this.#next;
+          } else if (key.length === 0 || (i === value + 1 && bytes[value] === DASH)) {
+            at = before;
+          } else {
+            out[at++] = QUOTE;
+          }
+          break;
+        }
+        case NUMBER: {
+          const key = step.key;
+          const before = at;
+          // Without the quote.
+          for (let k = 0; k < key.length - 1; k++) out[at++] = key[k]!;
+          const value = i;
+          for (; i < end; i++) {
+            const byte = bytes[i]!;
+            if (byte < ZERO || byte > 0x39) break;
+            out[at++] = byte;
+          }
+          const digits = i - value;
+          if (
+            digits === 0 ||
+            digits > MAX_DIGITS ||
+            (digits > 1 && bytes[value] === ZERO) ||
+            key.length === 0 ||
+            step.list ||
+            (literal.length === 0 ? i < end : !matches(bytes, i, end, literal))
+          ) {
+            at = this.#number(step, out, before, bytes, value, end);
+            if (at < 0) return at;
+            i = this.#next;
+          }
+          break;
+        }
+        case CLF: {
+          if (i + CLF_BYTES > end) return FAILED;
+          const cached = this.#clf;
+          let same = 0;
+          while (same < CLF_BYTES && bytes[i + same] === cached[same]) same++;
+          if (same < CLF_BYTES && !this.#readClf(bytes, i)) return FAILED;
+          if (this.#moves(this.#clfTime)) return MOVED;
+          i += CLF_BYTES;
+          const key = step.key;
+          if (key.length > 0) {
+            for (let k = 0; k < key.length; k++) out[at++] = key[k]!;
+            const text = this.#clfText;
+            const length = this.#clfTextBytes;
+            for (let k = 0; k < length; k++) out[at++] = text[k]!;
+            out[at++] = QUOTE;
+          }
+          if (literal.length === 0 ? i < end : !matches(bytes, i, end, literal)) return FAILED;
+          break;
+        }
+        case REQUEST:
+          at = this.#request(step, out, at, bytes, i, end);
+          if (at < 0) return at;
+          i = this.#next;
+          break;
+        case TIME:
+          at = this.#time(step, out, at, bytes, i, end);
+          if (at < 0) return at;
+          i = this.#next;
+          break;
+        default:
+          at = this.#ruled(step, out, at, bytes, i, end);
+          if (at < 0) return at;
+          i = this.#next;
+      }
+      i += literal.length;
+    }
+    if (i !== end) return FAILED;
+    if (this.#included < this.#transform.inclusions) return EXCLUDED;
+    const added = this.#transform.added;
+    for (let k = 0; k < added.length; k++) out[at++] = added[k]!;
+    if (at === from) out[at++] = COMMA;
+    // Every member begins with a comma; the first one's becomes the brace.
+    out[from] = 0x7b;
+    out[at++] = 0x7d;
+    out[at++] = 0x0a;
+    return at;
+  }
+
+  /** Where the value that begins at `i` ends: before the step's literal, or -1 when that does not follow. */
+  #valueEnd(step: Step, bytes: Buffer, i: number, end: number): number {
+    const literal = step.literal;
+    if (literal.length === 0) return end;
+    const escaped = this.#escape === 'apache' || this.#escape === 'json';
+    const first = literal[0]!;
+    for (const last = end - literal.length; i <= last; i++) {
+      const byte = bytes[i]!;
+      if (byte === first && matches(bytes, i, end, literal)) {
+        if (!(step.list && first === SPACE && inList(bytes, i))) return i;
+      } else if (escaped && byte === 0x5c) {
+        i++;
+      }
+    }
+    return -1;
+  }
+
+  /** A text value off the fast path, from its key on. */
+  #text(step: Step, out: Buffer, at: number, bytes: Buffer, i: number, end: number): number {
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0) return FAILED;
+    this.#next = to;
+    return this.#member(step.key, out, at, bytes, i, to);
+  }
+
+  /** Writes a member with a string value, unless it is "-" or has no name; returns the position behind it. */
+  #member(key: Buffer, out: Buffer, at: number, bytes: Buffer, from: number, to: number): number {
+    if (key.length === 0 || (to - from === 1 && bytes[from] === DASH)) return at;
+    for (let k = 0; k < key.length; k++) out[at++] = key[k]!;
+    if (this.#escape === 'none' || bytes.indexOf(0x5c, from) >= to || bytes.indexOf(0x5c, from) < 0) {
+      at = writeString(out, at, bytes, from, to, this.#target.tally);
+    } else {
+      const scratch = this.#room(to - from);
+      const length = decodeEscapes(scratch, bytes, from, to, this.#escape);
+      at = writeString(out, at, scratch, 0, length, this.#target.tally);
+    }
+    out[at++] = QUOTE;
+    return at;
+  }
+
+  #room(bytes: number): Buffer {
+    if (this.#scratch.length < bytes) this.#scratch = Buffer.alloc(bytes * 2);
+    return this.#scratch;
+  }
+
+  /** A number that is more than a few digits, or no number at all: then it stays a string. */
+  #number(step: Step, out: Buffer, at: number, bytes: Buffer, i: number, end: number): number {
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0) return FAILED;
+    this.#next = to;
+    if (!isNumber(bytes, i, to)) return this.#member(step.key, out, at, bytes, i, to);
+    for (let k = 0; k < step.key.length - 1; k++) out[at++] = step.key[k]!;
+    if (step.key.length > 0) for (let k = i; k < to; k++) out[at++] = bytes[k]!;
+    return at;
+  }
+
+  /** `GET /path HTTP/1.1`: three members; anything else is kept as one. */
+  #request(step: Step, out: Buffer, at: number, bytes: Buffer, i: number, end: number): number {
+    const { method, path } = this.#keys;
+    const literal = step.literal;
+    const stops = step.stops;
+    const before = at;
+    const value = i;
+    for (let k = 0; k < method.length; k++) out[at++] = method[k]!;
+    for (; i < end; i++) {
+      const byte = bytes[i]!;
+      if (byte < 0x41 || byte > 0x5a) break;
+      out[at++] = byte;
+    }
+    if (i === value || i === end || bytes[i] !== SPACE)
+      return this.#wholeRequest(step, out, before, bytes, value, end);
+    if (method.length === 0) at = before;
+    else out[at++] = QUOTE;
+    i++;
+    const afterMethod = at;
+    for (let k = 0; k < path.length; k++) out[at++] = path[k]!;
+    const pathFrom = i;
+    for (; i < end; i++) {
+      const byte = bytes[i]!;
+      if (stops[byte] !== 0 || byte === SPACE) break;
+      out[at++] = byte;
+    }
+    // The common end: ` HTTP/1.1` and the literal.
+    if (
+      i > pathFrom &&
+      i + 9 <= end &&
+      bytes[i] === SPACE &&
+      bytes[i + 1] === 0x48 &&
+      bytes[i + 2] === 0x54 &&
+      bytes[i + 3] === 0x54 &&
+      bytes[i + 4] === 0x50 &&
+      bytes[i + 5] === 0x2f &&
+      bytes[i + 7] === 0x2e &&
+      isDigit(bytes[i + 6]!) &&
+      isDigit(bytes[i + 8]!) &&
+      (literal.length === 0 ? i + 9 === end : matches(bytes, i + 9, end, literal))
+    ) {
+      if (path.length === 0 || (i === pathFrom + 1 && bytes[pathFrom] === DASH)) at = afterMethod;
+      else out[at++] = QUOTE;
+      const protocol = this.#keys.protocol;
+      if (protocol.length > 0) {
+        for (let k = 0; k < protocol.length; k++) out[at++] = protocol[k]!;
+        for (let k = i + 1; k < i + 9; k++) out[at++] = bytes[k]!;
+        out[at++] = QUOTE;
+      }
+      this.#next = i + 9;
+      return at;
+    }
+    return this.#wholeRequest(step, out, before, bytes, value, end);
+  }
+
+  /** A request off the fast path: escapes, spaces in the path, no protocol, no request at all. */
+  #wholeRequest(step: Step, out: Buffer, at: number, bytes: Buffer, i: number, end: number): number {
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0) return FAILED;
+    this.#next = to;
+    const { request, method, path, protocol } = this.#keys;
+    const parts = splitRequest(bytes, i, to);
+    if (parts < 0) return this.#member(request, out, at, bytes, i, to);
+    const space = bytes.indexOf(SPACE, i);
+    at = this.#member(method, out, at, bytes, i, space);
+    at = this.#member(path, out, at, bytes, space + 1, parts);
+    return parts === to ? at : this.#member(protocol, out, at, bytes, parts + 1, to);
+  }
+
+  #readClf(bytes: Buffer, at: number): boolean {
+    const time = parseClf(bytes, at);
+    if (!(time >= 0)) return false;
+    this.#clfTime = time;
+    this.#clfTextBytes = writeTime(this.#clfText, 0, time);
+    bytes.copy(this.#clf, 0, at, at + CLF_BYTES);
+    return true;
+  }
+
+  #time(step: Step, out: Buffer, at: number, bytes: Buffer, i: number, end: number): number {
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0) return FAILED;
+    this.#next = to;
+    const time = readTime(step.kind, bytes, i, to);
+    if (!(time >= 0 && time < MAX_TIME)) return FAILED;
+    if (this.#moves(time)) return MOVED;
+    if (step.key.length === 0) return at;
+    for (let k = 0; k < step.key.length; k++) out[at++] = step.key[k]!;
+    at = writeTime(out, at, time);
+    out[at++] = QUOTE;
+    return at;
+  }
+
+  /** A field that transforms look into, as a string. */
+  #ruled(step: Step, out: Buffer, at: number, bytes: Buffer, i: number, end: number): number {
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0) return FAILED;
+    if (isTime(step.kind)) {
+      const time = readTime(step.kind, bytes, i, to);
+      if (!(time >= 0 && time < MAX_TIME)) return FAILED;
+      if (this.#moves(time)) return MOVED;
+      this.#next = to;
+      const length = writeTime(this.#scratch, 0, time);
+      return this.#ruledValue(step.rule, out, at, this.#scratch.toString('latin1', 0, length), false);
+    }
+    this.#next = to;
+    if (step.kind !== 'request') {
+      const number = step.kind === 'number' && isNumber(bytes, i, to);
+      return this.#ruledSpan(step.rule, out, at, bytes, i, to, number);
+    }
+    const rule = (name: string) => this.#transform.rule(name);
+    const parts = splitRequest(bytes, i, to);
+    if (parts < 0) return this.#ruledSpan(rule('request'), out, at, bytes, i, to, false);
+    const space = bytes.indexOf(SPACE, i);
+    at = this.#ruledSpan(rule('method'), out, at, bytes, i, space, false);
+    if (at >= 0) at = this.#ruledSpan(rule('path'), out, at, bytes, space + 1, parts, false);
+    if (at >= 0 && parts < to) at = this.#ruledSpan(rule('protocol'), out, at, bytes, parts + 1, to, false);
+    return at;
+  }
+
+  #ruledSpan(
+    rule: FieldRule,
+    out: Buffer,
+    at: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    number: boolean,
+  ): number {
+    if (to - from === 1 && bytes[from] === DASH) return at;
+    const scratch = this.#room(to - from);
+    const length = decodeEscapes(scratch, bytes, from, to, this.#escape);
+    return this.#ruledValue(rule, out, at, scratch.toString('utf8', 0, length), number);
+  }
+
+  #ruledValue(rule: FieldRule, out: Buffer, at: number, value: string, number: boolean): number {
+    for (const pattern of rule.exclude) if (pattern.test(value)) return EXCLUDED;
+    for (const pattern of rule.include) {
+      if (!pattern.test(value)) return EXCLUDED;
+      this.#included++;
+    }
+    if (rule.name === null) return at;
+    let redacted = value;
+    for (const redact of rule.redact) redacted = redact(redacted);
+    const text = number && rule.redact.length === 0 ? value : JSON.stringify(redacted);
+    const key = keyBytes(rule);
+    key.copy(out, at, 0, key.length - 1);
+    at += key.length - 1;
+    // A redaction may lengthen a value beyond the room that was made for the line.
+    if (at + text.length * 3 + this.#frame > out.length) return FAILED;
+    return at + out.write(text, at);
+  }
+}
+
+/** Year 10000: RFC 3339 ends before it. */
+const MAX_TIME = 253_402_300_800_000;
+
+const keyCache = new WeakMap<FieldRule, Buffer>();
+
+/** `,"name":"`, or nothing for a field that is left out. */
+function keyBytes(rule: FieldRule): Buffer {
+  let key = keyCache.get(rule);
+  if (key === undefined) {
+    key = Buffer.from(rule.name === null ? '' : `,${JSON.stringify(rule.name)}:"`);
+    keyCache.set(rule, key);
+  }
+  return key;
+}
+
+function isTime(kind: FieldKind): boolean {
+  return (
+    kind === 'clf' ||
+    kind === 'iso' ||
+    kind === 'seconds' ||
+    kind === 'milliseconds' ||
+    kind === 'microseconds'
+  );
+}
+
+function compileStep(field: LogFormat['fields'][number], transform: Transform): Step {
+  const rule = transform.rule(field.name);
+  const ruled =
+    field.kind === 'request'
+      ? ['request', 'method', 'path', 'protocol'].some((name) => !transform.rule(name).plain)
+      : !rule.plain;
+  const literal = Buffer.from(field.literal);
+  const stops = PLAIN.map((plain) => 1 - plain);
+  if (literal.length > 0) stops[literal[0]!] = 1;
+  // The literal's first byte can stand inside a list: nothing is copied unseen.
+  if (field.list) stops.fill(1);
+  return {
+    op: ruled ? RULED : operation(field.kind),
+    kind: field.kind,
+    key: keyBytes(rule),
+    literal,
+    list: field.list,
+    stops,
+    rule,
+  };
+}
+
+function operation(kind: FieldKind): number {
+  switch (kind) {
+    case 'text':
+      return TEXT;
+    case 'number':
+      return NUMBER;
+    case 'request':
+      return REQUEST;
+    case 'clf':
+      return CLF;
+    default:
+      return TIME;
+  }
+}
+
+function matches(bytes: Buffer, at: number, end: number, literal: Buffer): boolean {
+  if (at + literal.length > end) return false;
+  for (let k = 0; k < literal.length; k++) if (bytes[at + k] !== literal[k]) return false;
+  return true;
+}
+
+/** Whether the space at `i` stands between the parts of `0.001, 0.002 : 0.003`. */
+function inList(bytes: Buffer, i: number): boolean {
+  const before = bytes[i - 1];
+  return (
+    before === COMMA ||
+    (before === 0x3a && bytes[i - 2] === SPACE) ||
+    (bytes[i + 1] === 0x3a && bytes[i + 2] === SPACE)
+  );
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= 0x39;
+}
+
+/** Whether the bytes are a JSON number that a double holds: `-0.25`, `17`; no exponent. */
+function isNumber(bytes: Buffer, from: number, to: number): boolean {
+  let i = bytes[from] === DASH ? from + 1 : from;
+  const whole = i;
+  while (i < to && isDigit(bytes[i]!)) i++;
+  if (i === whole || (i - whole > 1 && bytes[whole] === ZERO) || to - from > MAX_DIGITS + 2) return false;
+  if (i === to) return i - whole <= MAX_DIGITS;
+  if (bytes[i] !== 0x2e) return false;
+  const fraction = ++i;
+  while (i < to && isDigit(bytes[i]!)) i++;
+  return i === to && i > fraction;
+}
+
+/**
+ * Where the path of `METHOD path HTTP/x` ends: at its last space where a protocol follows, else at the end; -1 when
+ * it is no request of that form.
+ */
+function splitRequest(bytes: Buffer, from: number, to: number): number {
+  let i = from;
+  while (i < to && bytes[i]! >= 0x41 && bytes[i]! <= 0x5a) i++;
+  if (i === from || i + 1 >= to || bytes[i] !== SPACE) return -1;
+  const path = i + 1;
+  let space = to - 1;
+  while (space > path && bytes[space] !== SPACE) space--;
+  if (space === path || bytes[space] !== SPACE) return to;
+  const protocol =
+    to - space > 6 &&
+    bytes[space + 1] === 0x48 &&
+    bytes[space + 2] === 0x54 &&
+    bytes[space + 3] === 0x54 &&
+    bytes[space + 4] === 0x50 &&
+    bytes[space + 5] === 0x2f;
+  return protocol ? space : to;
+}
+
+function readTime(kind: FieldKind, bytes: Buffer, from: number, to: number): number {
+  if (kind === 'clf') return to - from === CLF_BYTES ? parseClf(bytes, from) : Number.NaN;
+  if (kind === 'iso') return parseIso(bytes, from, to);
+  if (!isNumber(bytes, from, to) && !(kind === 'microseconds' && to - from === 16)) return Number.NaN;
+  const value = Number(bytes.toString('latin1', from, to));
+  return Math.round(kind === 'seconds' ? value * 1000 : kind === 'milliseconds' ? value : value / 1000);
+}

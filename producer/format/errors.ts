@@ -1,0 +1,9 @@
+/** The error of formats and transforms that can't be compiled. */
+import { TailraceError } from '../../chunk/errors.ts';
+
+/** Thrown for a format or transform that contradicts itself; the message is fit to stand behind its key. */
+export class FormatError extends TailraceError {
+  constructor(message: string, cause?: unknown) {
+    super('FORMAT', message, { cause });
+  }
+}

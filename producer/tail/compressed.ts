@@ -1,0 +1,127 @@
+/** A rotated log that was compressed before its end was read: decompressed as it is read, never as a whole. */
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { FINGERPRINT_BYTES } from './fingerprint.ts';
+import type { Source } from './source.ts';
+
+/** Compressed bytes that are sure to hold the bytes of a fingerprint. */
+const HEAD_BYTES = 16 * 1024;
+/** Decompressed bytes that are held ready. */
+const WINDOW_BYTES = 512 * 1024;
+
+export interface OpenedCompressed {
+  /** The first bytes of the log. */
+  readonly head: Buffer;
+  /** Bytes of the whole log; -1 when the file does not say. */
+  readonly size: number;
+  source(offset: number): CompressedSource;
+}
+
+/**
+ * Looks into a compressed file; null when nothing can be made of it.
+ *
+ * @param ready called when more can be read, with the error when the rest can't be
+ */
+export function openCompressed(
+  file: string,
+  compressed: 'gz' | 'zst',
+  ready: (error: Error | null) => void,
+): OpenedCompressed | null {
+  try {
+    const fd = openSync(file, 'r');
+    try {
+      const bytes = Buffer.alloc(HEAD_BYTES);
+      const read = readSync(fd, bytes, 0, HEAD_BYTES, 0);
+      return {
+        head: decompressHead(bytes.subarray(0, read), compressed).subarray(0, FINGERPRINT_BYTES),
+        size: compressed === 'gz' ? gzipSize(fd, file) : -1,
+        source: (offset) => new CompressedSource(file, compressed, offset, ready),
+      };
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return null;
+  }
+}
+
+function decompressHead(bytes: Buffer, compressed: 'gz' | 'zst'): Buffer {
+  // Flushing in place of finishing gives what the beginning of a file holds.
+  if (compressed === 'gz') return zlib.gunzipSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  return zlib.zstdDecompressSync(bytes, { finishFlush: zlib.constants.ZSTD_e_flush });
+}
+
+/** The size that a gzip file's trailer says, which is right for one member below 4 GiB. */
+function gzipSize(fd: number, file: string): number {
+  const { size } = fstatSync(fd);
+  if (size < 18) throw new Error(`${file} is no gzip file`);
+  const trailer = Buffer.alloc(4);
+  readSync(fd, trailer, 0, 4, size - 4);
+  return trailer.readUInt32LE(0);
+}
+
+/** Reads forward only. Positions are those of the log, not of the compressed file. */
+export class CompressedSource implements Source {
+  readonly seekable = false;
+  readonly #stream: Readable;
+  readonly #ready: (error: Error | null) => void;
+  #window: Buffer = Buffer.alloc(0);
+  /** Position of the window's first byte. */
+  #position = 0;
+  #skip: number;
+  ended = false;
+
+  constructor(file: string, compressed: 'gz' | 'zst', offset: number, ready: (error: Error | null) => void) {
+    this.#ready = ready;
+    this.#skip = offset;
+    const input = createReadStream(file);
+    const stream = compressed === 'gz' ? zlib.createGunzip() : zlib.createZstdDecompress();
+    this.#stream = stream;
+    input.on('error', (error) => stream.destroy(error));
+    stream.on('close', () => input.destroy());
+    stream.on('data', (data: Buffer) => this.#take(data));
+    stream.on('end', () => this.#end(null));
+    stream.on('error', (error) => this.#end(error));
+    input.pipe(stream);
+  }
+
+  read(buffer: Buffer, at: number, length: number, position: number): number {
+    const from = position - this.#position;
+    if (from > 0) {
+      this.#window = this.#window.subarray(from);
+      this.#position = position;
+    }
+    const count = Math.min(length, this.#window.length);
+    this.#window.copy(buffer, at, 0, count);
+    // A line longer than the window must be able to come in whole.
+    if (this.#window.length < WINDOW_BYTES + length && !this.ended) this.#stream.resume();
+    return count;
+  }
+
+  close(): void {
+    this.ended = true;
+    this.#stream.destroy();
+  }
+
+  #take(data: Buffer): void {
+    const skipped = Math.min(this.#skip, data.length);
+    this.#skip -= skipped;
+    if (skipped > 0) {
+      this.#position += skipped;
+      data = data.subarray(skipped);
+    }
+    if (data.length === 0) return;
+    this.#window = this.#window.length === 0 ? data : Buffer.concat([this.#window, data]);
+    if (this.#window.length >= WINDOW_BYTES) {
+      this.#stream.pause();
+      this.#ready(null);
+    }
+  }
+
+  #end(error: Error | null): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.#ready(error);
+  }
+}

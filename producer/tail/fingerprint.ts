@@ -1,0 +1,32 @@
+/** Fingerprints: a generation of a log file is known by a hash of its first bytes, wherever it is moved or copied. */
+import { hash } from 'node:crypto';
+import { readSync } from 'node:fs';
+
+/** Bytes that a fingerprint covers at most: several lines of any log, their times among them. */
+export const FINGERPRINT_BYTES = 1024;
+
+export interface Fingerprint {
+  /** Bytes covered: less than the maximum only while the file is that short. */
+  readonly bytes: number;
+  /** Hex; empty for no bytes. */
+  readonly hash: string;
+}
+
+export const NO_FINGERPRINT: Fingerprint = { bytes: 0, hash: '' };
+
+/** The fingerprint of a file's head, of which `bytes` are covered. */
+export function fingerprint(head: Uint8Array, bytes = Math.min(head.length, FINGERPRINT_BYTES)): Fingerprint {
+  if (bytes === 0) return NO_FINGERPRINT;
+  return { bytes, hash: hash('sha256', head.subarray(0, bytes), 'hex').slice(0, 24) };
+}
+
+/** Whether `head`, the first bytes of a file, begin as the file of that fingerprint did. Nothing matches no bytes. */
+export function begins(head: Uint8Array, known: Fingerprint): boolean {
+  return known.bytes > 0 && head.length >= known.bytes && fingerprint(head, known.bytes).hash === known.hash;
+}
+
+/** Reads the head of an open file. */
+export function readHead(fd: number): Buffer {
+  const head = Buffer.alloc(FINGERPRINT_BYTES);
+  return head.subarray(0, readSync(fd, head, 0, FINGERPRINT_BYTES, 0));
+}

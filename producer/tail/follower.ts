@@ -1,0 +1,209 @@
+/** One generation of a log file being read: its position, and what proves that the position is still in it. */
+import type { Json } from '../state.ts';
+import { begins, FINGERPRINT_BYTES, type Fingerprint, fingerprint, NO_FINGERPRINT } from './fingerprint.ts';
+import { ALL, type Ending, MORE_TO_COME, type Splitter } from './lines.ts';
+import type { Source } from './source.ts';
+
+/** Bytes before the position that are read again with each turn: they are others when the file was truncated. */
+export const CHECK_BYTES = 64;
+/** Most bytes of input in one turn. */
+export const TURN_BYTES = 256 * 1024;
+
+/** A follower as it stands in the state; raw byte offsets. */
+export interface SavedFollower {
+  /** The path under which the log is configured, whatever this generation is called by now. */
+  readonly path: string;
+  readonly offset: number;
+  readonly fingerprint: Fingerprint;
+  /** Hash of the last bytes before `offset`. */
+  readonly check: Fingerprint;
+  readonly skipping: boolean;
+}
+
+export function toJson(saved: SavedFollower): Exclude<Json, null> {
+  const { path, offset, check, skipping } = saved;
+  return {
+    path,
+    offset,
+    fingerprint: [saved.fingerprint.bytes, saved.fingerprint.hash],
+    check: [check.bytes, check.hash],
+    ...(skipping ? { skipping } : {}),
+  };
+}
+
+/** The opposite of {@link toJson}; null for what it did not write. */
+export function fromJson(json: Json | undefined): SavedFollower | null {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return null;
+  const value = json as { readonly [key: string]: Json };
+  const mark = (pair: Json | undefined): Fingerprint | null =>
+    Array.isArray(pair) && typeof pair[0] === 'number' && typeof pair[1] === 'string'
+      ? { bytes: pair[0], hash: pair[1] }
+      : null;
+  const head = mark(value.fingerprint);
+  const check = mark(value.check);
+  if (typeof value.path !== 'string' || typeof value.offset !== 'number' || !head || !check) return null;
+  return {
+    path: value.path,
+    offset: value.offset,
+    fingerprint: head,
+    check,
+    skipping: value.skipping === true,
+  };
+}
+
+export type TurnResult =
+  /** More can be read at once. */
+  | 'more'
+  /** All that is there was read. */
+  | 'end'
+  /** The file no longer holds what stood before the position: it was truncated, and perhaps written again. */
+  | 'truncated';
+
+export class Follower {
+  readonly key: string;
+  /** The path of the log's configuration. */
+  readonly path: string;
+  /** The path under which this generation was opened. */
+  readonly openedAs: string;
+  readonly source: Source;
+  readonly splitter: Splitter;
+  /** Position behind the last byte that went into an event. */
+  offset: number;
+  /** End of what was read: behind `offset` while a line is incomplete. */
+  seen: number;
+  /** Whether the log goes on in another file: this one ends for good some time after its last growth. */
+  rotated = false;
+  /** When it last grew or was found rotated, by the clock of the input. */
+  lastGrowth: number;
+  /** Whether the state has to be told. */
+  dirty = true;
+  /** Whether it stands in the queue of files to read. */
+  queued = false;
+  /** Size and time of change when it was last looked at. */
+  signature = '';
+  size = 0;
+  /** How the next turn takes what stands at its end. */
+  ending: Ending = MORE_TO_COME;
+  #head: Buffer;
+  #fingerprint: Fingerprint = NO_FINGERPRINT;
+  readonly #check = Buffer.alloc(CHECK_BYTES);
+  #checkBytes = 0;
+  #holes: boolean;
+
+  constructor(parts: {
+    readonly key: string;
+    readonly path: string;
+    readonly openedAs: string;
+    readonly source: Source;
+    readonly splitter: Splitter;
+    readonly offset: number;
+    /** The first bytes of the file. */
+    readonly head: Buffer;
+    readonly now: number;
+  }) {
+    this.key = parts.key;
+    this.path = parts.path;
+    this.openedAs = parts.openedAs;
+    this.source = parts.source;
+    this.splitter = parts.splitter;
+    this.offset = parts.offset;
+    this.seen = parts.offset;
+    this.#head = parts.head;
+    this.lastGrowth = parts.now;
+    this.#holes = parts.offset === 0;
+    if (parts.offset > 0 && this.source.seekable) {
+      const length = Math.min(CHECK_BYTES, parts.offset);
+      this.#checkBytes = this.source.read(this.#check, 0, length, parts.offset - length);
+    }
+  }
+
+  get fingerprint(): Fingerprint {
+    if (this.#fingerprint.bytes < this.#head.length) this.#fingerprint = fingerprint(this.#head);
+    return this.#fingerprint;
+  }
+
+  /** The bytes before the position, as far as they are known. */
+  get check(): Fingerprint {
+    return fingerprint(this.#check, this.#checkBytes);
+  }
+
+  /** Whether another file that begins with `head` is a copy of this generation, or this one under another name. */
+  sameContent(head: Buffer): boolean {
+    return begins(head, this.fingerprint);
+  }
+
+  saved(): SavedFollower {
+    return {
+      path: this.path,
+      offset: this.offset,
+      fingerprint: this.fingerprint,
+      check: this.check,
+      skipping: this.splitter.skipping,
+    };
+  }
+
+  /**
+   * Reads up to `length` bytes and gives their events to the builders; moves the position with them.
+   *
+   * @param buffer has room for `length`, the check and one byte more
+   */
+  turn(buffer: Buffer, length: number, now: number): TurnResult {
+    const ending = this.ending;
+    this.ending = MORE_TO_COME;
+    const check = this.#checkBytes;
+    const read = this.source.read(buffer, 0, check + length, this.offset - check);
+    if (read < check || this.#check.compare(buffer, 0, check, 0, check) !== 0) return 'truncated';
+    let start = check;
+    this.#extendHead(buffer, check, read);
+    if (this.#holes) start = this.#skipHole(buffer, start, read);
+    const full = read === check + length;
+    buffer[read] = 0x0a;
+    const end = this.offset + read - check;
+    if (end > this.seen) this.lastGrowth = now;
+    this.seen = end;
+    const taken = this.splitter.take(buffer, start, read, full && ending === ALL ? MORE_TO_COME : ending);
+    if (taken > check) {
+      this.offset += taken - check;
+      this.dirty = true;
+      if (this.source.seekable) {
+        this.#checkBytes = Math.min(CHECK_BYTES, taken);
+        buffer.copy(this.#check, 0, taken - this.#checkBytes, taken);
+      }
+    }
+    return full ? 'more' : 'end';
+  }
+
+  /** Begins anew at the first byte of a file that was truncated. */
+  restart(now: number): void {
+    this.offset = 0;
+    this.seen = 0;
+    this.#head = Buffer.alloc(0);
+    this.#fingerprint = NO_FINGERPRINT;
+    this.#checkBytes = 0;
+    this.#holes = true;
+    this.splitter.skipping = false;
+    this.lastGrowth = now;
+    this.dirty = true;
+  }
+
+  /** The head grows with what is read until the fingerprint is whole: bytes that are read once can't disagree. */
+  #extendHead(buffer: Buffer, from: number, to: number): void {
+    const known = this.#head.length;
+    if (known >= FINGERPRINT_BYTES || this.offset > known) return;
+    const fresh = buffer.subarray(
+      from + known - this.offset,
+      Math.min(to, from + FINGERPRINT_BYTES - this.offset),
+    );
+    if (fresh.length === 0) return;
+    this.#head = Buffer.concat([this.#head, fresh]);
+    this.dirty = true;
+  }
+
+  /** A writer that does not append leaves zeros where a truncated file's lines were: they are no line. */
+  #skipHole(buffer: Buffer, from: number, to: number): number {
+    let at = from;
+    while (at < to && buffer[at] === 0) at++;
+    this.#holes = at === to;
+    return at;
+  }
+}

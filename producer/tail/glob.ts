@@ -1,0 +1,110 @@
+/** Path patterns: `*` and `?` inside a name, `[a-z]`, `{a,b}`, and `**` for any folders. */
+import { type Dirent, readdirSync } from 'node:fs';
+import * as path from 'node:path';
+
+const MAGIC = /[*?[\]{}]/;
+
+/** Lists a folder; what can't be read has nothing in it. */
+export type List = (folder: string) => readonly Dirent[];
+
+export function listFolder(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+/** A compiled path pattern. */
+export class Glob {
+  readonly pattern: string;
+  readonly #segments: readonly (string | RegExp | '**')[];
+  readonly #whole: RegExp;
+
+  constructor(pattern: string) {
+    this.pattern = path.resolve(pattern);
+    const segments = this.pattern.split('/').filter((segment) => segment !== '');
+    this.#segments = segments.map((text) =>
+      text === '**' ? '**' : MAGIC.test(text) ? new RegExp(`^${source(text)}$`) : text,
+    );
+    this.#whole = new RegExp(
+      `^${segments.map((text) => (text === '**' ? '(?:/[^/]+)*?' : `/${source(text)}`)).join('')}$`,
+    );
+  }
+
+  /** Whether it is one path and no pattern. */
+  get literal(): boolean {
+    return this.#segments.every((segment) => typeof segment === 'string' && segment !== '**');
+  }
+
+  matches(file: string): boolean {
+    return this.#whole.test(file);
+  }
+
+  /** The files that match, symbolic links to files among them; a literal path whether it exists or not. */
+  expand(list: List = listFolder): string[] {
+    return this.literal ? [this.pattern] : this.#expand('/', 0, list);
+  }
+
+  #expand(folder: string, depth: number, list: List): string[] {
+    const segment = this.#segments[depth]!;
+    const last = depth === this.#segments.length - 1;
+    if (segment === '**') {
+      const here = last ? [] : this.#expand(folder, depth + 1, list);
+      // Links to folders are not followed here: they can form a ring.
+      const below = list(folder)
+        .filter((entry) => entry.isDirectory())
+        .flatMap((entry) => this.#expand(path.join(folder, entry.name), depth, list));
+      const files = last
+        ? list(folder)
+            .filter(isFile)
+            .map((entry) => path.join(folder, entry.name))
+        : [];
+      return [...here, ...below, ...files];
+    }
+    if (typeof segment === 'string' && !last)
+      return this.#expand(path.join(folder, segment), depth + 1, list);
+    const test =
+      typeof segment === 'string' ? (name: string) => name === segment : (name: string) => segment.test(name);
+    const found = list(folder).filter(
+      (entry) => test(entry.name) && (last ? isFile(entry) : !entry.isFile()),
+    );
+    return found.flatMap((entry) => {
+      const file = path.join(folder, entry.name);
+      return last ? [file] : this.#expand(file, depth + 1, list);
+    });
+  }
+}
+
+function isFile(entry: Dirent): boolean {
+  return entry.isFile() || entry.isSymbolicLink();
+}
+
+/** The regular expression of one segment; a leading dot is matched only by a dot. */
+function source(segment: string): string {
+  let text = /^[*?[]/.test(segment) ? '(?!\\.)' : '';
+  let braces = 0;
+  for (let i = 0; i < segment.length; i++) {
+    const c = segment[i]!;
+    const close = c === '[' ? segment.indexOf(']', i + 2) : -1;
+    if (c === '*') text += '[^/]*';
+    else if (c === '?') text += '[^/]';
+    else if (close > 0) {
+      const set = segment
+        .slice(i + 1, close)
+        .replace(/^!/, '^')
+        .replaceAll('\\', '\\\\')
+        .replaceAll('[', '\\[');
+      text += `[${set}]`;
+      i = close;
+    } else if (c === '{' && segment.includes('}', i)) {
+      text += '(?:';
+      braces++;
+    } else if (c === '}' && braces > 0) {
+      text += ')';
+      braces--;
+    } else if (c === ',' && braces > 0) text += '|';
+    else text += c.replace(/[.+^$()|\\/[\]{}]/, '\\$&');
+  }
+  return text;
+}

@@ -1,0 +1,278 @@
+/** The tail input: follows log files and gives their lines to the builders, a turn at a time. */
+
+import type { Counter } from '../counters.ts';
+import { compileFormat } from '../format/compile.ts';
+import { Tally } from '../format/json-bytes.ts';
+import { resolvePlaceholders } from '../format/metadata.ts';
+import type { LineParser, Target } from '../format/parser.ts';
+import { Transform } from '../format/transform.ts';
+import type { Input, InputContext } from '../input.ts';
+import { CompressedSource } from './compressed.ts';
+import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
+import { Glob } from './glob.ts';
+import { ALL, LineSplitter, MultilineSplitter, type Splitter, WHOLE_LINES } from './lines.ts';
+import type { TailOptions } from './options.ts';
+import { type ScanEvent, Scanner } from './scanner.ts';
+import { tagOf } from './tag.ts';
+
+/** Milliseconds between looks at logs that grow, and at all others. */
+const ACTIVE_TICK = 100;
+const IDLE_TICK = 1000;
+/** Files that one pass over the queue reads at most, however little each holds. */
+const FILES_PER_PASS = 64;
+/** Milliseconds for which a last line without a newline has to lie still before a flush takes it. */
+const SETTLED = 1000;
+
+const EVENTS: Readonly<Record<ScanEvent, string>> = {
+  rotated: 'tailrace_tail_rotations_total',
+  truncated: 'tailrace_tail_truncations_total',
+  lost_bytes: 'tailrace_tail_lost_bytes_total',
+  gone: 'tailrace_tail_gone_files_total',
+  refused: 'tailrace_tail_refused_files_total',
+};
+
+const TALLIES: readonly (readonly [keyof Tally, string])[] = [
+  ['events', 'tailrace_tail_events_total'],
+  ['unparsed', 'tailrace_tail_unparsed_total'],
+  ['truncated', 'tailrace_tail_truncated_lines_total'],
+  ['replaced', 'tailrace_tail_invalid_utf8_total'],
+  ['excluded', 'tailrace_tail_excluded_total'],
+  ['timeless', 'tailrace_tail_timeless_total'],
+];
+
+export function createTailInput(options: TailOptions, context: InputContext): Input {
+  return new TailInput(options, context);
+}
+
+class TailInput implements Input {
+  readonly name: string;
+  readonly #options: TailOptions;
+  readonly #context: InputContext;
+  readonly #turnBytes: number;
+  readonly #buffer: Buffer;
+  readonly #tally = new Tally();
+  readonly #clock: { now: number };
+  readonly #parsers = new Map<string, { readonly parser: LineParser; readonly target: Target }>();
+  readonly #queue: Follower[] = [];
+  #scanner!: Scanner;
+  #transform!: Transform;
+  #running = false;
+  #paused = false;
+  #scheduled: NodeJS.Immediate | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #nextLook = 0;
+  #nextRefresh = 0;
+  #drains: (() => void)[] = [];
+  readonly #bytes: Counter;
+  readonly #counters: readonly (readonly [keyof Tally, Counter])[];
+
+  constructor(options: TailOptions, context: InputContext) {
+    this.#options = options;
+    this.#context = context;
+    this.name = `tail:${options.id ?? [options.path].flat().join(',')}`;
+    this.#turnBytes = Math.max(TURN_BYTES, options.max_line_size + 2);
+    const counter = (name: string) => context.counters.counter(name, { input: this.name });
+    this.#bytes = counter('tailrace_tail_bytes_total');
+    this.#counters = TALLIES.map(([key, name]) => [key, counter(name)] as const);
+    this.#clock = { now: context.now() };
+    this.#buffer = Buffer.allocUnsafeSlow(CHECK_BYTES + this.#turnBytes + 1);
+  }
+
+  async start(): Promise<void> {
+    const { options, context } = { options: this.#options, context: this.#context };
+    this.#transform = new Transform(options, await resolvePlaceholders(options.add));
+    const globs = (patterns: string | string[] | undefined) =>
+      [patterns ?? []].flat().map((p) => new Glob(p));
+    this.#scanner = new Scanner(
+      {
+        include: globs(options.path),
+        exclude: globs(options.exclude_path),
+        readFromHead: options.read_from_head,
+      },
+      {
+        state: context.state,
+        log: context.log,
+        now: context.now,
+        count: (event, by = 1) => this.#count(EVENTS[event], by),
+        splitter: (file) => this.#splitter(file),
+        ready: (follower) => this.#enqueue(follower),
+      },
+    );
+    this.#running = true;
+    this.#tick();
+  }
+
+  beforeCut(): void {
+    this.#scanner?.save();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#schedule();
+  }
+
+  drain(): Promise<void> {
+    if (!this.#running) return Promise.resolve();
+    const drain = Promise.withResolvers<void>();
+    this.#drains.push(drain.resolve);
+    this.#nextRefresh = 0;
+    this.#tick();
+    return drain.promise;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#queue.length = 0;
+    this.#scanner.close();
+    for (const resolve of this.#drains.splice(0)) resolve();
+  }
+
+  /** Looks at the files, wakes those that have waited long enough, and comes again. */
+  #tick(): void {
+    if (!this.#running) return;
+    if (this.#timer) clearTimeout(this.#timer);
+    const now = this.#context.now();
+    const { logs } = this.#scanner;
+    if (now >= this.#nextRefresh) {
+      this.#scanner.refresh();
+      this.#nextRefresh = now + this.#options.refresh_interval;
+      this.#nextLook = now + IDLE_TICK;
+    } else {
+      const all = now >= this.#nextLook;
+      if (all) this.#nextLook = now + IDLE_TICK;
+      for (const log of logs.values()) if (all || log.activeUntil > now) this.#scanner.lookClosely(log);
+    }
+    let active = this.#drains.length > 0;
+    for (const log of logs.values()) {
+      if (log.rotated.size > 0) this.#scanner.lookAtRotated(log);
+      for (const follower of log.followers()) this.#wake(follower, now);
+      active ||= log.activeUntil > now || log.rotated.size > 0;
+    }
+    this.#settleDrains();
+    const wait = active ? ACTIVE_TICK : Math.min(this.#nextLook, this.#nextRefresh) - now;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(wait, 1));
+  }
+
+  /** Has a file read whose last bytes have waited for more for long enough. */
+  #wake(follower: Follower, now: number): void {
+    if (follower.queued) return;
+    const still = now - follower.lastGrowth;
+    if (follower.rotated) {
+      const { source } = follower;
+      if (source instanceof CompressedSource ? !source.ended : still < this.#options.rotate_wait) return;
+      follower.ending = ALL;
+      this.#enqueue(follower);
+    } else if (
+      follower.seen > follower.offset &&
+      still >= (this.#options.multiline?.flush_interval ?? Infinity)
+    ) {
+      follower.ending = WHOLE_LINES;
+      this.#enqueue(follower);
+    }
+  }
+
+  #enqueue(follower: Follower): void {
+    if (follower.queued) return;
+    follower.queued = true;
+    this.#queue.push(follower);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#paused || !this.#running || this.#queue.length === 0) return;
+    this.#scheduled = setImmediate(() => {
+      this.#scheduled = null;
+      this.#pass();
+      this.#schedule();
+    });
+  }
+
+  /** Reads about one turn's worth, from one file or from many that have little. */
+  #pass(): void {
+    const now = this.#context.now();
+    this.#clock.now = now;
+    let bytes = 0;
+    for (let files = 0; files < FILES_PER_PASS && bytes < this.#turnBytes && !this.#paused; files++) {
+      const follower = this.#queue.shift();
+      if (!follower) break;
+      follower.queued = false;
+      if (this.#scanner.followers.get(follower.key) !== follower) continue;
+      const seen = follower.seen;
+      this.#read(follower, now);
+      bytes += Math.max(0, follower.seen - seen);
+    }
+    this.#report(bytes);
+    this.#settleDrains();
+  }
+
+  #read(follower: Follower, now: number): void {
+    const last = follower.ending === ALL && follower.rotated;
+    try {
+      const result = follower.turn(this.#buffer, this.#turnBytes, now);
+      if (result === 'more') this.#enqueue(follower);
+      else if (result === 'truncated') this.#scanner.truncated(follower);
+      else if (last) this.#scanner.finish(follower);
+    } catch (error) {
+      if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') throw error;
+      // Looked at again with its next change, or with the next start.
+      this.#context.log.error({ file: follower.openedAs, err: error }, 'file can not be read');
+      this.#count('tailrace_tail_read_errors_total', 1);
+    }
+  }
+
+  #settleDrains(): void {
+    if (this.#drains.length === 0 || this.#queue.length > 0) return;
+    const now = this.#context.now();
+    let waiting = false;
+    for (const follower of this.#scanner.followers.values()) {
+      const { source } = follower;
+      if (source instanceof CompressedSource && !source.ended) waiting = true;
+      if (follower.seen === follower.offset) continue;
+      waiting = true;
+      if (now - follower.lastGrowth < SETTLED) continue;
+      follower.ending = ALL;
+      this.#enqueue(follower);
+    }
+    if (waiting) return;
+    for (const resolve of this.#drains.splice(0)) resolve();
+  }
+
+  #splitter(file: string): Splitter {
+    const { multiline, max_line_size: maxLine } = this.#options;
+    const { parser, target } = this.#parserOf(tagOf(this.#options.tag, file));
+    const { added } = this.#transform;
+    if (!multiline) return new LineSplitter(parser, target, maxLine, added);
+    return new MultilineSplitter(parser, target, new RegExp(multiline.start, 'u'), maxLine, added);
+  }
+
+  #parserOf(tag: string): { readonly parser: LineParser; readonly target: Target } {
+    let known = this.#parsers.get(tag);
+    if (!known) {
+      const target = { builders: this.#context.builders.tag(tag), tally: this.#tally, clock: this.#clock };
+      known = { parser: compileFormat(this.#options.format, target, this.#transform), target };
+      this.#parsers.set(tag, known);
+    }
+    return known;
+  }
+
+  /** Brings what the parsers tallied into the counters. */
+  #report(bytes: number): void {
+    const tally = this.#tally;
+    this.#bytes.value += bytes;
+    for (const [key, counter] of this.#counters) {
+      counter.value += tally[key];
+      tally[key] = 0;
+    }
+  }
+
+  #count(name: string, by: number): void {
+    this.#context.counters.add(name, by, { input: this.name });
+  }
+}

@@ -1,0 +1,69 @@
+/** The options of a tail input as they stand in the agent's configuration. */
+import * as z from 'zod/mini';
+import { duration, size } from '../../chunk/units.ts';
+import { formatOptions } from '../format/options.ts';
+import { transformShape } from '../format/transform.ts';
+import { Glob } from './glob.ts';
+import { isTagTemplate, TAG_PLACEHOLDERS } from './tag.ts';
+
+const KiB = 1024;
+
+const glob = z.string().check(
+  z.minLength(1),
+  z.refine(
+    (pattern) => {
+      try {
+        return new Glob(pattern) !== null;
+      } catch {
+        return false;
+      }
+    },
+    { error: 'is no path pattern: * ? [a-z] {a,b} and ** are known' },
+  ),
+);
+
+const globs = z.union([glob, z.array(glob).check(z.minLength(1))]);
+
+export const tailOptions = z.strictObject({
+  type: z.literal('tail'),
+  /** Names the input in state and metrics; by default its paths do. */
+  id: z.optional(z.string().check(z.regex(/^[\w.-]+$/))),
+  path: globs,
+  exclude_path: z.optional(globs),
+  tag: z.string().check(
+    z.minLength(1),
+    z.refine(isTagTemplate, {
+      error: `knows ${TAG_PLACEHOLDERS.map((name) => `\${${name}}`).join(', ')} and no other placeholder`,
+    }),
+  ),
+  format: formatOptions,
+  read_from_head: z._default(z.boolean(), true),
+  refresh_interval: z._default(duration, 5000),
+  rotate_wait: z._default(duration, 5000),
+  max_line_size: z._default(
+    size.check(
+      z.refine((bytes) => bytes >= 1 * KiB && bytes <= 480 * KiB, { error: 'expected 1KiB to 480KiB' }),
+    ),
+    256 * KiB,
+  ),
+  multiline: z.optional(
+    z.strictObject({
+      start: z.string().check(
+        z.refine(
+          (text) => {
+            try {
+              return new RegExp(text, 'u') !== null;
+            } catch {
+              return false;
+            }
+          },
+          { error: 'expected a regular expression (JavaScript syntax, flag u)' },
+        ),
+      ),
+      flush_interval: z._default(duration, 5000),
+    }),
+  ),
+  ...transformShape,
+});
+
+export type TailOptions = z.output<typeof tailOptions>;

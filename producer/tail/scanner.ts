@@ -1,0 +1,491 @@
+/**
+ * Finds the files of a tail input: expands its globs, notices rotation, truncation and new files, and opens what is
+ * to be read. It decides where reading begins; it reads nothing itself.
+ */
+import { type BigIntStats, realpathSync, statSync } from 'node:fs';
+import * as path from 'node:path';
+import type { Logger } from 'pino';
+import type { StateMap } from '../state.ts';
+import { openCompressed } from './compressed.ts';
+import { begins, type Fingerprint, fingerprint, readHead } from './fingerprint.ts';
+import { CHECK_BYTES, Follower, fromJson, type SavedFollower, toJson } from './follower.ts';
+import { type Glob, type List, listFolder } from './glob.ts';
+import type { Splitter } from './lines.ts';
+import { BEFORE_OUR_TIME, type Done, FollowedLog } from './log.ts';
+import { basesOf, compressionOf, uncompressedName } from './rotation.ts';
+import { fileKey, PlainSource, type Source } from './source.ts';
+
+const FILE = 'file ';
+const LOG = 'log ';
+const STARTED = 'started';
+/** Milliseconds after which the siblings of a log are looked at though their folder did not change. */
+const LOOK_AGAIN = 60_000;
+/** Bytes before the end of a file in which the beginning of its last line is looked for. */
+const LAST_LINE_BYTES = 64 * 1024;
+
+export interface ScannerOptions {
+  readonly include: readonly Glob[];
+  readonly exclude: readonly Glob[];
+  readonly readFromHead: boolean;
+}
+
+export interface ScannerParts {
+  readonly state: StateMap;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly count: (event: ScanEvent, by?: number) => void;
+  /** Makes the splitter of a file of this log, with the parser of its tag behind it. */
+  readonly splitter: (path: string) => Splitter;
+  /** Called with each file that may have something to read. */
+  readonly ready: (follower: Follower) => void;
+}
+
+export type ScanEvent = 'rotated' | 'truncated' | 'lost_bytes' | 'gone' | 'refused';
+
+export class Scanner {
+  readonly #options: ScannerOptions;
+  readonly #parts: ScannerParts;
+  readonly logs = new Map<string, FollowedLog>();
+  /** Everything open, by device and inode. */
+  readonly followers = new Map<string, Follower>();
+  /** What the state says of files that were not found again yet. */
+  readonly #saved = new Map<string, SavedFollower>();
+  readonly #gone: string[] = [];
+  #started: boolean;
+
+  constructor(options: ScannerOptions, parts: ScannerParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#started = parts.state.has(STARTED);
+    for (const [key, value] of parts.state.entries()) {
+      const saved = key.startsWith(FILE) ? fromJson(value) : null;
+      if (saved) this.#saved.set(key.slice(FILE.length), saved);
+      if (key.startsWith(LOG)) this.#log(key.slice(LOG.length));
+    }
+  }
+
+  /** Expands the globs and looks at every log and all that lies beside it. */
+  refresh(): void {
+    const folders = new Map<string, ReturnType<List>>();
+    const list: List = (folder) => {
+      const known = folders.get(folder);
+      if (known) return known;
+      const entries = listFolder(folder);
+      folders.set(folder, entries);
+      return entries;
+    };
+    for (const file of this.#expand(list)) this.#log(file);
+    for (const log of this.logs.values()) this.look(log);
+    for (const log of this.logs.values()) this.#lookBeside(log, list);
+    this.#started = true;
+    this.#reportLost();
+  }
+
+  /** Looks at the file at a log's path; true when it is another one than before. */
+  look(log: FollowedLog): boolean {
+    const stats = statOf(log.path);
+    const key = stats === null ? null : fileKey(stats);
+    let changed = false;
+    if (log.live && log.live.key !== key) {
+      this.#rotate(log, log.live);
+      changed = true;
+    }
+    if (stats !== null && log.live === null) {
+      this.#openLive(log);
+      changed ||= log.live !== null;
+    }
+    if (stats !== null && log.live) this.#compare(log, log.live, stats);
+    return changed;
+  }
+
+  /** Looks at a log and, where its file is another one, at what lies beside it. */
+  lookClosely(log: FollowedLog): void {
+    if (this.look(log)) this.#lookBeside(log, listFolder);
+  }
+
+  /** Whether an earlier generation grew. */
+  lookAtRotated(log: FollowedLog): void {
+    for (const follower of log.rotated.values()) {
+      if (follower.source instanceof PlainSource) this.#compare(log, follower, follower.source.stats());
+      else this.#parts.ready(follower);
+    }
+  }
+
+  /** A file no longer holds what was read of it: looks for a copy with the rest, and begins anew. */
+  truncated(follower: Follower): void {
+    const { log: logger, now, count } = this.#parts;
+    const log = this.logs.get(follower.path)!;
+    count('truncated');
+    const unread = follower.size - follower.offset;
+    log.note(follower.saved());
+    logger.info(
+      { file: follower.openedAs, offset: follower.offset },
+      'file was truncated: reading it from its start',
+    );
+    follower.restart(now());
+    log.siblings.clear();
+    const before = this.followers.size;
+    this.#lookBeside(log, listFolder, true);
+    if (unread > 0 && this.followers.size === before) {
+      count('lost_bytes', unread);
+      logger.warn(
+        { file: follower.openedAs, bytes: unread },
+        'truncated before its end was read, and no copy is there',
+      );
+    }
+    this.#parts.ready(follower);
+  }
+
+  /** Closes a generation that was read to its end. */
+  finish(follower: Follower): void {
+    const log = this.logs.get(follower.path)!;
+    log.note(follower.saved());
+    log.rotated.delete(follower.key);
+    this.#forget(follower);
+  }
+
+  #forget(follower: Follower): void {
+    this.followers.delete(follower.key);
+    this.#gone.push(follower.key);
+    follower.source.close();
+  }
+
+  /** Writes what changed since the last call into the state. */
+  save(): void {
+    const { state } = this.#parts;
+    for (const key of this.#gone.splice(0)) if (!this.followers.has(key)) state.delete(`${FILE}${key}`);
+    for (const follower of this.followers.values()) {
+      if (!follower.dirty) continue;
+      follower.dirty = false;
+      state.set(`${FILE}${follower.key}`, toJson(follower.saved()));
+    }
+    for (const log of this.logs.values()) {
+      if (!log.dirty) continue;
+      log.dirty = false;
+      state.set(`${LOG}${log.path}`, log.toJson());
+    }
+    if (this.#started && !state.has(STARTED)) state.set(STARTED, true);
+  }
+
+  close(): void {
+    for (const follower of this.followers.values()) follower.source.close();
+    this.followers.clear();
+    this.logs.clear();
+  }
+
+  *#expand(list: List): Generator<string> {
+    const { include, exclude } = this.#options;
+    const found = new Set(include.flatMap((glob) => glob.expand(list)));
+    for (const file of found) {
+      if (exclude.some((glob) => glob.matches(file))) continue;
+      const folder = path.dirname(file);
+      // A rotated generation of another log that is followed is read with that one.
+      const rotated = basesOf(path.basename(file)).some((base) => {
+        const live = path.join(folder, base);
+        return this.logs.has(live) || found.has(live);
+      });
+      if (!rotated) yield file;
+    }
+  }
+
+  #log(file: string): FollowedLog {
+    let log = this.logs.get(file);
+    if (!log) {
+      log = new FollowedLog(file, this.#parts.state.get(`${LOG}${file}`));
+      this.logs.set(file, log);
+    }
+    return log;
+  }
+
+  #rotate(log: FollowedLog, follower: Follower): void {
+    const { now, count, ready } = this.#parts;
+    count('rotated');
+    follower.rotated = true;
+    follower.lastGrowth = now();
+    log.rotated.set(follower.key, follower);
+    log.live = null;
+    // The folder may look as it did: several renames fit into one tick of its clock.
+    log.folderSignature = '';
+    ready(follower);
+  }
+
+  #compare(log: FollowedLog, follower: Follower, stats: BigIntStats): void {
+    const signature = `${stats.size}:${stats.mtimeNs}`;
+    if (follower.signature === signature) return;
+    follower.signature = signature;
+    follower.size = Number(stats.size);
+    log.activeUntil = this.#parts.now() + ACTIVE;
+    this.#parts.ready(follower);
+  }
+
+  #openLive(log: FollowedLog): void {
+    const opened = this.#open(log, log.path);
+    if (opened === null) return;
+    const { source, stats } = opened;
+    const key = fileKey(stats);
+    const known = this.followers.get(key);
+    if (known) {
+      source.close();
+      // A symbolic link that points back to an earlier file; or two paths of one file, which is read once.
+      if (known.path === log.path) {
+        log.rotated.delete(key);
+        known.rotated = false;
+        log.live = known;
+      }
+      return;
+    }
+    this.#locate(log);
+    const head = readHead(source.fd);
+    const saved = this.#saved.get(key);
+    let from: Start = { offset: 0, skipping: false };
+    if (saved && holds(source, head, saved)) {
+      this.#saved.delete(key);
+      from = saved;
+    } else if (!this.#started && !this.#options.readFromHead) {
+      from = { offset: lastLine(source, Number(stats.size)), skipping: false };
+    }
+    log.live = this.#follow(log, log.path, key, source, head, from);
+  }
+
+  /** Resolves symbolic links: rotated files lie beside the file itself. */
+  #locate(log: FollowedLog): void {
+    let real = log.path;
+    try {
+      real = realpathSync(log.path);
+    } catch {
+      if (log.base !== '') return;
+    }
+    log.folder = path.dirname(real);
+    log.base = path.basename(real);
+  }
+
+  /** Looks at the rotated files beside a log and opens those that hold something unread. */
+  #lookBeside(log: FollowedLog, list: List, force = false): void {
+    if (log.base === '') this.#locate(log);
+    const now = this.#parts.now();
+    const folder = statOf(log.folder);
+    const signature = folder === null ? '' : `${folder.ino}:${folder.mtimeNs}`;
+    if (!force && signature === log.folderSignature && now - log.lookedAt < LOOK_AGAIN) return;
+    log.folderSignature = signature;
+    log.lookedAt = now;
+    const names = list(log.folder)
+      .map((entry) => entry.name)
+      .filter((name) => name !== log.base && basesOf(name).includes(log.base));
+    for (const name of log.siblings.keys()) if (!names.includes(name)) log.siblings.delete(name);
+    const found = names
+      .map((name) => ({ name, stats: statOf(path.join(log.folder, name)) }))
+      .filter((file): file is { name: string; stats: BigIntStats } => file.stats?.isFile() ?? false)
+      .sort((a, b) => Number(a.stats.mtimeNs - b.stats.mtimeNs));
+    for (const { name, stats } of found) {
+      const looks = `${fileKey(stats)}:${stats.size}:${stats.mtimeNs}`;
+      if (log.siblings.get(name)?.signature === looks) continue;
+      const answer = this.#judge(log, name, stats);
+      if (answer !== UNDECIDED) log.siblings.set(name, { signature: looks, done: answer });
+      else log.siblings.delete(name);
+    }
+    if (!log.known) {
+      log.known = true;
+      log.dirty = true;
+    }
+    log.prune(now);
+  }
+
+  /** Decides about one rotated file; answers the generation's hash, if the ledger has it. */
+  #judge(log: FollowedLog, name: string, stats: BigIntStats): string | null | typeof UNDECIDED {
+    const file = path.join(log.folder, name);
+    const compressed = compressionOf(name);
+    if (compressed === 'other' || stats.size === 0n) return null;
+    if (compressed !== null) {
+      // While it is being compressed the file itself is still there.
+      if (statOf(uncompressedName(file)) !== null && uncompressedName(name) !== log.base) return UNDECIDED;
+      return this.#judgeCompressed(log, file, stats, compressed);
+    }
+    const opened = this.#open(log, file);
+    if (opened === null) return UNDECIDED;
+    const { source } = opened;
+    const key = fileKey(opened.stats);
+    if (this.followers.has(key)) {
+      source.close();
+      return null;
+    }
+    const head = readHead(source.fd);
+    const saved = this.#saved.get(key);
+    if (saved && holds(source, head, saved)) {
+      this.#saved.delete(key);
+      this.#followRotated(log, file, key, source, head, saved, stats);
+      return null;
+    }
+    const decision = this.#decide(log, head, Number(opened.stats.size), (done) => holds(source, head, done));
+    if (decision.from === null) source.close();
+    else this.#followRotated(log, file, key, source, head, decision.from, stats);
+    return decision.answer;
+  }
+
+  #judgeCompressed(
+    log: FollowedLog,
+    file: string,
+    stats: BigIntStats,
+    compressed: 'gz' | 'zst',
+  ): string | null | typeof UNDECIDED {
+    const { log: logger, ready } = this.#parts;
+    const key = fileKey(stats);
+    if (this.followers.has(key)) return null;
+    const opened = openCompressed(file, compressed, (error) => {
+      if (error) logger.warn({ file, err: error }, 'compressed log can only be read in part');
+      const follower = this.followers.get(key);
+      if (follower) ready(follower);
+    });
+    if (opened === null) return UNDECIDED;
+    const { head, size } = opened;
+    const saved = this.#saved.get(key);
+    if (saved && begins(head, saved.fingerprint)) {
+      this.#saved.delete(key);
+      this.#followRotated(log, file, key, opened.source(saved.offset), head, saved, stats);
+      return null;
+    }
+    const decision = this.#decide(log, head, size, () => true);
+    if (decision.from !== null) {
+      this.#followRotated(log, file, key, opened.source(decision.from.offset), head, decision.from, stats);
+    }
+    return decision.answer;
+  }
+
+  /** Where to read a rotated file from, by what it begins with; null when there is nothing to read. */
+  #decide(
+    log: FollowedLog,
+    head: Buffer,
+    size: number,
+    verify: (known: Done | SavedFollower) => boolean,
+  ): { readonly from: Start | null; readonly answer: string | null | typeof UNDECIDED } {
+    for (const [key, saved] of this.#saved) {
+      if (saved.path !== log.path || !begins(head, saved.fingerprint) || !verify(saved)) continue;
+      // The file that was followed is still there itself: this is a copy of it.
+      this.#saved.delete(key);
+      this.#gone.push(key);
+      return { from: saved, answer: null };
+    }
+    // A copy of what is being read: of use only when the original is truncated, and looked at again then.
+    for (const follower of log.followers())
+      if (follower.sameContent(head)) return { from: null, answer: UNDECIDED };
+    const done = log.doneOf(head);
+    if (done !== null) {
+      const { hash } = done.fingerprint;
+      if (size <= done.offset) return { from: null, answer: hash };
+      if (verify(done)) return { from: done, answer: hash };
+    }
+    if (log.known) return { from: { offset: 0, skipping: false }, answer: null };
+    const mark = fingerprint(head);
+    log.note({
+      fingerprint: mark,
+      offset: size < 0 ? BEFORE_OUR_TIME : size,
+      check: { bytes: 0, hash: '' },
+      skipping: false,
+    });
+    return { from: null, answer: mark.hash };
+  }
+
+  #open(log: FollowedLog, file: string): { source: PlainSource; stats: BigIntStats } | null {
+    try {
+      const source = new PlainSource(file);
+      const stats = source.stats();
+      if (stats.isFile()) {
+        log.refused = '';
+        return { source, stats };
+      }
+      source.close();
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      if (code !== 'ENOENT' && log.refused !== code) {
+        log.refused = code;
+        this.#parts.count('refused');
+        this.#parts.log.error({ file, code }, 'file can not be opened, and will be tried again');
+      }
+    }
+    return null;
+  }
+
+  #followRotated(
+    log: FollowedLog,
+    file: string,
+    key: string,
+    source: Source,
+    head: Buffer,
+    from: Start,
+    stats: BigIntStats,
+  ): void {
+    const follower = this.#follow(log, file, key, source, head, from);
+    follower.rotated = true;
+    follower.size = Number(stats.size);
+    follower.lastGrowth = Math.min(follower.lastGrowth, Number(stats.mtimeMs));
+    log.rotated.set(key, follower);
+    this.#parts.log.info({ file, offset: from.offset }, 'reading a rotated file');
+    this.#parts.ready(follower);
+  }
+
+  #follow(log: FollowedLog, file: string, key: string, source: Source, head: Buffer, from: Start): Follower {
+    const now = this.#parts.now();
+    const splitter = this.#parts.splitter(log.path);
+    splitter.skipping = from.skipping;
+    const follower = new Follower({
+      key,
+      path: log.path,
+      openedAs: file,
+      source,
+      splitter,
+      offset: from.offset,
+      head,
+      now,
+    });
+    this.followers.set(key, follower);
+    log.activeUntil = now + ACTIVE;
+    return follower;
+  }
+
+  #reportLost(): void {
+    for (const [key, saved] of this.#saved) {
+      this.#gone.push(key);
+      if (saved.fingerprint.bytes === 0) continue;
+      this.#parts.count('gone');
+      this.#parts.log.warn(
+        { file: saved.path, offset: saved.offset },
+        'a file that was being read is gone: what was written to it after this offset can not be read',
+      );
+    }
+    this.#saved.clear();
+  }
+}
+
+/** Milliseconds after its last growth for which a log is looked at often. */
+export const ACTIVE = 5000;
+const UNDECIDED = Symbol('undecided');
+
+type Start = Pick<SavedFollower, 'offset' | 'skipping'>;
+type Known = { readonly fingerprint: Fingerprint; readonly check: Fingerprint; readonly offset: number };
+
+function statOf(file: string): BigIntStats | null {
+  try {
+    return statSync(file, { bigint: true, throwIfNoEntry: false }) ?? null;
+  } catch {
+    // A folder that may not be entered, a ring of links: opening says what is wrong.
+    return null;
+  }
+}
+
+/** Whether a file still holds what was read of it: its first bytes, and the last ones before the position. */
+function holds(source: PlainSource, head: Buffer, known: Known): boolean {
+  if (known.offset === 0) return known.fingerprint.bytes === 0 || begins(head, known.fingerprint);
+  if (!begins(head, known.fingerprint)) return false;
+  const { bytes } = known.check;
+  const before = Buffer.alloc(CHECK_BYTES);
+  const read = source.read(before, 0, bytes, known.offset - bytes);
+  return read === bytes && fingerprint(before, bytes).hash === known.check.hash;
+}
+
+/** Where the last line of a file begins, or ended. */
+function lastLine(source: PlainSource, size: number): number {
+  const length = Math.min(size, LAST_LINE_BYTES);
+  const bytes = Buffer.alloc(length);
+  const read = source.read(bytes, 0, length, size - length);
+  const newline = bytes.subarray(0, read).lastIndexOf(0x0a);
+  return newline < 0 ? size : size - length + newline + 1;
+}

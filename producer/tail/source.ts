@@ -1,0 +1,47 @@
+/** Where the bytes of a generation of a log come from: an open file, or a compressed one. */
+import { type BigIntStats, closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+/** Device and inode: what names a file while it exists. */
+export function fileKey(stats: BigIntStats): string {
+  return `${stats.dev}:${stats.ino}`;
+}
+
+export interface Source {
+  /**
+   * Copies up to `length` bytes from `position` on into `buffer` at `at` and returns how many; fewer than asked for
+   * means that there are no more now.
+   */
+  read(buffer: Buffer, at: number, length: number, position: number): number;
+  /** Whether bytes before the position can be read again. */
+  readonly seekable: boolean;
+  close(): void;
+}
+
+/** A file as it lies there. */
+export class PlainSource implements Source {
+  readonly seekable = true;
+  readonly fd: number;
+
+  /** @throws the system's error when the file can't be opened */
+  constructor(path: string) {
+    this.fd = openSync(path, 'r');
+  }
+
+  stats(): BigIntStats {
+    return fstatSync(this.fd, { bigint: true });
+  }
+
+  read(buffer: Buffer, at: number, length: number, position: number): number {
+    let read = 0;
+    while (read < length) {
+      const n = readSync(this.fd, buffer, at + read, length - read, position + read);
+      if (n === 0) break;
+      read += n;
+    }
+    return read;
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}

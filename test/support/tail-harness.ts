@@ -1,0 +1,122 @@
+/**
+ * A tail input on builders whose cuts are kept in memory: `cut()` makes all that was taken so far durable, `crash()`
+ * leaves only that, as kill -9 does with the spool on a disk.
+ */
+import pino from 'pino';
+import * as z from 'zod/mini';
+import { type Builder, Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
+import { Counters } from '../../producer/counters.ts';
+import type { Input } from '../../producer/input.ts';
+import { type Changes, type Json, StateMap } from '../../producer/state.ts';
+import { createTailInput } from '../../producer/tail/input.ts';
+import { tailOptions } from '../../producer/tail/options.ts';
+
+export interface TailEvent {
+  readonly tag: string;
+  readonly hour: number;
+  readonly [field: string]: unknown;
+}
+
+export class TailHarness {
+  readonly options: Record<string, unknown>;
+  /** Of all runs together. */
+  readonly counters = new Counters();
+  /** The clock of the input; null for the real one. */
+  clock: number | null = null;
+  readonly logged: Record<string, unknown>[] = [];
+  input: Input | null = null;
+  readonly #durable: { tag: string; hour: number; lines: string }[] = [];
+  #pending: { tag: string; hour: number; lines: string }[] = [];
+  readonly #saved = new Map<string, Json>();
+  #state = new StateMap();
+  #builders!: Builders;
+
+  constructor(options: Record<string, unknown>) {
+    this.options = { type: 'tail', tag: 'test', format: 'none', ...options };
+  }
+
+  async start(): Promise<Input> {
+    const now = () => this.clock ?? Date.now();
+    this.#state = new StateMap(this.#saved);
+    this.#builders = new Builders(
+      { ...DEFAULT_BUILDER_LIMITS, chunkBytes: 256 * 1024 },
+      now,
+      this.counters,
+      (builder) => this.#take(builder),
+    );
+    const log = pino({ level: 'debug' }, { write: (line) => void this.logged.push(JSON.parse(line)) });
+    this.input = createTailInput(z.parse(tailOptions, this.options), {
+      builders: this.#builders,
+      state: this.#state,
+      afterDurable: (done) => setImmediate(done),
+      log,
+      now,
+      counters: this.counters,
+    });
+    await this.input.start();
+    return this.input;
+  }
+
+  /** What the sealer does between two turns. */
+  cut(): void {
+    this.input!.beforeCut();
+    for (const builder of this.#builders.filled()) this.#take(builder);
+    const changes: Changes = this.#state.takeChanges();
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === null) this.#saved.delete(key);
+      // As a disk would give it back.
+      else this.#saved.set(key, JSON.parse(JSON.stringify(value)));
+    }
+    this.#durable.push(...this.#pending);
+    this.#pending = [];
+  }
+
+  /** Ends the input and forgets what was taken since the last cut. */
+  async crash(): Promise<void> {
+    await this.input?.stop();
+    this.input = null;
+    this.#pending = [];
+  }
+
+  /** A clean stop. */
+  async stop(): Promise<void> {
+    await this.input!.drain();
+    this.cut();
+    await this.input!.stop();
+    this.input = null;
+  }
+
+  /** Reads all that is there, and makes it durable. */
+  async settle(): Promise<void> {
+    await this.input!.drain();
+    this.cut();
+  }
+
+  /** The lines of the durable events, as bytes were written. */
+  lines(): string[] {
+    return this.#durable.flatMap(({ lines }) => lines.split('\n').slice(0, -1));
+  }
+
+  events(): TailEvent[] {
+    return this.#durable.flatMap(({ tag, hour, lines }) =>
+      lines
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => ({ tag, hour, ...JSON.parse(line) })),
+    );
+  }
+
+  messages(): string[] {
+    return this.events().map((event) => String(event.message));
+  }
+
+  get state(): ReadonlyMap<string, Json> {
+    return this.#saved;
+  }
+
+  #take(builder: Builder): void {
+    const lines = builder.buffer.toString('utf8', 0, builder.length);
+    this.#pending.push({ tag: builder.tag, hour: builder.hour, lines });
+    builder.clear();
+  }
+}
