@@ -1,74 +1,77 @@
 /** Takes the entries of messages into the builders: tag, time, JSON line. */
-import { type Builder, MAX_LINE_BYTES, type TagBuilders } from '../builder.ts';
+import { type Builder, MAX_LINE_BYTES } from '../builder.ts';
 import type { Counter } from '../counters.ts';
 import type { InputContext } from '../input.ts';
+import { type Destination, type DestinationOptions, Destinations } from './destinations.ts';
 import { EventTime } from './event-time.ts';
 import { generalBound, JsonWriter, plainBound } from './json-writer.ts';
 import type { Message } from './message.ts';
 import { readUint32, skipValue } from './msgpack-scan.ts';
-import { compilePattern, fillTag } from './routes.ts';
+import { type Joined, Partials } from './partials.ts';
 import { shorten } from './shorten.ts';
+import { transformLine } from './transform-line.ts';
 
 /** Entries up to this size are written straight into a builder. */
 const DIRECT_BYTES = 16 * 1024;
 /** Scratch that is kept from one large event to the next. */
 const KEPT_SCRATCH_BYTES = 1024 * 1024;
-const CACHED_TAGS = 2000;
+/** A record cut down to this and still too long as a line is so by what is added to it. */
+const LEAST_BYTES = 1024;
 
 const TIME = Buffer.from('"time":');
 const OWN_TIME = Buffer.from('"_time":');
-
-export interface EventOptions {
-  readonly tagPrefix: string | null;
-  readonly routes: readonly { readonly match: string; readonly tag: string | null; readonly drop: boolean }[];
-}
-
-/** Where the events of one client tag go. */
-interface Destination {
-  /** Null where they are left out. */
-  readonly builders: TagBuilders | null;
-  /** Whether the tag's own name is in the builders; elsewhere each event carries it. */
-  readonly tag: string | null;
-}
 
 type Extra = readonly (readonly [name: string, json: string])[];
 
 const NONE: Extra = [];
 const TRUNCATED: Extra = [['_truncated', 'true']];
 const UNPARSED: Extra = [['_unparsed', 'true']];
+const INCOMPLETE: Extra = [['_incomplete', 'true']];
+
+/** What became of a line: written, left out by a transform, or too long. */
+type Outcome = 'written' | 'excluded' | 'too_long';
 
 export class EventTaker {
   readonly #context: InputContext;
-  readonly #routes: readonly {
-    readonly matches: (tag: string) => boolean;
-    readonly tag: string | null;
-    readonly drop: boolean;
-  }[];
-  readonly #prefix: string;
-  readonly #destinations = new Map<string, Destination>();
+  readonly #destinations: Destinations;
+  readonly #partials: Partials;
+  readonly #joinPartials: boolean;
   readonly #writer = new JsonWriter();
   readonly #time = new EventTime();
   /** The key of the event's time that served last: records of one source either have a `time` or haven't. */
   #timeName = TIME;
   #scratch = Buffer.allocUnsafeSlow(64 * 1024);
   readonly #events: Counter;
-  readonly #dropped: Counter;
   readonly #truncated: Counter;
   readonly #unparsed: Counter;
   readonly #timeless: Counter;
   readonly #replaced: Counter;
+  readonly #joined: Counter;
+  readonly #incomplete: Counter;
+  readonly #repeatedParts: Counter;
+  readonly #dropped: Readonly<Record<'route' | 'excluded' | 'too_long', Counter>>;
 
-  constructor(options: EventOptions, context: InputContext, labels: { readonly input: string }) {
+  /** @throws TailraceError when the options say no sense */
+  constructor(options: DestinationOptions, context: InputContext, labels: { readonly input: string }) {
     this.#context = context;
-    this.#prefix = options.tagPrefix === null ? '' : `${options.tagPrefix}.`;
-    this.#routes = options.routes.map((route) => ({ ...route, matches: compilePattern(route.match) }));
-    const { counters } = context;
-    this.#events = counters.counter('tailrace_forward_events_total', labels);
-    this.#dropped = counters.counter('tailrace_forward_dropped_events_total', { ...labels, reason: 'route' });
-    this.#truncated = counters.counter('tailrace_forward_truncated_events_total', labels);
-    this.#unparsed = counters.counter('tailrace_forward_unparsed_events_total', labels);
-    this.#timeless = counters.counter('tailrace_forward_timeless_events_total', labels);
-    this.#replaced = counters.counter('tailrace_forward_invalid_utf8_total', labels);
+    this.#destinations = new Destinations(options, context);
+    this.#partials = new Partials(context.state);
+    this.#joinPartials = options.joinPartials;
+    const counter = (name: string, more = {}): Counter =>
+      context.counters.counter(`tailrace_agent_forward_${name}_total`, { ...labels, ...more });
+    this.#events = counter('events');
+    this.#truncated = counter('truncated_events');
+    this.#unparsed = counter('unparsed_events');
+    this.#timeless = counter('timeless_events');
+    this.#replaced = counter('invalid_utf8');
+    this.#joined = counter('joined_parts_events');
+    this.#incomplete = counter('incomplete_events');
+    this.#repeatedParts = counter('repeated_parts');
+    this.#dropped = {
+      route: counter('dropped_events', { reason: 'route' }),
+      excluded: counter('dropped_events', { reason: 'excluded' }),
+      too_long: counter('dropped_events', { reason: 'too_long' }),
+    };
   }
 
   /**
@@ -77,9 +80,10 @@ export class EventTaker {
    * @param bytes where the entries stand: the message's own bytes, or what was compressed in it
    */
   take(message: Message, bytes: Buffer, from: number, to: number): void {
-    const destination = this.#destination(message.tag);
+    const destination = this.#destinations.of(message.tag);
+    this.#writer.watched = destination.watched;
     if (message.mode === 'message') {
-      this.#entry(destination, bytes, from, skipValue(bytes, from, to, 1), to);
+      this.#entry(message.tag, destination, bytes, from, skipValue(bytes, from, to, 1), to);
     } else {
       let at = from;
       while (at < to) {
@@ -88,7 +92,7 @@ export class EventTaker {
         const time = at + (type === 0xdc ? 3 : type === 0xdd ? 5 : 1);
         const record = skipValue(bytes, time, to, 2);
         at = skipValue(bytes, record, to, 2);
-        this.#entry(destination, bytes, time, record, at);
+        this.#entry(message.tag, destination, bytes, time, record, at);
         for (let i = 2; i < count; i++) at = skipValue(bytes, at, to, 2);
       }
     }
@@ -96,11 +100,23 @@ export class EventTaker {
     this.#writer.tally.replaced = 0;
   }
 
-  #entry(destination: Destination, bytes: Buffer, timeAt: number, record: number, end: number): void {
-    if (destination.builders === null) {
-      this.#dropped.value++;
-      return;
-    }
+  /** Writes lines whose missing parts are given up: those of which nothing came since `before`. */
+  expirePartials(before: number): void {
+    for (const joined of this.#partials.expire(before)) this.#takeJoined(joined);
+  }
+
+  beforeCut(): void {
+    this.#partials.beforeCut();
+  }
+
+  #entry(
+    tag: string,
+    destination: Destination,
+    bytes: Buffer,
+    timeAt: number,
+    record: number,
+    end: number,
+  ): void {
     const time = this.#time;
     time.read(bytes, timeAt);
     if (time.absent) {
@@ -108,31 +124,62 @@ export class EventTaker {
       time.setMilliseconds(this.#context.now());
     }
     this.#events.value++;
-    const builder = destination.builders.at(time.milliseconds);
-    const type = bytes[record]!;
-    const isMap = (type >= 0x80 && type < 0x90) || type === 0xde || type === 0xdf;
-    if (isMap && destination.tag === null && end - record <= DIRECT_BYTES) {
-      builder.reserve(plainBound(end - record));
-      if (this.#plain(builder, bytes, record)) return;
+    if (destination.builders === null) {
+      this.#dropped.route.value++;
+      return;
     }
-    this.#general(builder, destination, bytes, record, end, isMap);
+    const isMap = isMapType(bytes[record]!);
+    const builder = destination.builders.at(time.milliseconds);
+    if (isMap && !destination.examined && destination.tag === null && end - record <= DIRECT_BYTES) {
+      builder.reserve(plainBound(end - record) + destination.added.length);
+      if (this.#plain(builder, bytes, record, destination.added)) return;
+    }
+    if (isMap && this.#joinPartials && this.#part(tag, bytes, record, end)) return;
+    this.#general(builder, destination, bytes, record, end, NONE);
   }
 
-  /** The usual record: all keys are strings and different, and `time` isn't one of them, or `_time` isn't. */
-  #plain(builder: Builder, bytes: Buffer, record: number): boolean {
+  /** The usual record: all keys are strings, different and unwatched, and it has no `time`, or no `_time`. */
+  #plain(builder: Builder, bytes: Buffer, record: number, added: Buffer): boolean {
     const writer = this.#writer;
     const { seconds, nanoseconds } = this.#time;
     writer.out = builder.buffer;
     writer.at = builder.length;
     if (!writer.plainEvent(bytes, record, this.#timeName, seconds, nanoseconds)) {
-      this.#timeName = this.#timeName === TIME ? OWN_TIME : TIME;
-      if (!writer.plainEvent(bytes, record, this.#timeName, seconds, nanoseconds)) return false;
+      const other = this.#timeName === TIME ? OWN_TIME : TIME;
+      if (!writer.plainEvent(bytes, record, other, seconds, nanoseconds)) return false;
+      this.#timeName = other;
     }
-    writer.out[writer.at] = 0x7d;
-    writer.out[writer.at + 1] = 0x0a;
-    if (writer.at + 2 - builder.length > MAX_LINE_BYTES) return false;
-    builder.commit(writer.at + 2);
+    const out = writer.out;
+    let at = writer.at;
+    for (let i = 0; i < added.length; i++) out[at++] = added[i]!;
+    out[at++] = 0x7d;
+    out[at++] = 0x0a;
+    if (at - builder.length > MAX_LINE_BYTES) return false;
+    builder.commit(at);
     return true;
+  }
+
+  /** @returns whether the record was taken as a part of a line */
+  #part(tag: string, bytes: Buffer, record: number, end: number): boolean {
+    const { seconds, nanoseconds } = this.#time;
+    const now = this.#context.now();
+    const lines = this.#partials.add(tag, seconds, nanoseconds, bytes, record, end, now);
+    if (lines === null) return false;
+    this.#repeatedParts.value += this.#partials.repeated;
+    this.#partials.repeated = 0;
+    for (const joined of lines) this.#takeJoined(joined);
+    return true;
+  }
+
+  #takeJoined(joined: Joined): void {
+    const { tag, record, incomplete } = joined;
+    const destination = this.#destinations.of(tag);
+    (incomplete ? this.#incomplete : this.#joined).value++;
+    if (destination.builders === null) return;
+    this.#time.seconds = joined.seconds;
+    this.#time.nanoseconds = joined.nanoseconds;
+    const builder = destination.builders.at(this.#time.milliseconds);
+    this.#general(builder, destination, record, 0, record.length, incomplete ? INCOMPLETE : NONE);
   }
 
   /** Any record: by way of the scratch buffer. */
@@ -142,75 +189,73 @@ export class EventTaker {
     bytes: Buffer,
     record: number,
     end: number,
-    isMap: boolean,
+    extra: Extra,
   ): void {
-    let extra = destination.tag === null ? NONE : [['_tag', JSON.stringify(destination.tag)] as const];
     let source = bytes;
     let at = record;
-    if (!isMap) {
+    if (destination.tag !== null) extra = [...extra, ['_tag', JSON.stringify(destination.tag)]];
+    if (!isMapType(bytes[record]!)) {
       this.#unparsed.value++;
       source = Buffer.concat([MESSAGE_KEY, bytes.subarray(record, end)]);
       at = 0;
       end = source.length;
       extra = [...extra, ...UNPARSED];
     }
-    // What is shorter may be too long as JSON, what is longer may be short as JSON; but not by any factor.
-    if (end - at > MAX_LINE_BYTES || !this.#viaScratch(builder, source, at, end, extra)) {
+    let outcome: Outcome = 'too_long';
+    if (end - at <= MAX_LINE_BYTES) outcome = this.#viaScratch(builder, destination, source, at, end, extra);
+    if (outcome === 'too_long') {
       this.#truncated.value++;
       extra = [...extra, ...TRUNCATED];
-      for (let limit = MAX_LINE_BYTES / 2; ; limit >>= 2) {
+      for (let limit = MAX_LINE_BYTES / 2; outcome === 'too_long' && limit >= LEAST_BYTES; limit /= 4) {
         const short = shorten(source, at, end, limit);
-        if (this.#viaScratch(builder, short, 0, short.length, extra)) break;
+        outcome = this.#viaScratch(builder, destination, short, 0, short.length, extra);
       }
     }
+    if (outcome !== 'written') this.#dropped[outcome].value++;
     if (this.#scratch.length > KEPT_SCRATCH_BYTES) this.#scratch = Buffer.allocUnsafeSlow(KEPT_SCRATCH_BYTES);
   }
 
-  /** @returns false when the line would be too long; nothing was written then */
-  #viaScratch(builder: Builder, bytes: Buffer, record: number, end: number, extra: Extra): boolean {
+  #viaScratch(
+    builder: Builder,
+    destination: Destination,
+    bytes: Buffer,
+    record: number,
+    end: number,
+    extra: Extra,
+  ): Outcome {
     const writer = this.#writer;
-    const bound =
-      generalBound(end - record) +
-      extra.reduce((sum, [name, json]) => sum + (name.length + json.length) * 3 + 32, 0);
+    const room = extra.reduce((sum, [name, json]) => sum + (name.length + json.length) * 3 + 32, 128);
+    const bound = generalBound(end - record) + room;
     if (bound > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(bound);
     writer.out = this.#scratch;
     writer.at = 0;
     const replaced = writer.tally.replaced;
     writer.generalEvent(bytes, record, this.#time.seconds, this.#time.nanoseconds, extra);
     writer.out[writer.at++] = 0x7d;
-    writer.out[writer.at++] = 0x0a;
-    if (writer.at > MAX_LINE_BYTES) {
+    let line: Buffer = this.#scratch.subarray(0, writer.at);
+    if (line.length < MAX_LINE_BYTES && destination.transforms.length > 0) {
+      const transformed = transformLine(line.toString(), destination.transforms);
+      if (transformed === null) return 'excluded';
+      line = Buffer.from(transformed);
+    }
+    if (line.length >= MAX_LINE_BYTES) {
       writer.tally.replaced = replaced;
-      return false;
+      return 'too_long';
     }
-    builder.reserve(writer.at);
-    this.#scratch.copy(builder.buffer, builder.length, 0, writer.at);
-    builder.commit(builder.length + writer.at);
-    return true;
-  }
-
-  #destination(tag: string): Destination {
-    const known = this.#destinations.get(tag);
-    if (known) return known;
-    const full = this.#prefix + tag;
-    const route = this.#routes.find(({ matches }) => matches(full));
-    let destination: Destination;
-    if (route?.drop) {
-      destination = { builders: null, tag: null };
-    } else {
-      const name = route?.tag ? fillTag(route.tag, full) : full;
-      const builders = this.#context.builders.tag(name);
-      destination = { builders, tag: builders.tag === name ? null : name };
-    }
-    // A client that makes up tags must not fill the memory with them.
-    if (this.#destinations.size >= CACHED_TAGS) this.#destinations.clear();
-    this.#destinations.set(tag, destination);
-    return destination;
+    builder.reserve(line.length + 1);
+    line.copy(builder.buffer, builder.length);
+    builder.buffer[builder.length + line.length] = 0x0a;
+    builder.commit(builder.length + line.length + 1);
+    return 'written';
   }
 }
 
 /** `{"message": …}` up to the value. */
 const MESSAGE_KEY = Buffer.from('\x81\xa7message', 'latin1');
+
+function isMapType(type: number): boolean {
+  return (type >= 0x80 && type < 0x90) || type === 0xde || type === 0xdf;
+}
 
 function entryCount(bytes: Buffer, at: number): number {
   const type = bytes[at]!;

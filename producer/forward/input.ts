@@ -1,8 +1,9 @@
 /** The forward input: a server of fluentd's forward protocol whose acks are given when the events are durable. */
 import type { Socket } from 'node:net';
+import { hostname } from 'node:os';
 import type { Counter } from '../counters.ts';
 import type { Input, InputContext } from '../input.ts';
-import { type Address, addressText } from './address.ts';
+import { type Address, parseAddress } from './address.ts';
 import { ChunkIds } from './chunk-ids.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { decompress } from './decompress.ts';
@@ -64,20 +65,26 @@ class ForwardServer implements ForwardInput {
   constructor(options: ForwardOptions, context: InputContext) {
     this.#options = options;
     this.#context = context;
-    this.name = `forward:${addressText(options.listen[0]!)}`;
+    this.name = `forward:${[options.listen].flat().join(',')}`;
     this.#labels = { input: this.name };
-    const routes = options.routes.map(({ match, tag, drop }) => ({
-      match,
-      tag: tag ?? null,
-      drop: drop ?? false,
-    }));
-    this.#taker = new EventTaker({ tagPrefix: options.tag_prefix ?? null, routes }, context, this.#labels);
+    const { tag_prefix, routes, add, rename, remove, include, exclude, redact } = options;
+    this.#taker = new EventTaker(
+      {
+        tagPrefix: tag_prefix ?? null,
+        routes,
+        transform: { add, rename, remove, include, exclude, redact },
+        placeholders: { hostname: hostname() },
+        joinPartials: options.join_partial_messages,
+      },
+      context,
+      this.#labels,
+    );
     this.#ids = new ChunkIds({ ttl: options.chunk_id_ttl, max: options.max_chunk_ids }, context.state);
     const { counters } = context;
-    this.#messages = counters.counter('tailrace_forward_messages_total', this.#labels);
-    this.#bytes = counters.counter('tailrace_forward_bytes_total', this.#labels);
-    this.#repeated = counters.counter('tailrace_forward_repeated_messages_total', this.#labels);
-    this.#acknowledged = counters.counter('tailrace_forward_acks_total', this.#labels);
+    this.#messages = counters.counter('tailrace_agent_forward_messages_total', this.#labels);
+    this.#bytes = counters.counter('tailrace_agent_forward_bytes_total', this.#labels);
+    this.#repeated = counters.counter('tailrace_agent_forward_repeated_messages_total', this.#labels);
+    this.#acknowledged = counters.counter('tailrace_agent_forward_acks_total', this.#labels);
   }
 
   get addresses(): readonly Address[] {
@@ -89,7 +96,8 @@ class ForwardServer implements ForwardInput {
   }
 
   async start(): Promise<void> {
-    const { listen: addresses, tls = null, security, udp_heartbeat } = this.#options;
+    const { listen: texts, tls = null, security, udp_heartbeat } = this.#options;
+    const addresses = [texts].flat().map((text) => parseAddress(text)!);
     const { log } = this.#context;
     this.#security = security ? readSecurity(security) : null;
     try {
@@ -114,6 +122,7 @@ class ForwardServer implements ForwardInput {
 
   beforeCut(): void {
     this.#ids.beforeCut(this.#context.now());
+    this.#taker.beforeCut();
   }
 
   pause(): void {
@@ -137,6 +146,8 @@ class ForwardServer implements ForwardInput {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     }
+    // After a flush nothing may be left behind, so what has waited so long for its parts goes without them.
+    this.#taker.expirePartials(this.#context.now() - DRAIN_QUIET_MS);
   }
 
   async stop(): Promise<void> {
@@ -178,8 +189,9 @@ class ForwardServer implements ForwardInput {
       refused: (connection, error) => this.#refused(connection, error),
       mayBuffer: (connection) => this.#mayBuffer(connection),
       buffered: (by) => this.#countBuffered(by),
-      ackNotRead: () => this.#context.counters.add('tailrace_forward_unread_acks_total', 1, this.#labels),
-      torn: () => this.#context.counters.add('tailrace_forward_torn_messages_total', 1, this.#labels),
+      ackNotRead: () =>
+        this.#context.counters.add('tailrace_agent_forward_unread_acks_total', 1, this.#labels),
+      torn: () => this.#context.counters.add('tailrace_agent_forward_torn_messages_total', 1, this.#labels),
       closed: (connection) => {
         this.#connections.delete(connection);
         if (this.#favoured === connection) this.#favoured = null;
@@ -244,7 +256,7 @@ class ForwardServer implements ForwardInput {
 
   /** Counts a refusal, and logs it unless there are too many. */
   #count(reason: RefusalReason | 'tls' | 'too_many', remote: string | undefined, error: Error | null): void {
-    this.#context.counters.add('tailrace_forward_refused_total', 1, { ...this.#labels, reason });
+    this.#context.counters.add('tailrace_agent_forward_refused_total', 1, { ...this.#labels, reason });
     const now = this.#context.now();
     const since = now - this.#logTime;
     if (since >= LOG_INTERVAL_MS || since < 0) {
@@ -290,6 +302,7 @@ class ForwardServer implements ForwardInput {
   #lookOver(): void {
     const now = this.#context.now();
     const { idle_timeout: idle, read_timeout } = this.#options;
+    if (!this.#held) this.#taker.expirePartials(now - this.#options.partial_timeout);
     for (const connection of this.#connections) {
       connection.shrink();
       connection.lookOver(now, read_timeout, idle ?? null);

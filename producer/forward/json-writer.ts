@@ -28,6 +28,32 @@ export function generalBound(bytes: number): number {
   return bytes * 26 + 64;
 }
 
+/** A set of keys, found by their bytes. */
+export class WatchedKeys {
+  readonly #slots: (readonly Buffer[] | undefined)[] = new Array(SLOTS).fill(undefined);
+
+  constructor(keys: readonly string[]) {
+    for (const key of new Set(keys)) {
+      const bytes = Buffer.from(key);
+      const slot = slotOf(bytes, 0, bytes.length);
+      this.#slots[slot] = [...(this.#slots[slot] ?? []), bytes];
+    }
+  }
+
+  /** @param slot what {@link slotOf} says of the same key */
+  has(slot: number, src: Buffer, key: number, end: number): boolean {
+    const candidates = this.#slots[slot];
+    return candidates?.some((bytes) => bytes.compare(src, key, end) === 0) ?? false;
+  }
+}
+
+/** A small hash of a key, good enough for keys of one record. */
+function slotOf(src: Uint8Array, key: number, end: number): number {
+  const length = end - key;
+  if (length === 0) return 0;
+  return (length * 61 + src[key]! * 7 + src[end - 1]! * 13 + src[key + (length >> 1)]!) & (SLOTS - 1);
+}
+
 export class JsonWriter {
   /** Where is written to; the caller sees to the room. */
   out: Buffer = EMPTY;
@@ -35,6 +61,8 @@ export class JsonWriter {
   at = 0;
   /** Counts what was replaced by U+FFFD. */
   readonly tally = new Tally();
+  /** Keys of a record that {@link plainEvent} doesn't write. */
+  watched = new WatchedKeys([]);
   readonly #times = new TimeWriter();
   /** Per depth of maps: marks of the keys seen, by a hash of them; a mark counts when it is of this map's generation. */
   readonly #seen: Int32Array[] = [];
@@ -46,8 +74,8 @@ export class JsonWriter {
    * Writes `{"time":"…"` and the pairs of the record map that begins at `at`, without the closing brace.
    *
    * @param name the key for the time, as `"key":`
-   * @returns whether it could be done: false when the record has a key of that name, a key that repeats or one that
-   * is no string; `at` is then where it was
+   * @returns whether it could be done: false when the record has a key of that name, a watched one, one that repeats
+   * or is no string; `at` is then where it was
    */
   plainEvent(src: Buffer, at: number, name: Buffer, seconds: number, nanoseconds: number): boolean {
     const start = this.at;
@@ -225,12 +253,13 @@ export class JsonWriter {
         length = src[key++]!;
       }
       const end = key + length;
-      const hash =
-        length * 61 + (length > 0 ? src[key]! * 7 + src[end - 1]! * 13 + src[key + (length >> 1)]! : 0);
-      const slot = hash & (SLOTS - 1);
+      const slot = slotOf(src, key, end);
       if (seen[slot] === generation && repeats(src, first, i, key, end)) return AGAIN;
       seen[slot] = generation;
-      if (reserved !== null && length === reserved.length - 3 && isName(src, key, reserved)) return AGAIN;
+      if (reserved !== null) {
+        if (length === reserved.length - 3 && isName(src, key, reserved)) return AGAIN;
+        if (this.watched.has(slot, src, key, end)) return AGAIN;
+      }
       if (i > 0 || reserved !== null) this.out[this.at++] = 0x2c;
       const invalid = this.tally.replaced;
       this.#string(src, key, end);

@@ -2,7 +2,8 @@
 import { hostname } from 'node:os';
 import * as z from 'zod/mini';
 import { duration, size } from '../../chunk/units.ts';
-import { type Address, parseAddress } from './address.ts';
+import { transformShape } from '../format/transform.ts';
+import { parseAddress } from './address.ts';
 import { compilePattern } from './routes.ts';
 
 const SECOND = 1000;
@@ -12,10 +13,7 @@ const text = z.string().check(z.minLength(1));
 const count = z.number().check(z.int(), z.minimum(1));
 
 const EXPECTED_ADDRESS = 'expected host:port, [ipv6]:port or unix:/path';
-const address = z.pipe(
-  text.check(z.refine((value) => parseAddress(value) !== null, { error: EXPECTED_ADDRESS })),
-  z.transform((value): Address => parseAddress(value)!),
-);
+const address = text.check(z.refine((value) => parseAddress(value) !== null, { error: EXPECTED_ADDRESS }));
 
 const pattern = text.check(
   z.superRefine((value, context) => {
@@ -72,20 +70,12 @@ const route = z.strictObject({
   tag: z.optional(text),
   /** Leaves the events out, and counts them. */
   drop: z.optional(z.boolean()),
+  ...transformShape,
 });
 
 export const forwardOptions = z.strictObject({
   type: z.literal('forward'),
-  listen: z._default(
-    z.union([
-      z.pipe(
-        address,
-        z.transform((one): Address[] => [one]),
-      ),
-      z.array(address).check(z.minLength(1)),
-    ]),
-    [{ host: '127.0.0.1', port: 24224 }],
-  ),
+  listen: z._default(z.union([address, z.array(address).check(z.minLength(1))]), '127.0.0.1:24224'),
   tls: z.optional(tls),
   security: z.optional(security),
   /** Whether heartbeats are answered on the UDP ports of the same numbers. */
@@ -95,6 +85,7 @@ export const forwardOptions = z.strictObject({
   tag_prefix: z.optional(text),
   /** The first route that matches the tag counts; what none matches goes under its own tag. */
   routes: z._default(z.array(route), []),
+  ...transformShape,
 
   max_connections: z._default(count, 1024),
   /** Closes connections on which nothing comes for so long; off unless set, because a client without acks can't know. */

@@ -1,0 +1,215 @@
+/**
+ * Joins the lines that Docker split: records with `partial_message`, `partial_id`, `partial_ordinal` and
+ * `partial_last`, whose `log` is a part of at most 16 KiB. Parts that wait for others are in the state of each cut,
+ * so an ack for one holds as for any event.
+ */
+import type { Json, StateMap } from '../state.ts';
+import { readHead } from './message.ts';
+import { skipValue } from './msgpack-scan.ts';
+import { mapHead, stringHead } from './msgpack-write.ts';
+
+export const PARTIAL_KEY = 'partial_message';
+
+const PREFIX = 'part/';
+/** Lines that may wait at a time; one more, and the oldest goes without its missing parts. */
+const MAX_WAITING = 1000;
+/** Bytes of a line that are kept; more than that no event holds. */
+const MAX_BYTES = 1024 * 1024;
+const PARTIAL_FIELDS = ['partial_message', 'partial_id', 'partial_ordinal', 'partial_last'];
+
+/** A line put together again. */
+export interface Joined {
+  readonly tag: string;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  /** The record as a msgpack map. */
+  readonly record: Buffer;
+  /** Whether parts are missing. */
+  readonly incomplete: boolean;
+}
+
+interface Waiting {
+  readonly key: string;
+  readonly tag: string;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  /** Number of fields, and keys and values of them, besides the log and what tells of parts. */
+  readonly fields: number;
+  readonly rest: Buffer;
+  readonly parts: Map<number, Buffer>;
+  /** When its last part came, milliseconds since 1970. */
+  seen: number;
+  bytes: number;
+  /** The ordinal of the last part; 0 until it came. */
+  last: number;
+}
+
+/** What stands in a waiting line's state. */
+interface Stored {
+  readonly tag: string;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly fields: number;
+  readonly rest: string;
+  readonly parts: readonly (readonly [number, string])[];
+  readonly seen: number;
+  readonly bytes: number;
+  readonly last: number;
+}
+
+export class Partials {
+  readonly #state: StateMap;
+  /** In the order of their last parts. */
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #changed = new Set<string>();
+  /** Parts that came twice. */
+  repeated = 0;
+
+  constructor(state: StateMap) {
+    this.#state = state;
+    for (const [key, value] of state.entries()) {
+      if (!key.startsWith(PREFIX)) continue;
+      const stored = value as unknown as Stored;
+      const parts = stored.parts.map(([ordinal, log]) => [ordinal, Buffer.from(log, 'base64')] as const);
+      const rest = Buffer.from(stored.rest, 'base64');
+      this.#waiting.set(key, { ...stored, key, rest, parts: new Map(parts) });
+    }
+  }
+
+  /** Whether lines wait for parts. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Takes the record map at `at` when it is a part of a line.
+   *
+   * @returns null when it is none that could be joined: it is an event of its own; else the lines that it completes
+   */
+  add(
+    tag: string,
+    seconds: number,
+    nanoseconds: number,
+    bytes: Buffer,
+    at: number,
+    end: number,
+    now: number,
+  ): readonly Joined[] | null {
+    const part = readPart(bytes, at, end);
+    if (part === null) return null;
+    const key = `${PREFIX}${tag}/${part.id}`;
+    let line = this.#waiting.get(key);
+    if (line === undefined) {
+      const { fields, rest } = part;
+      line = { key, tag, seconds, nanoseconds, fields, rest, parts: new Map(), seen: now, bytes: 0, last: 0 };
+    }
+    // Behind all that wait for longer.
+    this.#waiting.delete(key);
+    this.#waiting.set(key, line);
+    this.#changed.add(key);
+    line.seen = now;
+    if (line.parts.has(part.ordinal)) {
+      this.repeated++;
+    } else {
+      const room = Math.max(0, MAX_BYTES - line.bytes);
+      line.parts.set(part.ordinal, part.log.subarray(0, room));
+      line.bytes += Math.min(room, part.log.length);
+    }
+    if (part.last) line.last = part.ordinal;
+    if (line.last > 0 && line.parts.size === line.last) return [this.#join(line, false)];
+    if (this.#waiting.size <= MAX_WAITING) return [];
+    const oldest: Waiting = this.#waiting.values().next().value!;
+    return [this.#join(oldest, true)];
+  }
+
+  /** Gives up on lines for which nothing came since `before`, milliseconds since 1970. */
+  expire(before: number): Joined[] {
+    const joined: Joined[] = [];
+    for (const line of this.#waiting.values()) {
+      if (line.seen > before) break;
+      joined.push(this.#join(line, true));
+    }
+    return joined;
+  }
+
+  /** Writes what changed into the state of the next cut. */
+  beforeCut(): void {
+    for (const key of this.#changed) {
+      const line = this.#waiting.get(key);
+      if (line === undefined) {
+        this.#state.delete(key);
+        continue;
+      }
+      const { tag, seconds, nanoseconds, fields, seen, bytes, last } = line;
+      const parts = [...line.parts].map(([ordinal, log]) => [ordinal, log.toString('base64')] as const);
+      const rest = line.rest.toString('base64');
+      const stored: Stored = { tag, seconds, nanoseconds, fields, rest, parts, seen, bytes, last };
+      this.#state.set(key, stored as unknown as Exclude<Json, null>);
+    }
+    this.#changed.clear();
+  }
+
+  #join(line: Waiting, incomplete: boolean): Joined {
+    this.#waiting.delete(line.key);
+    this.#changed.add(line.key);
+    const parts = [...line.parts].sort(([a], [b]) => a - b).map(([, log]) => log);
+    const log = Buffer.concat(parts);
+    const record = Buffer.concat([
+      mapHead(line.fields + 1),
+      line.rest,
+      stringHead(3),
+      LOG,
+      stringHead(log.length),
+      log,
+    ]);
+    const { tag, seconds, nanoseconds } = line;
+    return { tag, seconds, nanoseconds, record, incomplete };
+  }
+}
+
+const LOG = Buffer.from('log');
+
+interface Part {
+  readonly id: string;
+  readonly ordinal: number;
+  readonly last: boolean;
+  readonly log: Buffer;
+  readonly fields: number;
+  readonly rest: Buffer;
+}
+
+/** Reads a record as a part; null when it lacks what joining needs. */
+function readPart(bytes: Buffer, at: number, end: number): Part | null {
+  const record = readHead(bytes, at)!;
+  const marks = new Map<string, string>();
+  const rest: Buffer[] = [];
+  let log: Buffer | null = null;
+  at = record.at;
+  for (let i = 0; i < record.count; i++) {
+    const value = skipValue(bytes, at, end, 1);
+    const next = skipValue(bytes, value, end, 1);
+    const keyHead = readHead(bytes, at);
+    const valueHead = readHead(bytes, value);
+    const key = keyHead?.kind === 'bytes' ? bytes.toString('latin1', keyHead.at, keyHead.end) : '';
+    if (valueHead?.kind === 'bytes' && PARTIAL_FIELDS.includes(key)) {
+      marks.set(key, bytes.toString('latin1', valueHead.at, valueHead.end));
+    } else if (valueHead?.kind === 'bytes' && key === 'log' && log === null) {
+      log = Buffer.from(bytes.subarray(valueHead.at, valueHead.end));
+    } else {
+      rest.push(bytes.subarray(at, next));
+    }
+    at = next;
+  }
+  const id = marks.get('partial_id');
+  const ordinal = Number(marks.get('partial_ordinal'));
+  const partial = marks.get('partial_message') === 'true';
+  if (!partial || id === undefined || log === null || !Number.isInteger(ordinal) || ordinal < 1) return null;
+  return {
+    id,
+    ordinal,
+    last: marks.get('partial_last') === 'true',
+    log,
+    fields: rest.length,
+    rest: Buffer.concat(rest),
+  };
+}
