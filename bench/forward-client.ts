@@ -1,0 +1,89 @@
+/** The other side of the forward bench: a client that sends packed messages and waits for each one's ack. */
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { encode } from '@msgpack/msgpack';
+
+/** What the client found out. */
+export interface ClientReport {
+  readonly events: number;
+  /** CPU seconds of gzip level 1 over the same events as NDJSON. */
+  readonly bareSeconds: number;
+  readonly seconds: number;
+}
+
+const [port = 0, events = 0, perMessage = 0, connections = 0] = process.argv.slice(2).map(Number);
+const AGENTS = [
+  'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1',
+  'curl/8.11.0',
+];
+
+/** A small generator of repeatable noise (G. Marsaglia, "Xorshift RNGs"). */
+let noise = 2463534242;
+function random(below: number): number {
+  noise ^= noise << 13;
+  noise ^= noise >>> 17;
+  noise ^= noise << 5;
+  return (noise >>> 0) % below;
+}
+
+function record(n: number): Record<string, string | number> {
+  return {
+    request_id: `${n.toString(16).padStart(8, '0')}${random(2 ** 31).toString(16)}`,
+    remote_addr: `10.${random(256)}.${random(256)}.${random(256)}`,
+    method: random(10) === 0 ? 'POST' : 'GET',
+    path: `/shop/category/${random(50)}/item/${random(100000)}`,
+    protocol: 'HTTP/1.1',
+    status: random(20) === 0 ? 404 : 200,
+    bytes: random(60000),
+    referer: `https://www.example.com/shop/category/${random(50)}`,
+    user_agent: AGENTS[random(3)]!,
+    request_time: random(2000) / 1000,
+  };
+}
+
+const started = Math.floor(Date.now() / 1000);
+const messages: Buffer[] = [];
+let bareSeconds = 0;
+for (let first = 0; first < events; first += perMessage) {
+  const entries: Uint8Array[] = [];
+  const lines: string[] = [];
+  for (let n = first; n < Math.min(events, first + perMessage); n++) {
+    const fields = record(n);
+    const time = started + Math.floor(n / 5000);
+    entries.push(encode([time, fields]));
+    lines.push(JSON.stringify({ time: new Date(time * 1000).toISOString().replace('.000', ''), ...fields }));
+  }
+  const chunk = `${first}`.padStart(24, '0');
+  messages.push(
+    Buffer.from(encode(['bench.access', Buffer.concat(entries), { chunk, size: entries.length }])),
+  );
+  const json = Buffer.from(`${lines.join('\n')}\n`);
+  const before = process.cpuUsage();
+  gzipSync(json, { level: 1 });
+  const used = process.cpuUsage(before);
+  bareSeconds += (used.user + used.system) / 1e6;
+}
+
+process.send!('ready');
+process.once('message', async () => {
+  const begun = performance.now();
+  let next = 0;
+  const one = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1');
+      const send = (): void => {
+        const message = messages[next++];
+        if (message === undefined) {
+          socket.end();
+          resolve();
+        } else socket.write(message);
+      };
+      socket.once('connect', send);
+      socket.on('data', send);
+      socket.on('error', reject);
+    });
+  await Promise.all(Array.from({ length: connections }, one));
+  const report: ClientReport = { events, bareSeconds, seconds: (performance.now() - begun) / 1000 };
+  process.send!(report, () => process.disconnect());
+});
