@@ -153,7 +153,7 @@ async function getObject(
       response.end();
       return;
     }
-    await pipeline(file.createReadStream({ autoClose: false, start, end: end - 1 }), response);
+    await pipeline(file.createReadStream({ start, end: end - 1 }), response);
   } finally {
     await file.close();
   }

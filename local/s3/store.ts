@@ -85,7 +85,8 @@ export class Store {
       const md5 = createHash('md5');
       const file = await fs.open(temporary, 'wx');
       try {
-        await pipeline(body, hashing(md5), file.createWriteStream({ autoClose: false }));
+        // Not by a write stream: a file handle's close() waits for its streams to close it.
+        await pipeline(body, hashing(md5), (source) => file.writeFile(source));
         const checksums = options.verify();
         const modified = Math.floor(this.#now() / 1000);
         await file.utimes(modified, modified);
