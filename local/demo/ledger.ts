@@ -1,0 +1,125 @@
+/**
+ * What the demo has made: the numbers of all events that are in the access log or acknowledged by the agent, kept on
+ * disk, so that an oracle can compare the archive with it event by event and a later run goes on numbering.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Runs } from '../../chunk/runs.ts';
+
+/** How an event goes to the agent: as a line of the access log, or by the forward protocol. Each numbers its own. */
+export type Route = 'log' | 'forward';
+
+export const ROUTES: readonly Route[] = ['log', 'forward'];
+
+/** The numbers of one route. */
+export interface Numbers {
+  /** In the access log, or acknowledged by the agent: must be archived. */
+  readonly made: Runs;
+  /** Nobody can say whether they left: no ack came, or the demo was killed. May be archived. */
+  readonly unsure: Runs;
+}
+
+export type Made = Readonly<Record<Route, Numbers>>;
+
+interface SavedNumbers {
+  readonly made: string;
+  readonly unsure: string;
+  /** No number from here on has been given away. */
+  readonly free: number;
+}
+
+interface Saved {
+  readonly log: SavedNumbers;
+  readonly forward: SavedNumbers;
+  readonly clean: boolean;
+}
+
+/** Numbers are set aside in blocks: after a crash the rest of the block is unsure and not given again. */
+const BLOCK = 10_000;
+
+export class Ledger {
+  readonly #file: string;
+  readonly made: Made;
+  /** The first numbers of this run. */
+  readonly first: Readonly<Record<Route, number>>;
+  readonly #next: Record<Route, number>;
+  readonly #setAside: Record<Route, number>;
+
+  constructor(folder: string) {
+    this.#file = ledgerFile(folder);
+    fs.mkdirSync(folder, { recursive: true });
+    const saved = read(this.#file);
+    this.made = toMade(saved);
+    this.first = { log: saved?.log.free ?? 1, forward: saved?.forward.free ?? 1 };
+    this.#next = { ...this.first };
+    this.#setAside = { ...this.first };
+  }
+
+  /** A number that no event of the route has had. */
+  take(route: Route): number {
+    const number = this.#next[route]++;
+    if (number === this.#setAside[route]) {
+      this.#setAside[route] += BLOCK;
+      this.save();
+    }
+    return number;
+  }
+
+  /** The event is where it can't be lost any more. */
+  add(route: Route, number: number): void {
+    this.made[route].made.add(number);
+  }
+
+  /** Nobody can say whether the event left. */
+  doubt(route: Route, number: number): void {
+    this.made[route].unsure.add(number);
+  }
+
+  /** To be called at a clean end, when every number taken has been added or doubted. */
+  close(): void {
+    for (const route of ROUTES) this.#setAside[route] = this.#next[route];
+    this.#write(true);
+  }
+
+  /** Keeps what is known so far, so that a kill leaves less in doubt. */
+  save(): void {
+    this.#write(false);
+  }
+
+  #write(clean: boolean): void {
+    const numbers = (route: Route): SavedNumbers => ({
+      made: this.made[route].made.toString(),
+      unsure: this.made[route].unsure.toString(),
+      free: this.#setAside[route],
+    });
+    const saved: Saved = { log: numbers('log'), forward: numbers('forward'), clean };
+    fs.writeFileSync(`${this.#file}.part`, JSON.stringify(saved));
+    fs.renameSync(`${this.#file}.part`, this.#file);
+  }
+}
+
+/** What the demo that had this folder has made; nothing when there was none. */
+export function readMade(folder: string): Made {
+  return toMade(read(ledgerFile(folder)));
+}
+
+function ledgerFile(folder: string): string {
+  return path.join(folder, 'made.json');
+}
+
+function read(file: string): Saved | null {
+  return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Saved) : null;
+}
+
+function toMade(saved: Saved | null): Made {
+  const numbers = (route: Route): Numbers => {
+    const made = Runs.parse(saved?.[route].made ?? '');
+    const unsure = Runs.parse(saved?.[route].unsure ?? '');
+    if (saved !== null && !saved.clean) {
+      unsure.addRange(1, saved[route].free - 1);
+      unsure.subtract(made);
+    }
+    return { made, unsure };
+  };
+  return { log: numbers('log'), forward: numbers('forward') };
+}
