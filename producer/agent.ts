@@ -187,8 +187,7 @@ export class Agent {
     spool.onBlocked = (reason) => this.#hold({ disk: reason !== null });
 
     for (const options of config.inputs) {
-      const name =
-        options.type === 'tail' ? `tail:${[options.path].flat().join(',')}` : `forward:${options.listen}`;
+      const name = inputName(options);
       const context: InputContext = {
         builders,
         state: this.#section(name),
@@ -357,6 +356,12 @@ export class Agent {
       },
     };
   }
+}
+
+/** The name of an input's section in the state: what it reads, or the id that the configuration gives it. */
+function inputName(options: AgentConfig['inputs'][number]): string {
+  if (options.type === 'forward') return `forward:${[options.listen].flat().join(',')}`;
+  return `tail:${options.id ?? [options.path].flat().join(',')}`;
 }
 
 /** Milliseconds that a cut under way gets to become durable when the agent ends at once. */

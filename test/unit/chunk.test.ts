@@ -12,7 +12,7 @@ import {
 import { codecAt, crcOffset, explicitHashKey, readHeader } from '../../chunk/header.ts';
 import { inflateChunk, readChunk, readChunks } from '../../chunk/reader.ts';
 import { chunkBytes, compress, encodeChunk } from '../../chunk/writer.ts';
-import { chunkOf, codecs, headers, hex, lines } from '../support/chunks.ts';
+import { chunkOf, codecs, headers, hex, lines } from '../support/chunk-arbitraries.ts';
 
 test('a chunk gives back its header and its lines', () => {
   fc.assert(

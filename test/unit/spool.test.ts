@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { readHeader } from '../../chunk/header.ts';
 import { Counters } from '../../producer/counters.ts';
 import { type EncodedChunk, Spool, type SpooledChunk, SpoolSyncError } from '../../producer/spool/spool.ts';
-import { chunkOf } from '../support/chunks.ts';
+import { chunkOf } from '../support/chunk-arbitraries.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
 
 const DIRECTORY = '/state/spool';

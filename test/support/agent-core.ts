@@ -1,0 +1,86 @@
+/** The agent's core without inputs, network or disk: builders, sealer and spool on files in memory. */
+import { pino } from 'pino';
+import { Builders, DEFAULT_BUILDER_LIMITS, type TagBuilders } from '../../producer/builder.ts';
+import { Counters } from '../../producer/counters.ts';
+import { Identity } from '../../producer/identity.ts';
+import { Sealer, type SealerOptions } from '../../producer/sealer.ts';
+import { Spool, type SpooledChunk } from '../../producer/spool/spool.ts';
+import { StateMap } from '../../producer/state.ts';
+import { MemoryFiles } from './memory-files.ts';
+
+export const silent = pino({ level: 'silent' });
+
+const DEFAULTS: SealerOptions = {
+  compression: { codec: 'gzip', level: 1 },
+  targetBytes: 256 * 1024,
+  maxBytes: 1024 * 1024 - 256,
+  interval: 1000,
+  idleInterval: 5000,
+  ackInterval: 100,
+};
+
+export interface Core {
+  readonly builders: Builders;
+  readonly sealer: Sealer;
+  readonly spool: Spool;
+  readonly identity: Identity;
+  readonly counters: Counters;
+  readonly files: MemoryFiles;
+  /** The section of the one input that the core pretends to have. */
+  readonly state: StateMap;
+  readonly sent: SpooledChunk[];
+  readonly held: boolean[];
+  readonly failures: unknown[];
+  beforeCut: () => void;
+}
+
+export async function startCore(
+  options: Partial<SealerOptions> & { maxSpoolBytes?: number; files?: MemoryFiles } = {},
+): Promise<Core> {
+  const files = options.files ?? new MemoryFiles();
+  const counters = new Counters();
+  const spool = await Spool.open(
+    { directory: '/state/spool', segmentBytes: 64 * 1024, maxBytes: options.maxSpoolBytes ?? 1e9, files },
+    silent,
+    counters,
+  );
+  const own = new StateMap(spool.section('agent'));
+  const state = new StateMap(spool.section('input'));
+  const identity = new Identity(own, 'machine', Date.now());
+  const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (builder) =>
+    sealer.encode(builder),
+  );
+  const core = { builders, spool, identity, counters, files, state, beforeCut: () => {} };
+  const sent: SpooledChunk[] = [];
+  const held: boolean[] = [];
+  const failures: unknown[] = [];
+  const sealer: Sealer = new Sealer(
+    { ...DEFAULTS, ...options },
+    {
+      builders,
+      identity,
+      spool,
+      sections: new Map([
+        ['agent', own],
+        ['input', state],
+      ]),
+      counters,
+      log: silent,
+      beforeCut: () => whole.beforeCut(),
+      floor: () => spool.oldestEpoch ?? identity.epoch,
+      send: (chunks) => sent.push(...chunks),
+      hold: (hold) => held.push(hold),
+      fail: (error) => failures.push(error),
+    },
+  );
+  const whole: Core = Object.assign(core, { sealer, sent, held, failures });
+  return whole;
+}
+
+/** Adds one line as an input does. */
+export function addLine(tag: TagBuilders, event: object, time = Date.now()): void {
+  const builder = tag.at(time);
+  const line = `${JSON.stringify(event)}\n`;
+  builder.reserve(Buffer.byteLength(line));
+  builder.commit(builder.length + builder.buffer.write(line, builder.length));
+}
