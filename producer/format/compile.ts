@@ -1,9 +1,13 @@
 /** Compiles a format's options into its parser. */
 import { AccessLogParser } from './access-log.ts';
-import { parseApacheFormat, parseNginxFormat } from './log-format.ts';
+import { JsonParser } from './json.ts';
+import { type LogFormat, parseApacheFormat, parseNginxFormat } from './log-format.ts';
 import { NoneParser } from './none.ts';
-import type { FormatOptions } from './options.ts';
+import { compileExpression, type FormatOptions } from './options.ts';
 import type { LineParser, Target } from './parser.ts';
+import { RecordLineParser, type RecordParser } from './record.ts';
+import { apacheError, type FieldType, ltsv, nginxError, regexp, syslog } from './records.ts';
+import { compileTimeFormat } from './time-format.ts';
 import type { Transform } from './transform.ts';
 
 /**
@@ -11,12 +15,52 @@ import type { Transform } from './transform.ts';
  * @throws FormatError when the options contradict themselves
  */
 export function compileFormat(options: FormatOptions, target: Target, transform: Transform): LineParser {
+  const record = (parse: RecordParser) => new RecordLineParser(parse, target, transform);
   switch (options.type) {
     case 'nginx':
-      return new AccessLogParser(parseNginxFormat(options.log_format ?? 'combined'), target, transform);
+      return accessLog(parseNginxFormat(options.log_format ?? 'combined'), options.types, target, transform);
     case 'apache2':
-      return new AccessLogParser(parseApacheFormat(options.log_format ?? 'combined'), target, transform);
-    case 'none':
-      return new NoneParser(target, transform.added);
+      return accessLog(parseApacheFormat(options.log_format ?? 'combined'), options.types, target, transform);
+    case 'none': {
+      const rule = transform.rule('message');
+      const unseen = rule.plain && rule.name === 'message' && transform.inclusions === 0;
+      return unseen ? new NoneParser(target, transform.added) : record(whole);
+    }
+    case 'json':
+      return new JsonParser(
+        {
+          timeKey: options.time_key ?? 'time',
+          parseTime: compileTimeFormat(options.time_format, options.timezone),
+          isoFirst: options.time_format === undefined || options.time_format === 'iso8601',
+        },
+        target,
+        transform,
+      );
+    case 'ltsv':
+      return record(ltsv(options));
+    case 'regexp':
+      return record(regexp(compileExpression(options.expression), options));
+    case 'syslog':
+      return record(syslog(options.rfc ?? 'auto', options.timezone));
+    case 'nginx_error':
+      return record(nginxError(options.timezone));
+    case 'apache_error':
+      return record(apacheError(options.timezone));
   }
+}
+
+const whole: RecordParser = (line, now) => ({ record: { message: line }, time: now });
+
+function accessLog(
+  format: LogFormat,
+  types: Readonly<Record<string, FieldType>> | undefined,
+  target: Target,
+  transform: Transform,
+): LineParser {
+  const fields = format.fields.map((field) => {
+    const type = types?.[field.name];
+    if (type === undefined || (field.kind !== 'text' && field.kind !== 'number')) return field;
+    return { ...field, kind: type === 'string' ? 'text' : 'number' } as const;
+  });
+  return new AccessLogParser({ ...format, fields }, target, transform);
 }
