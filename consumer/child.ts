@@ -4,6 +4,7 @@ import kcl from 'aws-kcl';
 import { pino } from 'pino';
 import { TailraceError } from '../chunk/errors.ts';
 import type { ConsumerConfig } from './config.ts';
+import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from './foreign.ts';
 import { type KclProcessor, kclProcessor } from './processor.ts';
 import { ignoreSignals, takeStdout } from './protocol.ts';
 import { Reporter } from './report.ts';
@@ -102,6 +103,8 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
     prefix: archive.prefix,
     keyTemplate: archive.key_template,
     forget: { horizon: config.dedupe_horizon, grace: DAY_MS },
+    encoder: FOREIGN_ENCODER,
+    encoders: FOREIGN_ENCODERS,
   };
   const archiver = new ShardArchiver(context, store, stream, {
     limits,

@@ -140,7 +140,6 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-const CHILD_LINE = /^Received error line from subprocess \[(.*)\] for shard (\S+)\s*$/;
 const LEVELS: Readonly<Record<string, 'error' | 'warn' | 'info' | 'debug'>> = {
   ERROR: 'error',
   WARN: 'warn',
@@ -148,17 +147,15 @@ const LEVELS: Readonly<Record<string, 'error' | 'warn' | 'info' | 'debug'>> = {
   DEBUG: 'debug',
 };
 
-/** A line of the daemon's log, or of a shard's process, which the daemon wraps: into ours. */
+/** A line of the daemon's log into ours; what shards' processes log is ours already. */
 function relay(line: string, log: Logger): void {
-  const [level, logger, ...rest] = line.split('|');
-  const message = rest.join('|');
-  const ofChild = logger === 'DrainChildSTDERRTask' ? CHILD_LINE.exec(message) : null;
-  if (ofChild) {
-    if (ofChild[1]!.startsWith('{')) process.stderr.write(`${ofChild[1]}\n`);
-    else log.warn({ shard: ofChild[2] }, ofChild[1]);
-  } else if (level !== undefined && LEVELS[level]) {
-    log[LEVELS[level]]({ kcl: logger }, message);
-  } else if (line.trim() !== '') {
-    log.warn({ kcl: 'daemon' }, line);
+  if (line.startsWith('{')) {
+    process.stderr.write(`${line}\n`);
+    return;
   }
+  const [level, logger, ...rest] = line.split('|');
+  // The daemon prints what its processes write as it is, and logs it once more.
+  if (logger === 'DrainChildSTDERRTask') return;
+  if (level !== undefined && LEVELS[level]) log[LEVELS[level]]({ kcl: logger }, rest.join('|'));
+  else if (line.trim() !== '') log.warn({ kcl: 'daemon' }, line);
 }

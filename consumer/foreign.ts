@@ -9,6 +9,15 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { frameChunk, gzipTrailer } from '../chunk/writer.ts';
 
+/** Makes the chunks of one hour's records, and says how many bytes of NDJSON are in them. */
+export type ForeignEncoder = (
+  source: ForeignSource,
+  hour: number,
+  records: readonly { readonly arrival: number; readonly data: Buffer }[],
+) => { readonly chunks: Buffer[]; readonly rawBytes: number };
+
+/** All encoders that this release has, by the version that commits name. */
+export const FOREIGN_ENCODERS: ReadonlyMap<number, ForeignEncoder> = new Map([[1, wrapForeign]]);
 export const FOREIGN_ENCODER = 1;
 
 const STORED_BLOCK_BYTES = 65_535;

@@ -9,10 +9,9 @@ import {
   SNAPSHOT_EVERY,
 } from '../chunk/commit.ts';
 import { compareSequence, objectKey } from '../chunk/commit-keys.ts';
-import { TailraceError } from '../chunk/errors.ts';
 import type { Codec, FramedHeader } from '../chunk/header.ts';
 import { Runs } from '../chunk/runs.ts';
-import { FOREIGN_ENCODER, foreignTag, wrapForeign } from './foreign.ts';
+import { type ForeignEncoder, type ForeignSource, foreignTag } from './foreign.ts';
 import type { Item } from './record.ts';
 import { type ForgetPolicy, type HashRange, inRange, type ShardState } from './state.ts';
 
@@ -29,6 +28,9 @@ export interface LogContext {
   readonly prefix: string;
   readonly keyTemplate: string;
   readonly forget: ForgetPolicy;
+  /** The version that wraps foreign records in new commits. */
+  readonly encoder: number;
+  readonly encoders: ReadonlyMap<number, ForeignEncoder>;
 }
 
 /** An object's content: slices in the order in which they are concatenated. */
@@ -106,7 +108,7 @@ export function planCommit(
 
   const first = items[0];
   const last = items.at(-1);
-  const source = { ...context, number };
+  const source = { ...context, number, encode: context.encoders.get(context.encoder)! };
   const made = [...drafts.values()].map((draft) => {
     const body = bodyOf(draft, source);
     return { draft, body, object: describe(draft, body) };
@@ -120,7 +122,7 @@ export function planCommit(
     range: context.range,
     parents: context.parents,
     number,
-    encoder: FOREIGN_ENCODER,
+    encoder: context.encoder,
     from: first?.sequence ?? null,
     to: last?.sequence ?? state.to,
     arrival: first ? [first.arrival, lastArrival] : null,
@@ -170,22 +172,15 @@ function name(context: LogContext, bare: Commit, made: readonly Body[]): Plan {
 
 /**
  * The bodies of a commit's objects, made again from the stream by whoever completes it. Bodies that come out with
- * another checksum (because records are missing) are left out.
+ * another checksum (because records are missing) are left out, and so are foreign ones of an encoder of a later release.
  *
  * @param items records of the commit's range, in stream order; others are passed over
- * @throws TailraceError ENCODER_UNKNOWN when a later release has wrapped foreign records that are missing
  */
 export function rebuild(
   context: LogContext,
   commit: Commit,
   items: readonly Item[],
 ): ReadonlyMap<string, Body> {
-  if (commit.encoder !== FOREIGN_ENCODER && commit.objects.some((object) => object.foreign > 0)) {
-    throw new TailraceError(
-      'ENCODER_UNKNOWN',
-      `commit ${commit.number} of ${commit.shard} was made by encoder ${commit.encoder}, this release has ${FOREIGN_ENCODER}: upgrade tailrace`,
-    );
-  }
   const wanted = new Map<string, CommitObject>();
   for (const object of commit.objects) {
     wanted.set(draftKey(object.tag, object.hour, object.codec, kindOf(object)), object);
@@ -217,7 +212,9 @@ export function rebuild(
   for (const [key, draft] of drafts) {
     const object = wanted.get(key);
     if (!object) continue;
-    const body = bodyOf(draft, { ...context, number: commit.number });
+    const encode = context.encoders.get(commit.encoder);
+    if (!encode && draft.records.length > 0) continue;
+    const body = bodyOf(draft, { ...context, number: commit.number, encode: encode! });
     if (sha256(body) === object.sha256) bodies.set(object.key, body);
   }
   return bodies;
@@ -274,9 +271,9 @@ function addChunk(draft: Draft, header: FramedHeader, bytes: Buffer): void {
   draft.rawBytes += header.rawBytes;
 }
 
-function bodyOf(draft: Draft, source: LogContext & { number: number }): Body {
+function bodyOf(draft: Draft, source: ForeignSource & { readonly encode: ForeignEncoder }): Body {
   if (draft.records.length === 0) return draft.parts;
-  const { chunks, rawBytes } = wrapForeign(source, draft.hour, draft.records);
+  const { chunks, rawBytes } = source.encode(source, draft.hour, draft.records);
   draft.rawBytes = rawBytes;
   draft.chunks = chunks.length;
   draft.events = draft.records.length;

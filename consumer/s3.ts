@@ -211,8 +211,10 @@ export class S3Store implements ArchiveStore {
     } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await call(AbortSignal.timeout(tryTimeout + bytes / BYTES_PER_MS));
+        return await call(AbortSignal.timeout(tryTimeout + Math.ceil(bytes / BYTES_PER_MS)));
       } catch (error) {
+        // A fault of this program's own does not go away by trying again.
+        if (error instanceof TypeError || error instanceof RangeError) throw error;
         const reason = reasonOf(error);
         const message = `S3 ${operation} s3://${this.#bucket}/${key}: ${reason}: ${(error as Error).message}`;
         onTrouble?.({ operation, reason, message, attempt });

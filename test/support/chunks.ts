@@ -1,54 +1,77 @@
-/** Chunks and arbitrary values for tests. */
-import fc from 'fast-check';
+/** Makes chunks as an agent would, with events that can be told apart. */
+import { createHash } from 'node:crypto';
 import type { ChunkHeader, Codec } from '../../chunk/header.ts';
 import { encodeChunk } from '../../chunk/writer.ts';
 
-export const hex = (digits: number): fc.Arbitrary<string> =>
-  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: digits, maxLength: digits });
+export interface MadeChunk {
+  readonly bytes: Buffer;
+  readonly lane: string;
+  readonly sequence: number;
+  readonly tag: string;
+  readonly hour: number;
+  /** The event ids in it. */
+  readonly ids: readonly string[];
+}
 
-export const codecs: fc.Arbitrary<Codec> = fc.constantFrom('gzip', 'zstd');
+export interface SourceOptions {
+  readonly name: string;
+  readonly epoch?: number;
+  readonly lane?: string;
+  readonly codec?: Codec;
+  readonly floor?: number;
+  readonly previous?: { readonly epoch: number; readonly ordinal: number } | null;
+}
 
-/** NDJSON lines of any strings. */
-export const lines: fc.Arbitrary<string> = fc
-  .array(fc.record({ message: fc.string({ unit: 'binary' }) }), { maxLength: 40 })
-  .map((events) => events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+export function epochName(epoch: number): string {
+  return epoch.toString(16).padStart(16, '0');
+}
 
-const count = fc.maxSafeNat();
-const epochs = hex(16).filter((epoch) => epoch !== '0'.repeat(16));
+export function digest32(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}
 
-/** Any header that the format can say, but for the raw size. */
-export const headers: fc.Arbitrary<Omit<ChunkHeader, 'rawBytes'>> = fc.record({
-  lane: hex(32),
-  sequence: count,
-  producer: hex(32),
-  epoch: epochs,
-  ordinal: count,
-  floor: epochs,
-  previous: fc.option(fc.tuple(epochs, count).map(([epoch, ordinal]) => ({ epoch, ordinal }))),
-  end: fc.boolean(),
-  tag: fc.string({ unit: 'grapheme', maxLength: 60 }),
-  hour: fc.nat(),
-  firstTime: count,
-  lastTime: count,
-  events: fc.nat(),
-});
+/** One epoch of a producer with one lane. */
+export class ChunkSource {
+  readonly lane: string;
+  readonly producer: string;
+  readonly #options: SourceOptions;
+  #sequence = 0;
 
-export const ZERO_HEADER: Omit<ChunkHeader, 'rawBytes'> = {
-  lane: '00'.repeat(16),
-  sequence: 1,
-  producer: '11'.repeat(16),
-  epoch: '22'.repeat(8),
-  ordinal: 1,
-  floor: '22'.repeat(8),
-  previous: null,
-  end: false,
-  tag: 'test',
-  hour: 490_000,
-  firstTime: 1_764_000_000_000,
-  lastTime: 1_764_000_000_000,
-  events: 1,
-};
+  constructor(options: SourceOptions) {
+    this.#options = options;
+    this.producer = digest32(`producer ${options.name}`);
+    this.lane = options.lane ?? digest32(`lane ${options.name} ${options.epoch ?? 1}`);
+  }
 
-export function chunkOf(text: string, header: Partial<ChunkHeader> = {}, codec: Codec = 'gzip'): Buffer {
-  return encodeChunk(Buffer.from(text), { ...ZERO_HEADER, ...header }, { codec, level: 1 });
+  next(tag: string, hour: number, events: number, changes: Partial<ChunkHeader> = {}): MadeChunk {
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    const { name, epoch = 1, codec = 'gzip', floor = epoch, previous = null } = this.#options;
+    const ids = Array.from({ length: events }, (_, i) => `${name}/${epoch}/${sequence}/${i}`);
+    const raw = Buffer.from(ids.map((id) => `${JSON.stringify({ id, tag })}\n`).join(''));
+    const header = {
+      lane: this.lane,
+      sequence,
+      producer: this.producer,
+      epoch: epochName(epoch),
+      ordinal: sequence,
+      floor: epochName(floor),
+      previous: sequence === 1 && previous ? { ...previous, epoch: epochName(previous.epoch) } : null,
+      end: false,
+      tag,
+      hour,
+      firstTime: hour * 3_600_000,
+      lastTime: hour * 3_600_000 + 1000,
+      events,
+      ...changes,
+    };
+    return {
+      bytes: encodeChunk(raw, header, { codec, level: 1 }),
+      lane: this.lane,
+      sequence,
+      tag,
+      hour,
+      ids,
+    };
+  }
 }

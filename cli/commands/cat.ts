@@ -1,0 +1,129 @@
+/** `tailrace cat`: prints archived events as NDJSON. */
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createGunzip, zstdDecompressSync } from 'node:zlib';
+import { Command } from 'commander';
+import type { CommitObject } from '../../chunk/commit.ts';
+import { TailraceError } from '../../chunk/errors.ts';
+import { type ArchiveOptions, openArchive, withArchiveOptions } from '../../consumer/archive-options.ts';
+import { Catalog } from '../../consumer/catalog.ts';
+import { hourOption, tagFilter } from '../../consumer/catalog-filter.ts';
+import { printable } from '../../consumer/printable.ts';
+import type { S3Store } from '../../consumer/s3.ts';
+import { zstdFrames } from '../../consumer/zstd-frames.ts';
+
+interface CatOptions extends ArchiveOptions {
+  readonly tag?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly grep?: string;
+  readonly follow?: boolean;
+}
+
+const FETCHED_AHEAD = 4;
+const PART_BYTES = 8 * 1024 * 1024;
+const POLL_MS = 1000;
+
+export function command(): Command {
+  const cat = new Command('cat')
+    .description('Prints archived events as NDJSON, hour by hour; only what commits name, each event once.')
+    .option('--tag <tag>', 'of this tag; * stands for anything')
+    .option('--from <time>', 'from this hour on, such as 2026-11-23T07 or 2h (ago)')
+    .option('--to <time>', 'up to this hour, included')
+    .option('--grep <text>', 'only lines that contain this')
+    .option('--follow', 'go on as more is archived');
+  return withArchiveOptions(cat).action(run);
+}
+
+async function run(options: CatOptions): Promise<void> {
+  const now = Date.now();
+  const hours = [
+    hourOption('--from', options.from, now, 0),
+    hourOption('--to', options.to, now, 1e9),
+  ] as const;
+  const filter = { hours, ...(options.tag === undefined ? {} : { tag: tagFilter(options.tag) }) };
+  const { store, prefix } = openArchive(options);
+  const catalog = new Catalog(store, prefix);
+  const print = printer(options.grep);
+  // A reader that has seen enough, such as head, closes the pipe.
+  process.stdout.on('error', () => process.exit(0));
+  for (;;) {
+    const entries = await catalog.next(filter, true);
+    const bodies = entries.map(({ object }) => object);
+    for await (const { object, bytes } of fetchAhead(store, bodies)) await printObject(object, bytes, print);
+    if (!options.follow) break;
+    await sleep(POLL_MS);
+  }
+  store.close();
+}
+
+/** The objects in order, a few of them on their way at a time. */
+async function* fetchAhead(
+  store: S3Store,
+  objects: readonly CommitObject[],
+): AsyncGenerator<{ object: CommitObject; bytes: Buffer }> {
+  const coming: Promise<Buffer>[] = [];
+  for (let i = 0; i < objects.length; i++) {
+    while (coming.length < FETCHED_AHEAD && i + coming.length < objects.length) {
+      const next = fetchObject(store, objects[i + coming.length]!);
+      // A failure shows when its turn comes.
+      next.catch(() => {});
+      coming.push(next);
+    }
+    yield { object: objects[i]!, bytes: await coming.shift()! };
+  }
+}
+
+/** Large objects in parts at the same time. */
+async function fetchObject(store: S3Store, object: CommitObject): Promise<Buffer> {
+  const parts: Promise<Buffer | null>[] = [];
+  if (object.bytes <= PART_BYTES) parts.push(store.get(object.key));
+  else {
+    for (let at = 0; at < object.bytes; at += PART_BYTES) {
+      parts.push(store.range(object.key, at, Math.min(object.bytes, at + PART_BYTES) - 1));
+    }
+  }
+  const bytes = await Promise.all(parts);
+  if (!bytes.every((part) => part !== null)) {
+    throw new TailraceError(
+      'OBJECT_MISSING',
+      `${object.key} is missing: expired by a rule of the bucket, or deleted`,
+    );
+  }
+  return Buffer.concat(bytes);
+}
+
+async function printObject(
+  object: CommitObject,
+  bytes: Buffer,
+  print: (part: Buffer) => Promise<void>,
+): Promise<void> {
+  if (object.codec === 'zstd') {
+    for (const frame of zstdFrames(bytes)) await print(zstdDecompressSync(frame));
+    return;
+  }
+  const gunzip = createGunzip();
+  gunzip.end(bytes);
+  for await (const part of gunzip) await print(part as Buffer);
+}
+
+/** Writes what it is given to stdout, in whole lines when they are looked at. */
+function printer(grep: string | undefined): (part: Buffer) => Promise<void> {
+  const { stdout } = process;
+  const write = async (data: Buffer | string): Promise<void> => {
+    if (data.length > 0 && !stdout.write(data)) await once(stdout, 'drain');
+  };
+  if (grep === undefined && !stdout.isTTY) return write;
+  let rest: Buffer = Buffer.alloc(0);
+  return async (part) => {
+    const all = rest.length === 0 ? part : Buffer.concat([rest, part]);
+    const end = all.lastIndexOf(0x0a) + 1;
+    rest = all.subarray(end);
+    const lines = all.toString('utf8', 0, end).split('\n');
+    lines.pop();
+    const kept = grep === undefined ? lines : lines.filter((line) => line.includes(grep));
+    if (kept.length === 0) return;
+    const text = `${kept.join('\n')}\n`;
+    await write(stdout.isTTY ? printable(text) : text);
+  };
+}

@@ -1,0 +1,106 @@
+/** `tailrace verify`: proves that the archive has every chunk once, or names what is missing or repeated. */
+import { Command } from 'commander';
+import { TailraceError } from '../../chunk/errors.ts';
+import { parseDuration } from '../../chunk/units.ts';
+import { type ArchiveOptions, openArchive, withArchiveOptions } from '../../consumer/archive-options.ts';
+import { grouped, printable, sizeText } from '../../consumer/printable.ts';
+import { type EpochReport, type VerifyReport, verifyArchive } from '../../consumer/verify.ts';
+
+interface VerifyCommandOptions extends ArchiveOptions {
+  readonly json?: boolean;
+  readonly deep?: boolean;
+  readonly producer?: string;
+  readonly pending: string;
+  readonly all?: boolean;
+}
+
+export function command(): Command {
+  const verify = new Command('verify')
+    .description('Reads the commit logs and says per producer whether every chunk is archived, and once.')
+    .option('--deep', 'read every object and check its checksums and chunks, too')
+    .option('--producer <id>', 'only producers whose id begins with this')
+    .option('--pending <duration>', 'gaps younger than this may still be filled and are no holes', '10m')
+    .option('--all', 'name producers that are whole, too')
+    .option('--json', 'print the report as JSON')
+    .addHelpText('after', '\nExit codes: 0 whole, 1 holes, repeats or damage, 2 bad usage.');
+  return withArchiveOptions(verify).action(run);
+}
+
+async function run(options: VerifyCommandOptions): Promise<void> {
+  const pendingFor = parseDuration(options.pending);
+  if (pendingFor === null) {
+    throw new TailraceError('CONFIG', `--pending ${options.pending}: expected a duration such as 10m or 2h`);
+  }
+  const { store, prefix } = openArchive(options);
+  const report = await verifyArchive(store, prefix, {
+    now: Date.now(),
+    pendingFor,
+    deep: options.deep ?? false,
+    producer: options.producer,
+    ...(process.stderr.isTTY ? { onProgress: progress } : {}),
+  });
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  store.close();
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, options));
+  if (!report.ok) process.exitCode = 1;
+}
+
+let lastShown = 0;
+
+function progress(done: number, total: number, what: string): void {
+  if (done < total && Date.now() - lastShown < 100) return;
+  lastShown = Date.now();
+  process.stderr.write(`\r${grouped(done)} of ${grouped(total)} ${what}\u001b[K`);
+}
+
+function text(report: VerifyReport, options: VerifyCommandOptions): string {
+  const lines: string[] = [];
+  const { logs, commits, objects, bytes, chunks, events } = report;
+  lines.push(
+    `${grouped(events)} events in ${grouped(chunks)} chunks, ${grouped(objects)} objects (${sizeText(bytes)}), ${grouped(commits)} commits of ${logs} shards`,
+  );
+  let whole = 0;
+  for (const { producer, epochs } of report.producers) {
+    const faulty = epochs.filter((epoch) => epoch.holes.length > 0 || epoch.unlocated > 0);
+    if (faulty.length === 0) whole += 1;
+    if (faulty.length === 0 && !options.all) continue;
+    lines.push(`producer ${producer}`);
+    for (const epoch of options.all ? epochs : faulty) lines.push(...epochLines(epoch));
+  }
+  if (whole > 0) lines.push(`${grouped(whole)} ${whole === 1 ? 'producer is' : 'producers are'} whole`);
+  for (const { lane, sequences, key } of report.repeats) {
+    lines.push(`REPEATED lane ${lane} chunks ${sequences} in ${printable(key)}`);
+  }
+  for (const problem of report.problems) lines.push(`DAMAGED ${printable(problem)}`);
+  for (const key of report.unfinished) lines.push(`not yet written: ${printable(key)}`);
+  const asides = [
+    [report.foreign, 'foreign records'],
+    [report.damaged, 'damaged chunks kept as bytes'],
+    [report.duplicatesSkipped, 'repeats left out'],
+    [report.unproven, 'chunks unproven (lane forgotten, or sent to a shard that is not theirs)'],
+    [report.voidedObjects, 'objects voided'],
+  ] as const;
+  for (const [count, what] of asides) if (count > 0) lines.push(`${grouped(count)} ${what}`);
+  lines.push(
+    report.ok
+      ? `OK: nothing is missing, nothing is repeated${report.pending > 0 ? `; ${grouped(report.pending)} chunks may still come` : ''}`
+      : `NOT OK: ${grouped(report.missing)} chunks missing, ${grouped(report.repeats.length)} repeats, ${grouped(report.problems.length)} faults`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function epochLines(epoch: EpochReport): string[] {
+  const end = { clean: 'ended cleanly', over: 'over', open: 'open' }[epoch.end];
+  const lines = [
+    `  epoch ${epoch.epoch}: ${grouped(epoch.chunks)} of ${grouped(epoch.expected)} chunks, ${end}`,
+  ];
+  for (const { lane, missing, pending, voided } of epoch.holes) {
+    const lost = voided === '' ? '' : `; of them voided: ${voided}`;
+    lines.push(`    ${pending ? 'pending' : 'HOLE'} lane ${lane}: ${missing}${lost}`);
+  }
+  if (epoch.unlocated > 0) {
+    const what = epoch.unlocatedPending ? 'pending' : 'HOLE';
+    lines.push(`    ${what}: ${grouped(epoch.unlocated)} chunks by their ordinals, at the end of a lane`);
+  }
+  return lines;
+}

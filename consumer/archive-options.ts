@@ -1,0 +1,52 @@
+/** The options by which commands that read an archive are told where it is. */
+import { type Command, Option } from 'commander';
+import { TailraceError } from '../chunk/errors.ts';
+import { loadConfig } from '../cli/config.ts';
+import { consumerSchema } from './config.ts';
+import { S3Store } from './s3.ts';
+
+export interface ArchiveOptions {
+  readonly config?: string;
+  readonly bucket?: string;
+  readonly prefix?: string;
+  readonly endpoint?: string;
+  readonly region?: string;
+}
+
+export interface OpenArchive {
+  readonly store: S3Store;
+  readonly prefix: string;
+}
+
+const TRIES = 5;
+
+export function withArchiveOptions(command: Command): Command {
+  return command
+    .addOption(new Option('-c, --config <file>', 'the configuration of its consumer').conflicts('bucket'))
+    .option('--bucket <name>', 'the bucket, when there is no configuration at hand')
+    .option('--prefix <text>', 'what stands before all keys, ending in /')
+    .option('--endpoint <url>', "of an S3 that is not Amazon's")
+    .option('--region <name>', "the bucket's region");
+}
+
+/** @throws TailraceError CONFIG when neither a configuration nor a bucket is named */
+export function openArchive(options: ArchiveOptions): OpenArchive {
+  const archive = archiveOf(options);
+  const region = options.region ?? archive.region ?? process.env.AWS_REGION ?? 'us-east-1';
+  const location = { bucket: archive.bucket, region, endpoint: options.endpoint ?? archive.endpoint };
+  return { store: new S3Store(location, { tries: TRIES }), prefix: options.prefix ?? archive.prefix };
+}
+
+function archiveOf(options: ArchiveOptions): {
+  bucket: string;
+  prefix: string;
+  region?: string | undefined;
+  endpoint?: string | undefined;
+} {
+  if (options.config !== undefined) {
+    const { archive, stream } = loadConfig(options.config, consumerSchema);
+    return { ...archive, region: archive.region ?? stream.region };
+  }
+  if (options.bucket !== undefined) return { bucket: options.bucket, prefix: '' };
+  throw new TailraceError('CONFIG', 'say where the archive is: --config consumer.yaml, or --bucket NAME');
+}

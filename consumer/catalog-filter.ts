@@ -1,0 +1,36 @@
+/** How people name tags and hours on the command line. */
+import { TailraceError } from '../chunk/errors.ts';
+import { parseDuration } from '../chunk/units.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** A tag, in which `*` stands for anything. */
+export function tagFilter(pattern: string): (tag: string) => boolean {
+  if (!pattern.includes('*')) return (tag) => tag === pattern;
+  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  const expression = new RegExp(`^${parts.join('.*')}$`, 's');
+  return (tag) => expression.test(tag);
+}
+
+/**
+ * The hour of `2026-11-23`, `2026-11-23T07`, a whole ISO time (UTC unless it says otherwise), or a duration ago.
+ *
+ * @throws TailraceError CONFIG when it is none of them
+ */
+export function hourOption(name: string, text: string | undefined, now: number, fallback: number): number {
+  if (text === undefined) return fallback;
+  const ago = parseDuration(text);
+  if (ago !== null) return Math.floor((now - ago) / HOUR_MS);
+  const whole = /^\d{4}-\d{2}-\d{2}T\d{2}$/.test(text) ? `${text}:00Z` : text;
+  const zoned = /T.*(?:Z|[+-]\d{2}:?\d{2})$/.test(whole) || !whole.includes('T') ? whole : `${whole}Z`;
+  const time = Date.parse(zoned);
+  if (Number.isNaN(time) || !/^\d{4}-/.test(text)) {
+    throw new TailraceError(
+      'CONFIG',
+      `${name} ${text}: expected a time such as 2026-11-23T07, or 2h for two hours ago`,
+    );
+  }
+  // A day as the end means all of it.
+  const end = name === '--to' && /^\d{4}-\d{2}-\d{2}$/.test(text) ? 23 : 0;
+  return Math.floor(time / HOUR_MS) + end;
+}
