@@ -336,12 +336,19 @@ export class Spool {
     }
   }
 
-  /** Closes the active segment: the next cut begins another one. */
+  /**
+   * Closes the active segment: the next cut begins another one. Synced once more, so that a segment that has a
+   * successor ends with its last mark and not with a part of it.
+   */
   async #retire(): Promise<void> {
     const active = this.#active;
     if (!active) return;
     this.#active = null;
-    await active.file.close();
+    try {
+      await this.#sync(active.segment, active.file);
+    } finally {
+      await active.file.close();
+    }
   }
 
   /** Removes a segment that is all acknowledged; only once a later segment exists, whose first cut has all state. */

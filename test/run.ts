@@ -1,0 +1,64 @@
+/**
+ * `npm test`: types and style, then the fast pure tests, then those with real processes, one file at a time.
+ *
+ *     npm test                     all of it
+ *     npm test -- unit             one of check, unit, processes
+ *     npm test -- spool follow     only files whose name contains one of the words
+ *
+ * Ends with a line `N passed, N failed` and exit code 0 only when nothing failed.
+ */
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+const ROOT = join(import.meta.dirname, '..');
+const BIN = join(ROOT, 'node_modules', '.bin');
+const PHASES = ['check', 'unit', 'processes'] as const;
+/** Milliseconds after which a test that says nothing of its own limit is ended. */
+const TEST_TIMEOUT_MS = { unit: 60_000, processes: 300_000 };
+
+const totals = { passed: 0, failed: 0, skipped: 0 };
+
+function check(name: string, command: string, args: readonly string[]): void {
+  const { status } = spawnSync(join(BIN, command), args, { cwd: ROOT, stdio: 'inherit' });
+  process.stdout.write(`${status === 0 ? '✔' : '✖'} ${name}\n`);
+  if (status === 0) totals.passed++;
+  else totals.failed++;
+}
+
+async function runTests(phase: 'unit' | 'processes', words: readonly string[]): Promise<void> {
+  const directory = join(import.meta.dirname, phase);
+  const files = readdirSync(directory)
+    .filter(
+      (name) =>
+        name.endsWith('.test.ts') && (words.length === 0 || words.some((word) => name.includes(word))),
+    )
+    .sort()
+    .map((name) => join(directory, name));
+  if (files.length === 0) return;
+  const stream = run({ files, concurrency: phase === 'unit', timeout: TEST_TIMEOUT_MS[phase] });
+  stream.on('test:summary', ({ file, counts }) => {
+    if (file !== undefined) return;
+    totals.passed += counts.passed;
+    totals.failed += counts.failed + counts.cancelled;
+    totals.skipped += counts.skipped;
+  });
+  for await (const text of stream.compose(spec)) process.stdout.write(text);
+}
+
+const args = process.argv.slice(2);
+const phases = PHASES.filter((phase) => args.includes(phase));
+const words = args.filter((arg) => !(PHASES as readonly string[]).includes(arg));
+const wanted = phases.length > 0 ? phases : words.length > 0 ? (['unit', 'processes'] as const) : PHASES;
+for (const phase of wanted) {
+  if (phase === 'check') {
+    check('types', 'tsc', ['-p', ROOT]);
+    check('style', 'biome', ['check', '--error-on-warnings', ROOT]);
+  } else {
+    await runTests(phase, words);
+  }
+}
+process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+process.exit(totals.failed > 0 || totals.passed === 0 ? 1 : 0);
