@@ -13,7 +13,7 @@ const DIGEST_DIGITS = 32;
 const EXTENSION = { gzip: 'ndjson.gz', zstd: 'ndjson.zst' } as const;
 
 /**
- * Compares two Kinesis sequence numbers, decimal integers of up to 128 bits, by their value.
+ * Compares two Kinesis sequence numbers, decimal integers of up to 128 digits, by their value.
  *
  * @returns a negative number, zero or a positive one
  */

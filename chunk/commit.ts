@@ -8,11 +8,9 @@ import { TailraceError } from './errors.ts';
 import { Runs } from './runs.ts';
 
 export const COMMIT_VERSION = 1;
-/** A commit whose number this divides carries a snapshot; so do the first one and a closing one. */
-export const SNAPSHOT_EVERY = 64;
 
 const count = z.number().check(z.int(), z.minimum(0));
-const sequence = z.string().check(z.regex(/^(?:0|[1-9]\d{0,40})$/));
+const sequence = z.string().check(z.regex(/^(?:0|[1-9]\d{0,127})$/));
 const hex = (digits: number) => z.string().check(z.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
 const lane = hex(32);
 const epoch = hex(16);
@@ -106,6 +104,8 @@ const commitSchema = z.strictObject({
   kept: z.record(z.string().check(z.regex(/^\d+$/)), sequence),
   /** All lanes after this commit. */
   snapshot: z.nullable(snapshot),
+  /** The newest commit with a snapshot: this one, or one before it. */
+  snapshot_at: count,
 });
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;

@@ -15,6 +15,7 @@ import { KinesisStream } from './stream.ts';
 
 const REPORT_EVERY_MS = 1000;
 const PARENT_POLL_MS = 2000;
+const SNAPSHOT_EVERY = 64;
 const DAY_MS = 86_400_000;
 
 const output = takeStdout();
@@ -103,6 +104,7 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
     prefix: archive.prefix,
     keyTemplate: archive.key_template,
     forget: { horizon: config.dedupe_horizon, grace: DAY_MS },
+    snapshotEvery: SNAPSHOT_EVERY,
     encoder: FOREIGN_ENCODER,
     encoders: FOREIGN_ENCODERS,
   };

@@ -6,7 +6,6 @@ import {
   type CommitObject,
   commitHash,
   type ProducerMark,
-  SNAPSHOT_EVERY,
 } from '../chunk/commit.ts';
 import { compareSequence, objectKey } from '../chunk/commit-keys.ts';
 import type { Codec, FramedHeader } from '../chunk/header.ts';
@@ -28,6 +27,8 @@ export interface LogContext {
   readonly prefix: string;
   readonly keyTemplate: string;
   readonly forget: ForgetPolicy;
+  /** Every so many commits carry a snapshot; the first one and a closing one do, too. */
+  readonly snapshotEvery: number;
   /** The version that wraps foreign records in new commits. */
   readonly encoder: number;
   readonly encoders: ReadonlyMap<number, ForeignEncoder>;
@@ -138,9 +139,12 @@ export function planCommit(
     voided: state.voiding.map(({ key, runs }) => ({ key, runs })),
     kept: Object.fromEntries(state.kept),
     snapshot: null,
+    snapshot_at: state.snapshotAt,
   };
-  const hasSnapshot = number === 1 || close || number % SNAPSHOT_EVERY === 0;
-  const whole = hasSnapshot ? { ...bare, snapshot: state.snapshotAfter(bare, context.forget) } : bare;
+  const hasSnapshot = number === 1 || close || number - state.snapshotAt >= context.snapshotEvery;
+  const whole = hasSnapshot
+    ? { ...bare, snapshot: state.snapshotAfter(bare, context.forget), snapshot_at: number }
+    : bare;
   return name(
     context,
     whole,

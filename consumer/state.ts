@@ -35,6 +35,8 @@ export class ShardState {
   /** The last sequence number that a commit covers; null when none covers any. */
   to: string | null = null;
   closed = false;
+  /** The newest commit with a snapshot. */
+  snapshotAt = 0;
   /** Objects of the newest commit that the next one must void. */
   voiding: readonly CommitObject[] = [];
   /** hour → foreign records up to there are archived although the commits will go over that range again. */
@@ -59,6 +61,7 @@ export class ShardState {
     this.number = commit.number;
     this.to = commit.to;
     this.closed = commit.close;
+    this.snapshotAt = commit.snapshot_at;
     this.voiding = [];
     this.kept = new Map();
     for (const [hour, to] of Object.entries(commit.kept)) {

@@ -1,12 +1,6 @@
 /** What the archiver needs of an object store: strongly consistent reads and lists, and conditional writes. */
 
-import {
-  type Commit,
-  CommitCorruptError,
-  encodeCommit,
-  parseCommit,
-  SNAPSHOT_EVERY,
-} from '../chunk/commit.ts';
+import { type Commit, CommitCorruptError, encodeCommit, parseCommit } from '../chunk/commit.ts';
 import { COMMITS_FOLDER, commitFolder, commitKey, parseCommitKey } from '../chunk/commit-keys.ts';
 import { ShardState } from './state.ts';
 
@@ -71,8 +65,7 @@ export function putCommit(
 /** What a log says up to `newest`: from the last snapshot on, commit by commit. */
 export async function loadState(store: ArchiveStore, log: LogName, newest: Commit): Promise<ShardState> {
   const state = new ShardState();
-  let first = newest.number;
-  if (!newest.snapshot) first = Math.max(1, Math.floor(newest.number / SNAPSHOT_EVERY) * SNAPSHOT_EVERY);
+  const first = newest.snapshot_at;
   const numbers = Array.from({ length: newest.number - first }, (_, i) => first + i);
   const earlier = await Promise.all(numbers.map((number) => readCommit(store, log, number)));
   for (const commit of [...earlier, newest]) state.apply(commit);

@@ -1,0 +1,112 @@
+/** Runs one schedule of the archive model and checks what it left. */
+import assert from 'node:assert/strict';
+import { gunzipSync } from 'node:zlib';
+import { parseCommit } from '../../chunk/commit.ts';
+import { readChunks } from '../../chunk/reader.ts';
+import { ArchiveModel, type Code, type Weights } from './archive-model.ts';
+
+export interface CheckedCode extends Code {
+  readonly verifyArchive: typeof import('../../consumer/verify.ts').verifyArchive;
+}
+
+const CALM: Weights = {
+  go: 70,
+  put: 10,
+  repeat: 5,
+  foreign: 2,
+  start: 4,
+  crash: 1.5,
+  split: 0,
+  merge: 0,
+  trim: 0,
+  recreate: 0,
+  loseLeases: 0,
+  epoch: 0,
+};
+
+/** What schedules are made of; in the first four nothing may be missing. */
+export const PROFILES: Readonly<Record<string, Weights>> = {
+  'takeovers and zombies': { ...CALM, start: 8, crash: 4 },
+  'split and merge': { ...CALM, split: 1, merge: 1 },
+  'lost lease tables': { ...CALM, start: 6, crash: 2, split: 0.5, merge: 0.5, loseLeases: 1 },
+  'epochs and floors': { ...CALM, epoch: 1, split: 0.5, merge: 0.5 },
+  'trimmed by retention': { ...CALM, start: 6, crash: 4, split: 0.8, merge: 0.6, trim: 3, loseLeases: 0.5 },
+  'recreated streams': {
+    ...CALM,
+    start: 6,
+    crash: 2,
+    split: 0.6,
+    merge: 0.4,
+    trim: 1,
+    recreate: 0.5,
+    loseLeases: 0.3,
+  },
+};
+
+/** @returns how many chunks the archive has */
+export async function checkSchedule(code: CheckedCode, profile: string, seed: number): Promise<number> {
+  const weights = PROFILES[profile]!;
+  const random = generator(seed);
+  const model = new ArchiveModel(code, random, weights);
+  await model.run(100 + Math.floor(random() * 400));
+
+  const { chunks, foreign } = await contents(model);
+  for (const [chunk, count] of chunks) assert.equal(count, 1, `chunk ${chunk} is archived ${count} times`);
+  for (const [id, count] of foreign)
+    assert.equal(count, 1, `foreign record ${id} is archived ${count} times`);
+  const retained = model.retained();
+  for (const chunk of retained.chunks) assert.ok(chunks.has(chunk), `chunk ${chunk} is not archived`);
+  for (const id of retained.foreign) assert.ok(foreign.has(id), `foreign record ${id} is not archived`);
+  for (const chunk of chunks.keys()) assert.ok(model.chunks.has(chunk), `chunk ${chunk} was never made`);
+  const missing = [...model.chunks.keys()].filter((chunk) => !chunks.has(chunk));
+  if (weights.trim === 0 && weights.recreate === 0) assert.deepEqual(missing, []);
+
+  const report = await code.verifyArchive(model.archive, 'x/', { now: model.now, pendingFor: 0, deep: true });
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(report.repeats, []);
+  assert.deepEqual(report.unfinished, []);
+  assert.equal(report.chunks, chunks.size, 'verify counts the chunks');
+  assert.equal(report.foreign, foreign.size, 'verify counts the foreign records');
+  assert.equal(report.missing, missing.length, `verify names what is missing: ${missing.slice(0, 5)}`);
+  assert.equal(report.ok, missing.length === 0);
+  return chunks.size;
+}
+
+/** What a reader finds under the objects that commits name and later ones do not void. */
+async function contents(
+  model: ArchiveModel,
+): Promise<{ chunks: Map<string, number>; foreign: Map<string, number> }> {
+  const chunks = new Map<string, number>();
+  const foreign = new Map<string, number>();
+  const commits = [...model.archive.objects].filter(([key]) => key.startsWith('x/_commits/'));
+  const parsed = commits.map(([key, bytes]) => parseCommit(bytes, key));
+  const voided = new Set(parsed.flatMap((commit) => commit.voided.map(({ key }) => key)));
+  for (const { key, foreign: records } of parsed.flatMap((commit) => commit.objects)) {
+    if (voided.has(key)) continue;
+    const bytes = model.archive.objects.get(key);
+    assert.ok(bytes, `${key} has no data`);
+    if (records > 0) {
+      const lines = gunzipSync(bytes).toString().trim().split('\n');
+      for (const line of lines) add(foreign, (JSON.parse(line) as { foreign: string }).foreign);
+    } else {
+      for (const { header } of readChunks(bytes)) add(chunks, `${header.lane}/${header.sequence}`);
+    }
+  }
+  return { chunks, foreign };
+}
+
+function add(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** Mulberry32: the same numbers for the same seed. */
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

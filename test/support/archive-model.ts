@@ -1,0 +1,573 @@
+/**
+ * A model of the world around the archiver: a stream with shards that split, merge and are trimmed, an object store,
+ * leases and workers that stall, die and come back as zombies. The archiver itself is the production code; every call
+ * to the store waits until the schedule lets it go on, so that anything happens between any two of them.
+ */
+import type { LogContext } from '../../consumer/plan.ts';
+import type { StreamRecord } from '../../consumer/record.ts';
+import type { ShardInfo } from '../../consumer/start.ts';
+import type { ArchiveStore } from '../../consumer/store.ts';
+import { ChunkSource, digest32, epochName, type MadeChunk } from './chunks.ts';
+import { MemoryArchive } from './memory-archive.ts';
+
+/** The production code under test: of this tree, or of a copy with a fault in it. */
+export interface Code {
+  readonly ShardArchiver: typeof import('../../consumer/shard.ts').ShardArchiver;
+  readonly FOREIGN_ENCODERS: typeof import('../../consumer/foreign.ts').FOREIGN_ENCODERS;
+}
+
+/** What may happen in a schedule; the numbers are how likely, relative to each other. */
+export interface Weights {
+  readonly go: number;
+  readonly put: number;
+  readonly repeat: number;
+  readonly foreign: number;
+  readonly start: number;
+  readonly crash: number;
+  readonly split: number;
+  readonly merge: number;
+  readonly trim: number;
+  readonly recreate: number;
+  readonly loseLeases: number;
+  readonly epoch: number;
+}
+
+interface ModelShard {
+  readonly id: string;
+  readonly info: ShardInfo;
+  readonly incarnation: string;
+  readonly records: {
+    readonly record: StreamRecord;
+    readonly chunks: readonly string[];
+    foreign: string | null;
+  }[];
+  /** How many records retention has taken from the front. */
+  trimmed: number;
+  closed: boolean;
+  deleted: boolean;
+}
+
+interface Lease {
+  /** Null from the stream's beginning, END when the shard is done. */
+  checkpoint: string | null;
+  owner: Worker | null;
+}
+
+interface Worker {
+  readonly application: number;
+  readonly shard: ModelShard;
+  readonly encoder: number;
+  alive: boolean;
+}
+
+interface Waiting {
+  readonly worker: Worker;
+  readonly go: () => void;
+}
+
+const END = 'END';
+const FAMILY = 'abcdefabcd';
+const HOUR_MS = 3_600_000;
+const HASHES = 2 ** 16;
+const START_TIME = 495_000 * HOUR_MS;
+
+export class ArchiveModel {
+  readonly archive = new MemoryArchive();
+  /** Every chunk that was ever put, and whether a record of it was never trimmed away. */
+  readonly chunks = new Map<string, MadeChunk>();
+  readonly foreign = new Set<string>();
+  now = START_TIME;
+  readonly #code: Code;
+  readonly #random: () => number;
+  readonly #weights: Weights;
+  #shards: ModelShard[] = [];
+  readonly #allShards: ModelShard[] = [];
+  #waiting: Waiting[] = [];
+  #leases = new Map<string, Lease>();
+  #incarnation = 0;
+  #shardNumber = 0;
+  #sequence = 10n ** 20n;
+  #sources: { source: ChunkSource; name: string; epoch: number; made: MadeChunk[] }[] = [];
+  #failure: unknown = null;
+  #foreignCount = 0;
+
+  constructor(code: Code, random: () => number, weights: Weights) {
+    this.#code = code;
+    this.#random = random;
+    this.#weights = weights;
+    this.#createStream(1 + this.#below(3));
+    for (let i = 0; i < 3; i++) this.#newEpoch(i, 1);
+  }
+
+  /** Runs a schedule of so many steps, then lets everything come to its end. */
+  async run(steps: number): Promise<void> {
+    const actions = Object.entries(this.#weights).filter(([, weight]) => weight > 0) as [
+      keyof Weights,
+      number,
+    ][];
+    const total = actions.reduce((sum, [, weight]) => sum + weight, 0);
+    for (let i = 0; i < steps; i++) {
+      let pick = this.#random() * total;
+      const [action] = actions.find(([, weight]) => {
+        pick -= weight;
+        return pick < 0;
+      })!;
+      this.#act(action);
+      this.now += this.#below(400);
+      await this.#settled();
+    }
+    await this.#finish();
+  }
+
+  #act(action: keyof Weights): void {
+    switch (action) {
+      case 'go':
+        return this.#release();
+      case 'put':
+        return this.#putNew();
+      case 'repeat':
+        return this.#putAgain();
+      case 'foreign':
+        return this.#putForeign();
+      case 'start':
+        return this.#start(this.#below(4) === 0 ? 1 : 0, this.#pick(this.#shards));
+      case 'crash': {
+        const waiting = this.#pick(this.#waiting);
+        if (waiting) this.#kill(waiting.worker);
+        return;
+      }
+      case 'split':
+        return this.#split();
+      case 'merge':
+        return this.#merge();
+      case 'trim':
+        return this.#trim();
+      case 'recreate':
+        for (const shard of this.#shards) shard.deleted = true;
+        this.#leases.clear();
+        return this.#createStream(1 + this.#below(3));
+      case 'loseLeases':
+        this.#leases.clear();
+        return;
+      case 'epoch': {
+        const i = this.#below(this.#sources.length);
+        return this.#newEpoch(i, this.#sources[i]!.epoch + 1);
+      }
+    }
+  }
+
+  /** Last chunks of everybody, all processes but zombies replaced, every shard read to its end. */
+  async #finish(): Promise<void> {
+    for (let i = 0; i < this.#sources.length; i++) {
+      const { source } = this.#sources[i]!;
+      this.#put([this.#make(i, source, { end: true })]);
+    }
+    for (let round = 0; ; round++) {
+      if (round > 3000) throw new Error('the world does not come to rest');
+      let busy = false;
+      for (const shard of this.#shards) {
+        if (this.#isGone(shard)) continue;
+        const lease = this.#lease(0, shard);
+        if (lease.checkpoint === END) continue;
+        busy ||= !this.#isDone(shard, lease);
+        if (!lease.owner?.alive) this.#start(0, shard);
+      }
+      if (!busy && round > 0) break;
+      const count = Math.max(1, this.#waiting.length);
+      for (let i = 0; i < count; i++) this.#release();
+      // Everything is due in the end.
+      this.now += 20_000;
+      await this.#settled();
+    }
+    for (const { worker } of this.#waiting) worker.alive = false;
+    this.#waiting = [];
+  }
+
+  #isDone(shard: ModelShard, lease: Lease): boolean {
+    if (shard.closed) return lease.checkpoint === END;
+    const last = shard.records.at(-1);
+    if (!last || shard.trimmed === shard.records.length)
+      return lease.owner?.alive === true && this.#isIdle(lease.owner);
+    return lease.checkpoint === last.record.sequence;
+  }
+
+  /** Whether a worker does nothing but wait for records. */
+  #isIdle(worker: Worker): boolean {
+    return this.#idle.has(worker);
+  }
+
+  readonly #idle = new Set<Worker>();
+
+  // What producers do.
+
+  #newEpoch(i: number, epoch: number): void {
+    const name = `p${i}`;
+    const before = this.#sources[i];
+    const previous = before ? { epoch: before.epoch, ordinal: before.made.length } : null;
+    const lane = digest32(`${name} ${epoch} ${this.#below(1e9)}`);
+    // All of the epoch before was acknowledged: it may be forgotten, and is never sent again.
+    const source = new ChunkSource({
+      name,
+      epoch,
+      lane,
+      floor: epoch,
+      previous: before && before.made.length > 0 ? previous : null,
+    });
+    this.#sources[i] = { source, name, epoch, made: [] };
+  }
+
+  #make(i: number, source: ChunkSource, changes: object = {}): MadeChunk {
+    const hour = Math.floor(START_TIME / HOUR_MS) - this.#below(2);
+    const chunk = source.next(this.#below(3) === 0 ? 'b' : 'a', hour, 1 + this.#below(2), changes);
+    this.#sources[i]!.made.push(chunk);
+    this.chunks.set(`${chunk.lane}/${chunk.sequence}`, chunk);
+    return chunk;
+  }
+
+  #putNew(): void {
+    const i = this.#below(this.#sources.length);
+    const count = 1 + this.#below(3);
+    const { source } = this.#sources[i]!;
+    const chunks = Array.from({ length: count }, () => this.#make(i, source));
+    // Chunks of one record travel together; some are held back and come later, or never in order.
+    this.#put(this.#below(3) === 0 ? chunks.reverse() : chunks);
+  }
+
+  #putAgain(): void {
+    const made = this.#pick(this.#sources)!.made;
+    const chunk = this.#pick(made);
+    if (chunk) this.#put(this.#below(2) === 0 ? [chunk] : [chunk, chunk]);
+  }
+
+  #put(chunks: readonly MadeChunk[]): void {
+    const lane = chunks[0]!.lane;
+    const shard = this.#shards.find(
+      ({ closed, info }) => !closed && lane >= info.range[0] && lane <= info.range[1],
+    )!;
+    const data = Buffer.concat(chunks.map((chunk) => chunk.bytes));
+    this.#append(
+      shard,
+      data,
+      chunks.map((chunk) => `${chunk.lane}/${chunk.sequence}`),
+      null,
+    );
+  }
+
+  #putForeign(): void {
+    const shard = this.#pick(this.#shards.filter(({ closed }) => !closed))!;
+    const sequence = this.#nextSequence();
+    // Some are user records of one aggregate.
+    for (let i = this.#below(4) === 0 ? 3 : 1; i > 0; i--) {
+      const id = `f${this.#foreignCount++}`;
+      this.foreign.add(id);
+      this.#append(shard, Buffer.from(JSON.stringify({ foreign: id })), [], id, sequence);
+    }
+  }
+
+  #append(
+    shard: ModelShard,
+    data: Buffer,
+    chunks: readonly string[],
+    foreign: string | null,
+    sequence: string = this.#nextSequence(),
+  ): void {
+    shard.records.push({ record: { sequence, arrival: this.now, data }, chunks, foreign });
+  }
+
+  #nextSequence(): string {
+    this.#sequence += BigInt(1 + this.#below(5));
+    return this.#sequence.toString();
+  }
+
+  // What happens to the stream.
+
+  #createStream(shards: number): void {
+    this.#incarnation += 1;
+    this.#shardNumber = 0;
+    this.#shards = [];
+    const step = HASHES / shards;
+    for (let i = 0; i < shards; i++) {
+      this.#addShard(Math.round(i * step), Math.round((i + 1) * step), []);
+    }
+  }
+
+  #addShard(from: number, to: number, parents: readonly string[]): void {
+    const id = `shardId-${String(this.#shardNumber++).padStart(12, '0')}`;
+    const range = [
+      from.toString(16).padStart(4, '0') + '0'.repeat(28),
+      (to - 1).toString(16).padStart(4, '0') + 'f'.repeat(28),
+    ] as const;
+    const incarnation = FAMILY + this.#incarnation.toString(16).padStart(8, '0');
+    const shard: ModelShard = {
+      id,
+      info: { id, parents, range },
+      incarnation,
+      records: [],
+      trimmed: 0,
+      closed: false,
+      deleted: false,
+    };
+    this.#shards.push(shard);
+    this.#allShards.push(shard);
+  }
+
+  #split(): void {
+    const open = this.#shards.filter(({ closed }) => !closed);
+    const shard = this.#pick(open)!;
+    const [from, to] = bounds(shard);
+    if (open.length >= 5 || to - from < 16) return;
+    const middle = from + 1 + this.#below(to - from - 2);
+    shard.closed = true;
+    this.#addShard(from, middle, [shard.id]);
+    this.#addShard(middle, to, [shard.id]);
+  }
+
+  #merge(): void {
+    const open = this.#shards.filter(({ closed }) => !closed);
+    const shard = this.#pick(open)!;
+    const next = open.find((other) => bounds(other)[0] === bounds(shard)[1]);
+    if (!next) return;
+    shard.closed = true;
+    next.closed = true;
+    this.#addShard(bounds(shard)[0], bounds(next)[1], [shard.id, next.id]);
+  }
+
+  #trim(): void {
+    const shard = this.#pick(this.#shards)!;
+    const left = shard.records.length - shard.trimmed;
+    let trimmed = shard.trimmed + (this.#below(3) === 0 ? left : this.#below(left + 1));
+    // An aggregate is one record of Kinesis.
+    while (
+      trimmed > 0 &&
+      trimmed < shard.records.length &&
+      shard.records[trimmed]!.record.sequence === shard.records[trimmed - 1]!.record.sequence
+    ) {
+      trimmed += 1;
+    }
+    shard.trimmed = trimmed;
+  }
+
+  /** Whether the stream does not list it any more. */
+  #isGone(shard: ModelShard): boolean {
+    return (
+      shard.deleted || (shard.closed && shard.trimmed === shard.records.length && shard.records.length > 0)
+    );
+  }
+
+  // What KCL and its workers do.
+
+  #lease(application: number, shard: ModelShard): Lease {
+    const key = `${application}/${shard.incarnation}/${shard.id}`;
+    let lease = this.#leases.get(key);
+    if (!lease) {
+      lease = { checkpoint: null, owner: null };
+      this.#leases.set(key, lease);
+    }
+    return lease;
+  }
+
+  /** A worker takes the lease; whoever had it goes on as a zombie. */
+  #start(application: number, shard: ModelShard | undefined): void {
+    if (!shard || this.#isGone(shard)) return;
+    const lease = this.#lease(application, shard);
+    if (lease.checkpoint === END) return;
+    for (const parent of shard.info.parents) {
+      const present = this.#shards.find(({ id }) => id === parent);
+      if (present && !this.#isGone(present) && this.#lease(application, present).checkpoint !== END) return;
+    }
+    const worker: Worker = { application, shard, encoder: 1 + this.#below(2), alive: true };
+    lease.owner = worker;
+    this.#work(worker, lease).catch((error: unknown) => {
+      worker.alive = false;
+      const { code } = error as { code?: string };
+      if (code !== 'REREAD_NEEDED' && code !== 'DEAD') this.#failure ??= error;
+    });
+  }
+
+  async #work(worker: Worker, lease: Lease): Promise<void> {
+    const { shard } = worker;
+    const archiver = new this.#code.ShardArchiver(
+      this.#context(worker),
+      this.#store(worker),
+      this.#view(worker),
+      {
+        limits: { maxBytes: 200 + this.#below(1500), maxAge: 2000 + this.#below(8000) },
+        now: () => this.now,
+        wait: () => this.#gate(worker),
+        events: {
+          received() {},
+          passedOver() {},
+          committed() {},
+          followed() {},
+          completed() {},
+          voided() {},
+        },
+      },
+    );
+    const checkpoint = lease.checkpoint === END ? null : lease.checkpoint;
+    await archiver.initialize(checkpoint);
+    let cursor = checkpoint;
+    let checkpointed = checkpoint;
+    for (;;) {
+      this.#idle.add(worker);
+      await this.#gate(worker);
+      this.#idle.delete(worker);
+      if (shard.deleted) throw dead();
+      const left = shard.records
+        .slice(shard.trimmed)
+        .filter(({ record }) => isAfter(record.sequence, cursor));
+      let count = this.#below(Math.min(left.length, 5) + 1);
+      while (count > 0 && left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
+      const records = left.slice(0, count).map(({ record }) => record);
+      if (left.length === 0 && shard.closed) {
+        await archiver.end();
+        await this.#gate(worker);
+        if (lease.owner === worker) lease.checkpoint = END;
+        worker.alive = false;
+        return;
+      }
+      await archiver.take(records, left.length === 0);
+      cursor = records.at(-1)?.sequence ?? cursor;
+      const { safe } = archiver;
+      if (safe !== null && safe !== checkpointed) {
+        await this.#gate(worker);
+        if (cursor === null || isAfter(safe, cursor))
+          throw new Error(`checkpoint ${safe} is ahead of ${cursor}`);
+        if (lease.owner === worker) lease.checkpoint = safe;
+        checkpointed = safe;
+      }
+    }
+  }
+
+  #context(worker: Worker): LogContext {
+    const { shard } = worker;
+    const v1 = this.#code.FOREIGN_ENCODERS.get(1)!;
+    // The release after this one wraps otherwise; this one does not know how.
+    const v2: typeof v1 = (source, hour, records) => v1(source, hour, [...records].reverse());
+    const encoders =
+      worker.encoder === 1
+        ? new Map([[1, v1]])
+        : new Map([
+            [1, v1],
+            [2, v2],
+          ]);
+    return {
+      stream: 'stream',
+      incarnation: shard.incarnation,
+      shard: shard.id,
+      range: shard.info.range,
+      parents: shard.info.parents,
+      prefix: 'x/',
+      keyTemplate: 'tag={tag}/{hour}/{name}',
+      forget: { horizon: 90 * 24 * HOUR_MS, grace: 0 },
+      snapshotEvery: 3,
+      encoder: worker.encoder,
+      encoders,
+    };
+  }
+
+  #view(worker: Worker) {
+    return {
+      family: FAMILY,
+      shards: async () => {
+        if (worker.shard.deleted) throw dead();
+        return this.#shards.filter((shard) => !this.#isGone(shard)).map(({ info }) => info);
+      },
+    };
+  }
+
+  /** The archive, of which every call waits for the schedule; a put may have been tried twice. */
+  #store(worker: Worker): ArchiveStore {
+    const { archive } = this;
+    return {
+      putIfAbsent: async (key, body) => {
+        await this.#gate(worker);
+        const first = await archive.putIfAbsent(key, body);
+        return this.#below(8) === 0 ? archive.putIfAbsent(key, body) : first;
+      },
+      get: async (key) => {
+        await this.#gate(worker);
+        return archive.get(key);
+      },
+      head: async (key) => {
+        await this.#gate(worker);
+        return archive.head(key);
+      },
+      first: async (prefix) => {
+        await this.#gate(worker);
+        return archive.first(prefix);
+      },
+      folders: async (prefix) => {
+        await this.#gate(worker);
+        return archive.folders(prefix);
+      },
+    };
+  }
+
+  // The schedule.
+
+  #gate(worker: Worker): Promise<void> {
+    if (!worker.alive) return new Promise(() => {});
+    return new Promise((resolve) => {
+      this.#waiting.push({ worker, go: resolve });
+    });
+  }
+
+  #release(): void {
+    if (this.#waiting.length === 0) return;
+    const i = this.#below(this.#waiting.length);
+    const [waiting] = this.#waiting.splice(i, 1);
+    waiting!.go();
+  }
+
+  #kill(worker: Worker): void {
+    worker.alive = false;
+    this.#idle.delete(worker);
+    this.#waiting = this.#waiting.filter((waiting) => waiting.worker !== worker);
+  }
+
+  /** All workers wait, for the schedule or for ever. */
+  async #settled(): Promise<void> {
+    await new Promise(setImmediate);
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  // What must be true in the end.
+
+  /** Chunks and foreign records of which a record is still in the stream, or was when the stream ended. */
+  retained(): { readonly chunks: ReadonlySet<string>; readonly foreign: ReadonlySet<string> } {
+    const chunks = new Set<string>();
+    const foreign = new Set<string>();
+    for (const shard of this.#allShards) {
+      if (shard.deleted) continue;
+      for (const record of shard.records.slice(shard.trimmed)) {
+        for (const chunk of record.chunks) chunks.add(chunk);
+        if (record.foreign) foreign.add(record.foreign);
+      }
+    }
+    return { chunks, foreign };
+  }
+
+  #below(limit: number): number {
+    return Math.floor(this.#random() * limit);
+  }
+
+  #pick<T>(values: readonly T[]): T | undefined {
+    return values[this.#below(values.length)];
+  }
+}
+
+function bounds(shard: ModelShard): [from: number, to: number] {
+  const [first, last] = shard.info.range;
+  return [Number.parseInt(first.slice(0, 4), 16), Number.parseInt(last.slice(0, 4), 16) + 1];
+}
+
+function isAfter(sequence: string, cursor: string | null): boolean {
+  return cursor === null || BigInt(sequence) > BigInt(cursor);
+}
+
+function dead(): Error {
+  return Object.assign(new Error('the stream is gone'), { code: 'DEAD' });
+}
+
+export { epochName };
