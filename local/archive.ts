@@ -1,0 +1,139 @@
+/**
+ * Reads the numbers of the demo's events out of the archive's objects, through the S3 API and with zlib alone: an
+ * oracle that shares no code with the consumer.
+ */
+import * as zlib from 'node:zlib';
+import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { type Made, ROUTES, type Route } from './demo/ledger.ts';
+
+/** How often each number is in the archive. */
+export type Archived = Readonly<Record<Route, ReadonlyMap<number, number>>>;
+
+const DATA_OBJECT = /\.ndjson\.(gz|zst)$/;
+/** The number as it stands in an archived event: in the request's query, or as a field. */
+const NUMBER = { log: /[?&]event=(\d+)/, forward: /"event_number":(\d+)/ } as const;
+
+/** Objects never change once they are there, so each is read once, whenever {@link read} finds it. */
+export class ArchiveReader {
+  readonly #s3: S3Client;
+  readonly #bucket: string;
+  readonly #seen = new Set<string>();
+  readonly #counts = { log: new Map<number, number>(), forward: new Map<number, number>() };
+  #bytes = 0;
+  #others = 0;
+
+  constructor(s3: S3Client, bucket: string) {
+    this.#s3 = s3;
+    this.#bucket = bucket;
+  }
+
+  get counts(): Archived {
+    return this.#counts;
+  }
+
+  /** Different events found so far. */
+  get found(): number {
+    return this.#counts.log.size + this.#counts.forward.size;
+  }
+
+  get objects(): number {
+    return this.#seen.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Archived events that are none of the demo's. */
+  get others(): number {
+    return this.#others;
+  }
+
+  /** Reads the objects that have come since the last time. */
+  async read(): Promise<void> {
+    let token: string | undefined;
+    do {
+      const page = await this.#s3.send(
+        new ListObjectsV2Command({
+          Bucket: this.#bucket,
+          ...(token === undefined ? {} : { ContinuationToken: token }),
+        }),
+      );
+      for (const { Key: key } of page.Contents ?? []) {
+        if (key !== undefined && DATA_OBJECT.test(key) && !this.#seen.has(key)) await this.#readObject(key);
+      }
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+  }
+
+  async #readObject(key: string): Promise<void> {
+    const { Body: body } = await this.#s3.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
+    const bytes = Buffer.from((await body?.transformToByteArray()) ?? []);
+    this.#seen.add(key);
+    this.#bytes += bytes.length;
+    if (bytes.length === 0) return;
+    const text = (key.endsWith('.gz') ? zlib.gunzipSync(bytes) : zlib.zstdDecompressSync(bytes)).toString();
+    for (const line of text.split('\n')) if (line !== '') this.#count(line);
+  }
+
+  #count(line: string): void {
+    for (const route of ROUTES) {
+      const match = NUMBER[route].exec(line);
+      if (match === null) continue;
+      const number = Number(match[1]);
+      this.#counts[route].set(number, (this.#counts[route].get(number) ?? 0) + 1);
+      return;
+    }
+    this.#others++;
+  }
+}
+
+export interface Comparison {
+  readonly made: number;
+  /** Different events in the archive, of those made and of those in doubt. */
+  readonly archived: number;
+  readonly lost: number;
+  readonly repeated: number;
+  /** Archived although never made: numbers that the demo has not given away. */
+  readonly invented: number;
+  /** Events that may or may not have left, because no ack came or the demo was killed. */
+  readonly unsure: number;
+  /** The first few of what is wrong, for people: `lost: access log 17`. */
+  readonly examples: readonly string[];
+}
+
+const EXAMPLES = 5;
+const NAMES: Readonly<Record<Route, string>> = { log: 'access log', forward: 'application event' };
+
+/** Compares event by event. */
+export function compare(made: Made, archived: Archived): Comparison {
+  const examples: string[] = [];
+  const example = (list: readonly number[], what: string, route: Route): void => {
+    for (const number of list.slice(0, EXAMPLES)) examples.push(`${what}: ${NAMES[route]} ${number}`);
+  };
+  const totals = { made: 0, archived: 0, lost: 0, repeated: 0, invented: 0, unsure: 0 };
+  for (const route of ROUTES) {
+    const { made: sure, unsure } = made[route];
+    const counts = archived[route];
+    const lost: number[] = [];
+    for (const [first, last] of sure) {
+      for (let number = first; number <= last; number++) if (!counts.has(number)) lost.push(number);
+    }
+    const repeated: number[] = [];
+    const invented: number[] = [];
+    for (const [number, count] of counts) {
+      if (!sure.has(number) && !unsure.has(number)) invented.push(number);
+      else if (count > 1) repeated.push(number);
+    }
+    totals.made += sure.count;
+    totals.unsure += unsure.count;
+    totals.archived += counts.size - invented.length;
+    totals.lost += lost.length;
+    totals.repeated += repeated.length;
+    totals.invented += invented.length;
+    example(lost, 'lost', route);
+    example(repeated, 'repeated', route);
+    example(invented, 'never made', route);
+  }
+  return { ...totals, examples };
+}

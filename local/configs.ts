@@ -1,0 +1,78 @@
+/** The configurations of agent and consumer for the embedded stack, as files under the data folder. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { stringify } from 'yaml';
+import type { Stack } from './stack.ts';
+
+export interface PipelinePaths {
+  readonly agentConfig: string;
+  readonly consumerConfig: string;
+  readonly agentState: string;
+  /** The demo's folder: its access log and its ledger. */
+  readonly demo: string;
+  readonly logs: string;
+}
+
+export function pipelinePaths(dataDir: string): PipelinePaths {
+  return {
+    agentConfig: path.join(dataDir, 'agent.yaml'),
+    consumerConfig: path.join(dataDir, 'consumer.yaml'),
+    agentState: path.join(dataDir, 'agent'),
+    demo: path.join(dataDir, 'demo'),
+    logs: path.join(dataDir, 'logs'),
+  };
+}
+
+export interface Listening {
+  readonly forward: number;
+  readonly agentHttp: number;
+  readonly consumerHttp: number;
+}
+
+export const APPLICATION = 'tailrace';
+
+/** @param batchAge how old a batch of the consumer may get, as a duration */
+export function writeConfigs(
+  paths: PipelinePaths,
+  stack: Stack,
+  listening: Listening,
+  accessLog: string,
+  batchAge: string,
+): void {
+  const stream = { name: stack.streamName, region: stack.region, endpoint: stack.kinesisEndpoint };
+  const agent = {
+    state_dir: paths.agentState,
+    stream,
+    inputs: [
+      { type: 'tail', path: accessLog, tag: 'nginx.access', format: 'nginx', refresh_interval: '500ms' },
+      { type: 'forward', listen: `127.0.0.1:${listening.forward}` },
+    ],
+    http: { listen: `127.0.0.1:${listening.agentHttp}` },
+  };
+  const consumer = {
+    stream,
+    archive: { bucket: stack.bucket, endpoint: stack.s3Endpoint },
+    dynamodb: { endpoint: stack.dynamodbEndpoint },
+    application: APPLICATION,
+    worker_id: 'local-1',
+    batch: { max_age: batchAge },
+    // KCL's own pace is for thousands of workers that share a DynamoDB table; here is one, and somebody who watches.
+    kcl: {
+      failover_time: '5s',
+      shard_sync_interval: '1s',
+      parent_poll_interval: '500ms',
+      idle_between_reads: '250ms',
+      max_records: 1000,
+      lease_assignment_interval: '500ms',
+      graceful_handoff: false,
+      shutdown_grace: '10s',
+      worker_metrics_interval: '1s',
+      worker_metrics_sample: '500ms',
+      credentials_provider: 'EnvironmentVariableCredentialsProvider',
+    },
+    java: { heap: '256MiB' },
+    http: { listen: `127.0.0.1:${listening.consumerHttp}` },
+  };
+  fs.writeFileSync(paths.agentConfig, stringify(agent));
+  fs.writeFileSync(paths.consumerConfig, stringify(consumer));
+}

@@ -1,0 +1,194 @@
+/**
+ * The whole pipeline on one machine: the embedded stack, the agent, the consumer and the demo, each a process; started
+ * in the order in which they need each other and stopped in the order in which events flow.
+ */
+import * as path from 'node:path';
+import { Child, describeExit, type Exit } from './child.ts';
+import { APPLICATION, type Listening, type PipelinePaths, pipelinePaths, writeConfigs } from './configs.ts';
+import { ACCESS_LOG, type DemoOptions, type DemoProgress } from './demo/serve.ts';
+import { freePorts } from './ports.ts';
+import { type Stack, startStack } from './stack.ts';
+import { agentStatus, consumerStatus } from './status.ts';
+
+export interface PipelineOptions {
+  readonly dataDir: string;
+  readonly shards: number;
+  /** Events a second. */
+  readonly rate: number;
+  /** Events that the demo makes; null for no end. */
+  readonly events: number | null;
+  /** How old a batch of the consumer may get, as a duration. */
+  readonly batchAge: string;
+  readonly log?: (message: string) => void;
+}
+
+const CLI = path.join(import.meta.dirname, '..', 'cli', 'tailrace.ts');
+const LEASH = path.join(import.meta.dirname, 'leash.ts');
+const START_MS = 60_000;
+const POLL_MS = 50;
+const STOP_MS = { demo: 40_000, agent: 70_000, consumer: 70_000 };
+const NOTHING: DemoProgress = { made: 0, log: 0, forward: 0, unsure: 0, rotations: 0, finished: false };
+
+export class Pipeline {
+  readonly paths: PipelinePaths;
+  readonly stack: Stack;
+  readonly listening: Listening;
+  agent: Child;
+  consumer: Child;
+  #demo: Child | null = null;
+  /** Rejects when a process ends that nobody has asked to. */
+  readonly died: Promise<never>;
+  /** Resolves when the demo has made all events that it was asked for. */
+  readonly finished: Promise<void>;
+  readonly #reportFinished: () => void;
+  #progress = NOTHING;
+  readonly #reportDeath: (error: Error) => void;
+
+  private constructor(paths: PipelinePaths, stack: Stack, listening: Listening) {
+    this.paths = paths;
+    this.stack = stack;
+    this.listening = listening;
+    const death = Promise.withResolvers<never>();
+    this.died = death.promise;
+    this.died.catch(() => {});
+    this.#reportDeath = death.reject;
+    const finish = Promise.withResolvers<void>();
+    this.finished = finish.promise;
+    this.#reportFinished = finish.resolve;
+    for (const child of stack.children) this.#watch(child);
+    this.consumer = this.#start('consumer', [CLI, 'consumer', '--config', paths.consumerConfig]);
+    this.agent = this.#start('agent', [CLI, 'agent', '--config', paths.agentConfig]);
+  }
+
+  /**
+   * Resolves when events flow into the agent; KCL may still be starting.
+   *
+   * @throws TailraceError when something does not come up; nothing is left running then
+   */
+  static async start(options: PipelineOptions): Promise<Pipeline> {
+    const paths = pipelinePaths(path.resolve(options.dataDir));
+    const { dataDir, shards } = options;
+    const stack = await startStack({
+      dataDir,
+      shards,
+      application: APPLICATION,
+      ...(options.log ? { log: options.log } : {}),
+    });
+    let pipeline: Pipeline | null = null;
+    try {
+      const [forward, agentHttp, consumerHttp] = (await freePorts(3)) as [number, number, number];
+      const listening = { forward, agentHttp, consumerHttp };
+      writeConfigs(paths, stack, listening, path.join(paths.demo, ACCESS_LOG), options.batchAge);
+      pipeline = new Pipeline(paths, stack, listening);
+      await Promise.race([pipeline.died, pipeline.#untilUp()]);
+      pipeline.#startDemo(options);
+      return pipeline;
+    } catch (error) {
+      await (pipeline ?? stack).stop();
+      throw error;
+    }
+  }
+
+  get progress(): DemoProgress {
+    return this.#progress;
+  }
+
+  async status(): Promise<PipelineStatus> {
+    const [agent, consumer] = await Promise.all([
+      agentStatus(this.paths.agentState),
+      consumerStatus(this.listening.consumerHttp),
+    ]);
+    return { demo: this.#progress, agent, consumer };
+  }
+
+  /** No more events; what is under way is finished. */
+  async stopDemo(): Promise<void> {
+    await this.#demo?.stop(STOP_MS.demo);
+  }
+
+  /** The agent sends what it has and ends. */
+  async stopAgent(): Promise<Exit> {
+    return this.agent.stop(STOP_MS.agent);
+  }
+
+  /** The consumer archives what it has read and ends. */
+  async stopConsumer(): Promise<Exit> {
+    return this.consumer.stop(STOP_MS.consumer);
+  }
+
+  /** All of it, in the order of the flow. What has been stopped already is left alone. */
+  async stop(tell: (what: string) => void = () => {}): Promise<void> {
+    tell('stopping the demo');
+    await this.stopDemo();
+    tell('the agent sends what it has');
+    await this.stopAgent();
+    tell('the consumer archives what it has read');
+    await this.stopConsumer();
+    tell('stopping Kinesis, DynamoDB and S3');
+    await this.stack.stop();
+  }
+
+  /** Starts the agent again after it was killed on purpose. */
+  restartAgent(): void {
+    this.agent = this.#start('agent', [CLI, 'agent', '--config', this.paths.agentConfig]);
+  }
+
+  /** Starts the consumer again after it was killed on purpose. */
+  restartConsumer(): void {
+    this.consumer = this.#start('consumer', [CLI, 'consumer', '--config', this.paths.consumerConfig]);
+  }
+
+  /** Ends a process with SIGKILL, on purpose: nobody is told that it died. */
+  async kill(child: Child): Promise<void> {
+    await child.stop(0, 'SIGKILL');
+  }
+
+  #startDemo(options: PipelineOptions): void {
+    const demo: DemoOptions = {
+      folder: this.paths.demo,
+      forward: { host: '127.0.0.1', port: this.listening.forward },
+      rate: options.rate,
+      events: options.events,
+    };
+    this.#demo = this.#start('demo', [
+      path.join(import.meta.dirname, 'demo', 'serve.ts'),
+      JSON.stringify(demo),
+    ]);
+    this.#demo.process.on('message', (message: { progress?: DemoProgress }) => {
+      if (message.progress === undefined) return;
+      this.#progress = message.progress;
+      if (message.progress.finished) this.#reportFinished();
+    });
+  }
+
+  #start(name: string, args: readonly string[]): Child {
+    const child = new Child({
+      name: `the ${name}`,
+      args: ['--import', LEASH, ...args],
+      logFile: path.join(this.paths.logs, `${name}.log`),
+      env: this.stack.env,
+    });
+    this.#watch(child);
+    return child;
+  }
+
+  #watch(child: Child): void {
+    void child.exited.then((exit) => {
+      if (child.died) this.#reportDeath(child.failure(describeExit(exit)));
+    });
+  }
+
+  async #untilUp(): Promise<void> {
+    for (const deadline = Date.now() + START_MS; ; ) {
+      if ((await agentStatus(this.paths.agentState)) !== null) return;
+      if (Date.now() > deadline) throw this.agent.failure(`does not answer after ${START_MS / 1000} s`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+}
+
+export interface PipelineStatus {
+  readonly demo: DemoProgress;
+  readonly agent: Awaited<ReturnType<typeof agentStatus>>;
+  readonly consumer: Awaited<ReturnType<typeof consumerStatus>>;
+}

@@ -1,0 +1,92 @@
+/** Asks agent and consumer how they stand, and takes what the view shows out of their answers. */
+import { ask } from '../producer/control/protocol.ts';
+
+export interface AgentView {
+  readonly state: string;
+  readonly sealed: number;
+  readonly acknowledged: number;
+  readonly records: number;
+  readonly spoolBytes: number;
+  readonly oldestMs: number;
+}
+
+export interface ShardView {
+  readonly id: string;
+  readonly phase: string;
+  readonly records: number;
+  readonly archived: number;
+  readonly pendingBytes: number;
+  readonly behindMs: number | null;
+}
+
+export interface ConsumerView {
+  readonly phase: string;
+  readonly restarts: number;
+  readonly archived: number;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly duplicates: number;
+  /** Age of the oldest record that is read and not archived. */
+  readonly oldestMs: number;
+  readonly shards: readonly ShardView[];
+}
+
+const ANSWER_MS = 2000;
+
+/** @returns null while the agent does not answer */
+export async function agentStatus(stateDir: string): Promise<AgentView | null> {
+  try {
+    for await (const answer of ask(stateDir, { command: 'status' })) {
+      const { state, sealed, acknowledged, spool } = answer as Record<string, Fields>;
+      return {
+        state: String(state ?? ''),
+        sealed: number(sealed?.events),
+        acknowledged: number(acknowledged?.events),
+        records: number(acknowledged?.records),
+        spoolBytes: number(spool?.bytes),
+        oldestMs: number(spool?.oldest_age_ms),
+      };
+    }
+  } catch {
+    // Not up yet, or not any more.
+  }
+  return null;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @returns null while the consumer does not answer */
+export async function consumerStatus(port: number): Promise<ConsumerView | null> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/status`, {
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    const status = (await response.json()) as Record<string, unknown>;
+    const totals = (status.totals ?? {}) as Fields;
+    const shards = Object.entries((status.shards ?? {}) as Record<string, Fields>).map(([id, shard]) => ({
+      id,
+      phase: String(shard.phase ?? ''),
+      records: number(shard.records),
+      archived: number(shard.events),
+      pendingBytes: number(shard.pending_bytes),
+      behindMs: typeof shard.millis_behind_latest === 'number' ? shard.millis_behind_latest : null,
+      oldestMs: number(shard.oldest_pending_ms),
+    }));
+    return {
+      phase: String(status.phase ?? ''),
+      restarts: number(status.daemon_restarts),
+      archived: number(totals.events),
+      objects: number(totals.objects),
+      bytes: number(totals.bytes),
+      duplicates: number(totals.duplicates),
+      oldestMs: Math.max(0, ...shards.map((shard) => shard.oldestMs)),
+      shards,
+    };
+  } catch {
+    return null;
+  }
+}
+
+function number(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
