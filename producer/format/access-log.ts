@@ -25,6 +25,7 @@ const RULED = 5;
 const FAILED = -1;
 const MOVED = -2;
 const EXCLUDED = -3;
+const NEEDS_ROOM = -4;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -61,6 +62,9 @@ export class AccessLogParser implements LineParser {
   /** Where the field that was read last ended. */
   #next = 0;
   #included = 0;
+  /** Bytes that the line may need at most besides a lengthened value, and that were found missing for one. */
+  #rest = 0;
+  #missing = 0;
   #scratch = Buffer.alloc(4096);
 
   // The second in which the last line was logged, as it stood there and as it is written.
@@ -93,8 +97,9 @@ export class AccessLogParser implements LineParser {
 
   parse(bytes: Buffer, start: number, end: number): void {
     const target = this.#target;
-    const room =
+    let room =
       (end - start <= 8192 ? (end - start) * MAX_GROWTH : stringRoom(bytes, start, end)) + this.#frame;
+    this.#rest = room;
     this.#placed = false;
     let builder = this.#builder;
     if (builder === null || !this.#timed) builder = this.#place(target.clock.now, !this.#timed);
@@ -103,11 +108,14 @@ export class AccessLogParser implements LineParser {
       builder.reserve(room);
       const from = builder.length;
       at = this.#scan(builder.buffer, from, bytes, start, end);
-      if (at !== MOVED) {
+      if (at === MOVED) {
+        builder = this.#builder!;
+      } else if (at === NEEDS_ROOM) {
+        room += this.#missing;
+      } else {
         if (at - from > MAX_EVENT_BYTES) at = FAILED;
         break;
       }
-      builder = this.#builder!;
     }
     if (at >= 0) {
       target.tally.events++;
@@ -443,7 +451,13 @@ export class AccessLogParser implements LineParser {
     key.copy(out, at, 0, key.length - 1);
     at += key.length - 1;
     // A redaction may lengthen a value beyond the room that was made for the line.
-    if (at + text.length * 3 + this.#frame > out.length) return FAILED;
+    if (text.length > value.length) {
+      const need = at + text.length * 3 + this.#rest;
+      if (need > out.length) {
+        this.#missing = need - out.length;
+        return NEEDS_ROOM;
+      }
+    }
     return at + out.write(text, at);
   }
 }

@@ -24,20 +24,20 @@ const FILES_PER_PASS = 64;
 const SETTLED = 1000;
 
 const EVENTS: Readonly<Record<ScanEvent, string>> = {
-  rotated: 'tailrace_tail_rotations_total',
-  truncated: 'tailrace_tail_truncations_total',
-  lost_bytes: 'tailrace_tail_lost_bytes_total',
-  gone: 'tailrace_tail_gone_files_total',
-  refused: 'tailrace_tail_refused_files_total',
+  rotated: 'tailrace_agent_tail_rotations_total',
+  truncated: 'tailrace_agent_tail_truncations_total',
+  lost_bytes: 'tailrace_agent_tail_lost_bytes_total',
+  gone: 'tailrace_agent_tail_gone_files_total',
+  refused: 'tailrace_agent_tail_refused_files_total',
 };
 
 const TALLIES: readonly (readonly [keyof Tally, string])[] = [
-  ['events', 'tailrace_tail_events_total'],
-  ['unparsed', 'tailrace_tail_unparsed_total'],
-  ['truncated', 'tailrace_tail_truncated_lines_total'],
-  ['replaced', 'tailrace_tail_invalid_utf8_total'],
-  ['excluded', 'tailrace_tail_excluded_total'],
-  ['timeless', 'tailrace_tail_timeless_total'],
+  ['events', 'tailrace_agent_tail_events_total'],
+  ['unparsed', 'tailrace_agent_tail_unparsed_total'],
+  ['truncated', 'tailrace_agent_tail_truncated_lines_total'],
+  ['replaced', 'tailrace_agent_tail_invalid_utf8_total'],
+  ['excluded', 'tailrace_agent_tail_excluded_total'],
+  ['timeless', 'tailrace_agent_tail_timeless_total'],
 ];
 
 export function createTailInput(options: TailOptions, context: InputContext): Input {
@@ -72,7 +72,7 @@ class TailInput implements Input {
     this.name = `tail:${options.id ?? [options.path].flat().join(',')}`;
     this.#turnBytes = Math.max(TURN_BYTES, options.max_line_size + 2);
     const counter = (name: string) => context.counters.counter(name, { input: this.name });
-    this.#bytes = counter('tailrace_tail_bytes_total');
+    this.#bytes = counter('tailrace_agent_tail_bytes_total');
     this.#counters = TALLIES.map(([key, name]) => [key, counter(name)] as const);
     this.#clock = { now: context.now() };
     this.#buffer = Buffer.allocUnsafeSlow(CHECK_BYTES + this.#turnBytes + 1);
@@ -223,7 +223,7 @@ class TailInput implements Input {
       if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') throw error;
       // Looked at again with its next change, or with the next start.
       this.#context.log.error({ file: follower.openedAs, err: error }, 'file can not be read');
-      this.#count('tailrace_tail_read_errors_total', 1);
+      this.#count('tailrace_agent_tail_read_errors_total', 1);
     }
   }
 

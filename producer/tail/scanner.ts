@@ -74,7 +74,8 @@ export class Scanner {
       folders.set(folder, entries);
       return entries;
     };
-    for (const file of this.#expand(list)) this.#log(file);
+    const { include, exclude } = this.#options;
+    for (const file of followedPaths(include, exclude, list, (live) => this.logs.has(live))) this.#log(file);
     for (const log of this.logs.values()) this.look(log);
     for (const log of this.logs.values()) this.#lookBeside(log, list);
     this.#started = true;
@@ -171,21 +172,6 @@ export class Scanner {
     for (const follower of this.followers.values()) follower.source.close();
     this.followers.clear();
     this.logs.clear();
-  }
-
-  *#expand(list: List): Generator<string> {
-    const { include, exclude } = this.#options;
-    const found = new Set(include.flatMap((glob) => glob.expand(list)));
-    for (const file of found) {
-      if (exclude.some((glob) => glob.matches(file))) continue;
-      const folder = path.dirname(file);
-      // A rotated generation of another log that is followed is read with that one.
-      const rotated = basesOf(path.basename(file)).some((base) => {
-        const live = path.join(folder, base);
-        return this.logs.has(live) || found.has(live);
-      });
-      if (!rotated) yield file;
-    }
   }
 
   #log(file: string): FollowedLog {
@@ -461,6 +447,25 @@ const UNDECIDED = Symbol('undecided');
 
 type Start = Pick<SavedFollower, 'offset' | 'skipping'>;
 type Known = { readonly fingerprint: Fingerprint; readonly check: Fingerprint; readonly offset: number };
+
+/** The paths of logs that globs mean: all files that match, but for the rotated generations of another one of them. */
+export function* followedPaths(
+  include: readonly Glob[],
+  exclude: readonly Glob[],
+  list: List,
+  followed: (path: string) => boolean,
+): Generator<string> {
+  const found = new Set(include.flatMap((glob) => glob.expand(list)));
+  for (const file of found) {
+    if (exclude.some((glob) => glob.matches(file))) continue;
+    // Several globs may name a file that another one takes for a log's rotated generation: it is read with that log.
+    const rotated = basesOf(path.basename(file)).some((base) => {
+      const live = path.join(path.dirname(file), base);
+      return followed(live) || found.has(live);
+    });
+    if (!rotated) yield file;
+  }
+}
 
 function statOf(file: string): BigIntStats | null {
   try {

@@ -1,0 +1,56 @@
+/** Runs lines through a compiled format and gives back the NDJSON that it wrote. */
+import * as z from 'zod/mini';
+import { Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
+import { Counters } from '../../producer/counters.ts';
+import { compileFormat } from '../../producer/format/compile.ts';
+import { Tally } from '../../producer/format/json-bytes.ts';
+import { formatOptions } from '../../producer/format/options.ts';
+import { Transform, transformOptions } from '../../producer/format/transform.ts';
+
+export interface Formatted {
+  /** Lines of NDJSON with the hour of their builder. */
+  readonly lines: readonly { readonly hour: number; readonly json: string }[];
+  readonly tally: Tally;
+}
+
+/** The arrival of all lines: 2026-11-23T21:00:00Z. */
+export const NOW = Date.UTC(2026, 10, 23, 21);
+
+export function format(
+  options: unknown,
+  lines: readonly (string | Buffer)[],
+  transform: unknown = {},
+): Formatted {
+  const builders = new Builders(
+    DEFAULT_BUILDER_LIMITS,
+    () => NOW,
+    new Counters(),
+    () => undefined,
+  );
+  const tally = new Tally();
+  const parser = compileFormat(
+    z.parse(formatOptions, options),
+    { builders: builders.tag('test'), tally, clock: { now: NOW } },
+    new Transform(z.parse(transformOptions, transform), { hostname: 'web-1', instance_id: undefined }),
+  );
+  const out: { hour: number; json: string }[] = [];
+  for (const line of lines) {
+    const bytes = typeof line === 'string' ? Buffer.from(line) : line;
+    // Other bytes around the line must not matter.
+    const framed = Buffer.concat([Buffer.from('"x '), bytes, Buffer.from('\n"y')]);
+    parser.parse(framed, 3, 3 + bytes.length);
+    for (const builder of builders.filled()) {
+      const text = builder.buffer.toString('utf8', 0, builder.length);
+      for (const json of text.split('\n').slice(0, -1)) out.push({ hour: builder.hour, json });
+      builder.clear();
+    }
+  }
+  return { lines: out, tally };
+}
+
+/** The events of a format, parsed. */
+export function events(options: unknown, lines: readonly (string | Buffer)[], transform: unknown = {}) {
+  return format(options, lines, transform).lines.map(
+    ({ json }) => JSON.parse(json) as Record<string, unknown>,
+  );
+}
