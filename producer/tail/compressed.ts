@@ -68,13 +68,15 @@ export class CompressedSource implements Source {
   readonly #ready: (error: Error | null) => void;
   #window: Buffer = Buffer.alloc(0);
   /** Position of the window's first byte. */
-  #position = 0;
+  #position: number;
+  /** Bytes to leave out until the window begins. */
   #skip: number;
   ended = false;
 
   constructor(file: string, compressed: 'gz' | 'zst', offset: number, ready: (error: Error | null) => void) {
     this.#ready = ready;
     this.#skip = offset;
+    this.#position = offset;
     const input = createReadStream(file);
     const stream = compressed === 'gz' ? zlib.createGunzip() : zlib.createZstdDecompress();
     this.#stream = stream;
@@ -107,10 +109,7 @@ export class CompressedSource implements Source {
   #take(data: Buffer): void {
     const skipped = Math.min(this.#skip, data.length);
     this.#skip -= skipped;
-    if (skipped > 0) {
-      this.#position += skipped;
-      data = data.subarray(skipped);
-    }
+    data = data.subarray(skipped);
     if (data.length === 0) return;
     this.#window = this.#window.length === 0 ? data : Buffer.concat([this.#window, data]);
     if (this.#window.length >= WINDOW_BYTES) {
