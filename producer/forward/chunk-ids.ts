@@ -8,6 +8,8 @@ import { crc32 } from 'node:zlib';
 import type { Json, StateMap } from '../state.ts';
 
 const PREFIX = 'ids/';
+/** Bytes at either end of a message's events that tell it from another of the same id. */
+const FINGERPRINT_BYTES = 4096;
 
 export interface ChunkIdLimits {
   /** Milliseconds for which an id is kept. */
@@ -45,13 +47,15 @@ export class ChunkIds {
   }
 
   /**
-   * The name under which a message is remembered. The events are part of it: a client that counts its ids from 1 at
-   * each start must not have its new messages taken for the old ones.
+   * The name under which a message is remembered. Its length and ends are part of it: a client that counts its ids
+   * from 1 at each start must not have its new messages, other times and other lines, taken for the old ones.
    */
   static name(id: Buffer, events: Buffer): string {
+    const ends = [events.subarray(0, FINGERPRINT_BYTES), events.subarray(-FINGERPRINT_BYTES)];
+    const [head, tail] = ends.map((bytes) => crc32(bytes));
     const digest = hash(
       'sha256',
-      Buffer.concat([id, Buffer.from(`/${events.length}/${crc32(events)}`)]),
+      Buffer.concat([id, Buffer.from(`/${events.length}/${head}/${tail}`)]),
       'buffer',
     );
     return digest.toString('base64', 0, 15);

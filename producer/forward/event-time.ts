@@ -21,31 +21,35 @@ export class EventTime {
     return this.seconds * 1000 + Math.floor(this.nanoseconds / 1e6);
   }
 
-  setMilliseconds(milliseconds: number): void {
-    this.seconds = Math.floor(milliseconds / 1000);
-    this.nanoseconds = Math.round((milliseconds - this.seconds * 1000) * 1e6);
-    if (this.nanoseconds >= 1e9) {
-      this.nanoseconds -= 1e9;
-      this.seconds++;
-    }
-  }
-
   /** Takes a number of unstated unit: an integer of seconds or smaller units, a float of seconds. */
   setNumber(value: number): void {
     const size = Math.abs(value);
-    if (size > NANOSECONDS_FROM) this.setMilliseconds(value / 1e6);
-    else if (size > MICROSECONDS_FROM) this.setMilliseconds(value / 1e3);
-    else if (size > MILLISECONDS_FROM) this.setMilliseconds(value);
+    if (size > NANOSECONDS_FROM) this.#setUnits(value, 1e9);
+    else if (size > MICROSECONDS_FROM) this.#setUnits(value, 1e6);
+    else if (size > MILLISECONDS_FROM) this.#setUnits(value, 1e3);
     else {
       this.seconds = Math.floor(value);
       // A double of seconds is good to about a microsecond: more digits than that would be made up.
       this.nanoseconds = Math.round((value - this.seconds) * 1e6) * 1000;
-      if (this.nanoseconds >= 1e9) {
-        this.nanoseconds -= 1e9;
-        this.seconds++;
-      }
+      this.#carry();
     }
     if (!(this.seconds >= MIN_SECONDS && this.seconds <= MAX_SECONDS)) this.absent = true;
+  }
+
+  setMilliseconds(milliseconds: number): void {
+    this.#setUnits(milliseconds, 1e3);
+  }
+
+  #setUnits(value: number, perSecond: number): void {
+    this.seconds = Math.floor(value / perSecond);
+    this.nanoseconds = Math.round((value - this.seconds * perSecond) * (1e9 / perSecond));
+    this.#carry();
+  }
+
+  #carry(): void {
+    if (this.nanoseconds < 1e9) return;
+    this.seconds += Math.floor(this.nanoseconds / 1e9);
+    this.nanoseconds %= 1e9;
   }
 
   /**
@@ -83,10 +87,7 @@ export class EventTime {
   #setEventTime(bytes: Uint8Array, at: number): void {
     this.seconds = readUint32(bytes, at);
     this.nanoseconds = readUint32(bytes, at + 4);
-    if (this.nanoseconds >= 1e9) {
-      this.seconds += Math.floor(this.nanoseconds / 1e9);
-      this.nanoseconds %= 1e9;
-    }
+    this.#carry();
     this.absent = this.seconds === 0 && this.nanoseconds === 0;
   }
 }

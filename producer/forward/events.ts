@@ -3,10 +3,11 @@ import { type Builder, MAX_LINE_BYTES } from '../builder.ts';
 import type { Counter } from '../counters.ts';
 import type { InputContext } from '../input.ts';
 import { type Destination, type DestinationOptions, Destinations } from './destinations.ts';
+import { checkEntries, EntryOffsets } from './entries.ts';
 import { EventTime } from './event-time.ts';
-import { generalBound, JsonWriter, plainBound } from './json-writer.ts';
+import { generalBound, JsonWriter, plainBound, TIME, TIME_BESIDE, type TimeName } from './json-writer.ts';
 import type { Message } from './message.ts';
-import { readUint32, skipValue } from './msgpack-scan.ts';
+import { skipValue } from './msgpack-scan.ts';
 import { type Joined, Partials } from './partials.ts';
 import { shorten } from './shorten.ts';
 import { transformLine } from './transform-line.ts';
@@ -17,9 +18,6 @@ const DIRECT_BYTES = 16 * 1024;
 const KEPT_SCRATCH_BYTES = 1024 * 1024;
 /** A record cut down to this and still too long as a line is so by what is added to it. */
 const LEAST_BYTES = 1024;
-
-const TIME = Buffer.from('"time":');
-const OWN_TIME = Buffer.from('"_time":');
 
 type Extra = readonly (readonly [name: string, json: string])[];
 
@@ -37,9 +35,10 @@ export class EventTaker {
   readonly #partials: Partials;
   readonly #joinPartials: boolean;
   readonly #writer = new JsonWriter();
+  readonly #entries = new EntryOffsets();
   readonly #time = new EventTime();
   /** The key of the event's time that served last: records of one source either have a `time` or haven't. */
-  #timeName = TIME;
+  #timeName: TimeName = TIME;
   #scratch = Buffer.allocUnsafeSlow(64 * 1024);
   readonly #events: Counter;
   readonly #truncated: Counter;
@@ -75,9 +74,10 @@ export class EventTaker {
   }
 
   /**
-   * Takes all of a message whose entries have been checked, in one turn.
+   * Takes all of a message, in one turn.
    *
    * @param bytes where the entries stand: the message's own bytes, or what was compressed in it
+   * @throws RefusedError when one of its entries is none; nothing was taken then
    */
   take(message: Message, bytes: Buffer, from: number, to: number): void {
     const destination = this.#destinations.of(message.tag);
@@ -85,15 +85,16 @@ export class EventTaker {
     if (message.mode === 'message') {
       this.#entry(message.tag, destination, bytes, from, skipValue(bytes, from, to, 1), to);
     } else {
-      let at = from;
-      while (at < to) {
-        const type = bytes[at]!;
-        const count = type === 0x92 ? 2 : entryCount(bytes, at);
-        const time = at + (type === 0xdc ? 3 : type === 0xdd ? 5 : 1);
-        const record = skipValue(bytes, time, to, 2);
-        at = skipValue(bytes, record, to, 2);
-        this.#entry(message.tag, destination, bytes, time, record, at);
-        for (let i = 2; i < count; i++) at = skipValue(bytes, at, to, 2);
+      const entries = this.#entries;
+      let at = entries.find(bytes, from, to);
+      // What is more than can be remembered is checked to its end before anything of it is taken.
+      if (at < to) checkEntries(bytes, at, to);
+      for (;;) {
+        for (let i = 0; i < entries.count; i++) {
+          this.#entry(message.tag, destination, bytes, entries.time(i), entries.record(i), entries.end(i));
+        }
+        if (at >= to) break;
+        at = entries.find(bytes, at, to);
       }
     }
     this.#replaced.value += this.#writer.tally.replaced;
@@ -145,7 +146,7 @@ export class EventTaker {
     writer.out = builder.buffer;
     writer.at = builder.length;
     if (!writer.plainEvent(bytes, record, this.#timeName, seconds, nanoseconds)) {
-      const other = this.#timeName === TIME ? OWN_TIME : TIME;
+      const other = this.#timeName === TIME ? TIME_BESIDE : TIME;
       if (!writer.plainEvent(bytes, record, other, seconds, nanoseconds)) return false;
       this.#timeName = other;
     }
@@ -255,9 +256,4 @@ const MESSAGE_KEY = Buffer.from('\x81\xa7message', 'latin1');
 
 function isMapType(type: number): boolean {
   return (type >= 0x80 && type < 0x90) || type === 0xde || type === 0xdf;
-}
-
-function entryCount(bytes: Buffer, at: number): number {
-  const type = bytes[at]!;
-  return type === 0xdc ? bytes.readUInt16BE(at + 1) : type === 0xdd ? readUint32(bytes, at + 1) : type & 0x0f;
 }

@@ -11,7 +11,7 @@ import type { RefusalReason, RefusedError } from './errors.ts';
 import { EventTaker } from './events.ts';
 import type { Security } from './handshake.ts';
 import { type Listener, listen, listenHeartbeats } from './listeners.ts';
-import { checkEntries, type Message } from './message.ts';
+import type { Message } from './message.ts';
 import type { ForwardOptions } from './options.ts';
 import { readSecurity } from './secrets.ts';
 
@@ -229,7 +229,6 @@ class ForwardServer implements ForwardInput {
     to: number,
     connection: Connection,
   ): void {
-    if (message.mode === 'packed') checkEntries(bytes, from, to);
     // The same message may have come on another connection while this one was being decompressed.
     if (name !== null && this.#ids.has(name)) {
       this.#repeated.value++;

@@ -210,8 +210,10 @@ function packInteger(digits: string): Buffer {
   } else if (big < 0n && big >= -(1n << 63n)) {
     bytes[0] = 0xd3;
     bytes.writeBigInt64BE(big, 1);
+  } else if (String(number) === digits) {
+    return packDouble(number);
   } else {
-    // No msgpack integer holds it: its digits are kept as a string.
+    // No msgpack number holds it: its digits are kept as a string.
     const text = Buffer.from(digits);
     return Buffer.concat([stringHead(text.length), text]);
   }

@@ -28,6 +28,11 @@ export function generalBound(bytes: number): number {
   return bytes * 26 + 64;
 }
 
+/** The key of the event's time, as `"key":`: the second one for records that have a `time` of their own. */
+export const TIME = Buffer.from('"time":');
+export const TIME_BESIDE = Buffer.from('"_time":');
+export type TimeName = typeof TIME | typeof TIME_BESIDE;
+
 /** A set of keys, found by their bytes. */
 export class WatchedKeys {
   readonly #slots: (readonly Buffer[] | undefined)[] = new Array(SLOTS).fill(undefined);
@@ -73,11 +78,11 @@ export class JsonWriter {
   /**
    * Writes `{"time":"…"` and the pairs of the record map that begins at `at`, without the closing brace.
    *
-   * @param name the key for the time, as `"key":`
-   * @returns whether it could be done: false when the record has a key of that name, a watched one, one that repeats
-   * or is no string; `at` is then where it was
+   * @param name {@link TIME}, or {@link TIME_BESIDE} for a record that has a `time`
+   * @returns whether it could be done: false when the other name would be right, or neither is free, or the record
+   * has a watched key, one that repeats or one that is no string; `at` is then where it was
    */
-  plainEvent(src: Buffer, at: number, name: Buffer, seconds: number, nanoseconds: number): boolean {
+  plainEvent(src: Buffer, at: number, name: TimeName, seconds: number, nanoseconds: number): boolean {
     const start = this.at;
     const invalid = this.tally.replaced;
     const out = this.out;
@@ -244,6 +249,7 @@ export class JsonWriter {
     this.#generation = (this.#generation + 1) | 0;
     const generation = this.#generation;
     at = first;
+    let hasTime = reserved === TIME;
     for (let i = 0; i < count; i++) {
       const type = src[at]!;
       let key = at + 1;
@@ -258,6 +264,7 @@ export class JsonWriter {
       seen[slot] = generation;
       if (reserved !== null) {
         if (length === reserved.length - 3 && isName(src, key, reserved)) return AGAIN;
+        if (length === 4 && isName(src, key, TIME)) hasTime = true;
         if (this.watched.has(slot, src, key, end)) return AGAIN;
       }
       if (i > 0 || reserved !== null) this.out[this.at++] = 0x2c;
@@ -269,7 +276,7 @@ export class JsonWriter {
       at = this.value(src, end, depth);
       if (at === AGAIN) return AGAIN;
     }
-    return at;
+    return reserved !== null && !hasTime ? AGAIN : at;
   }
 
   /** The pairs of the map at `at`, whatever the keys; `names` are those taken already, each with the number that its next copy tries. */
@@ -395,12 +402,36 @@ export class JsonWriter {
   }
 
   #float(value: number): void {
+    // Most floats in logs are durations with few digits, which need no search for the shortest form: distinct
+    // decimals of up to 15 digits are distinct doubles.
+    const millionths = Math.round(value * 1e6);
+    if (value > 0 && value < 1e6 && millionths / 1e6 === value && millionths % 1e6 !== 0) {
+      this.#decimal(millionths);
+      return;
+    }
     if (Number.isInteger(value)) {
       if (Object.is(value, -0)) this.#ascii('-0.0');
       else if (Math.abs(value) < 1e15) this.#ascii(`${value}.0`);
       else this.#ascii(String(value));
     } else if (Number.isFinite(value)) this.#ascii(String(value));
     else this.#ascii(`"${value}"`);
+  }
+
+  /** A number of millionths that are no whole number, without the zeros at its end. */
+  #decimal(millionths: number): void {
+    const whole = Math.floor(millionths / 1e6);
+    let rest = millionths - whole * 1e6;
+    this.#smallInteger(whole);
+    const out = this.out;
+    out[this.at] = 0x2e;
+    let digits = 6;
+    for (; rest % 10 === 0; rest /= 10) digits--;
+    for (let i = digits; i > 0; i--) {
+      const tenth = (rest / 10) | 0;
+      out[this.at + i] = 48 + rest - tenth * 10;
+      rest = tenth;
+    }
+    this.at += digits + 1;
   }
 
   /** `high` and `low` are the halves of the integer at `at`. */
@@ -442,6 +473,7 @@ export class JsonWriter {
 }
 
 const EMPTY = Buffer.alloc(0);
+
 function mapCount(src: Buffer, at: number): number {
   const type = src[at]!;
   return type === 0xde ? src.readUInt16BE(at + 1) : type === 0xdf ? readUint32(src, at + 1) : type & 0x0f;

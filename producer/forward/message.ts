@@ -1,4 +1,5 @@
 /** The envelope of a forward message: tag, entries and options, found in complete msgpack bytes. */
+import { checkEntries, checkTime } from './entries.ts';
 import { malformed } from './errors.ts';
 import { readUint32, skipValue } from './msgpack-scan.ts';
 
@@ -55,7 +56,7 @@ export function readMessage(bytes: Buffer, at: number, end: number): Message | n
     return { mode: 'forward', tag, from: second.at, to, options };
   }
   if (outer.count < 3) throw malformed('a message without a record');
-  checkTime(bytes, tagHead.end, true);
+  checkTime(bytes, tagHead.end, end, true);
   const to = skipValue(bytes, skipValue(bytes, tagHead.end, end, 1), end, 1);
   // Values behind the options are some later version's: fluentd ignores them as well.
   const options = outer.count > 3 ? readOptions(bytes, to, end) : NO_OPTIONS;
@@ -140,54 +141,4 @@ function text(at: number, length: number): Head {
 
 function isKey(bytes: Buffer, head: Head, name: Buffer): boolean {
   return head.count === name.length && bytes.compare(name, 0, name.length, head.at, head.end) === 0;
-}
-
-/**
- * Checks that from `at` on there are whole entries, each an array of a time and a record: `count` of them, or all up
- * to `end`.
- *
- * @returns the offset behind them
- * @throws RefusedError when they aren't, before any of them is taken
- */
-export function checkEntries(
-  bytes: Buffer,
-  at: number,
-  end: number,
-  count = Number.POSITIVE_INFINITY,
-): number {
-  if (count === Number.POSITIVE_INFINITY) while (at < end) at = checkEntry(bytes, at, end);
-  else for (let i = 0; i < count; i++) at = checkEntry(bytes, at, end);
-  return at;
-}
-
-function checkEntry(bytes: Buffer, at: number, end: number): number {
-  if (at >= end) throw malformed('fewer entries than the message says');
-  const type = bytes[at]!;
-  let count = type & 0x0f;
-  if (type === 0xdc && at + 3 <= end) {
-    count = bytes.readUInt16BE(at + 1);
-    at += 3;
-  } else if (type === 0xdd && at + 5 <= end) {
-    count = readUint32(bytes, at + 1);
-    at += 5;
-  } else if (type >= 0x90 && type < 0xa0) at++;
-  else throw malformed(`an entry that is no array but msgpack type 0x${type.toString(16)}`);
-  if (count < 2) throw malformed(`an entry of ${count} values`);
-  for (let i = 0; i < count; i++) {
-    const next = skipValue(bytes, at, end, 2);
-    if (i === 0) checkTime(bytes, at, true);
-    at = next;
-  }
-  return at;
-}
-
-/** @throws RefusedError when the value at `at`, which is complete, is no time */
-export function checkTime(bytes: Buffer, at: number, metadata: boolean): void {
-  const type = bytes[at]!;
-  if (type < 0x80 || type >= 0xe0 || type === 0xc0 || (type >= 0xca && type <= 0xd3)) return;
-  if (type === 0xd7 && bytes[at + 1] === 0) return;
-  if (type === 0xc7 && bytes[at + 1] === 8 && bytes[at + 2] === 0) return;
-  if (!metadata || type <= 0x90 || type >= 0xa0)
-    throw malformed(`a time of msgpack type 0x${type.toString(16)}`);
-  checkTime(bytes, at + 1, false);
 }
