@@ -213,6 +213,8 @@ export class Agent {
     }
     this.#sender.send(this.#spool.takeRecovered());
     for (const input of this.#inputs) await input.start();
+    // What is followed is durable before anything is read: a rotated file then is known to be news.
+    await this.#sealer.cut();
     this.#sealer.start();
   }
 

@@ -42,7 +42,7 @@ async function runTests(phase: 'unit' | 'processes', words: readonly string[]): 
   stream.on('test:summary', ({ file, counts }) => {
     if (file !== undefined) return;
     totals.passed += counts.passed;
-    totals.failed += counts.failed + counts.cancelled;
+    totals.failed += counts.tests - counts.passed - counts.skipped - counts.todo;
     totals.skipped += counts.skipped;
   });
   for await (const text of stream.compose(spec)) process.stdout.write(text);
