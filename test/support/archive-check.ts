@@ -43,8 +43,12 @@ export const PROFILES: Readonly<Record<string, Weights>> = {
   },
 };
 
-/** @returns how many chunks the archive has */
-export async function checkSchedule(code: CheckedCode, profile: string, seed: number): Promise<number> {
+/** @returns what happened, and how often */
+export async function checkSchedule(
+  code: CheckedCode,
+  profile: string,
+  seed: number,
+): Promise<Map<string, number>> {
   const weights = PROFILES[profile]!;
   const random = generator(seed);
   const model = new ArchiveModel(code, random, weights);
@@ -69,7 +73,9 @@ export async function checkSchedule(code: CheckedCode, profile: string, seed: nu
   assert.equal(report.foreign, foreign.size, 'verify counts the foreign records');
   assert.equal(report.missing, missing.length, `verify names what is missing: ${missing.slice(0, 5)}`);
   assert.equal(report.ok, missing.length === 0);
-  return chunks.size;
+  model.happened.set('archived', chunks.size);
+  model.happened.set('missing', missing.length);
+  return model.happened;
 }
 
 /** What a reader finds under the objects that commits name and later ones do not void. */
@@ -100,7 +106,7 @@ function add(counts: Map<string, number>, key: string): void {
 }
 
 /** Mulberry32: the same numbers for the same seed. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -44,6 +44,8 @@ interface ModelShard {
   /** How many records retention has taken from the front. */
   trimmed: number;
   closed: boolean;
+  /** The stream's newest sequence number when the shard was closed. */
+  closedAt: bigint;
   deleted: boolean;
 }
 
@@ -76,6 +78,8 @@ export class ArchiveModel {
   /** Every chunk that was ever put, and whether a record of it was never trimmed away. */
   readonly chunks = new Map<string, MadeChunk>();
   readonly foreign = new Set<string>();
+  /** How often what happened, so that a test can tell that it tried something. */
+  readonly happened = new Map<string, number>();
   now = START_TIME;
   readonly #code: Code;
   readonly #random: () => number;
@@ -87,6 +91,7 @@ export class ArchiveModel {
   #incarnation = 0;
   #shardNumber = 0;
   #sequence = 10n ** 20n;
+  #trimmedTo = 0n;
   #sources: { source: ChunkSource; name: string; epoch: number; made: MadeChunk[] }[] = [];
   #failure: unknown = null;
   #foreignCount = 0;
@@ -122,36 +127,46 @@ export class ArchiveModel {
   #act(action: keyof Weights): void {
     switch (action) {
       case 'go':
-        return this.#release();
+        this.#release();
+        return;
       case 'put':
-        return this.#putNew();
+        this.#putNew();
+        return;
       case 'repeat':
-        return this.#putAgain();
+        this.#putAgain();
+        return;
       case 'foreign':
-        return this.#putForeign();
+        this.#putForeign();
+        return;
       case 'start':
-        return this.#start(this.#below(4) === 0 ? 1 : 0, this.#pick(this.#shards));
+        this.#start(this.#below(4) === 0 ? 1 : 0, this.#pick(this.#shards));
+        return;
       case 'crash': {
         const waiting = this.#pick(this.#waiting);
         if (waiting) this.#kill(waiting.worker);
         return;
       }
       case 'split':
-        return this.#split();
+        this.#split();
+        return;
       case 'merge':
-        return this.#merge();
+        this.#merge();
+        return;
       case 'trim':
-        return this.#trim();
+        this.#trim();
+        return;
       case 'recreate':
         for (const shard of this.#shards) shard.deleted = true;
         this.#leases.clear();
-        return this.#createStream(1 + this.#below(3));
+        this.#createStream(1 + this.#below(3));
+        return;
       case 'loseLeases':
         this.#leases.clear();
         return;
       case 'epoch': {
         const i = this.#below(this.#sources.length);
-        return this.#newEpoch(i, this.#sources[i]!.epoch + 1);
+        this.#newEpoch(i, this.#sources[i]!.epoch + 1);
+        return;
       }
     }
   }
@@ -283,6 +298,7 @@ export class ArchiveModel {
 
   #createStream(shards: number): void {
     this.#incarnation += 1;
+    this.#trimmedTo = this.#sequence;
     this.#shardNumber = 0;
     this.#shards = [];
     const step = HASHES / shards;
@@ -305,6 +321,7 @@ export class ArchiveModel {
       records: [],
       trimmed: 0,
       closed: false,
+      closedAt: 0n,
       deleted: false,
     };
     this.#shards.push(shard);
@@ -317,7 +334,7 @@ export class ArchiveModel {
     const [from, to] = bounds(shard);
     if (open.length >= 5 || to - from < 16) return;
     const middle = from + 1 + this.#below(to - from - 2);
-    shard.closed = true;
+    this.#close(shard);
     this.#addShard(from, middle, [shard.id]);
     this.#addShard(middle, to, [shard.id]);
   }
@@ -327,31 +344,29 @@ export class ArchiveModel {
     const shard = this.#pick(open)!;
     const next = open.find((other) => bounds(other)[0] === bounds(shard)[1]);
     if (!next) return;
-    shard.closed = true;
-    next.closed = true;
+    this.#close(shard);
+    this.#close(next);
     this.#addShard(bounds(shard)[0], bounds(next)[1], [shard.id, next.id]);
   }
 
+  #close(shard: ModelShard): void {
+    shard.closed = true;
+    shard.closedAt = this.#sequence;
+  }
+
+  /** Retention takes the oldest of all shards; a parent goes before its children. */
   #trim(): void {
-    const shard = this.#pick(this.#shards)!;
-    const left = shard.records.length - shard.trimmed;
-    let trimmed = shard.trimmed + (this.#below(3) === 0 ? left : this.#below(left + 1));
-    // An aggregate is one record of Kinesis.
-    while (
-      trimmed > 0 &&
-      trimmed < shard.records.length &&
-      shard.records[trimmed]!.record.sequence === shard.records[trimmed - 1]!.record.sequence
-    ) {
-      trimmed += 1;
+    const left = Number(this.#sequence - this.#trimmedTo);
+    this.#trimmedTo += BigInt(this.#below(4) === 0 ? left : this.#below(left + 1));
+    for (const shard of this.#shards) {
+      const kept = shard.records.findIndex(({ record }) => BigInt(record.sequence) > this.#trimmedTo);
+      shard.trimmed = kept === -1 ? shard.records.length : kept;
     }
-    shard.trimmed = trimmed;
   }
 
   /** Whether the stream does not list it any more. */
   #isGone(shard: ModelShard): boolean {
-    return (
-      shard.deleted || (shard.closed && shard.trimmed === shard.records.length && shard.records.length > 0)
-    );
+    return shard.deleted || (shard.closed && shard.closedAt <= this.#trimmedTo);
   }
 
   // What KCL and its workers do.
@@ -380,6 +395,7 @@ export class ArchiveModel {
     this.#work(worker, lease).catch((error: unknown) => {
       worker.alive = false;
       const { code } = error as { code?: string };
+      this.#count(String(code));
       if (code !== 'REREAD_NEEDED' && code !== 'DEAD') this.#failure ??= error;
     });
   }
@@ -395,12 +411,12 @@ export class ArchiveModel {
         now: () => this.now,
         wait: () => this.#gate(worker),
         events: {
-          received() {},
-          passedOver() {},
-          committed() {},
-          followed() {},
-          completed() {},
-          voided() {},
+          received: () => {},
+          passedOver: () => this.#count('passed over'),
+          committed: () => this.#count('committed'),
+          followed: () => this.#count('followed'),
+          completed: () => {},
+          voided: () => this.#count('voided'),
         },
       },
     );
@@ -546,6 +562,10 @@ export class ArchiveModel {
       }
     }
     return { chunks, foreign };
+  }
+
+  #count(what: string): void {
+    this.happened.set(what, (this.happened.get(what) ?? 0) + 1);
   }
 
   #below(limit: number): number {
