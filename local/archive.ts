@@ -4,7 +4,8 @@
  */
 import * as zlib from 'node:zlib';
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
-import { type Made, ROUTES, type Route } from './demo/ledger.ts';
+import { Runs } from '../chunk/runs.ts';
+import { type Made, NOTHING_MADE, type Numbers, ROUTES, type Route } from './demo/ledger.ts';
 
 /** How often each number is in the archive. */
 export type Archived = Readonly<Record<Route, ReadonlyMap<number, number>>>;
@@ -102,11 +103,26 @@ export interface Comparison {
   readonly examples: readonly string[];
 }
 
+/** What `all` has and `before` has not. */
+export function without(all: Made, before: Made): Made {
+  const rest = (route: Route): Numbers => {
+    const made = Runs.parse(all[route].made.toString());
+    const unsure = Runs.parse(all[route].unsure.toString());
+    for (const known of [before[route].made, before[route].unsure]) {
+      made.subtract(known);
+      unsure.subtract(known);
+    }
+    return { made, unsure };
+  };
+  return { log: rest('log'), forward: rest('forward') };
+}
+
 const EXAMPLES = 5;
 const NAMES: Readonly<Record<Route, string>> = { log: 'access log', forward: 'application event' };
 
-/** Compares event by event. */
-export function compare(made: Made, archived: Archived): Comparison {
+/** Compares event by event. What is in `before` is left out on both sides: the events of earlier runs. */
+export function compare(all: Made, archived: Archived, before: Made = NOTHING_MADE): Comparison {
+  const made = without(all, before);
   const examples: string[] = [];
   const example = (list: readonly number[], what: string, route: Route): void => {
     for (const number of list.slice(0, EXAMPLES)) examples.push(`${what}: ${NAMES[route]} ${number}`);
@@ -121,13 +137,16 @@ export function compare(made: Made, archived: Archived): Comparison {
     }
     const repeated: number[] = [];
     const invented: number[] = [];
+    let found = 0;
     for (const [number, count] of counts) {
+      if (before[route].made.has(number) || before[route].unsure.has(number)) continue;
+      found++;
       if (!sure.has(number) && !unsure.has(number)) invented.push(number);
       else if (count > 1) repeated.push(number);
     }
     totals.made += sure.count;
     totals.unsure += unsure.count;
-    totals.archived += counts.size - invented.length;
+    totals.archived += found - invented.length;
     totals.lost += lost.length;
     totals.repeated += repeated.length;
     totals.invented += invented.length;

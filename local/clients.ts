@@ -27,3 +27,17 @@ export function dynamodbClient(endpoint: string): DynamoDBClient {
 export function s3Client(endpoint: string): S3Client {
   return new S3Client({ endpoint, region: REGION, credentials: CREDENTIALS, forcePathStyle: true });
 }
+
+/** As {@link LOCAL_ENV}, with the endpoints: for programs that are told no endpoint of their own, such as the AWS CLI. */
+export function endpointEnv(endpoints: {
+  readonly kinesis?: string;
+  readonly dynamodb?: string;
+  readonly s3: string;
+}): Record<string, string> {
+  return {
+    ...LOCAL_ENV,
+    ...(endpoints.kinesis === undefined ? {} : { AWS_ENDPOINT_URL_KINESIS: endpoints.kinesis }),
+    ...(endpoints.dynamodb === undefined ? {} : { AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb }),
+    AWS_ENDPOINT_URL_S3: endpoints.s3,
+  };
+}

@@ -7,7 +7,7 @@ import { Child, describeExit, type Exit } from './child.ts';
 import { APPLICATION, type Listening, type PipelinePaths, pipelinePaths, writeConfigs } from './configs.ts';
 import { ACCESS_LOG, type DemoOptions, type DemoProgress } from './demo/serve.ts';
 import { freePorts } from './ports.ts';
-import { type Stack, startStack } from './stack.ts';
+import { clearFolder, type Stack, startStack } from './stack.ts';
 import { agentStatus, consumerStatus } from './status.ts';
 
 export interface PipelineOptions {
@@ -19,6 +19,8 @@ export interface PipelineOptions {
   readonly events: number | null;
   /** How old a batch of the consumer may get, as a duration. */
   readonly batchAge: string;
+  /** Whether what earlier runs have left in the folder is removed first. */
+  readonly fresh?: boolean;
   readonly log?: (message: string) => void;
 }
 
@@ -27,6 +29,8 @@ const LEASH = path.join(import.meta.dirname, 'leash.ts');
 const START_MS = 60_000;
 const POLL_MS = 50;
 const STOP_MS = { demo: 40_000, agent: 70_000, consumer: 70_000 };
+/** When one has died the others can't finish: what they have stays on disk. */
+const HURRIED_MS = { demo: 3000, agent: 5000, consumer: 15_000 };
 const NOTHING: DemoProgress = { made: 0, log: 0, forward: 0, unsure: 0, rotations: 0, finished: false };
 
 export class Pipeline {
@@ -68,6 +72,7 @@ export class Pipeline {
   static async start(options: PipelineOptions): Promise<Pipeline> {
     const paths = pipelinePaths(path.resolve(options.dataDir));
     const { dataDir, shards } = options;
+    if (options.fresh) clearFolder(path.resolve(dataDir));
     const stack = await startStack({
       dataDir,
       shards,
@@ -84,7 +89,7 @@ export class Pipeline {
       pipeline.#startDemo(options);
       return pipeline;
     } catch (error) {
-      await (pipeline ?? stack).stop();
+      await (pipeline ? pipeline.stop(true) : stack.stop());
       throw error;
     }
   }
@@ -117,14 +122,11 @@ export class Pipeline {
   }
 
   /** All of it, in the order of the flow. What has been stopped already is left alone. */
-  async stop(tell: (what: string) => void = () => {}): Promise<void> {
-    tell('stopping the demo');
-    await this.stopDemo();
-    tell('the agent sends what it has');
-    await this.stopAgent();
-    tell('the consumer archives what it has read');
-    await this.stopConsumer();
-    tell('stopping Kinesis, DynamoDB and S3');
+  async stop(hurried = false): Promise<void> {
+    const ms = hurried ? HURRIED_MS : STOP_MS;
+    await this.#demo?.stop(ms.demo);
+    await this.agent.stop(ms.agent);
+    await this.consumer.stop(ms.consumer);
     await this.stack.stop();
   }
 
@@ -136,6 +138,12 @@ export class Pipeline {
   /** Starts the consumer again after it was killed on purpose. */
   restartConsumer(): void {
     this.consumer = this.#start('consumer', [CLI, 'consumer', '--config', this.paths.consumerConfig]);
+  }
+
+  /** Ends all at once, for somebody who does not want to wait. */
+  killAll(): void {
+    const children = [this.#demo, this.agent, this.consumer, ...this.stack.children];
+    for (const child of children) void child?.stop(0, 'SIGKILL');
   }
 
   /** Ends a process with SIGKILL, on purpose: nobody is told that it died. */
@@ -179,7 +187,7 @@ export class Pipeline {
   }
 
   async #untilUp(): Promise<void> {
-    for (const deadline = Date.now() + START_MS; ; ) {
+    for (const deadline = Date.now() + START_MS; this.agent.exit === null; ) {
       if ((await agentStatus(this.paths.agentState)) !== null) return;
       if (Date.now() > deadline) throw this.agent.failure(`does not answer after ${START_MS / 1000} s`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -62,7 +62,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const application = options.application === undefined ? 'tailrace' : options.application;
   const log = options.log ?? (() => {});
   const dataDir = path.resolve(options.dataDir);
-  fs.mkdirSync(dataDir, { recursive: true });
   const release = holdFolder(dataDir);
 
   const ports = { ...FREE_PORTS, ...options.ports };
@@ -71,29 +70,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await Promise.all(children.map((child) => child.stop(STOP_MS)));
     release();
   };
-  const start = async (
-    name: string,
-    service: string,
-    port: number,
-    nodeArgs: string[] = [],
-  ): Promise<string> => {
-    const child = new Child({
-      name,
-      args: [...nodeArgs, path.join(import.meta.dirname, service, 'serve.ts'), path.join(dataDir, service)],
-      logFile: path.join(dataDir, 'logs', `${service}.log`),
-      env: { ...LOCAL_ENV, TAILRACE_LOCAL_PORT: String(port) },
-    });
+  const start = async (service: Service, port: number): Promise<string> => {
+    const child = startService(service, dataDir, port);
     children.push(child);
-    const endpoint = `http://127.0.0.1:${await child.ready(START_MS + keptBytes(path.join(dataDir, service)) * START_MS_PER_KEPT_BYTE)}`;
-    log(`${name} answers on ${endpoint}`);
+    const endpoint = await endpointOf(child, service, dataDir);
+    log(`${child.name} answers on ${endpoint}`);
     return endpoint;
   };
 
   const starting = [
-    // It keeps every record in memory, about 20 times its size; Node's own limit would let garbage pile up further.
-    start('Kinesis', 'kinesis', ports.kinesis, ['--max-old-space-size=2048']),
-    start('DynamoDB', 'dynamodb', ports.dynamodb),
-    start('S3', 's3', ports.s3),
+    start('kinesis', ports.kinesis),
+    start('dynamodb', ports.dynamodb),
+    start('s3', ports.s3),
   ] as const;
   try {
     const [kinesisEndpoint, dynamodbEndpoint, s3Endpoint] = await Promise.all(starting);
@@ -129,6 +117,60 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+type Service = 'kinesis' | 'dynamodb' | 's3';
+
+const NAMES: Readonly<Record<Service, string>> = { kinesis: 'Kinesis', dynamodb: 'DynamoDB', s3: 'S3' };
+/** It keeps every record in memory, many times its size; Node's own limit would let garbage pile up further. */
+const NODE_ARGS: Readonly<Record<Service, readonly string[]>> = {
+  kinesis: ['--max-old-space-size=2048'],
+  dynamodb: [],
+  s3: [],
+};
+
+function startService(service: Service, dataDir: string, port: number): Child {
+  return new Child({
+    name: NAMES[service],
+    args: [
+      ...NODE_ARGS[service],
+      path.join(import.meta.dirname, service, 'serve.ts'),
+      path.join(dataDir, service),
+    ],
+    logFile: path.join(dataDir, 'logs', `${service}.log`),
+    env: { ...LOCAL_ENV, TAILRACE_LOCAL_PORT: String(port) },
+  });
+}
+
+async function endpointOf(child: Child, service: Service, dataDir: string): Promise<string> {
+  const patience = START_MS + keptBytes(path.join(dataDir, service)) * START_MS_PER_KEPT_BYTE;
+  return `http://127.0.0.1:${await child.ready(patience)}`;
+}
+
+/** S3 alone, to look into an archive that an earlier stack has left. */
+export interface ArchiveServer {
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+/** @throws TailraceError NO_ARCHIVE when the folder has none, CHILD_FAILED when S3 does not come up */
+export async function serveArchive(dataDir: string, port = 0): Promise<ArchiveServer> {
+  const folder = path.resolve(dataDir);
+  if (!fs.existsSync(path.join(folder, 's3'))) {
+    throw new TailraceError('NO_ARCHIVE', `${folder} has no archive: name the folder of an earlier run`);
+  }
+  const child = startService('s3', folder, port);
+  try {
+    return {
+      endpoint: await endpointOf(child, 's3', folder),
+      stop: async () => {
+        await child.stop(STOP_MS);
+      },
+    };
+  } catch (error) {
+    await child.stop(STOP_MS);
+    throw error;
+  }
+}
+
 function keptBytes(folder: string): number {
   const stat = fs.statSync(path.join(folder, 'kinesis-data.json'), { throwIfNoEntry: false });
   return stat?.size ?? 0;
@@ -156,12 +198,26 @@ function ignore(name: string): (error: Error) => void {
   };
 }
 
+/** What a stack and a pipeline put into their folder, and nothing else that may be there. */
+const OWN = ['kinesis', 'dynamodb', 's3', 'logs', 'demo', 'agent', 'agent.yaml', 'consumer.yaml', 'env.sh'];
+
+/**
+ * Removes what earlier runs have left in the folder.
+ *
+ * @throws TailraceError DATA_DIR_IN_USE
+ */
+export function clearFolder(dataDir: string): void {
+  holdFolder(dataDir)();
+  for (const name of OWN) fs.rmSync(path.join(dataDir, name), { recursive: true, force: true });
+}
+
 /**
  * Two stacks on one folder would ruin it: the second is refused while the first one's process lives.
  *
  * @returns gives the folder free
  */
 function holdFolder(dataDir: string): () => void {
+  fs.mkdirSync(dataDir, { recursive: true });
   const file = path.join(dataDir, 'stack.pid');
   const holder = readPid(file);
   if (holder !== null && holder !== process.pid && isAlive(holder)) {

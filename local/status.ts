@@ -3,6 +3,8 @@ import { ask } from '../producer/control/protocol.ts';
 
 export interface AgentView {
   readonly state: string;
+  /** Why it is not ready. */
+  readonly reasons: readonly string[];
   readonly sealed: number;
   readonly acknowledged: number;
   readonly records: number;
@@ -17,6 +19,8 @@ export interface ShardView {
   readonly archived: number;
   readonly pendingBytes: number;
   readonly behindMs: number | null;
+  /** What stands in its way, for people. */
+  readonly trouble: string | null;
 }
 
 export interface ConsumerView {
@@ -37,9 +41,10 @@ const ANSWER_MS = 2000;
 export async function agentStatus(stateDir: string): Promise<AgentView | null> {
   try {
     for await (const answer of ask(stateDir, { command: 'status' })) {
-      const { state, sealed, acknowledged, spool } = answer as Record<string, Fields>;
+      const { state, reasons, sealed, acknowledged, spool } = answer as Record<string, Fields>;
       return {
         state: String(state ?? ''),
+        reasons: Array.isArray(reasons) ? reasons.map(String) : [],
         sealed: number(sealed?.events),
         acknowledged: number(acknowledged?.events),
         records: number(acknowledged?.records),
@@ -70,6 +75,7 @@ export async function consumerStatus(port: number): Promise<ConsumerView | null>
       archived: number(shard.events),
       pendingBytes: number(shard.pending_bytes),
       behindMs: typeof shard.millis_behind_latest === 'number' ? shard.millis_behind_latest : null,
+      trouble: typeof shard.trouble === 'string' ? shard.trouble : null,
       oldestMs: number(shard.oldest_pending_ms),
     }));
     return {

@@ -98,6 +98,8 @@ export class Ledger {
   }
 }
 
+export const NOTHING_MADE: Made = toMade(null);
+
 /** What the demo that had this folder has made; nothing when there was none. */
 export function readMade(folder: string): Made {
   return toMade(read(ledgerFile(folder)));

@@ -1,0 +1,106 @@
+/** `tailrace local`: runs Kinesis, DynamoDB and S3 on this machine, for a developer's shell or for one command. */
+import { spawn } from 'node:child_process';
+import { Command, InvalidArgumentError } from 'commander';
+import { endpointEnv } from '../../local/clients.ts';
+import { serveArchive, startStack } from '../../local/stack.ts';
+
+interface LocalOptions {
+  readonly data: string;
+  readonly archive?: string;
+  readonly stream: string;
+  readonly shards: number;
+  readonly bucket: string;
+  readonly application: string;
+  readonly kinesisPort: number;
+  readonly dynamodbPort: number;
+  readonly s3Port: number;
+}
+
+export function command(): Command {
+  return new Command('local')
+    .description(
+      'Runs an embedded Kinesis, DynamoDB and S3 until Ctrl-C, and prints how to reach them; or while a command runs.',
+    )
+    .argument('[command...]', 'run this with the environment that reaches them (after --), and end with it')
+    .option('--data <dir>', 'where they keep their state', 'data')
+    .option('--archive <dir>', 'S3 alone, on the archive that an earlier run left in this folder')
+    .option('--stream <name>', 'the stream', 'weblogs')
+    .option('--shards <n>', 'its shards, when it is new', wholeNumber, 4)
+    .option('--bucket <name>', 'the bucket', 'logs')
+    .option('--application <name>', 'the KCL application whose tables are prepared', 'tailrace')
+    .option('--kinesis-port <n>', 'a port, 0 for any free one', port, 0)
+    .option('--dynamodb-port <n>', 'a port, 0 for any free one', port, 0)
+    .option('--s3-port <n>', 'a port, 0 for any free one', port, 0)
+    .action(run);
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('Expected a number from 1 on.');
+  return value;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65535) {
+    throw new InvalidArgumentError('Expected a port, 0 to 65535.');
+  }
+  return value;
+}
+
+async function run(args: readonly string[], options: LocalOptions): Promise<void> {
+  const asked = new Promise<void>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve());
+  });
+  const { env, stop } = await start(options);
+  try {
+    if (args.length > 0) process.exitCode = await runCommand(args, env);
+    else {
+      const lines = Object.entries(env).map(([name, value]) => `export ${name}=${value}\n`);
+      process.stdout.write(lines.join(''));
+      process.stderr.write('Put these lines into another shell; Ctrl-C here ends it.\n');
+      await asked;
+    }
+  } finally {
+    await stop();
+  }
+}
+
+async function start(
+  options: LocalOptions,
+): Promise<{ env: Readonly<Record<string, string>>; stop: () => Promise<void> }> {
+  if (options.archive !== undefined) {
+    const server = await serveArchive(options.archive, options.s3Port);
+    return { env: endpointEnv({ s3: server.endpoint }), stop: server.stop };
+  }
+  const stack = await startStack({
+    dataDir: options.data,
+    shards: options.shards,
+    streamName: options.stream,
+    bucket: options.bucket,
+    application: options.application,
+    ports: { kinesis: options.kinesisPort, dynamodb: options.dynamodbPort, s3: options.s3Port },
+    log: (message) => process.stderr.write(`${message}\n`),
+  });
+  const env = endpointEnv({
+    kinesis: stack.kinesisEndpoint,
+    dynamodb: stack.dynamodbEndpoint,
+    s3: stack.s3Endpoint,
+  });
+  return { env, stop: stack.stop };
+}
+
+/** @returns its exit code, as a shell would say it */
+function runCommand(args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(args[0]!, args.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
+    // Ctrl-C reaches it by itself; other signals are passed on.
+    for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill(name));
+    child.once('error', (error) => {
+      process.stderr.write(`${args[0]} can't be run: ${error.message}\n`);
+      resolve(127);
+    });
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}

@@ -1,0 +1,278 @@
+/** `npm start`: the whole pipeline on this machine, shown live until Ctrl-C or until a given number of events is archived. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { TailraceError } from '../chunk/errors.ts';
+import { ArchiveReader, type Comparison, compare } from './archive.ts';
+import { endpointEnv, s3Client } from './clients.ts';
+import { type Made, NOTHING_MADE, readMade } from './demo/ledger.ts';
+import { Pipeline, type PipelineStatus } from './pipeline.ts';
+import { Painter, type Snapshot, viewLine, viewLines } from './view.ts';
+
+interface StartOptions {
+  readonly events?: number;
+  readonly exit?: boolean;
+  readonly rate?: number;
+  readonly shards: number;
+  readonly data?: string;
+  readonly keep?: boolean;
+}
+
+const DEFAULT_DATA = 'data';
+const RATE = { endless: 200, counted: 2500 };
+/** A person watches; a batch of five minutes, as in production, would be long to wait for. */
+const BATCH_AGE = { watched: '15s', counted: '2s' };
+const PAINT_MS = 500;
+const LINE_MS = 5000;
+const RATE_WINDOW_MS = 3000;
+const POLL_MS = 250;
+/** Nothing new in the archive for so long: what is missing will not come. */
+const PATIENCE_MS = 60_000;
+/** A terminal sends Ctrl-C to npm and to this process, npm passes it on: those are one. */
+const SAME_SIGNAL_MS = 1000;
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('Expected a number from 1 on.');
+  return value;
+}
+
+function parseArguments(args: readonly string[]): StartOptions {
+  const program = new Command('npm start --')
+    .description(
+      'Runs a demo web server, the agent, Kinesis, the consumer and S3 on this machine, and shows how events flow.',
+    )
+    .option('--events <n>', 'make exactly so many events', wholeNumber)
+    .option('--exit', 'with --events: end when all are archived, and compare the archive with what was made')
+    .option('--rate <n>', `events a second (${RATE.endless}; with --events ${RATE.counted})`, wholeNumber)
+    .option('--shards <n>', 'shards of the stream, when it is new', wholeNumber, 4)
+    .option(
+      '--data <dir>',
+      `where all is kept; a run goes on with what is there (${DEFAULT_DATA}, begun afresh)`,
+    )
+    .option('--keep', `go on with what the last run left in ${DEFAULT_DATA}`)
+    .exitOverride();
+  program.parse(args, { from: 'user' });
+  const options = program.opts<StartOptions>();
+  if (options.exit && options.events === undefined) {
+    program.error("error: option '--exit' needs '--events <n>'");
+  }
+  return options;
+}
+
+async function main(options: StartOptions): Promise<number> {
+  const began = Date.now();
+  const dataDir = path.resolve(options.data ?? DEFAULT_DATA);
+  const fresh = options.data === undefined && !options.keep;
+  const counted = options.events !== undefined;
+  const screen = new Screen(dataDir, began);
+  const stopped = stopSignal(() => {
+    screen.say('ending at once: the data folder may not be of use for another run');
+    pipeline?.killAll();
+    process.exit(1);
+  });
+
+  const before = fresh ? NOTHING_MADE : readMade(path.join(dataDir, 'demo'));
+  screen.say(fresh || !fs.existsSync(dataDir) ? `starting in ${dataDir}` : `going on in ${dataDir}`);
+  let pipeline: Pipeline | null = null;
+  pipeline = await Pipeline.start({
+    dataDir,
+    fresh,
+    shards: options.shards,
+    rate: options.rate ?? (counted ? RATE.counted : RATE.endless),
+    events: options.events ?? null,
+    batchAge: options.exit ? BATCH_AGE.counted : BATCH_AGE.watched,
+    log: (message) => screen.say(message),
+  });
+  writeEnv(dataDir, pipeline);
+  screen.follow(pipeline, 'Ctrl-C ends it in order');
+
+  const archive = new ArchiveReader(s3Client(pipeline.stack.s3Endpoint), pipeline.stack.bucket);
+  let comparison: Comparison | null = null;
+  let interrupted = true;
+  try {
+    if (options.exit) {
+      interrupted =
+        (await Promise.race([pipeline.died, stopped, pipeline.finished.then(() => 'made')])) !== 'made';
+      if (!interrupted) {
+        screen.phase = 'all made, waiting for the archive';
+        const made = readMade(pipeline.paths.demo);
+        const complete = untilArchived(archive, made, () => interrupted);
+        interrupted = (await Promise.race([pipeline.died, stopped, complete])) === 'stopped';
+      }
+    } else {
+      await Promise.race([pipeline.died, stopped]);
+    }
+    const tookMs = Date.now() - began;
+    await pipeline.stopDemo();
+    screen.phase = 'the agent sends what it has';
+    await pipeline.stopAgent();
+    screen.phase = 'the consumer archives what it has read';
+    await pipeline.stopConsumer();
+    // Only now can nothing come any more: a repeat would be in the archive.
+    await archive.read();
+    const made = readMade(pipeline.paths.demo);
+    comparison = compare(made, archive.counts, before);
+    screen.end();
+    await pipeline.stop();
+    sayResult(screen, comparison, tookMs, before, made, archive);
+    sayWhere(screen, dataDir, pipeline.stack.bucket, fresh);
+    if (interrupted) return options.exit ? 1 : sound(comparison) ? 0 : 1;
+    return sound(comparison) && comparison.made === options.events ? 0 : 1;
+  } catch (error) {
+    screen.end();
+    screen.say(error instanceof TailraceError ? error.message : String(error));
+    screen.say('stopping the others');
+    await pipeline.stop(true);
+    return 1;
+  }
+}
+
+/** @returns 'archived' when every event made is found, or when nothing has come for long */
+async function untilArchived(archive: ArchiveReader, made: Made, over: () => boolean): Promise<'archived'> {
+  let found = -1;
+  let since = Date.now();
+  while (!over()) {
+    await archive.read();
+    if (compare(made, archive.counts).lost === 0) break;
+    if (archive.found > found) {
+      found = archive.found;
+      since = Date.now();
+    } else if (Date.now() - since > PATIENCE_MS) break;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return 'archived';
+}
+
+function sound(comparison: Comparison): boolean {
+  return comparison.lost === 0 && comparison.repeated === 0 && comparison.invented === 0;
+}
+
+function sayResult(
+  screen: Screen,
+  comparison: Comparison,
+  tookMs: number,
+  before: Made,
+  made: Made,
+  archive: ArchiveReader,
+): void {
+  const { lost, repeated, invented, unsure } = comparison;
+  for (const example of comparison.examples) screen.say(example);
+  if (invented > 0) screen.say(`${invented} events are archived that were never made`);
+  if (unsure > 0) screen.say(`${unsure} events were not acknowledged: they may be archived or not`);
+  if (archive.others > 0) screen.say(`${archive.others} archived events are not the demo's`);
+  if (before.log.made.count + before.forward.made.count > 0) {
+    const all = compare(made, archive.counts);
+    screen.say(
+      `with earlier runs: made ${all.made} archived ${all.archived} lost ${all.lost} repeated ${all.repeated}`,
+    );
+  }
+  screen.say(
+    `made ${comparison.made} archived ${comparison.archived} lost ${lost} repeated ${repeated} in ${(tookMs / 1000).toFixed(1)} s`,
+  );
+}
+
+function sayWhere(screen: Screen, dataDir: string, bucket: string, fresh: boolean): void {
+  const folder = path.relative('.', dataDir) || '.';
+  const archive = `npx tailrace local --archive ${folder} -- npx tailrace`;
+  screen.say('');
+  screen.say(`The archive is in ${path.join(folder, 's3', bucket)}. To look into it:`);
+  screen.say(`  ${archive} ls --bucket ${bucket}`);
+  screen.say(`  ${archive} cat --bucket ${bucket} --tag nginx.access | head`);
+  screen.say(`  ${archive} verify --bucket ${bucket}`);
+  screen.say(`To go on with it: npm start -- ${fresh ? '--keep' : `--data ${folder}`}`);
+}
+
+/** For another terminal: `. data/env.sh` makes AWS's own tools and `npx tailrace` talk to this stack. */
+function writeEnv(dataDir: string, { stack }: Pipeline): void {
+  const env = endpointEnv({
+    kinesis: stack.kinesisEndpoint,
+    dynamodb: stack.dynamodbEndpoint,
+    s3: stack.s3Endpoint,
+  });
+  const lines = Object.entries(env).map(([name, value]) => `export ${name}=${value}\n`);
+  fs.writeFileSync(path.join(dataDir, 'env.sh'), lines.join(''));
+}
+
+/** Resolves at the first signal to end; `again` is called at the next one. */
+function stopSignal(again: () => void): Promise<'stopped'> {
+  return new Promise((resolve) => {
+    let first = 0;
+    const onSignal = (): void => {
+      if (first === 0) {
+        first = Date.now();
+        resolve('stopped');
+      } else if (Date.now() - first > SAME_SIGNAL_MS) again();
+    };
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+  });
+}
+
+/** Where all of this is shown. */
+class Screen {
+  phase = '';
+  readonly #dataDir: string;
+  readonly #began: number;
+  readonly #painter: Painter | null;
+  #timer: NodeJS.Timeout | null = null;
+  #asking = false;
+  #history: { at: number; made: number; archived: number }[] = [];
+
+  constructor(dataDir: string, began: number) {
+    this.#dataDir = dataDir;
+    this.#began = began;
+    this.#painter = process.stdout.isTTY ? new Painter(process.stdout) : null;
+  }
+
+  say(line: string): void {
+    if (this.#painter) this.#painter.say(line);
+    else process.stdout.write(`${line}\n`);
+  }
+
+  follow(pipeline: Pipeline, phase: string): void {
+    this.phase = phase;
+    this.#timer = setInterval(() => void this.#show(pipeline), this.#painter ? PAINT_MS : LINE_MS);
+  }
+
+  end(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  async #show(pipeline: Pipeline): Promise<void> {
+    // A busy machine may take longer to answer than the next picture is due.
+    if (this.#asking) return;
+    this.#asking = true;
+    const snapshot = this.#snapshot(await pipeline.status());
+    this.#asking = false;
+    if (this.#timer === null) return;
+    if (this.#painter) this.#painter.paint(viewLines(snapshot, this.#dataDir));
+    else process.stdout.write(`${viewLine(snapshot)}\n`);
+  }
+
+  #snapshot(status: PipelineStatus): Snapshot {
+    const now = { at: Date.now(), made: status.demo.made, archived: status.consumer?.archived ?? 0 };
+    this.#history.push(now);
+    while (now.at - this.#history[0]!.at > RATE_WINDOW_MS && this.#history.length > 2) this.#history.shift();
+    const then = this.#history[0]!;
+    const span = Math.max(1, now.at - then.at) / 1000;
+    return {
+      ...status,
+      elapsedMs: now.at - this.#began,
+      made: Math.max(0, now.made - then.made) / span,
+      archived: Math.max(0, now.archived - then.archived) / span,
+      phase: this.phase,
+    };
+  }
+}
+
+try {
+  process.exitCode = await main(parseArguments(process.argv.slice(2)));
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof TailraceError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  } else throw error;
+}
