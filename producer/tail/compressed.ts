@@ -15,7 +15,9 @@ export interface OpenedCompressed {
   readonly head: Buffer;
   /** Bytes of the whole log; -1 when the file does not say. */
   readonly size: number;
+  /** One of the two is to be called, once. */
   source(offset: number): CompressedSource;
+  close(): void;
 }
 
 /**
@@ -36,10 +38,13 @@ export function openCompressed(
       return {
         head: decompressHead(bytes.subarray(0, read), compressed).subarray(0, FINGERPRINT_BYTES),
         size: compressed === 'gz' ? gzipSize(fd, file) : -1,
-        source: (offset) => new CompressedSource(file, compressed, offset, ready),
+        // The open file, not its name, which may be another one's by now.
+        source: (offset) => new CompressedSource(fd, compressed, offset, ready),
+        close: () => closeSync(fd),
       };
-    } finally {
+    } catch (error) {
       closeSync(fd);
+      throw error;
     }
   } catch {
     return null;
@@ -73,11 +78,11 @@ export class CompressedSource implements Source {
   #skip: number;
   ended = false;
 
-  constructor(file: string, compressed: 'gz' | 'zst', offset: number, ready: (error: Error | null) => void) {
+  constructor(fd: number, compressed: 'gz' | 'zst', offset: number, ready: (error: Error | null) => void) {
     this.#ready = ready;
     this.#skip = offset;
     this.#position = offset;
-    const input = createReadStream(file);
+    const input = createReadStream('', { fd, start: 0 });
     const stream = compressed === 'gz' ? zlib.createGunzip() : zlib.createZstdDecompress();
     this.#stream = stream;
     input.on('error', (error) => stream.destroy(error));

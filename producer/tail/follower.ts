@@ -127,9 +127,13 @@ export class Follower {
     return fingerprint(this.#check, this.#checkBytes);
   }
 
-  /** Whether another file that begins with `head` is a copy of this generation, or this one under another name. */
+  /** Whether a file that begins with `head` is a copy of this generation, or of what the file holds by now. */
   sameContent(head: Buffer): boolean {
-    return begins(head, this.fingerprint);
+    if (begins(head, this.fingerprint)) return true;
+    if (!this.source.seekable) return false;
+    const actual = Buffer.alloc(FINGERPRINT_BYTES);
+    const bytes = Math.min(this.source.read(actual, 0, FINGERPRINT_BYTES, 0), head.length);
+    return bytes > 0 && actual.compare(head, 0, bytes, 0, bytes) === 0;
   }
 
   saved(): SavedFollower {
@@ -153,6 +157,7 @@ export class Follower {
     const check = this.#checkBytes;
     const read = this.source.read(buffer, 0, check + length, this.offset - check);
     if (read < check || this.#check.compare(buffer, 0, check, 0, check) !== 0) return 'truncated';
+    if (this.source.seekable && !this.#headHolds(buffer, check, read)) return 'truncated';
     let start = check;
     this.#extendHead(buffer, check, read);
     if (this.#holes) start = this.#skipHole(buffer, start, read);
@@ -173,17 +178,24 @@ export class Follower {
     return full ? 'more' : 'end';
   }
 
-  /** Begins anew at the first byte of a file that was truncated. */
-  restart(now: number): void {
+  /** Begins anew at the first byte of a file that was truncated, and begins with `head` now. */
+  restart(head: Buffer, now: number): void {
     this.offset = 0;
     this.seen = 0;
-    this.#head = Buffer.alloc(0);
+    this.#head = head;
     this.#fingerprint = NO_FINGERPRINT;
     this.#checkBytes = 0;
     this.#holes = true;
     this.splitter.skipping = false;
     this.lastGrowth = now;
     this.dirty = true;
+  }
+
+  /** Whether what is read of the head once more is what it was: at the first bytes of a file nothing stands before. */
+  #headHolds(buffer: Buffer, from: number, to: number): boolean {
+    const known = this.#head.length - this.offset;
+    if (known <= 0) return true;
+    return to - from >= known && this.#head.compare(buffer, from, from + known, this.offset) === 0;
   }
 
   /** The head grows with what is read until the fingerprint is whole: bytes that are read once can't disagree. */

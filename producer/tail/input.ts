@@ -100,6 +100,8 @@ class TailInput implements Input {
     );
     this.#running = true;
     this.#tick();
+    // What is there at the first start, and what was there before it, is known only once it stands in the state.
+    if (this.#scanner.fresh) context.afterDurable(() => undefined, true);
   }
 
   beforeCut(): void {

@@ -52,11 +52,14 @@ export class Scanner {
   readonly #saved = new Map<string, SavedFollower>();
   readonly #gone: string[] = [];
   #started: boolean;
+  /** Whether the state said nothing of an earlier run. */
+  readonly fresh: boolean;
 
   constructor(options: ScannerOptions, parts: ScannerParts) {
     this.#options = options;
     this.#parts = parts;
     this.#started = parts.state.has(STARTED);
+    this.fresh = !this.#started;
     for (const [key, value] of parts.state.entries()) {
       const saved = key.startsWith(FILE) ? fromJson(value) : null;
       if (saved) this.#saved.set(key.slice(FILE.length), saved);
@@ -123,7 +126,7 @@ export class Scanner {
       { file: follower.openedAs, offset: follower.offset },
       'file was truncated: reading it from its start',
     );
-    follower.restart(now());
+    follower.restart(follower.source instanceof PlainSource ? readHead(follower.source.fd) : NO_BYTES, now());
     log.siblings.clear();
     const before = this.followers.size;
     this.#lookBeside(log, listFolder, true);
@@ -330,7 +333,9 @@ export class Scanner {
       return null;
     }
     const decision = this.#decide(log, head, size, () => true);
-    if (decision.from !== null) {
+    if (decision.from === null) {
+      opened.close();
+    } else {
       this.#followRotated(log, file, key, opened.source(decision.from.offset), head, decision.from, stats);
     }
     return decision.answer;
@@ -443,6 +448,7 @@ export class Scanner {
 
 /** Milliseconds after its last growth for which a log is looked at often. */
 export const ACTIVE = 5000;
+const NO_BYTES = Buffer.alloc(0);
 const UNDECIDED = Symbol('undecided');
 
 type Start = Pick<SavedFollower, 'offset' | 'skipping'>;

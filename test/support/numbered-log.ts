@@ -23,7 +23,7 @@ export class NumberedLog {
   /** Moves .1 to .2 and so on, and the file itself to .1; no file is left at the path. */
   rename(create = true): void {
     this.#shift();
-    fs.renameSync(this.file, `${this.file}.1`);
+    if (fs.existsSync(this.file)) fs.renameSync(this.file, `${this.file}.1`);
     if (create) fs.closeSync(fs.openSync(this.file, 'a'));
   }
 
