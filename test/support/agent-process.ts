@@ -21,8 +21,7 @@ export const AWS_ENV = {
 /** A folder that is gone after the test. */
 export function temporaryDirectory(context: { after: (done: () => void) => void }): string {
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-'));
-  if (!process.env['KEEP']) context.after(() => rmSync(directory, { recursive: true, force: true }));
-  else console.log(directory);
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
@@ -72,8 +71,9 @@ export function spawnAgent(directory: string, config: Record<string, unknown>): 
 export async function tailrace(
   args: readonly string[],
   input = '',
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...AWS_ENV } });
+  const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, ...AWS_ENV, ...env } });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => {
