@@ -28,6 +28,9 @@ const CLI = path.join(import.meta.dirname, '..', 'cli', 'tailrace.ts');
 const LEASH = path.join(import.meta.dirname, 'leash.ts');
 const START_MS = 60_000;
 const POLL_MS = 50;
+/** A shard is read several times in this time: nothing new in it means that nothing comes any more. */
+const QUIET_MS = 1500;
+const CATCH_UP_MS = 40_000;
 const STOP_MS = { demo: 40_000, agent: 70_000, consumer: 70_000 };
 /** When one has died the others can't finish: what they have stays on disk. */
 const HURRIED_MS = { demo: 3000, agent: 5000, consumer: 15_000 };
@@ -116,9 +119,27 @@ export class Pipeline {
     return this.agent.stop(STOP_MS.agent);
   }
 
-  /** The consumer archives what it has read and ends. */
+  /** The consumer reads the stream to its end, archives what it has read and ends. */
   async stopConsumer(): Promise<Exit> {
+    await this.#untilCaughtUp();
     return this.consumer.stop(STOP_MS.consumer);
+  }
+
+  /** What the consumer has not read when it ends stays in the stream for the next run: nothing lost, but not archived. */
+  async #untilCaughtUp(): Promise<void> {
+    let records = -1;
+    let since = Date.now();
+    for (const deadline = Date.now() + CATCH_UP_MS; Date.now() < deadline; ) {
+      if (this.consumer.exit !== null) return;
+      const status = await consumerStatus(this.listening.consumerHttp);
+      const shards = status?.shards ?? [];
+      const now = shards.reduce((sum, shard) => sum + shard.records, 0);
+      const atEnd = shards.length > 0 && shards.every((shard) => shard.behindMs === 0);
+      if (!atEnd || now !== records) since = Date.now();
+      else if (Date.now() - since > QUIET_MS) return;
+      records = now;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
   }
 
   /** All of it, in the order of the flow. What has been stopped already is left alone. */
@@ -126,6 +147,7 @@ export class Pipeline {
     const ms = hurried ? HURRIED_MS : STOP_MS;
     await this.#demo?.stop(ms.demo);
     await this.agent.stop(ms.agent);
+    if (!hurried) await this.#untilCaughtUp();
     await this.consumer.stop(ms.consumer);
     await this.stack.stop();
   }

@@ -160,6 +160,8 @@ function sayResult(
   const { lost, repeated, invented, unsure } = comparison;
   for (const example of comparison.examples) screen.say(example);
   if (invented > 0) screen.say(`${invented} events are archived that were never made`);
+  if (lost > 0)
+    screen.say('what is still in the spool or in the stream will be archived by a run that goes on');
   if (unsure > 0) screen.say(`${unsure} events were not acknowledged: they may be archived or not`);
   if (archive.others > 0) screen.say(`${archive.others} archived events are not the demo's`);
   if (before.log.made.count + before.forward.made.count > 0) {

@@ -37,11 +37,12 @@ export interface ConsumerView {
 
 const ANSWER_MS = 2000;
 
-/** @returns null while the agent does not answer */
+/** @returns null while the agent does not answer, or is not ready to take anything */
 export async function agentStatus(stateDir: string): Promise<AgentView | null> {
   try {
     for await (const answer of ask(stateDir, { command: 'status' })) {
       const { state, reasons, sealed, acknowledged, spool } = answer as Record<string, Fields>;
+      if (acknowledged === undefined || String(state) === 'starting') return null;
       return {
         state: String(state ?? ''),
         reasons: Array.isArray(reasons) ? reasons.map(String) : [],
