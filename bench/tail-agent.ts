@@ -1,0 +1,91 @@
+/** The side of the tail bench that is measured: a tail input before builders, sealer and a spool on disk. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import * as z from 'zod/mini';
+import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
+import { Counters } from '../producer/counters.ts';
+import { Identity, newLane } from '../producer/identity.ts';
+import { Sealer } from '../producer/sealer.ts';
+import { Spool } from '../producer/spool/spool.ts';
+import { StateMap } from '../producer/state.ts';
+import { createTailInput } from '../producer/tail/input.ts';
+import { tailOptions } from '../producer/tail/options.ts';
+
+/** What the agent says when it has read all. */
+export interface TailReport {
+  readonly events: number;
+  readonly cpuSeconds: number;
+  readonly rssMiB: number;
+}
+
+const [path] = process.argv.slice(2);
+const directory = mkdtempSync(join(tmpdir(), 'tailrace-bench-'));
+const log = pino({ level: 'warn' }, pino.destination(2));
+const counters = new Counters();
+const spool = await Spool.open(
+  { directory, segmentBytes: 16 * 2 ** 20, maxBytes: 4 * 2 ** 30 },
+  log,
+  counters,
+);
+const own = new StateMap();
+const state = new StateMap();
+const identity = new Identity(own, 'bench', Date.now());
+const lane = newLane();
+const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (builder) =>
+  sealer.encode(builder),
+);
+const sealer: Sealer = new Sealer(
+  {
+    compression: { codec: 'gzip', level: 1 },
+    targetBytes: 256 * 1024,
+    maxBytes: 1024 * 1024 - 256,
+    interval: 1000,
+    idleInterval: 5000,
+    ackInterval: 100,
+  },
+  {
+    builders,
+    identity,
+    spool,
+    sections: new Map([
+      ['agent', own],
+      ['tail', state],
+    ]),
+    counters,
+    log,
+    beforeCut: () => input.beforeCut(),
+    lane: () => lane,
+    floor: () => spool.oldestEpoch ?? identity.epoch,
+    send: () => {},
+    hold: (held) => (held ? input.pause() : input.resume()),
+    fail: (error) => {
+      throw error;
+    },
+  },
+);
+const input = createTailInput(z.parse(tailOptions, { type: 'tail', path, tag: 'bench', format: 'nginx' }), {
+  builders,
+  state,
+  afterDurable: (done, urgent) => sealer.afterDurable(done, urgent),
+  log,
+  now: Date.now,
+  counters,
+});
+
+const before = process.cpuUsage();
+sealer.start();
+await input.start();
+await input.drain();
+await sealer.cut();
+const used = process.cpuUsage(before);
+const report: TailReport = {
+  events: counters.total('tailrace_agent_sealed_events_total'),
+  cpuSeconds: (used.user + used.system) / 1e6,
+  rssMiB: process.resourceUsage().maxRSS / 1024,
+};
+await input.stop();
+await sealer.stop();
+rmSync(directory, { recursive: true });
+process.send!(report);
