@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { TailraceError } from '../chunk/errors.ts';
 
 /** Errors of configuration and surroundings, for which the exit code is 2: nothing was begun. */
-const CONFIGURATION_CODES = new Set(['CONFIG', 'STREAM', 'LISTEN', 'STATE_LOCKED']);
+const CONFIGURATION_CODES = new Set(['CONFIG', 'STREAM', 'LISTEN', 'STATE_LOCKED', 'NO_SPOOL']);
 
 interface CommandModule {
   command(): Command;
@@ -19,6 +19,8 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
   },
   status: { summary: 'show what an agent is doing', load: () => import('./commands/status.ts') },
   flush: { summary: 'make an agent send all it has', load: () => import('./commands/flush.ts') },
+  spool: { summary: 'list what an agent has on disk', load: () => import('./commands/spool.ts') },
+  recover: { summary: 'send what a dead agent left', load: () => import('./commands/recover.ts') },
   send: {
     summary: 'send events to an agent by the forward protocol',
     load: () => import('./commands/send.ts'),

@@ -1,17 +1,25 @@
 /** `tailrace agent`: runs the agent until a signal ends it. */
 import { Command } from 'commander';
 import { pino } from 'pino';
+import { TailraceError } from '../../chunk/errors.ts';
 import { Agent } from '../../producer/agent.ts';
-import { agentConfig } from '../../producer/config.ts';
+import { type AgentConfig, agentConfig } from '../../producer/config.ts';
+import { checkStream } from '../../producer/sender/stream.ts';
+import { sampleTail } from '../../producer/tail/sample.ts';
 import { loadConfig } from '../config.ts';
+import { bytes, count, plain } from '../output.ts';
 
 export function command(): Command {
   return new Command('agent')
     .description('Follows log files, takes events of fluentd clients, and ships both to Kinesis.')
     .requiredOption('-c, --config <file>', 'the configuration, YAML')
+    .option(
+      '--check',
+      'check the configuration and the stream, show which files would be read and five events of each, and end',
+    )
     .addHelpText(
       'after',
-      '\nLogs go to stderr as JSON. SIGTERM and SIGINT send what is left and end; a second one ends at once.\nExit codes: 0 all sent, 1 failed, 2 bad configuration, 3 something is left in the spool.',
+      '\nLogs go to stderr as JSON. SIGTERM and SIGINT send what is left and end; a second one ends at once.\nSIGHUP reads the configuration again: log_level, seal, send and stop_timeout are taken over.\nExit codes: 0 all sent, 1 failed, 2 bad configuration, 3 something is left in the spool.',
     )
     .action(run);
 }
@@ -19,11 +27,23 @@ export function command(): Command {
 async function run(options: { config: string }): Promise<void> {
   const config = loadConfig(options.config, agentConfig);
   const log = pino({ level: config.log_level, base: null }, pino.destination({ fd: 2, sync: true }));
-  const agent = await Agent.start(config, log);
+  const agent = await Agent.start(config, log, {
+    readConfig: () => loadConfig(options.config, agentConfig),
+  });
   log.info(
     { ...agent.status().spool, state_dir: config.state_dir, stream: config.stream.name },
     'the agent runs',
   );
+  process.on('SIGHUP', () => {
+    try {
+      agent.reload();
+    } catch (error) {
+      log.error(
+        { reason: (error as Error).message },
+        'the configuration was not taken; the agent goes on as it was',
+      );
+    }
+  });
 
   const signal = new Promise<null>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(null));
@@ -36,11 +56,17 @@ async function run(options: { config: string }): Promise<void> {
     process.exit(3);
   };
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, atOnce);
-  log.info({ timeout_ms: config.stop_timeout }, 'sending what is left');
-  const stopped = await Promise.race([agent.stop(Date.now() + config.stop_timeout), agent.failed]);
+  log.info({ timeout_ms: agent.stopTimeout }, 'sending what is left');
+  const progress = (left: Remaining): void => log.info(left, 'still to send');
+  const stopped = await Promise.race([agent.stop(Date.now() + agent.stopTimeout, progress), agent.failed]);
   if (typeof stopped === 'number') process.exit(stopped);
-  const left = stopped.chunks > 0 || stopped.quarantined > 0;
-  if (left) log.warn(stopped, 'the agent ends; the spool keeps what is left');
-  else log.info('the agent ends; everything is acknowledged');
-  process.exit(left ? 3 : 0);
+  if (stopped !== null && nothingRemains(stopped.remaining)) {
+    log.info('the agent ends; everything is acknowledged');
+    process.exit(0);
+  }
+  log.warn(
+    { ...stopped?.remaining, spilled: stopped?.spilled },
+    'the agent ends; the spool keeps what is left',
+  );
+  process.exit(3);
 }

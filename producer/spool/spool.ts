@@ -13,7 +13,8 @@ import { nodeFiles, type SegmentFile, type SpoolFiles } from './files.ts';
 import { RECORD_HEADER_BYTES, recordHeader } from './record.ts';
 import { type CutState, recoverSegment, type SectionChanges } from './recovery.ts';
 
-const SEGMENT_NAME = /^(\d{12})\.seg$/;
+/** Names of segment files, with their number. */
+export const SEGMENT_NAME = /^(\d{12})\.seg$/;
 /** How often a full disk is tried again, in milliseconds. */
 const FULL_DISK_RETRY_MS = 1000;
 

@@ -1,0 +1,72 @@
+/** `tailrace recover`: sends what a dead agent left in its spool. */
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { TailraceError } from '../../chunk/errors.ts';
+import { parseDuration } from '../../chunk/units.ts';
+import { agentConfig } from '../../producer/config.ts';
+import { recover } from '../../producer/recover.ts';
+import type { StreamOptions } from '../../producer/sender/stream.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+import { bytes, count } from '../output.ts';
+
+interface Options {
+  readonly state?: string;
+  readonly config?: string;
+  readonly stream?: string;
+  readonly region?: string;
+  readonly endpoint?: string;
+  readonly timeout: string;
+}
+
+export function command(): Command {
+  return new Command('recover')
+    .description('Sends what a dead agent left in its spool, from its own host or any that has its disk.')
+    .option('-s, --state <directory>', "the dead agent's state directory (default: that of --config)")
+    .option('-c, --config <file>', "the agent's configuration, for stream and state directory")
+    .option('--stream <name>', 'the stream, without --config')
+    .option('--region <region>', 'its region, without --config')
+    .option('--endpoint <url>', 'its endpoint, where it is not that of AWS')
+    .option('-t, --timeout <duration>', 'give up after this time', '10m')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 nothing is left, 1 failed, 2 bad usage, or an agent runs there, 3 something is left.',
+    )
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const { stateDir, stream } = source(options);
+  const timeout = parseDuration(options.timeout);
+  if (timeout === null)
+    throw new ConfigError(`--timeout: expected a duration such as 30s or 10m, not ${options.timeout}`);
+  const log = pino({ level: 'warn', base: null }, pino.destination({ fd: 2, sync: true }));
+  const left = await recover(
+    { stateDir, stream, deadline: Date.now() + timeout },
+    log,
+    ({ chunks, trouble }) => {
+      process.stderr.write(`${count(chunks)} chunks to go${trouble === null ? '' : `: ${trouble}`}\n`);
+    },
+  );
+  if (left.chunks === 0 && left.quarantined === 0) {
+    process.stderr.write('nothing is left\n');
+    return;
+  }
+  process.stderr.write(
+    `left: ${count(left.chunks)} chunks, ${bytes(left.bytes)}, ${count(left.quarantined)} damaged places in quarantine\n`,
+  );
+  process.exitCode = 3;
+}
+
+function source({ state, config, stream, region, endpoint }: Options): {
+  stateDir: string;
+  stream: StreamOptions;
+} {
+  if (config !== undefined) {
+    const loaded = loadConfig(config, agentConfig);
+    return { stateDir: state ?? loaded.state_dir, stream: loaded.stream };
+  }
+  if (state === undefined || stream === undefined || region === undefined) {
+    throw new TailraceError('CONFIG', 'give --config, or --state, --stream and --region');
+  }
+  return { stateDir: state, stream: { name: stream, region, endpoint } };
+}

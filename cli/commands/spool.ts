@@ -1,0 +1,71 @@
+/** `tailrace spool`: lists what a spool holds, beside a running agent or a dead one's. */
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { TailraceError } from '../../chunk/errors.ts';
+import { inspectSpool, type SpoolReport } from '../../producer/spool/inspect.ts';
+import { bytes, count, hour, plain } from '../output.ts';
+
+export function command(): Command {
+  return new Command('spool')
+    .description(
+      'Lists the segments of a spool, their chunks by tag and hour, and what is damaged. Changes nothing.',
+    )
+    .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
+    .option('--json', 'print everything, chunk headers and state included, as JSON')
+    .addHelpText('after', '\nExit codes: 0 sound, 1 something is damaged or in quarantine, 2 no spool there.')
+    .action(run);
+}
+
+function run({ state, json }: { state: string; json?: true }): void {
+  const report = read(join(state, 'spool'));
+  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : describe(report));
+  const damaged = report.segments.some((segment) => segment.damaged.length > 0);
+  if (damaged || report.quarantine.length > 0) process.exitCode = 1;
+}
+
+function read(directory: string): SpoolReport {
+  try {
+    return inspectSpool(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new TailraceError(
+      'CONFIG',
+      `${directory}: no spool can be read there (${code}): name the state directory with --state`,
+    );
+  }
+}
+
+function describe({ segments, quarantine, state }: SpoolReport): string {
+  const lines: string[] = [];
+  for (const { name, bytes: size, cuts, chunks, damaged, lostChunks, tornBytes } of segments) {
+    lines.push(`${name}  ${bytes(size)}, ${count(cuts)} cuts, ${count(chunks.length)} chunks`);
+    const groups = new Map<string, { chunks: number; events: number; bytes: number }>();
+    for (const header of chunks) {
+      const name = `${hour(header.hour)}  ${plain(header.tag)}`;
+      const group = groups.get(name) ?? { chunks: 0, events: 0, bytes: 0 };
+      group.chunks++;
+      group.events += header.events;
+      group.bytes += header.bytes;
+      groups.set(name, group);
+    }
+    for (const [name, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      lines.push(
+        `    ${name}: ${count(group.events)} events in ${count(group.chunks)} chunks, ${bytes(group.bytes)}`,
+      );
+    }
+    for (const { offset, end } of damaged) lines.push(`    damaged: bytes ${offset} to ${end}`);
+    if (lostChunks > 0) lines.push(`    ${count(lostChunks)} chunks can't be read any more`);
+    if (tornBytes > 0)
+      lines.push(`    a cut of ${bytes(tornBytes)} at the end was never finished; its lines are read again`);
+  }
+  const chunks = segments.flatMap((segment) => segment.chunks);
+  const events = chunks.reduce((sum, header) => sum + header.events, 0);
+  lines.push(
+    `${count(segments.length)} segments, ${count(chunks.length)} chunks, ${count(events)} events; acknowledged ones go with their segment`,
+  );
+  for (const { name, bytes: size } of quarantine) lines.push(`quarantine: ${name}, ${bytes(size)}`);
+  for (const [section, values] of Object.entries(state))
+    lines.push(`state of ${plain(section)}: ${count(Object.keys(values).length)} entries`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,95 @@
+/** Sends what a dead agent left in its spool, on its own host or on any that has the disk. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { TailraceError } from '../chunk/errors.ts';
+import { holdDirectory, releaseDirectory } from './control/lock.ts';
+import { Counters } from './counters.ts';
+import { explain } from './sender/failures.ts';
+import { DEFAULT_LANE_LIMITS, Lanes } from './sender/lanes.ts';
+import { DEFAULT_SENDER_OPTIONS, Sender } from './sender/sender.ts';
+import { openStream, type StreamOptions } from './sender/stream.ts';
+import { Spool } from './spool/spool.ts';
+
+export interface RecoverOptions {
+  readonly stateDir: string;
+  readonly stream: StreamOptions;
+  /** Milliseconds since 1970. */
+  readonly deadline: number;
+}
+
+export interface RecoverProgress {
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly quarantined: number;
+  /** Why nothing can be sent at the moment. */
+  readonly trouble: string | null;
+}
+
+const PROGRESS_MS = 1000;
+
+/**
+ * Sends every chunk of a spool and removes what is acknowledged; the agent's state stays, so that an agent that is
+ * started there again goes on where the dead one stopped. May be repeated, and run on a copy: a chunk is archived once.
+ *
+ * @returns what is left at the deadline
+ * @throws StateLockedError when an agent runs there; TailraceError NO_SPOOL when there is no spool
+ */
+export async function recover(
+  { stateDir, stream: options, deadline }: RecoverOptions,
+  log: Logger,
+  progress: (progress: RecoverProgress) => void,
+): Promise<RecoverProgress> {
+  const directory = join(stateDir, 'spool');
+  if (!existsSync(directory)) {
+    throw new TailraceError(
+      'NO_SPOOL',
+      `${directory}: there is no spool: name the state directory of the dead agent`,
+    );
+  }
+  const lock = await holdDirectory(stateDir, (socket) => socket.destroy());
+  try {
+    const counters = new Counters();
+    const spool = await Spool.open(
+      { directory, segmentBytes: 0, maxBytes: Number.POSITIVE_INFINITY },
+      log,
+      counters,
+    );
+    const stream = openStream(options);
+    const { promise: sent, resolve: allSent } = Promise.withResolvers<void>();
+    const done = (): void => {
+      if (spool.pending === 0) allSent();
+    };
+    const sender = new Sender(DEFAULT_SENDER_OPTIONS, {
+      stream,
+      spool,
+      lanes: new Lanes(DEFAULT_LANE_LIMITS, performance.now()),
+      counters,
+      log,
+      explain: (error) => explain(error, options),
+      acknowledged: done,
+    });
+    const state = (): RecoverProgress => ({
+      chunks: spool.pending,
+      bytes: spool.bytes,
+      quarantined: spool.quarantined,
+      trouble: sender.trouble?.message ?? null,
+    });
+    const ticker = setInterval(() => progress(state()), PROGRESS_MS);
+    const timer = setTimeout(allSent, Math.max(0, deadline - Date.now()));
+    sender.send(spool.takeRecovered());
+    done();
+    await sent;
+    clearInterval(ticker);
+    clearTimeout(timer);
+    sender.stop();
+    const left = state();
+    // A new segment with all state lets go of the old ones.
+    if (left.chunks === 0 && left.bytes > 0) await spool.append([], {}, true);
+    await spool.close();
+    stream.close();
+    return left;
+  } finally {
+    await releaseDirectory(stateDir, lock);
+  }
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, cpSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { spawnAgent, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
+import { KinesisDouble } from '../support/kinesis-double.ts';
+
+type Context = Parameters<typeof temporaryDirectory>[0];
+
+async function setUp(context: Context) {
+  const directory = temporaryDirectory(context);
+  const kinesis = await KinesisDouble.start();
+  context.after(() => void kinesis.stop());
+  const log = join(directory, 'app.log');
+  writeFileSync(log, '');
+  const config = {
+    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
+    inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
+  };
+  return { directory, kinesis, log, config, state: join(directory, 'state') };
+}
+
+const lines = (from: number, to: number): string =>
+  Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}\n`).join('');
+
+function messages(kinesis: KinesisDouble): string[] {
+  return kinesis
+    .events()
+    .map((event) => (event as { message: string }).message)
+    .sort();
+}
+
+const expected = (to: number): string[] => lines(1, to).trimEnd().split('\n').sort();
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+test('recover sends what a killed agent left, on a copy of its disk too, and the agent goes on afterwards', async (context) => {
+  const { directory, kinesis, log, config, state } = await setUp(context);
+  kinesis.onRequest = (operation) =>
+    operation === 'PutRecords'
+      ? { status: 400, body: { __type: 'AccessDeniedException', message: 'no' } }
+      : null;
+  const agent = await startAgent(directory, config);
+  context.after(() => void agent.child.kill('SIGKILL'));
+  appendFileSync(log, lines(1, 1000));
+  await until(
+    async () =>
+      (await statusOf(directory))['sealed'] !== undefined &&
+      Number(((await statusOf(directory))['sealed'] as { events: number }).events) === 1000,
+  );
+
+  const refused = await tailrace([
+    'recover',
+    '--state',
+    state,
+    '--stream',
+    'weblogs',
+    '--region',
+    'us-east-1',
+  ]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, new RegExp(`held by the agent with pid ${agent.child.pid}`));
+  agent.child.kill('SIGKILL');
+  await agent.ended;
+
+  const listed = await tailrace(['spool', '--state', state]);
+  assert.equal(listed.code, 0, listed.stdout);
+  assert.match(listed.stdout, / {2}app: 1,000 events in \d+ chunks/);
+
+  const copy = join(directory, 'copy');
+  cpSync(state, copy, { recursive: true, filter: (path) => !path.includes('control.sock') });
+  const target = ['--stream', 'weblogs', '--region', 'us-east-1', '--endpoint', kinesis.endpoint];
+  const inVain = await tailrace(['recover', '--state', copy, ...target, '--timeout', '1500ms']);
+  assert.equal(inVain.code, 3, inVain.stderr);
+  assert.match(inVain.stderr, /refuses access/);
+
+  kinesis.onRequest = () => null;
+  for (const place of [copy, state]) {
+    const recovered = await tailrace(['recover', '--state', place, ...target]);
+    assert.equal(recovered.code, 0, recovered.stderr);
+  }
+  assert.deepEqual(messages(kinesis), expected(1000));
+  assert.ok(kinesis.repeated > 0, 'the copy and the original both sent; the identities are the same');
+
+  appendFileSync(log, lines(1001, 1500));
+  const again = await startAgent(directory, config);
+  context.after(() => void again.child.kill('SIGKILL'));
+  again.child.kill('SIGTERM');
+  assert.equal(await again.ended, 0, again.log());
+  assert.deepEqual(messages(kinesis), expected(1500));
+});
+
+test('a second agent on a state directory refuses and says who holds it', async (context) => {
+  const { directory, config } = await setUp(context);
+  const agent = await startAgent(directory, config);
+  context.after(() => void agent.child.kill('SIGKILL'));
+  const second = spawnAgent(directory, config);
+  assert.equal(await second.ended, 2);
+  assert.match(second.log(), new RegExp(`state is held by the agent with pid ${agent.child.pid} on `));
+  assert.equal((await statusOf(directory))['pid'], agent.child.pid, 'the first one runs on');
+});
+
+test('what is wrong with a configuration is said in one line each, with the path of the key', async (context) => {
+  const { directory, config, kinesis } = await setUp(context);
+  const faulty = {
+    ...config,
+    inputs: [{ type: 'tail', pfad: 'x', tag: 't', format: 'none' }],
+    spool: { max_size: 'much' },
+  };
+  const agent = spawnAgent(directory, faulty);
+  assert.equal(await agent.ended, 2);
+  assert.match(agent.log(), /agent\.yaml: inputs\[0\]\.path: is missing\n/);
+  assert.match(agent.log(), /agent\.yaml: inputs\[0\]\.pfad: unknown key\n/);
+  assert.match(agent.log(), /agent\.yaml: spool\.max_size: expected a size/);
+
+  await kinesis.stop();
+  const unreachable = spawnAgent(directory, config);
+  assert.equal(await unreachable.ended, 2);
+  assert.match(unreachable.log(), new RegExp(`^${kinesis.endpoint} can't be reached`, 'm'));
+});
+
+test('--check shows the files, their events and the stream, and leaves no state', async (context) => {
+  const { directory, config, log } = await setUp(context);
+  writeFileSync(log, lines(1, 20));
+  const agent = spawnAgent(directory, config);
+  agent.child.kill('SIGKILL');
+  await agent.ended;
+  const { code, stdout, stderr } = await tailrace([
+    'agent',
+    '--check',
+    '--config',
+    join(directory, 'agent.yaml'),
+  ]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /1 files/);
+  assert.equal(stdout.split('\n').filter((line) => line.includes('"message":"line ')).length, 5);
+  assert.match(stdout, /stream weblogs answers/);
+});
