@@ -40,8 +40,8 @@ const ZERO = 0x30;
 const MAX_DIGITS = 15;
 /** Words that tell one second's time from another: the last one overlaps the one before it. */
 const CLF_WORDS = 7;
-/** Bytes of `2026-11-23T21:04:07Z`. */
-const CLF_TEXT_BYTES = 20;
+/** Words of `2026-11-23T21:04:07Z`. */
+const CLF_TEXT_WORDS = 5;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 // Four times a byte, for all four bytes of a word at once.
@@ -65,8 +65,11 @@ interface Step {
   readonly key: Key;
   readonly literal: Buffer;
   readonly list: boolean;
-  /** Whether the value ends at a quote or with the line, so that it can be copied by words. */
-  readonly wide: boolean;
+  /**
+   * Four times the first byte that does not stop the value, where it can be copied by words: 0x20 when it ends at a
+   * quote or with the line, 0x21 when it ends at a blank; else 0.
+   */
+  readonly low: number;
   /** Per byte: 0 where a plain copy of the value goes on. */
   readonly stops: Uint8Array;
   readonly rule: FieldRule;
@@ -94,7 +97,7 @@ export class AccessLogParser implements LineParser {
 
   // The second in which the last line was logged, as it stood there and as it is written.
   readonly #clf = new Int32Array(CLF_WORDS);
-  readonly #clfText = Buffer.alloc(MAX_TIME_BYTES);
+  readonly #clfText = new Int32Array(CLF_TEXT_WORDS);
   #clfTime = Number.NaN;
 
   // Views of the two buffers at work, made anew when they are others.
@@ -201,15 +204,16 @@ export class AccessLogParser implements LineParser {
           for (let k = 0; k < words.length; k++) outView.setInt32(at + 4 * k, words[k]!, true);
           at += length;
           const value = i;
-          if (step.wide) {
+          const low = step.low;
+          if (low !== 0) {
             for (; i + 8 <= end; i += 8, at += 8) {
               const a = view.getInt32(i, true);
               const b = view.getInt32(i + 4, true);
               const odd =
                 a |
                 b |
-                (a - BLANKS) |
-                (b - BLANKS) |
+                (a - low) |
+                (b - low) |
                 ((a ^ QUOTES) - ONES) |
                 ((b ^ QUOTES) - ONES) |
                 ((a ^ BACKSLASHES) - ONES) |
@@ -217,6 +221,20 @@ export class AccessLogParser implements LineParser {
               if ((odd & HIGHS) !== 0) break;
               outView.setInt32(at, a, true);
               outView.setInt32(at + 4, b, true);
+            }
+            while (i + 4 <= end) {
+              const a = view.getInt32(i, true);
+              const odd = (a | (a - low) | ((a ^ QUOTES) - ONES) | ((a ^ BACKSLASHES) - ONES)) & HIGHS;
+              outView.setInt32(at, a, true);
+              if (odd !== 0) {
+                // The lowest bit is exact: borrows go upwards only.
+                const bytesBefore = (31 - Math.clz32(odd & -odd)) >> 3;
+                i += bytesBefore;
+                at += bytesBefore;
+                break;
+              }
+              i += 4;
+              at += 4;
             }
           }
           while (i < end && stops[bytes[i]!] === 0) out[at++] = bytes[i++]!;
@@ -270,7 +288,8 @@ export class AccessLogParser implements LineParser {
           if (step.key.length > 0) {
             at = this.#key(step.key, at);
             const text = this.#clfText;
-            for (let k = 0; k < CLF_TEXT_BYTES; k++) out[at++] = text[k]!;
+            for (let k = 0; k < CLF_TEXT_WORDS; k++) outView.setInt32(at + 4 * k, text[k]!, true);
+            at += 4 * CLF_TEXT_WORDS;
             out[at++] = QUOTE;
           }
           if (literal.length === 0 ? i < end : !matches(bytes, i, end, literal)) return FAILED;
@@ -385,21 +404,18 @@ export class AccessLogParser implements LineParser {
     const pathFrom = i;
     const view = this.#bytesView;
     const outView = this.#outView;
-    for (; i + 8 <= end; i += 8, at += 8) {
+    while (i + 4 <= end) {
       const a = view.getInt32(i, true);
-      const b = view.getInt32(i + 4, true);
-      const odd =
-        a |
-        b |
-        (a - BLANKS_TOO) |
-        (b - BLANKS_TOO) |
-        ((a ^ QUOTES) - ONES) |
-        ((b ^ QUOTES) - ONES) |
-        ((a ^ BACKSLASHES) - ONES) |
-        ((b ^ BACKSLASHES) - ONES);
-      if ((odd & HIGHS) !== 0) break;
+      const odd = (a | (a - BLANKS_TOO) | ((a ^ QUOTES) - ONES) | ((a ^ BACKSLASHES) - ONES)) & HIGHS;
       outView.setInt32(at, a, true);
-      outView.setInt32(at + 4, b, true);
+      if (odd !== 0) {
+        const bytesBefore = (31 - Math.clz32(odd & -odd)) >> 3;
+        i += bytesBefore;
+        at += bytesBefore;
+        break;
+      }
+      i += 4;
+      at += 4;
     }
     for (; i < end; i++) {
       const byte = bytes[i]!;
@@ -455,7 +471,8 @@ export class AccessLogParser implements LineParser {
     const time = parseClf(bytes, at);
     if (!(time >= 0)) return false;
     this.#clfTime = time;
-    writeTime(this.#clfText, 0, time);
+    writeTime(this.#scratch, 0, time);
+    for (let k = 0; k < CLF_TEXT_WORDS; k++) this.#clfText[k] = this.#scratch.readInt32LE(4 * k);
     for (let k = 0; k < CLF_WORDS - 1; k++) this.#clf[k] = bytes.readInt32LE(at + 4 * k);
     this.#clf[CLF_WORDS - 1] = bytes.readInt32LE(at + CLF_BYTES - 4);
     return true;
@@ -600,10 +617,16 @@ function compileStep(field: LogFormat['fields'][number], transform: Transform): 
     key: keyOf(rule),
     literal,
     list: field.list,
-    wide: !field.list && (literal.length === 0 || literal[0] === QUOTE),
+    low: lowOf(field.list, literal),
     stops,
     rule,
   };
+}
+
+function lowOf(list: boolean, literal: Buffer): number {
+  if (list) return 0;
+  if (literal.length === 0 || literal[0] === QUOTE) return BLANKS;
+  return literal[0] === SPACE ? BLANKS_TOO : 0;
 }
 
 function operation(kind: FieldKind): number {
