@@ -65,7 +65,7 @@ export class NumberedLog {
       .map((name) => ({ name, match: /\.(\d+)(\.gz)?$/.exec(name)! }))
       .filter(({ match }) => match);
     for (const { name, match } of numbered.sort((a, b) => Number(b.match[1]) - Number(a.match[1]))) {
-      const next = name.slice(0, -match[0].length) + `.${Number(match[1]) + 1}${match[2] ?? ''}`;
+      const next = `${name.slice(0, -match[0].length)}.${Number(match[1]) + 1}${match[2] ?? ''}`;
       fs.renameSync(path.join(folder, name), path.join(folder, next));
     }
   }

@@ -81,7 +81,7 @@ test('the escapes of nginx are undone, and what they spell is valid UTF-8 or U+F
   assert.equal(JSON.parse(lines[0]!.json).path, '/"quoted"\\');
   const second = JSON.parse(lines[1]!.json);
   assert.equal(second.referer, 'café');
-  assert.equal(second.agent, String.raw`` + '\ufffd' + String.raw`\xZZ\x4`);
+  assert.equal(second.agent, '\ufffd\\xZZ\\x4');
   assert.equal(tally.replaced, 1);
 });
 
@@ -171,10 +171,7 @@ test('types of single fields', () => {
 test('apache2: combined, common, its escapes, a LogFormat of its own', () => {
   assert.deepEqual(
     events('apache2', [
-      String.raw`192.0.2.1 - bob ${TIME} "GET /a\"b HTTP/1.0" 200 - "-" "agent \x41 \\ \t"`.replace(
-        '${TIME}',
-        TIME,
-      ),
+      String.raw`192.0.2.1 - bob ${TIME} "GET /a\"b HTTP/1.0" 200 - "-" "agent \x41 \\ \t"`,
     ]),
     [
       {

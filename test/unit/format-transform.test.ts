@@ -8,6 +8,8 @@ import { events, format } from '../support/format-harness.ts';
 const LINE =
   '192.0.2.17 - bob [23/Nov/2026:20:30:00 +0000] "GET /a?token=secret&x=1 HTTP/1.1" 200 12 "https://r/" "curl"';
 
+const placeholder = (name: string) => `\${${name}}`;
+
 /** Through the parser on bytes and, of the untransformed event, through the function on objects. */
 function both(transform: unknown, line = LINE): Record<string, unknown> | null {
   const [onBytes = null] = events('nginx', [line], transform);
@@ -21,7 +23,7 @@ function both(transform: unknown, line = LINE): Record<string, unknown> | null {
 }
 
 test('add, with placeholders and of any type; an added field replaces', () => {
-  const event = both({ add: { host: '${hostname}', n: 7, ok: true, agent: 'other' } })!;
+  const event = both({ add: { host: placeholder('hostname'), n: 7, ok: true, agent: 'other' } })!;
   assert.equal(event.host, 'web-1');
   assert.equal(event.n, 7);
   assert.equal(event.ok, true);
@@ -29,9 +31,9 @@ test('add, with placeholders and of any type; an added field replaces', () => {
 });
 
 test('a placeholder that the host has no value for leaves its field out; an unknown one is refused', () => {
-  assert.ok(!('i' in events('nginx', [LINE], { add: { i: '${instance_id}' } })[0]!));
+  assert.ok(!('i' in events('nginx', [LINE], { add: { i: placeholder('instance_id') } })[0]!));
   assert.throws(
-    () => events('nginx', [LINE], { add: { i: '${nonsense}' } }),
+    () => events('nginx', [LINE], { add: { i: placeholder('nonsense') } }),
     /add\.i: \$\{nonsense\} is not known/,
   );
 });

@@ -135,7 +135,7 @@ test('globs, exclude_path and tags with a part of the name', async (t) => {
   const tail = new TailHarness({
     path: [path.join(folder, '**/*.log'), path.join(folder, '{a,q}/?.log')],
     exclude_path: path.join(folder, '*/secret.log'),
-    tag: 'web.${folder}.${name}',
+    tag: `web.\${folder}.\${name}`,
   });
   t.after(() => tail.crash());
   await tail.start();

@@ -270,7 +270,7 @@ test('containers: a link to a file that is rotated where it lies', async (t) => 
   const log = new NumberedLog(path.join(folder, 'pods', '0.log'));
   fs.writeFileSync(log.file, '');
   fs.symlinkSync(log.file, path.join(folder, 'containers', 'web.log'));
-  const tail = new TailHarness({ path: path.join(folder, 'containers', '*.log'), tag: 'k8s.${name}' });
+  const tail = new TailHarness({ path: path.join(folder, 'containers', '*.log'), tag: `k8s.\${name}` });
   t.after(() => tail.crash());
   log.write(5);
   await tail.start();
