@@ -80,6 +80,30 @@ export async function ensureJars(
   return { directory, classPath: jars.map((jar) => path.join(directory, jar.file)).join(path.delimiter) };
 }
 
+/**
+ * One more jar, for tests: kept beside the others, fetched from Maven Central when it is not there.
+ *
+ * @param jarPath below a Maven repository
+ * @throws TailraceError JARS_UNAVAILABLE
+ */
+export async function ensureJar(
+  jarPath: string,
+  sha256: string,
+  directory: string = DIRECTORY,
+): Promise<string> {
+  const jar: Jar = { path: jarPath, sha256, file: path.posix.basename(jarPath) };
+  const file = path.join(directory, jar.file);
+  if (isSound(file, jar)) return file;
+  fs.mkdirSync(directory, { recursive: true });
+  const faults = await download([jar], directory, () => {});
+  if (!fs.existsSync(file)) {
+    throw new TailraceError('JARS_UNAVAILABLE', `${jar.file} can't be had: ${faults.join('; ')}`, {
+      retriable: true,
+    });
+  }
+  return file;
+}
+
 function readList(): Jar[] {
   const jars: Jar[] = [];
   for (const line of fs.readFileSync(path.join(KCL, 'jars.sha256'), 'utf8').split('\n')) {

@@ -117,7 +117,7 @@ async function main(options: StartOptions): Promise<number> {
     screen.end();
     await pipeline.stop();
     sayResult(screen, comparison, tookMs, before, made, archive);
-    sayWhere(screen, dataDir, pipeline.stack.bucket, fresh);
+    sayWhere(screen, dataDir, pipeline.stack.bucket, options.data === undefined);
     if (interrupted) return options.exit ? 1 : sound(comparison) ? 0 : 1;
     return sound(comparison) && comparison.made === options.events ? 0 : 1;
   } catch (error) {
@@ -175,7 +175,7 @@ function sayResult(
   );
 }
 
-function sayWhere(screen: Screen, dataDir: string, bucket: string, fresh: boolean): void {
+function sayWhere(screen: Screen, dataDir: string, bucket: string, byDefault: boolean): void {
   const folder = path.relative('.', dataDir) || '.';
   const archive = `npx tailrace local --archive ${folder} -- npx tailrace`;
   screen.say('');
@@ -183,7 +183,7 @@ function sayWhere(screen: Screen, dataDir: string, bucket: string, fresh: boolea
   screen.say(`  ${archive} ls --bucket ${bucket}`);
   screen.say(`  ${archive} cat --bucket ${bucket} --tag nginx.access | head`);
   screen.say(`  ${archive} verify --bucket ${bucket}`);
-  screen.say(`To go on with it: npm start -- ${fresh ? '--keep' : `--data ${folder}`}`);
+  screen.say(`To go on with it: npm start -- ${byDefault ? '--keep' : `--data ${folder}`}`);
 }
 
 /** For another terminal: `. data/env.sh` makes AWS's own tools and `npx tailrace` talk to this stack. */
