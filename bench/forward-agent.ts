@@ -8,7 +8,7 @@ import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
 import { Counters } from '../producer/counters.ts';
 import { createForwardInput } from '../producer/forward/input.ts';
 import { forwardOptions } from '../producer/forward/options.ts';
-import { Identity } from '../producer/identity.ts';
+import { Identity, newLane } from '../producer/identity.ts';
 import { Sealer } from '../producer/sealer.ts';
 import { Spool } from '../producer/spool/spool.ts';
 import { StateMap } from '../producer/state.ts';
@@ -30,6 +30,7 @@ const identity = new Identity(own, 'bench', Date.now());
 const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (builder) =>
   sealer.encode(builder),
 );
+const lane = newLane();
 const sealer: Sealer = new Sealer(
   {
     compression: { codec: 'gzip', level: 1 },
@@ -51,6 +52,7 @@ const sealer: Sealer = new Sealer(
     log,
     beforeCut: () => input.beforeCut(),
     floor: () => spool.oldestEpoch ?? identity.epoch,
+    lane: () => lane,
     send: () => {},
     hold: (held) => (held ? input.pause() : input.resume()),
     fail: (error) => {

@@ -15,49 +15,51 @@ import { TailraceError } from '../chunk/errors.ts';
 import { Builders, DEFAULT_BUILDER_LIMITS } from './builder.ts';
 import type { AgentConfig } from './config.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
+import { changedKeys, RELOADABLE } from './control/reload.ts';
 import { serveControl } from './control/server.ts';
 import { Counters } from './counters.ts';
+import { SpillFloor } from './flush/floor.ts';
+import { before, type Flushed, Flusher, LAST_CUT_MS, type Remaining } from './flush/flush.ts';
+import { Spill } from './flush/spill.ts';
 import { createForwardInput } from './forward/input.ts';
 import { type Gauges, type Health, serveHttp } from './http.ts';
 import { Identity } from './identity.ts';
 import type { Input, InputContext } from './input.ts';
-import { Sealer } from './sealer.ts';
-import { DEFAULT_SENDER_OPTIONS, Sender } from './sender/sender.ts';
-import { checkStream, explain, openStream, type Stream } from './sender/stream.ts';
+import { type EndReason, InstanceWatch } from './instance/watch.ts';
+import { Sealer, type SealPace } from './sealer.ts';
+import { explain } from './sender/failures.ts';
+import { DEFAULT_LANE_LIMITS, Lanes } from './sender/lanes.ts';
+import { DEFAULT_SENDER_OPTIONS, Sender, type SenderOptions } from './sender/sender.ts';
+import { checkStream, openStream, type Stream } from './sender/stream.ts';
+import { readQuarantine } from './spool/quarantine.ts';
 import { Spool } from './spool/spool.ts';
 import { StateMap } from './state.ts';
+import { type AgentStatus, balanceOf, byLabel, gaugesOf, oldestAge } from './status.ts';
 import { createTailInput } from './tail/input.ts';
 
 /** A record of the service holds 1 MiB with its partition key; the rest is room for the key. */
 const MAX_CHUNK_BYTES = 1024 * 1024 - 256;
 const OWN_SECTION = 'agent';
-/** How often a flush says how far it is, in milliseconds. */
-const PROGRESS_MS = 1000;
+/** Seals and sends at once: for an instance that is about to end. */
+const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 100 };
+/** Milliseconds that a flush by the agent itself gets: the hook's usual time, a spot notice's without a time. */
+const END_FLUSH_MS: Readonly<Record<EndReason, number>> = { lifecycle: 600_000, spot: 110_000 };
+/** Milliseconds that are left for others when a spot instance is interrupted. */
+const SPOT_MARGIN_MS = 5000;
+/** Age of the oldest unsent chunk from which on the agent is degraded. */
+const OLD_MS = 300_000;
 
-/** What a flush left behind; all zero when nothing. */
-export interface Remaining {
-  readonly chunks: number;
-  readonly bytes: number;
-  readonly quarantined: number;
+/** What the agent asks of who started it. */
+export interface AgentHost {
+  /** Reads the configuration again, for a reload. @throws TailraceError saying what is wrong with it */
+  readonly readConfig?: () => AgentConfig;
 }
 
-export interface AgentStatus {
-  readonly pid: number;
-  readonly host: string;
-  readonly state: Health['state'] | 'starting';
-  readonly reasons: readonly string[];
-  readonly producer: string;
-  readonly epoch: string;
-  readonly inputs: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly sealed: { readonly chunks: number; readonly events: number; readonly bytes: number };
-  readonly acknowledged: {
-    readonly chunks: number;
-    readonly events: number;
-    readonly bytes: number;
-    readonly records: number;
-  };
-  readonly spool: ReturnType<Spool['status']> & { readonly oldest_age_ms: number };
-  readonly shards: Readonly<Record<string, Readonly<Record<string, number>>>>;
+/** What a reload brought about: keys of the configuration. */
+export interface Reloaded {
+  readonly applied: readonly string[];
+  /** Changed, but only in force after a restart. */
+  readonly restart: readonly string[];
 }
 
 /** What keeps the inputs waiting. */
@@ -67,20 +69,26 @@ interface Holds {
 }
 
 export class Agent {
-  readonly #config: AgentConfig;
+  #config: AgentConfig;
+  readonly #host: AgentHost;
+  readonly #log: Logger;
   readonly #counters: Counters;
   readonly #inputs: Input[] = [];
   readonly #sections = new Map<string, StateMap>();
   readonly #spool: Spool;
   readonly #stream: Stream;
   readonly #identity: Identity;
+  readonly #builders: Builders;
   readonly #sealer: Sealer;
   readonly #sender: Sender;
+  readonly #flusher: Flusher;
+  readonly #instance: InstanceWatch;
   readonly #lock: Server;
+  readonly #started = Date.now();
   #http: HttpServer | null = null;
   #stopping = false;
+  #realTime = false;
   #holds: Holds = { sealer: false, disk: false };
-  #spoolChanged: (() => void)[] = [];
   /** Resolves with an exit code when the agent has to end by itself. */
   readonly failed: Promise<number>;
 
@@ -90,7 +98,7 @@ export class Agent {
    * @throws TailraceError when the directory is held by another agent, an address is in use, or the very first start
    * does not find its stream
    */
-  static async start(config: AgentConfig, log: Logger): Promise<Agent> {
+  static async start(config: AgentConfig, log: Logger, host: AgentHost = {}): Promise<Agent> {
     await mkdir(config.state_dir, { recursive: true, mode: 0o700 });
     let agent: Agent | null = null;
     const serve = (socket: Socket): void => serveControl(socket, () => agent, log);
@@ -116,7 +124,7 @@ export class Agent {
           'the stream can not be asked; the spool keeps everything until it answers',
         );
       }
-      agent = new Agent(config, log, counters, spool, lock);
+      agent = new Agent(config, log, host, counters, spool, lock);
       await agent.#startInputs();
       return agent;
     } catch (error) {
@@ -126,15 +134,25 @@ export class Agent {
     }
   }
 
-  private constructor(config: AgentConfig, log: Logger, counters: Counters, spool: Spool, lock: Server) {
+  private constructor(
+    config: AgentConfig,
+    log: Logger,
+    host: AgentHost,
+    counters: Counters,
+    spool: Spool,
+    lock: Server,
+  ) {
     this.#config = config;
+    this.#host = host;
+    this.#log = log;
     this.#counters = counters;
     this.#spool = spool;
     this.#lock = lock;
-    this.#stream = openStream(config.stream);
+    this.#stream = openStream({ ...config.stream, requestTimeout: config.stream.request_timeout });
     const now = Date.now;
     const own = this.#section(OWN_SECTION);
     this.#identity = new Identity(own, machineId(), now());
+    const spillFloor = new SpillFloor(own);
 
     const { promise: failed, resolve: fail } = Promise.withResolvers<number>();
     this.failed = failed;
@@ -145,22 +163,25 @@ export class Agent {
       maxFuture: config.max_future,
     };
     const builders = new Builders(limits, now, counters, (builder) => this.#sealer.encode(builder));
-    this.#sender = new Sender(DEFAULT_SENDER_OPTIONS, {
+    this.#builders = builders;
+    this.#sender = new Sender(senderOptions(config), {
       stream: this.#stream,
       spool,
+      lanes: new Lanes({ ...DEFAULT_LANE_LIMITS, initial: config.lanes }, performance.now()),
       counters,
       log,
       explain: (error) => explain(error, config.stream),
-      acknowledged: () => this.#acknowledged(),
+      acknowledged: () => {
+        this.#sealer.roomMade();
+        this.#flusher.acknowledged();
+      },
     });
     this.#sealer = new Sealer(
       {
         compression: compressionOf(config),
         targetBytes: DEFAULT_SENDER_OPTIONS.recordBytes,
         maxBytes: MAX_CHUNK_BYTES,
-        interval: config.seal.interval,
-        idleInterval: config.seal.idle_interval,
-        ackInterval: config.seal.ack_interval,
+        ...paceOf(config),
       },
       {
         builders,
@@ -172,8 +193,13 @@ export class Agent {
         beforeCut: () => {
           for (const input of this.#inputs) input.beforeCut();
         },
-        floor: () => spool.oldestEpoch ?? this.#identity.epoch,
-        send: (chunks) => this.#sender.send(chunks),
+        floor: () => {
+          const spooled = spool.oldestEpoch ?? this.#identity.epoch;
+          const spilled = spillFloor.oldest(now());
+          return spilled !== null && spilled < spooled ? spilled : spooled;
+        },
+        lane: () => this.#sender.nextLane(),
+        send: (chunks, encoded) => this.#sender.send(chunks, encoded),
         hold: (held) => this.#hold({ sealer: held }),
         fail: (error) => {
           log.fatal(
@@ -185,6 +211,28 @@ export class Agent {
       },
     );
     spool.onBlocked = (reason) => this.#hold({ disk: reason !== null });
+    this.#instance = new InstanceWatch(config.instance, log, (reason) => this.#instanceEnds(reason));
+    const { spill } = config;
+    this.#flusher = new Flusher({
+      inputs: this.#inputs,
+      sealer: this.#sealer,
+      sender: this.#sender,
+      spool,
+      floor: spillFloor,
+      log,
+      spill: spill
+        ? new Spill(
+            { ...spill, region: spill.region ?? config.stream.region },
+            {
+              producer: this.#identity.producer,
+              instance: () => this.#instance.state.id ?? hostname(),
+              read: (chunk) => this.#sender.read(chunk),
+              quarantined: () => readQuarantine(join(config.state_dir, 'spool')),
+              log,
+            },
+          )
+        : null,
+    });
 
     for (const options of config.inputs) {
       const name = inputName(options);
@@ -211,11 +259,14 @@ export class Agent {
         health: () => this.health(),
       });
     }
-    this.#sender.send(this.#spool.takeRecovered());
+    const recovered = this.#spool.takeRecovered();
+    const events = recovered.reduce((sum, { header }) => sum + header.events, 0);
+    this.#counters.add('tailrace_agent_recovered_events_total', events);
+    this.#sender.send(recovered);
     for (const input of this.#inputs) await input.start();
-    // What is followed is durable before anything is read: a rotated file then is known to be news.
-    await this.#sealer.cut();
     this.#sealer.start();
+    // Not waited for: where there is no metadata service, its silence takes a while.
+    void this.#instance.start();
   }
 
   #section(name: string): StateMap {
@@ -235,44 +286,27 @@ export class Agent {
     }
   }
 
-  #acknowledged(): void {
-    this.#sealer.roomMade();
-    const waiting = this.#spoolChanged;
-    this.#spoolChanged = [];
-    for (const wake of waiting) wake();
+  /** The instance is about to end: seals and sends at once from now on, and flushes what there is. */
+  #instanceEnds(reason: EndReason): void {
+    this.#realTime = true;
+    this.#sealer.pace(REAL_TIME);
+    const at = reason === 'spot' ? Date.parse(this.#instance.state.interruption ?? '') : Number.NaN;
+    const deadline = Number.isNaN(at) ? Date.now() + END_FLUSH_MS[reason] : at - SPOT_MARGIN_MS;
+    this.flush(deadline).then(
+      (flushed) =>
+        this.#log.warn({ reason, ...flushed.remaining }, 'flushed, as this instance is about to end'),
+      (error) => this.#log.error({ err: error }, 'the flush before the end of this instance failed'),
+    );
   }
 
   /**
-   * Reads every input to its end, seals, and waits until all of it is acknowledged.
+   * Reads every input to its end, seals, and waits until all of it is acknowledged; spills what is not by then.
    *
    * @param deadline milliseconds since 1970
    * @param progress called about once a second with what is left
    */
-  async flush(deadline: number, progress: (remaining: Remaining) => void = () => {}): Promise<Remaining> {
-    await before(deadline, Promise.all(this.#inputs.map((input) => input.drain())));
-    await before(deadline, this.#sealer.cut());
-    const mark = Date.now();
-    const ticker = setInterval(() => progress(this.remaining(mark)), PROGRESS_MS);
-    try {
-      while (this.remaining(mark).chunks > 0 && Date.now() < deadline) {
-        await before(deadline, new Promise<void>((resolve) => this.#spoolChanged.push(resolve)));
-      }
-    } finally {
-      clearInterval(ticker);
-    }
-    if (this.#spool.reclaimable) await before(deadline, this.#sealer.cut());
-    return this.remaining(mark);
-  }
-
-  /** What is in the spool of the time up to `mark`, and in the quarantine. */
-  remaining(mark = Number.POSITIVE_INFINITY): Remaining {
-    const oldest = this.#sender.oldest;
-    const done = oldest === null || oldest > mark;
-    return {
-      chunks: done ? 0 : this.#spool.pending,
-      bytes: done ? 0 : this.#spool.bytes,
-      quarantined: this.#spool.quarantined,
-    };
+  flush(deadline: number, progress?: (remaining: Remaining) => void): Promise<Flushed> {
+    return this.#flusher.flush(deadline, progress);
   }
 
   /**
@@ -280,32 +314,61 @@ export class Agent {
    *
    * @param deadline milliseconds since 1970; one in the past ends at once
    */
-  async stop(deadline: number): Promise<Remaining> {
+  async stop(deadline: number, progress?: (remaining: Remaining) => void): Promise<Flushed | null> {
     this.#stopping = true;
-    await before(deadline, Promise.all(this.#inputs.map((input) => input.drain())));
-    await Promise.all(this.#inputs.map((input) => input.stop()));
-    if (Date.now() < deadline) {
-      await before(deadline, this.#sealer.cut(true));
-      await this.flush(deadline);
-    }
+    this.#instance.stop();
+    let flushed: Flushed | null = null;
+    if (Date.now() < deadline) flushed = await this.#flusher.flush(deadline, progress, true);
+    else await Promise.all(this.#inputs.map((input) => input.stop()));
     this.#sender.stop();
     await before(Math.max(deadline, Date.now() + LAST_CUT_MS), this.#sealer.stop());
-    const remaining = this.remaining();
     await this.#spool.close();
     this.#stream.close();
     this.#http?.close();
     this.#http?.closeAllConnections();
     await releaseDirectory(this.#config.state_dir, this.#lock);
-    return remaining;
+    return flushed;
+  }
+
+  /**
+   * Reads the configuration again and applies what can change while the agent runs.
+   *
+   * @throws TailraceError when the file is wrong; the agent goes on as it was
+   */
+  reload(): Reloaded {
+    if (!this.#host.readConfig)
+      throw new TailraceError('RELOAD', 'this agent has no configuration file to read');
+    const config = this.#host.readConfig();
+    const changed = changedKeys(this.#config, config);
+    const applied = changed.filter((key) => RELOADABLE.has(key));
+    const restart = changed.filter((key) => !RELOADABLE.has(key));
+    const { log_level, seal, send, stop_timeout } = config;
+    this.#config = { ...this.#config, log_level, seal, send, stop_timeout };
+    this.#log.level = log_level;
+    if (!this.#realTime) this.#sealer.pace(paceOf(config));
+    this.#sender.adjust(senderOptions(config));
+    this.#log.info({ applied, restart }, 'the configuration was read again');
+    if (restart.length > 0)
+      this.#log.warn({ keys: restart }, 'changes that are in force only after a restart');
+    return { applied, restart };
+  }
+
+  /** Milliseconds that a stop by signal may take. */
+  get stopTimeout(): number {
+    return this.#config.stop_timeout;
   }
 
   health(): Health {
     const reasons: string[] = [];
-    if (this.#sender.trouble !== null) reasons.push(this.#sender.trouble);
+    const { trouble } = this.#sender;
+    if (trouble !== null) reasons.push(trouble.message);
     const { blocked, quarantined } = this.#spool.status();
     if (blocked !== null) reasons.push(blocked);
     else if (this.#holds.sealer) reasons.push('the spool is full: inputs wait');
     if (quarantined > 0) reasons.push(`${quarantined} damaged places of the spool are in quarantine`);
+    const age = oldestAge(this.#sender);
+    if (age > OLD_MS)
+      reasons.push(`the oldest unsent chunk has waited for ${Math.round(age / 60_000)} minutes`);
     return { state: this.#stopping ? 'stopping' : reasons.length > 0 ? 'degraded' : 'ready', reasons };
   }
 
@@ -317,7 +380,9 @@ export class Agent {
       ...this.health(),
       producer: this.#identity.producer,
       epoch: this.#identity.epoch,
+      uptime_ms: Date.now() - this.#started,
       inputs: byLabel(this.#counters, 'input'),
+      events: balanceOf(this.#counters, this.#sender.waitingEvents),
       sealed: {
         chunks: total('sealed_chunks'),
         events: total('sealed_events'),
@@ -329,34 +394,28 @@ export class Agent {
         bytes: total('acknowledged_bytes'),
         records: total('acknowledged_records'),
       },
-      spool: { ...this.#spool.status(), oldest_age_ms: this.#oldestAge() },
+      spool: { ...this.#spool.status(), oldest_age_ms: oldestAge(this.#sender) },
+      stream: {
+        condition: this.#sender.trouble?.condition ?? 'ok',
+        requests: total('put_requests'),
+        failed_requests: total('failed_requests'),
+        retried_records: total('retried_records'),
+      },
+      lanes: this.#sender.lanes(),
       shards: byLabel(this.#counters, 'shard'),
+      instance: this.#instance.state,
     };
-  }
-
-  #oldestAge(): number {
-    const oldest = this.#sender.oldest;
-    return oldest === null ? 0 : Math.max(0, Date.now() - oldest);
   }
 
   #gauges(): Gauges {
-    const { bytes, chunks, quarantined } = this.#spool.status();
-    return {
-      tailrace_agent_spool_bytes: { help: 'Bytes of the spool on disk', value: bytes },
-      tailrace_agent_spool_chunks: { help: 'Chunks that the stream has not acknowledged', value: chunks },
-      tailrace_agent_spool_oldest_seconds: {
-        help: 'Age of the oldest unacknowledged chunk',
-        value: this.#oldestAge() / 1000,
-      },
-      tailrace_agent_quarantined: {
-        help: 'Damaged places of the spool that were put aside',
-        value: quarantined,
-      },
-      tailrace_agent_ready: {
-        help: '1 when ready, 0 when degraded',
-        value: this.health().state === 'ready' ? 1 : 0,
-      },
-    };
+    return gaugesOf({
+      spool: this.#spool,
+      sender: this.#sender,
+      counters: this.#counters,
+      health: this.health(),
+      openBytes: this.#builders.bytes,
+      instanceEnding: this.#instance.reasons.length > 0,
+    });
   }
 }
 
@@ -366,37 +425,21 @@ function inputName(options: AgentConfig['inputs'][number]): string {
   return `tail:${options.id ?? [options.path].flat().join(',')}`;
 }
 
-/** Milliseconds that a cut under way gets to become durable when the agent ends at once. */
-const LAST_CUT_MS = 2000;
-
-/** Waits for `work`, but not beyond the deadline; work that is still under way then is left to itself. */
-async function before(deadline: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, deadline - Date.now()));
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Counters that carry a label, as `{ label value: { short name: number } }`. */
-function byLabel(counters: Counters, label: string): Record<string, Record<string, number>> {
-  const grouped: Record<string, Record<string, number>> = {};
-  for (const { name, labels, value } of counters) {
-    const group = labels[label];
-    if (group === undefined) continue;
-    grouped[group] ??= {};
-    const short = name.replace(/^tailrace_agent_/, '');
-    grouped[group][short] = (grouped[group][short] ?? 0) + value;
-  }
-  return grouped;
-}
-
 function compressionOf({ compression }: AgentConfig): { codec: 'gzip' | 'zstd'; level: number } {
   return typeof compression === 'string' ? { codec: compression, level: 1 } : compression;
+}
+
+function paceOf({ seal }: AgentConfig): SealPace {
+  return { interval: seal.interval, idleInterval: seal.idle_interval, ackInterval: seal.ack_interval };
+}
+
+function senderOptions({ send }: AgentConfig): SenderOptions {
+  return {
+    ...DEFAULT_SENDER_OPTIONS,
+    requestBytes: send.request_size,
+    requestsInFlight: send.requests_in_flight,
+    bytesPerSecond: send.max_bytes_per_second ?? Number.POSITIVE_INFINITY,
+  };
 }
 
 /** See machine-id(5); where there is none, as in a container, the producer is bound to its state directory alone. */

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { duration, size } from '../chunk/units.ts';
 import { forwardOptions } from './forward/options.ts';
+import { instanceOptions } from './instance/options.ts';
 import { tailOptions } from './tail/options.ts';
 
 const SECOND = 1000;
@@ -11,6 +12,36 @@ const stream = z.strictObject({
   name: z.string().check(z.minLength(1)),
   region: z.string().check(z.minLength(1)),
   endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4567' })),
+  /** Time after which a request without an answer is given up, alone; what it carried goes again. */
+  request_timeout: z._default(duration, 30 * SECOND),
+});
+
+const atMost = (bytes: number, text: string) =>
+  size.check(
+    z.refine((value) => value >= 256 * 1024 && value <= bytes, { error: `expected 256KiB to ${text}` }),
+  );
+
+const send = z.strictObject({
+  /** Bytes of one PutRecords request; the service takes up to 10 MiB. */
+  request_size: z._default(atMost(10 * MIB, '10MiB'), 5 * MIB),
+  requests_in_flight: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(32)), 3),
+  /** Politeness: bytes a second that go to the stream at most. */
+  max_bytes_per_second: z.optional(
+    size.check(z.refine((value) => value > 0, { error: 'expected more than 0' })),
+  ),
+});
+
+const spill = z.strictObject({
+  bucket: z.string().check(z.minLength(3)),
+  prefix: z._default(
+    z
+      .string()
+      .check(z.regex(/^$|^[^/].*\/$/, { error: 'expected a prefix that ends in a slash, such as spill/' })),
+    'spill/',
+  ),
+  /** By default that of the stream. */
+  region: z.optional(z.string().check(z.minLength(1))),
+  endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4568' })),
 });
 
 const compression = z.union([
@@ -44,6 +75,13 @@ export const agentConfig = z.strictObject({
   inputs: z
     .array(z.discriminatedUnion('type', [tailOptions, forwardOptions]))
     .check(z.minLength(1, { error: 'expected at least one input' })),
+  /** Lanes that a run begins with; more join by themselves where shards throttle. */
+  lanes: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(64)), 1),
+  send: z.prefault(send, {}),
+  /** Where a flush brings on its deadline what could not be sent. */
+  spill: z.optional(spill),
+  /** What of EC2's metadata is watched. */
+  instance: z.prefault(instanceOptions, {}),
   seal: z.prefault(seal, {}),
   spool: z.prefault(spool, {}),
   /** Most tags at a time; events of further ones go to `_other` and are counted. */

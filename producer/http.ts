@@ -2,7 +2,8 @@
 import { createServer, type Server } from 'node:http';
 import { Gauge, Counter as PrometheusCounter, Registry } from 'prom-client';
 import { TailraceError } from '../chunk/errors.ts';
-import type { Counters } from './counters.ts';
+import type { Counters, Labels } from './counters.ts';
+import { helpOf } from './metrics.ts';
 
 export interface Health {
   readonly state: 'ready' | 'degraded' | 'stopping';
@@ -11,7 +12,12 @@ export interface Health {
 }
 
 /** Values that go up and down, by metric name. */
-export type Gauges = Readonly<Record<string, { readonly help: string; readonly value: number }>>;
+export type Gauges = Readonly<Record<string, GaugeFamily>>;
+
+export interface GaugeFamily {
+  readonly help: string;
+  readonly values: readonly { readonly labels: Labels; readonly value: number }[];
+}
 
 export interface HttpParts {
   readonly counters: Counters;
@@ -27,9 +33,10 @@ export interface HttpParts {
 export async function serveHttp(listen: string, parts: HttpParts): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.url === '/metrics') {
-      void exposition(parts).then((text) => {
-        response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(text);
-      });
+      exposition(parts).then(
+        (text) => response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(text),
+        (error: Error) => response.writeHead(500).end(`${error.message}\n`),
+      );
     } else if (request.url === '/health') {
       const health = parts.health();
       response.statusCode = health.state === 'ready' ? 200 : 503;
@@ -61,7 +68,7 @@ export async function exposition({ counters, gauges }: HttpParts): Promise<strin
     if (!metric) {
       metric = new PrometheusCounter({
         name,
-        help: name.replaceAll('_', ' '),
+        help: helpOf(name),
         labelNames: labelNames(counters, name),
         registers: [registry],
       });
@@ -69,8 +76,14 @@ export async function exposition({ counters, gauges }: HttpParts): Promise<strin
     }
     metric.inc({ ...labels }, value);
   }
-  for (const [name, { help, value }] of Object.entries(gauges())) {
-    new Gauge({ name, help, registers: [registry] }).set(value);
+  for (const [name, { help, values }] of Object.entries(gauges())) {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: Object.keys(values[0]?.labels ?? {}),
+      registers: [registry],
+    });
+    for (const { labels, value } of values) gauge.set({ ...labels }, value);
   }
   return registry.metrics();
 }

@@ -10,7 +10,7 @@ import { readHeader } from '../chunk/header.ts';
 import { type Compression, chunkBytes, compress, encodeChunk, frameLines } from '../chunk/writer.ts';
 import { type Builder, type Builders, HOUR_MS } from './builder.ts';
 import type { Counters } from './counters.ts';
-import { type Identity, newLane } from './identity.ts';
+import type { Identity } from './identity.ts';
 import type { SectionChanges } from './spool/recovery.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from './spool/spool.ts';
 import type { StateMap } from './state.ts';
@@ -18,11 +18,14 @@ import type { StateMap } from './state.ts';
 const NEWLINE = 0x0a;
 const NO_LINES = Buffer.alloc(0);
 
-export interface SealerOptions {
+export interface SealerOptions extends SealPace {
   readonly compression: Compression;
   /** Bytes that a chunk aims at, and may not exceed. */
   readonly targetBytes: number;
   readonly maxBytes: number;
+}
+
+export interface SealPace {
   /** Milliseconds between cuts under load, when little comes in, and while an ack waits. */
   readonly interval: number;
   readonly idleInterval: number;
@@ -50,8 +53,10 @@ export interface SealerParts {
   readonly beforeCut: () => void;
   /** The oldest epoch of which something is unacknowledged. */
   readonly floor: () => string;
-  /** Takes the chunks of a durable cut to the stream. */
-  readonly send: (chunks: readonly SpooledChunk[]) => void;
+  /** The lane of the next chunk. */
+  readonly lane: () => string;
+  /** Takes the chunks of a durable cut to the stream; their bytes are still at hand. */
+  readonly send: (chunks: readonly SpooledChunk[], encoded: readonly EncodedChunk[]) => void;
   /** Called when inputs have to wait, or may go on. */
   readonly hold: (held: boolean) => void;
   /** The disk no longer keeps what it took. */
@@ -59,9 +64,8 @@ export interface SealerParts {
 }
 
 export class Sealer {
-  readonly #options: SealerOptions;
+  #options: SealerOptions;
   readonly #parts: SealerParts;
-  readonly #lane = newLane();
   #pending: EncodedChunk[] = [];
   #pendingBytes = 0;
   #rawBytes = 0;
@@ -82,6 +86,13 @@ export class Sealer {
 
   start(): void {
     this.#schedule(this.#options.interval);
+  }
+
+  /** Changes the pace of the cuts, from the next one on; a shorter one at once. */
+  pace(pace: SealPace): void {
+    this.#options = { ...this.#options, ...pace };
+    this.#delay = pace.interval;
+    this.#schedule(pace.interval);
   }
 
   /** Bytes that wait for the next cut, compressed. */
@@ -151,7 +162,7 @@ export class Sealer {
       const spooled = await spool.append(chunks, changes, reclaim);
       this.#pendingBytes -= chunks.reduce((bytes, chunk) => bytes + chunk.bytes.length, 0);
       this.#count(chunks);
-      send(spooled);
+      send(spooled, chunks);
     }
     for (const done of waiting) done();
     this.#updateHold();
@@ -170,9 +181,9 @@ export class Sealer {
         return;
       }
     }
-    const { identity, floor } = this.#parts;
+    const { identity, floor, lane } = this.#parts;
     const header = {
-      ...identity.next(this.#lane, floor()),
+      ...identity.next(lane(), floor()),
       tag: builder.tag,
       hour: builder.hour,
       firstTime: Math.floor(builder.firstTime),
@@ -187,11 +198,11 @@ export class Sealer {
 
   /** The last chunk of the epoch, which says that nothing follows; an epoch without chunks needs none. */
   #endEpoch(): void {
-    const { identity, floor } = this.#parts;
+    const { identity, floor, lane } = this.#parts;
     if (identity.ordinal === 0) return;
     const now = Date.now();
     const header = {
-      ...identity.next(this.#lane, floor()),
+      ...identity.next(lane(), floor()),
       tag: '',
       hour: Math.floor(now / HOUR_MS),
       firstTime: now,

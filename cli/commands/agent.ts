@@ -1,13 +1,11 @@
 /** `tailrace agent`: runs the agent until a signal ends it. */
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { TailraceError } from '../../chunk/errors.ts';
 import { Agent } from '../../producer/agent.ts';
-import { type AgentConfig, agentConfig } from '../../producer/config.ts';
-import { checkStream } from '../../producer/sender/stream.ts';
-import { sampleTail } from '../../producer/tail/sample.ts';
+import { agentConfig } from '../../producer/config.ts';
+import { nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
+import { checkAgent } from '../agent-check.ts';
 import { loadConfig } from '../config.ts';
-import { bytes, count, plain } from '../output.ts';
 
 export function command(): Command {
   return new Command('agent')
@@ -24,8 +22,12 @@ export function command(): Command {
     .action(run);
 }
 
-async function run(options: { config: string }): Promise<void> {
+async function run(options: { config: string; check?: true }): Promise<void> {
   const config = loadConfig(options.config, agentConfig);
+  if (options.check) {
+    await checkAgent(config);
+    return;
+  }
   const log = pino({ level: config.log_level, base: null }, pino.destination({ fd: 2, sync: true }));
   const agent = await Agent.start(config, log, {
     readConfig: () => loadConfig(options.config, agentConfig),

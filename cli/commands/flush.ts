@@ -1,37 +1,79 @@
 /** `tailrace flush`: makes the running agent read, seal and send all it has. */
 import { Command } from 'commander';
+import { TailraceError } from '../../chunk/errors.ts';
 import { parseDuration } from '../../chunk/units.ts';
-import type { Remaining } from '../../producer/agent.ts';
 import { ask } from '../../producer/control/protocol.ts';
+import { type Flushed, nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
 import { ConfigError } from '../config.ts';
+import { bytes, count, plain } from '../output.ts';
 
 export function command(): Command {
   return new Command('flush')
     .description('Reads every input to its end and waits until Kinesis has acknowledged all of it.')
     .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
     .option('-t, --timeout <duration>', 'give up after this time, e.g. 30s, 10m', '10m')
+    .option('-w, --wait', 'wait for the end; a flush always does')
+    .option('-q, --quiet', 'say only how it ended')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing is left, 1 no agent answered, 2 bad usage, 3 something is left.',
+      '\nWhat is left at the end of the time goes to the spill bucket where the configuration names one.\nExit codes: 0 nothing is left, 1 no agent answered, 2 bad usage, 3 something is left.',
     )
     .action(run);
 }
 
-async function run({ state, timeout }: { state: string; timeout: string }): Promise<void> {
+async function run({
+  state,
+  timeout,
+  quiet,
+}: {
+  state: string;
+  timeout: string;
+  quiet?: true;
+}): Promise<void> {
   const timeoutMs = parseDuration(timeout);
   if (timeoutMs === null)
     throw new ConfigError(`--timeout: expected a duration such as 30s or 10m, not ${timeout}`);
+  let last: Remaining | null = null;
   for await (const answer of ask(state, { command: 'flush', timeout_ms: timeoutMs })) {
-    const { chunks, bytes, quarantined } = answer['remaining'] as Remaining;
-    if (!answer['done']) {
-      process.stderr.write(`${chunks} chunks, ${bytes} bytes to go\n`);
-    } else if (chunks > 0 || quarantined > 0) {
-      process.stderr.write(
-        `left: ${chunks} chunks, ${bytes} bytes in the spool, ${quarantined} in quarantine\n`,
-      );
-      process.exitCode = 3;
-    } else {
-      process.stderr.write('nothing is left\n');
+    if (answer['done']) {
+      conclude(answer as unknown as Flushed);
+      return;
     }
+    if (typeof answer['error'] === 'string') throw new TailraceError('FLUSH', answer['error']);
+    const remaining = answer['remaining'] as Remaining | undefined;
+    if (!remaining) throw new TailraceError('FLUSH', 'the agent is only starting; try again');
+    if (!quiet && !same(last, remaining)) say(`to go: ${describe(remaining)}`);
+    last = remaining;
   }
+  throw new TailraceError('FLUSH', 'the agent ended before the flush did; its spool keeps what was left');
+}
+
+function conclude({ remaining, spilled }: Flushed): void {
+  if (nothingRemains(remaining)) {
+    say('nothing is left');
+    return;
+  }
+  say(`left: ${describe(remaining)}`);
+  if (spilled) {
+    const { objects, chunks, missing, place, error } = spilled;
+    say(`spilled: ${count(chunks)} chunks in ${count(objects)} objects under ${plain(place)}`);
+    if (missing > 0) say(`not spilled: ${count(missing)} chunks`);
+    if (error !== null) say(plain(error));
+  }
+  process.exitCode = 3;
+}
+
+function describe({ chunks, bytes: size, quarantined, unread }: Remaining): string {
+  const parts = [`${count(chunks)} chunks, ${bytes(size)} in the spool`];
+  if (quarantined > 0) parts.push(`${count(quarantined)} damaged places in quarantine`);
+  if (unread.length > 0) parts.push(`not read to the end: ${unread.map(plain).join(', ')}`);
+  return parts.join('; ');
+}
+
+function same(a: Remaining | null, b: Remaining): boolean {
+  return a !== null && JSON.stringify(a) === JSON.stringify(b);
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

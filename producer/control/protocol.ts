@@ -10,7 +10,8 @@ import { TailraceError } from '../../chunk/errors.ts';
 
 export type ControlRequest =
   | { readonly command: 'status' }
-  | { readonly command: 'flush'; readonly timeout_ms: number };
+  | { readonly command: 'flush'; readonly timeout_ms: number }
+  | { readonly command: 'reload' };
 
 export const SOCKET_NAME = 'control.sock';
 /** sun_path holds 108 bytes with its final zero (unix(7)). */

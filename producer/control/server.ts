@@ -6,12 +6,20 @@ import type { Logger } from 'pino';
 import type { Agent } from '../agent.ts';
 import type { ControlRequest } from './protocol.ts';
 
+/** A timer holds 2^31 - 1 milliseconds at most. */
+const MAX_FLUSH_MS = 24 * 3_600_000;
+/** A request is one short line; who sends more is no client of ours. */
+const MAX_REQUEST_BYTES = 64 * 1024;
+
 /** Serves one connection: one request, its answers, the end. */
 export function serveControl(socket: Socket, agent: () => Agent | null, log: Logger): void {
   socket.on('error', (error) => log.debug({ err: error }, 'a control connection broke'));
   const say = (answer: object): void => {
-    socket.write(`${JSON.stringify(answer)}\n`);
+    if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
   };
+  socket.on('data', () => {
+    if (socket.bytesRead > MAX_REQUEST_BYTES) socket.destroy();
+  });
   createInterface({ input: socket }).once('line', (line) => {
     answer(line, agent(), say)
       .catch((error: Error) => say({ error: error.message }))
@@ -36,12 +44,18 @@ async function answer(line: string, agent: Agent | null, say: (answer: object) =
       say(agent.status());
       break;
     case 'flush': {
-      const remaining = await agent.flush(Date.now() + request.timeout_ms, (left) =>
-        say({ remaining: left }),
-      );
-      say({ done: true, remaining });
+      const { timeout_ms: timeout } = request;
+      if (typeof timeout !== 'number' || !(timeout >= 0 && timeout <= MAX_FLUSH_MS)) {
+        say({ error: `timeout_ms: expected 0 to ${MAX_FLUSH_MS}` });
+        return;
+      }
+      const flushed = await agent.flush(Date.now() + timeout, (left) => say({ remaining: left }));
+      say({ done: true, ...flushed });
       break;
     }
+    case 'reload':
+      say({ ...agent.reload() });
+      break;
     default:
       say({ error: `unknown command ${JSON.stringify((request as { command?: unknown }).command)}` });
   }

@@ -2,13 +2,18 @@
  * The sender: takes spooled chunks to the stream, as records of one or more whole chunks of one lane, until each is
  * acknowledged. Only failed records go again; a shard that throttles holds up its own lanes and no others.
  */
-import type { PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+import type { PutRecordsRequestEntry, PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
+import { TailraceError } from '../../chunk/errors.ts';
 import { explicitHashKey } from '../../chunk/header.ts';
 import type { Counters } from '../counters.ts';
-import type { Spool, SpooledChunk } from '../spool/spool.ts';
+import type { EncodedChunk, Spool, SpooledChunk } from '../spool/spool.ts';
 import { Backoff } from './backoff.ts';
-import { LaneQueue } from './lane-queue.ts';
+import { PASSING, type Trouble } from './failures.ts';
+import { LaneQueue, RECORD_BACKOFF } from './lane-queue.ts';
+import type { Lanes } from './lanes.ts';
+import { Pace } from './pace.ts';
+import { RecentChunks } from './recent.ts';
 import type { Stream } from './stream.ts';
 
 export interface SenderOptions {
@@ -18,6 +23,10 @@ export interface SenderOptions {
   readonly requestBytes: number;
   readonly requestRecords: number;
   readonly requestsInFlight: number;
+  /** Bytes a second at most; Infinity for no bound. */
+  readonly bytesPerSecond: number;
+  /** Bytes of chunks that are kept in memory from the seal to the acknowledgement. */
+  readonly recentBytes: number;
 }
 
 export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
@@ -25,61 +34,137 @@ export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
   requestBytes: 5 * 1024 * 1024,
   requestRecords: 500,
   requestsInFlight: 3,
+  bytesPerSecond: Number.POSITIVE_INFINITY,
+  recentBytes: 16 * 1024 * 1024,
 };
 
-const RECORD_BACKOFF = { base: 200, cap: 10_000 };
 const REQUEST_BACKOFF = { base: 200, cap: 30_000 };
+/** Milliseconds between questions for the stream's shards. */
+const SHARDS_INTERVAL_MS = 10_000;
+/** Milliseconds of throttling of all lanes after which the log says so. */
+const THROTTLED_NEWS_MS = 10_000;
+/** Bytes of the longest partition key: `producer/epoch/lane/sequence`. */
+const KEY_BYTES = 32 + 1 + 16 + 1 + 32 + 1 + 16;
+
+/** What a shard answers when it takes no more at present. */
+const THROTTLED = 'ProvisionedThroughputExceededException';
 
 interface OutgoingRecord {
   readonly lane: LaneQueue;
   readonly chunks: readonly SpooledChunk[];
 }
 
+/** What one answer said of a lane. */
+interface LaneOutcome {
+  accepted: number;
+  throttled: boolean;
+  shard: string | null;
+  readonly refused: SpooledChunk[];
+  refusedRecords: number;
+}
+
+/** A lane with what waits in it, for status. */
+export interface LaneStatus {
+  readonly lane: string;
+  readonly shard: string | null;
+  /** Whether new chunks may go to it. */
+  readonly active: boolean;
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly throttled_ms: number;
+}
+
 export interface SenderParts {
   readonly stream: Stream;
   readonly spool: Spool;
+  readonly lanes: Lanes;
   readonly counters: Counters;
   readonly log: Logger;
-  /** Words for a request that failed as a whole. */
-  readonly explain: (error: unknown) => string;
+  /** The meaning of a request that failed as a whole. */
+  readonly explain: (error: unknown) => Trouble;
   /** Called after chunks were acknowledged and room may have been made in the spool. */
   readonly acknowledged: () => void;
 }
 
 export class Sender {
-  readonly #options: SenderOptions;
+  #options: SenderOptions;
   readonly #parts: SenderParts;
-  readonly #lanes = new Map<string, LaneQueue>();
+  readonly #queues = new Map<string, LaneQueue>();
+  readonly #recent: RecentChunks;
   readonly #requestBackoff = new Backoff(REQUEST_BACKOFF);
   readonly #inFlight = new Set<OutgoingRecord>();
+  #pace: Pace;
+  #turn = 0;
   #requests = 0;
+  #waitingEvents = 0;
   #notBefore = 0;
-  #trouble: string | null = null;
+  #failures = 0;
+  #trouble: Trouble | null = null;
+  #told: Trouble | null = null;
+  #throttledNews = false;
+  #shardsAskedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
   constructor(options: SenderOptions, parts: SenderParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#recent = new RecentChunks(options.recentBytes);
+    this.#pace = new Pace(options.bytesPerSecond, performance.now());
   }
 
-  /** Takes durable chunks; they are in the spool, so nothing is lost with this queue. */
-  send(chunks: readonly SpooledChunk[]): void {
-    for (const chunk of chunks) {
+  /** The lane for the next chunk that is sealed. */
+  nextLane(): string {
+    return this.#parts.lanes.next(performance.now(), (lane) => this.#queues.get(lane)?.backlog ?? 0);
+  }
+
+  /**
+   * Takes durable chunks; they are in the spool, so nothing is lost with this queue.
+   *
+   * @param encoded the same chunks' bytes, where they are at hand
+   */
+  send(chunks: readonly SpooledChunk[], encoded: readonly EncodedChunk[] = []): void {
+    for (const [i, chunk] of chunks.entries()) {
       const { lane } = chunk.header;
-      let queue = this.#lanes.get(lane);
+      let queue = this.#queues.get(lane);
       if (!queue) {
         queue = new LaneQueue(lane, RECORD_BACKOFF);
-        this.#lanes.set(lane, queue);
+        this.#queues.set(lane, queue);
       }
       queue.push(chunk);
+      this.#waitingEvents += chunk.header.events;
+      if (encoded[i]) this.#recent.keep(chunk, encoded[i]);
     }
     this.#pump();
   }
 
-  /** What keeps everything from being sent, in words; null when requests succeed. */
-  get trouble(): string | null {
+  /** What keeps everything from being sent; null when requests succeed. */
+  get trouble(): Trouble | null {
     return this.#trouble;
+  }
+
+  /** Requests without an answer. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  /** Events that the stream has not acknowledged. */
+  get waitingEvents(): number {
+    return this.#waitingEvents;
+  }
+
+  /** The bytes of a chunk; null when it is acknowledged by now, or damaged and put aside. */
+  async read(chunk: SpooledChunk): Promise<Buffer | null> {
+    const recent = this.#recent.get(chunk);
+    if (recent) return recent;
+    try {
+      return await this.#parts.spool.read(chunk);
+    } catch (error) {
+      // Acknowledged in the meantime, and gone with its segment.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'SPOOL_GONE' || code === 'ENOENT') return null;
+      throw error;
+    }
   }
 
   /** Milliseconds since 1970 at which the oldest unacknowledged chunk became durable; null when there is none. */
@@ -88,14 +173,58 @@ export class Sender {
     const consider = (chunk: SpooledChunk | undefined): void => {
       if (chunk && (oldest === null || chunk.since < oldest)) oldest = chunk.since;
     };
-    for (const lane of this.#lanes.values()) consider(lane.first);
+    for (const queue of this.#queues.values()) consider(queue.first);
     for (const record of this.#inFlight) consider(record.chunks[0]);
     return oldest;
+  }
+
+  lanes(): LaneStatus[] {
+    const now = performance.now();
+    const active = this.#parts.lanes.active.map(({ lane, shard, throttledSince }) => {
+      const queue = this.#queues.get(lane);
+      return {
+        lane,
+        shard,
+        active: true,
+        chunks: queue ? queue.waiting + queue.inFlight : 0,
+        bytes: queue?.backlog ?? 0,
+        throttled_ms: throttledSince === null ? 0 : Math.round(now - throttledSince),
+      };
+    });
+    const known = new Set(active.map(({ lane }) => lane));
+    const others = [...this.#queues.values()].filter(({ lane }) => !known.has(lane));
+    return [
+      ...active,
+      ...others.map(({ lane, waiting, inFlight, backlog }) => ({
+        lane,
+        shard: null,
+        active: false,
+        chunks: waiting + inFlight,
+        bytes: backlog,
+        throttled_ms: 0,
+      })),
+    ];
+  }
+
+  /** Changes the limits from the next request on. */
+  adjust(
+    options: Partial<Pick<SenderOptions, 'requestBytes' | 'bytesPerSecond' | 'requestsInFlight'>>,
+  ): void {
+    this.#options = { ...this.#options, ...options };
+    this.#pace = new Pace(this.#options.bytesPerSecond, performance.now());
+    this.#pump();
   }
 
   stop(): void {
     this.#stopped = true;
     if (this.#timer) clearTimeout(this.#timer);
+  }
+
+  /** Chunks that no answer has acknowledged, of all lanes. */
+  unacknowledged(): SpooledChunk[] {
+    const chunks = [...this.#inFlight].flatMap((record) => record.chunks);
+    for (const queue of this.#queues.values()) for (const chunk of queue.queued()) chunks.push(chunk);
+    return chunks;
   }
 
   #pump(): void {
@@ -104,26 +233,40 @@ export class Sender {
       clearTimeout(this.#timer);
       this.#timer = null;
     }
-    while (this.#requests < this.#options.requestsInFlight) {
+    // While nothing gets through, one request is enough to find out when it does.
+    const allowed = this.#trouble === null ? this.#options.requestsInFlight : 1;
+    while (this.#requests < allowed) {
       const now = performance.now();
-      if (now < this.#notBefore) break;
+      if (now < this.#notBefore || now < this.#pace.readyAt(now)) break;
       const batch = this.#takeBatch(now);
       if (batch.length === 0) break;
       this.#requests++;
+      for (const record of batch) {
+        this.#inFlight.add(record);
+        for (const { header } of record.chunks) this.#pace.spend(header.bytes);
+      }
       void this.#put(batch).finally(() => {
+        for (const record of batch) this.#inFlight.delete(record);
         this.#requests--;
         this.#pump();
       });
     }
-    this.#wakeLater();
+    if (this.#requests < allowed) this.#wakeLater();
   }
 
   /** Fills one request, a record of each ready lane in turn. */
   #takeBatch(now: number): OutgoingRecord[] {
-    const { recordBytes, requestBytes, requestRecords } = this.#options;
+    const { recordBytes, requestBytes } = this.#options;
+    // A request that the service refuses as such goes in single records, to find the one that is at fault.
+    const requestRecords = this.#trouble?.condition === 'request' ? 1 : this.#options.requestRecords;
     const batch: OutgoingRecord[] = [];
     let bytes = 0;
-    let ready = [...this.#lanes.values()].filter((lane) => now >= lane.notBefore && lane.waiting > 0);
+    const queues = [...this.#queues.values()];
+    // Another lane begins each time, so that a small request serves all of them.
+    const start = this.#turn++ % Math.max(1, queues.length);
+    let ready = [...queues.slice(start), ...queues.slice(0, start)].filter(
+      (lane) => now >= lane.notBefore && lane.waiting > 0 && lane.hasRoom,
+    );
     while (ready.length > 0) {
       for (const lane of ready) {
         // A record is at most its target or one chunk; neither may take the request over its limit.
@@ -140,20 +283,24 @@ export class Sender {
   }
 
   async #put(batch: readonly OutgoingRecord[]): Promise<void> {
-    for (const record of batch) this.#inFlight.add(record);
+    const sent: OutgoingRecord[] = [];
+    const entries: PutRecordsRequestEntry[] = [];
+    let left = batch;
     try {
-      const sent: OutgoingRecord[] = [];
-      const entries: PutRecordsRequestEntry[] = [];
       for (const record of batch) {
         const sound = await this.#readSound(record);
+        left = left.slice(1);
         if (!sound) continue;
         sent.push(sound.record);
         entries.push(sound.entry);
       }
-      if (entries.length > 0) await this.#putEntries(sent, entries);
-    } finally {
-      for (const record of batch) this.#inFlight.delete(record);
+    } catch (cause) {
+      const error = new TailraceError('SPOOL_READ', (cause as Error).message, { cause });
+      this.#requestFailed([...sent, ...left], error);
+      return;
     }
+    if (entries.length > 0) await this.#putEntries(sent, entries);
+    this.#parts.acknowledged();
   }
 
   /** Reads a record's chunks; damaged ones go to the quarantine and leave the record. */
@@ -162,15 +309,21 @@ export class Sender {
   ): Promise<{ record: OutgoingRecord; entry: PutRecordsRequestEntry } | null> {
     const chunks: SpooledChunk[] = [];
     const bytes: Buffer[] = [];
+    const damaged: SpooledChunk[] = [];
     for (const chunk of record.chunks) {
-      const read = await this.#parts.spool.read(chunk);
+      const read = this.#recent.get(chunk) ?? (await this.#parts.spool.read(chunk));
       if (read) {
         chunks.push(chunk);
         bytes.push(read);
       } else {
-        record.lane.inFlight--;
+        damaged.push(chunk);
       }
     }
+    for (const { header } of damaged) {
+      this.#waitingEvents -= header.events;
+      this.#parts.counters.add('tailrace_agent_quarantined_events_total', header.events);
+    }
+    record.lane.settle(damaged);
     const first = chunks[0];
     if (!first) return null;
     const { producer, epoch, lane, sequence } = first.header;
@@ -185,73 +338,147 @@ export class Sender {
   async #putEntries(sent: readonly OutgoingRecord[], entries: PutRecordsRequestEntry[]): Promise<void> {
     const { stream, counters } = this.#parts;
     counters.add('tailrace_agent_put_requests_total');
+    let answers: readonly PutRecordsResultEntry[];
     try {
-      const answers = await stream.put(entries);
-      this.#recovered();
-      for (const [i, record] of sent.entries()) {
-        const answer = answers[i];
-        if (answer?.SequenceNumber !== undefined) await this.#succeeded(record, answer.ShardId ?? null);
-        else this.#failed(record, answer?.ErrorCode ?? 'NoAnswer');
-      }
-      this.#parts.acknowledged();
+      answers = await stream.put(entries);
     } catch (error) {
       this.#requestFailed(sent, error);
+      return;
     }
+    this.#recovered();
+    const outcomes = new Map<LaneQueue, LaneOutcome>();
+    for (const [i, record] of sent.entries()) {
+      const outcome = outcomeOf(outcomes, record.lane);
+      const answer = answers[i];
+      if (answer?.SequenceNumber !== undefined) {
+        outcome.accepted++;
+        outcome.shard = answer.ShardId ?? null;
+        await this.#acknowledged(record, outcome.shard ?? 'unknown');
+      } else {
+        const reason = answer?.ErrorCode ?? 'NoAnswer';
+        counters.add('tailrace_agent_retried_records_total', 1, { reason });
+        outcome.refused.push(...record.chunks);
+        outcome.refusedRecords++;
+        if (reason === THROTTLED) outcome.throttled = true;
+      }
+    }
+    for (const [lane, outcome] of outcomes) this.#learn(lane, outcome);
   }
 
-  async #succeeded({ lane, chunks }: OutgoingRecord, shard: string | null): Promise<void> {
+  async #acknowledged({ lane, chunks }: OutgoingRecord, shard: string): Promise<void> {
     const { counters, spool } = this.#parts;
-    lane.inFlight -= chunks.length;
-    lane.backoff.reset();
-    lane.notBefore = 0;
-    lane.shard = shard;
-    const labels = { shard: shard ?? 'unknown' };
-    counters.add('tailrace_agent_acknowledged_records_total', 1, labels);
+    const labels = { shard };
+    lane.settle(chunks);
+    let events = 0;
+    let bytes = 0;
     for (const chunk of chunks) {
-      counters.add('tailrace_agent_acknowledged_chunks_total', 1, labels);
-      counters.add('tailrace_agent_acknowledged_events_total', chunk.header.events, labels);
-      counters.add('tailrace_agent_acknowledged_bytes_total', chunk.header.bytes, labels);
+      events += chunk.header.events;
+      bytes += chunk.header.bytes;
+      this.#recent.forget(chunk);
       await spool.acknowledge(chunk);
     }
-    if (lane.waiting === 0 && lane.inFlight === 0) this.#lanes.delete(lane.lane);
+    this.#waitingEvents -= events;
+    counters.add('tailrace_agent_acknowledged_records_total', 1, labels);
+    counters.add('tailrace_agent_acknowledged_chunks_total', chunks.length, labels);
+    counters.add('tailrace_agent_acknowledged_events_total', events, labels);
+    counters.add('tailrace_agent_acknowledged_bytes_total', bytes, labels);
   }
 
-  #failed({ lane, chunks }: OutgoingRecord, code: string): void {
-    this.#parts.counters.add('tailrace_agent_retried_records_total', 1, { reason: code });
-    lane.putBack(chunks);
-    lane.notBefore = performance.now() + lane.backoff.next();
+  #learn(lane: LaneQueue, outcome: LaneOutcome): void {
+    const { lanes, counters } = this.#parts;
+    const now = performance.now();
+    if (outcome.refused.length > 0) lane.putBack(outcome.refused);
+    lane.answered(outcome.accepted, outcome.refusedRecords, now);
+    if (outcome.accepted > 0) lanes.accepted(lane.lane, outcome.shard, lane.empty, now);
+    if (outcome.throttled) {
+      lanes.throttled(lane.lane, now);
+      counters.add('tailrace_agent_throttled_answers_total');
+    }
+    if (lane.empty) this.#queues.delete(lane.lane);
+    this.#tellOfThrottling(now);
+    if (lanes.wantsShards) void this.#askForShards(now);
+  }
+
+  /** A log line when every lane has been throttled for long, and one when that is over. */
+  #tellOfThrottling(now: number): void {
+    const { lanes, log } = this.#parts;
+    const all = lanes.active.every(
+      ({ throttledSince }) => throttledSince !== null && now - throttledSince >= THROTTLED_NEWS_MS,
+    );
+    if (all === this.#throttledNews) return;
+    this.#throttledNews = all;
+    const shards = lanes.active.map(({ shard }) => shard);
+    if (all) log.warn({ shards }, 'every shard in use throttles: more comes in than the stream takes');
+    else log.info({ shards }, 'the stream keeps up again');
+  }
+
+  async #askForShards(now: number): Promise<void> {
+    if (now - this.#shardsAskedAt < SHARDS_INTERVAL_MS) return;
+    this.#shardsAskedAt = now;
+    const { lanes, stream, log } = this.#parts;
+    try {
+      const shards = await stream.listShards();
+      lanes.setShards(shards);
+      log.debug({ shards: shards.length }, 'the shards of the stream were listed');
+    } catch (error) {
+      log.warn(
+        { err: error },
+        "the stream's shards can't be listed (kinesis:ListShards): new lanes are placed by chance",
+      );
+    }
   }
 
   #requestFailed(sent: readonly OutgoingRecord[], error: unknown): void {
     const { counters, log, explain } = this.#parts;
-    counters.add('tailrace_agent_failed_requests_total', 1, { reason: (error as Error).name });
-    for (const { lane, chunks } of sent) lane.putBack(chunks);
-    this.#notBefore = performance.now() + this.#requestBackoff.next();
     const trouble = explain(error);
-    if (trouble !== this.#trouble)
-      log.error({ reason: trouble }, 'the stream takes nothing; the spool keeps everything');
+    const { condition } = trouble;
+    const now = performance.now();
+    counters.add('tailrace_agent_failed_requests_total', 1, { reason: condition });
+    for (const { lane, chunks } of sent.toReversed()) lane.putBack(chunks);
+    this.#failures++;
+    const [only] = sent;
+    // A single record that is refused keeps back its own lane and no other.
+    if (condition === 'request' && this.#trouble?.condition === 'request' && sent.length === 1 && only) {
+      only.lane.answered(0, 1, now);
+    } else {
+      this.#notBefore = now + this.#requestBackoff.next();
+    }
+    log.debug({ reason: trouble.message, failures: this.#failures }, 'a request failed and goes again');
+    if (PASSING.has(condition) && this.#failures < 2) return;
     this.#trouble = trouble;
+    if (this.#told?.message === trouble.message) return;
+    this.#told = trouble;
+    log.error({ condition, reason: trouble.message }, 'the stream takes nothing; the spool keeps everything');
   }
 
   #recovered(): void {
     this.#requestBackoff.reset();
     this.#notBefore = 0;
-    if (this.#trouble === null) return;
+    this.#failures = 0;
     this.#trouble = null;
-    this.#parts.log.info('the stream takes records again');
+    if (this.#told === null) return;
+    this.#parts.log.info({ condition: this.#told.condition }, 'the stream takes records again');
+    this.#told = null;
   }
 
   /** Wakes the sender when the next lane, or the whole stream, may be tried again. */
   #wakeLater(): void {
-    if (this.#requests >= this.#options.requestsInFlight) return;
+    const now = performance.now();
+    const earliest = Math.max(this.#notBefore, this.#pace.readyAt(now));
     let at = Number.POSITIVE_INFINITY;
-    for (const lane of this.#lanes.values()) {
-      if (lane.waiting > 0 && lane.hasRoom) at = Math.min(at, Math.max(lane.notBefore, this.#notBefore));
+    for (const lane of this.#queues.values()) {
+      if (lane.waiting > 0 && lane.hasRoom) at = Math.min(at, Math.max(lane.notBefore, earliest));
     }
     if (at === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#pump(), Math.max(1, at - performance.now()));
+    this.#timer = setTimeout(() => this.#pump(), Math.max(1, at - now));
   }
 }
 
-/** Bytes of the longest partition key: `producer/epoch/lane/sequence`. */
-const KEY_BYTES = 32 + 1 + 16 + 1 + 32 + 1 + 16;
+function outcomeOf(outcomes: Map<LaneQueue, LaneOutcome>, lane: LaneQueue): LaneOutcome {
+  let outcome = outcomes.get(lane);
+  if (!outcome) {
+    outcome = { accepted: 0, throttled: false, shard: null, refused: [], refusedRecords: 0 };
+    outcomes.set(lane, outcome);
+  }
+  return outcome;
+}

@@ -1,48 +1,110 @@
-/** Kinesis as the sender sees it: one call, and what its failures mean. */
+/** Kinesis as the sender sees it: put records, list open shards. */
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import {
   DescribeStreamSummaryCommand,
   KinesisClient,
+  ListShardsCommand,
+  type ListShardsCommandOutput,
   PutRecordsCommand,
   type PutRecordsRequestEntry,
   type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { conditionOf, explain, type StreamName } from './failures.ts';
+import type { ShardRange } from './lanes.ts';
 
-export interface StreamOptions {
-  readonly name: string;
-  readonly region: string;
-  readonly endpoint?: string | undefined;
+export interface StreamOptions extends StreamName {
+  /** Milliseconds after which a request that got no answer is given up; its records are sent again. */
+  readonly requestTimeout?: number;
 }
 
 /** The stream, reduced to what sending needs. */
 export interface Stream {
   /** One answer per record, in their order. */
   put(records: PutRecordsRequestEntry[]): Promise<readonly PutRecordsResultEntry[]>;
+  /** The shards that are open. */
+  listShards(): Promise<ShardRange[]>;
   close(): void;
 }
 
-/** Milliseconds after which a request that got no answer is given up; its records are sent again. */
-const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** The service closes connections that are idle for longer; ours go first, so that none breaks under a request. */
+const IDLE_CONNECTION_MS = 30_000;
 
 export function openStream(options: StreamOptions): Stream {
-  // The sender retries by itself, record by record, so the SDK makes one try.
-  const client = createClient(options);
+  const { name, requestTimeout = REQUEST_TIMEOUT_MS } = options;
+  const handler = createHandler(requestTimeout);
+  let client = createClient(options, handler);
+  const send = async <T>(request: (client: KinesisClient) => Promise<T>): Promise<T> => {
+    const used = client;
+    try {
+      return await request(used);
+    } catch (error) {
+      // A client keeps the credentials that it has found once. Another one looks for them anew, wherever they come
+      // from, and shares the connections, so that requests under way are not touched.
+      const condition = conditionOf(error);
+      if ((condition === 'credentials' || condition === 'access') && client === used) {
+        client = createClient(options, handler);
+      }
+      throw error;
+    }
+  };
   return {
     async put(records) {
-      const output = await client.send(
-        new PutRecordsCommand({ StreamName: options.name, Records: records }),
-        { abortSignal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
+      const command = new PutRecordsCommand({ StreamName: name, Records: records });
+      const output = await send((kinesis) =>
+        kinesis.send(command, { abortSignal: AbortSignal.timeout(requestTimeout) }),
       );
       return output.Records ?? [];
     },
-    close: () => client.destroy(),
+    async listShards() {
+      const shards: ShardRange[] = [];
+      let next: string | undefined;
+      do {
+        const command = new ListShardsCommand(
+          next === undefined ? { StreamName: name, ShardFilter: { Type: 'AT_LATEST' } } : { NextToken: next },
+        );
+        const page: ListShardsCommandOutput = await send((kinesis) =>
+          kinesis.send(command, { abortSignal: AbortSignal.timeout(requestTimeout) }),
+        );
+        for (const { ShardId, HashKeyRange, SequenceNumberRange } of page.Shards ?? []) {
+          if (SequenceNumberRange?.EndingSequenceNumber !== undefined) continue;
+          shards.push({
+            id: ShardId!,
+            first: BigInt(HashKeyRange!.StartingHashKey!),
+            last: BigInt(HashKeyRange!.EndingHashKey!),
+          });
+        }
+        next = page.NextToken;
+      } while (next !== undefined);
+      return shards;
+    },
+    close: () => handler.destroy(),
   };
 }
 
-function createClient({ region, endpoint }: StreamOptions): KinesisClient {
+/** HTTP/1.1 instead of the SDK's HTTP/2: see docs/decisions/sender-http.md. */
+function createHandler(requestTimeout: number): NodeHttpHandler {
+  const agent = { keepAlive: true, timeout: IDLE_CONNECTION_MS, scheduling: 'lifo' } as const;
+  return new NodeHttpHandler({
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout,
+    throwOnRequestTimeout: true,
+    httpAgent: new HttpAgent(agent),
+    httpsAgent: new HttpsAgent(agent),
+  });
+}
+
+function createClient({ region, endpoint }: StreamName, requestHandler: NodeHttpHandler): KinesisClient {
   return new KinesisClient({
     region,
+    // The sender tries again by itself, record by record.
     maxAttempts: 1,
+    requestHandler,
+    credentials: defaultProvider({ ignoreCache: true }),
     ...(endpoint === undefined ? {} : { endpoint }),
   });
 }
@@ -52,44 +114,17 @@ function createClient({ region, endpoint }: StreamOptions): KinesisClient {
  *
  * @returns what is wrong, in words, or null
  */
-export async function checkStream(options: StreamOptions): Promise<string | null> {
-  const client = createClient(options);
+export async function checkStream(options: StreamName): Promise<string | null> {
+  const handler = createHandler(CONNECT_TIMEOUT_MS);
   try {
     const command = new DescribeStreamSummaryCommand({ StreamName: options.name });
-    await client.send(command, { abortSignal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) });
+    await createClient(options, handler).send(command, {
+      abortSignal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
+    });
     return null;
   } catch (error) {
-    return explain(error, options);
+    return explain(error, options).message;
   } finally {
-    client.destroy();
+    handler.destroy();
   }
-}
-
-/** One sentence for a failure of a whole request, and what to do where there is something to do. */
-export function explain(error: unknown, { name, region, endpoint }: StreamOptions): string {
-  const { name: code, message } = error as Error;
-  const where = endpoint ?? `Kinesis in ${region}`;
-  switch (code) {
-    case 'ResourceNotFoundException':
-      return `stream ${name} does not exist at ${where}: create it or correct stream.name`;
-    case 'AccessDeniedException':
-    case 'UnrecognizedClientException':
-    case 'InvalidSignatureException':
-      return `${where} refuses access to stream ${name} (${code}): check the role's kinesis:PutRecords permission`;
-    case 'CredentialsProviderError':
-    case 'ExpiredTokenException':
-      return `no valid AWS credentials (${message}): check the instance profile or the environment`;
-    case 'ResourceInUseException':
-      return `stream ${name} is being created or changed`;
-    case 'TimeoutError':
-    case 'AbortError':
-      return `${where} does not answer`;
-    default:
-      return `${where} can't be reached or failed (${networkCode(error) ?? code}): ${message}`;
-  }
-}
-
-function networkCode(error: unknown): string | undefined {
-  const { code, cause } = error as { code?: string; cause?: unknown };
-  return code ?? (cause === undefined ? undefined : networkCode(cause));
 }

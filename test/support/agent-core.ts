@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { Builders, DEFAULT_BUILDER_LIMITS, type TagBuilders } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
-import { Identity } from '../../producer/identity.ts';
+import { Identity, newLane } from '../../producer/identity.ts';
 import { Sealer, type SealerOptions } from '../../producer/sealer.ts';
 import { Spool, type SpooledChunk } from '../../producer/spool/spool.ts';
 import { StateMap } from '../../producer/state.ts';
@@ -54,6 +54,7 @@ export async function startCore(
   const sent: SpooledChunk[] = [];
   const held: boolean[] = [];
   const failures: unknown[] = [];
+  const lane = newLane();
   const sealer: Sealer = new Sealer(
     { ...DEFAULTS, ...options },
     {
@@ -68,6 +69,7 @@ export async function startCore(
       log: silent,
       beforeCut: () => whole.beforeCut(),
       floor: () => spool.oldestEpoch ?? identity.epoch,
+      lane: () => lane,
       send: (chunks) => sent.push(...chunks),
       hold: (hold) => held.push(hold),
       fail: (error) => failures.push(error),

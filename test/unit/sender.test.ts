@@ -5,7 +5,9 @@ import fc from 'fast-check';
 import { explicitHashKey, readHeader } from '../../chunk/header.ts';
 import { readChunks } from '../../chunk/reader.ts';
 import { Backoff } from '../../producer/sender/backoff.ts';
+import { explain } from '../../producer/sender/failures.ts';
 import { LaneQueue, MAX_LANE_IN_FLIGHT } from '../../producer/sender/lane-queue.ts';
+import { DEFAULT_LANE_LIMITS, Lanes } from '../../producer/sender/lanes.ts';
 import { DEFAULT_SENDER_OPTIONS, Sender, type SenderOptions } from '../../producer/sender/sender.ts';
 import type { EncodedChunk, SpooledChunk } from '../../producer/spool/spool.ts';
 import { silent, startCore } from '../support/agent-core.ts';
@@ -35,7 +37,8 @@ async function startSender(put: Put, options: Partial<SenderOptions> = {}) {
       spool,
       counters,
       log: silent,
-      explain: (error) => (error as Error).message,
+      explain: (error) => explain(error, { name: 'weblogs', region: 'us-east-1' }),
+      lanes: new Lanes(DEFAULT_LANE_LIMITS, performance.now()),
       acknowledged: () => wake(),
       stream: {
         put: async (records) => {
@@ -45,6 +48,7 @@ async function startSender(put: Put, options: Partial<SenderOptions> = {}) {
           });
           return answers;
         },
+        listShards: async () => [],
         close: () => {},
       },
     },
@@ -141,7 +145,7 @@ test('a request that fails as a whole is said, tried again, and loses nothing', 
   let tries = 0;
   const { send, emptied, taken, sender } = await startSender(async (records) => {
     if (tries++ < 3) throw Object.assign(new Error('no route'), { name: 'TimeoutError' });
-    assert.equal(sender.trouble, 'no route');
+    assert.equal(sender.trouble?.condition, 'timeout');
     return records.map(() => ok());
   });
   await send([encoded(LANES[0]!, 1), encoded(LANES[1]!, 1)]);
@@ -198,7 +202,7 @@ test('a lane gives records of whole chunks in order, and never more in flight th
               queue.putBack(done);
               continue;
             }
-            queue.inFlight -= done.length;
+            queue.settle(done);
             seen.push(...done.map(({ header }) => header.sequence));
           }
         }

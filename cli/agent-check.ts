@@ -1,0 +1,38 @@
+/** `tailrace agent --check`: what an agent with this configuration would read, and whether its stream answers. */
+import type { AgentConfig } from '../producer/config.ts';
+import { checkStream } from '../producer/sender/stream.ts';
+import { sampleTail } from '../producer/tail/sample.ts';
+import { bytes, count, plain } from './output.ts';
+
+/** Most files that are named for an input. */
+const SHOWN_FILES = 20;
+
+/** Prints the findings; an exit code of 2 when the stream does not answer or a file can't be read. */
+export async function checkAgent(config: AgentConfig): Promise<void> {
+  const say = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  for (const options of config.inputs) {
+    if (options.type === 'forward') {
+      say(`forward: listens on ${plain([options.listen].flat().join(', '))}`);
+      continue;
+    }
+    const { files, events, unparsed } = sampleTail(options);
+    say(`tail ${plain([options.path].flat().join(', '))}: ${count(files.length)} files`);
+    for (const { path, tag, bytes: size, error } of files.slice(0, SHOWN_FILES)) {
+      say(`  ${plain(path)} → ${plain(tag)}: ${error ?? bytes(size ?? 0)}`);
+      if (error !== null) process.exitCode = 2;
+    }
+    if (files.length > SHOWN_FILES) say(`  and ${count(files.length - SHOWN_FILES)} more`);
+    for (const { json } of events) say(`  ${plain(json)}`);
+    if (unparsed > 0)
+      say(`  ! ${count(unparsed)} of these lines do not match the format; they are kept as text`);
+  }
+  const trouble = await checkStream(config.stream);
+  if (trouble === null) {
+    say(`stream ${plain(config.stream.name)} answers`);
+  } else {
+    say(`! ${plain(trouble)}`);
+    process.exitCode = 2;
+  }
+}

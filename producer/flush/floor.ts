@@ -1,0 +1,37 @@
+/**
+ * The oldest epoch of which something may still come from a spill: consumers must not forget its lanes before.
+ *
+ * Chunks that were spilled stay in the spool too and are sent when the stream answers again, so the spool alone would
+ * let the floor rise while copies wait in S3 to be put back. The record is part of the agent's state.
+ */
+import type { Json, StateMap } from '../state.ts';
+
+interface SpilledEpoch {
+  readonly epoch: string;
+  /** Milliseconds since 1970 of the spill. */
+  readonly at: number;
+}
+
+const KEY = 'spilled';
+/** Longer than a spilled object lives, and than consumers remember a lane. */
+const KEPT_MS = 90 * 24 * 3_600_000;
+
+export class SpillFloor {
+  readonly #state: StateMap;
+
+  constructor(state: StateMap) {
+    this.#state = state;
+  }
+
+  /** Remembers, with the next cut, that chunks from `epoch` on are about to be spilled. */
+  note(epoch: string, now: number): void {
+    const known = this.oldest(now);
+    const spilled: SpilledEpoch = { epoch: known !== null && known < epoch ? known : epoch, at: now };
+    this.#state.set(KEY, spilled as unknown as Exclude<Json, null>);
+  }
+
+  oldest(now: number): string | null {
+    const spilled = this.#state.get(KEY) as SpilledEpoch | undefined;
+    return spilled && now - spilled.at < KEPT_MS ? spilled.epoch : null;
+  }
+}

@@ -1,0 +1,132 @@
+/** What can be told of an agent from outside: its status for people and programs, and the numbers of /metrics. */
+import type { Counters } from './counters.ts';
+import type { Gauges, Health } from './http.ts';
+import type { InstanceState } from './instance/watch.ts';
+import { CONDITIONS } from './sender/failures.ts';
+import type { LaneStatus, Sender } from './sender/sender.ts';
+import type { Spool, SpoolStatus } from './spool/spool.ts';
+
+export interface AgentStatus {
+  readonly pid: number;
+  readonly host: string;
+  readonly state: Health['state'] | 'starting';
+  readonly reasons: readonly string[];
+  readonly producer: string;
+  readonly epoch: string;
+  readonly uptime_ms: number;
+  readonly inputs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Where every event is: in = open + spooled + acknowledged + quarantined, whenever nothing moves. */
+  readonly events: EventBalance;
+  readonly sealed: { readonly chunks: number; readonly events: number; readonly bytes: number };
+  readonly acknowledged: {
+    readonly chunks: number;
+    readonly events: number;
+    readonly bytes: number;
+    readonly records: number;
+  };
+  readonly spool: SpoolStatus & { readonly oldest_age_ms: number };
+  readonly stream: {
+    /** `ok`, or the condition that keeps everything from being sent. */
+    readonly condition: string;
+    readonly requests: number;
+    readonly failed_requests: number;
+    readonly retried_records: number;
+  };
+  readonly lanes: readonly LaneStatus[];
+  readonly shards: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly instance: InstanceState;
+}
+
+export interface EventBalance {
+  /** Of all inputs in this run, and what an earlier run left in the spool. */
+  readonly in: number;
+  /** Not sealed yet. */
+  readonly open: number;
+  readonly spooled: number;
+  readonly acknowledged: number;
+  readonly quarantined: number;
+}
+
+/** Counters of events that an input gave to the builders. */
+const IN = ['tailrace_agent_tail_events_total', 'tailrace_agent_forward_events_total'];
+
+export function balanceOf(counters: Counters, spooled: number): EventBalance {
+  const total = (name: string): number => counters.total(`tailrace_agent_${name}_total`);
+  const recovered = total('recovered_events');
+  const taken = IN.reduce((sum, name) => sum + counters.total(name), 0);
+  return {
+    in: taken + recovered,
+    open: taken - total('sealed_events'),
+    spooled,
+    acknowledged: total('acknowledged_events'),
+    quarantined: total('quarantined_events'),
+  };
+}
+
+/** Counters that carry a label, as `{ label value: { short name: number } }`. */
+export function byLabel(counters: Counters, label: string): Record<string, Record<string, number>> {
+  const grouped: Record<string, Record<string, number>> = {};
+  for (const { name, labels, value } of counters) {
+    const group = labels[label];
+    if (group === undefined) continue;
+    grouped[group] ??= {};
+    const reason = labels['reason'] === undefined ? '' : `_${labels['reason']}`;
+    const short = `${name.replace(/^tailrace_agent_(tail_|forward_)?/, '').replace(/_total$/, '')}${reason}`;
+    grouped[group][short] = (grouped[group][short] ?? 0) + value;
+  }
+  return grouped;
+}
+
+export function oldestAge(sender: Sender): number {
+  const oldest = sender.oldest;
+  return oldest === null ? 0 : Math.max(0, Date.now() - oldest);
+}
+
+export interface GaugeParts {
+  readonly spool: Spool;
+  readonly sender: Sender;
+  readonly counters: Counters;
+  readonly health: Health;
+  readonly openBytes: number;
+  readonly instanceEnding: boolean;
+}
+
+export function gaugesOf({ spool, sender, counters, health, openBytes, instanceEnding }: GaugeParts): Gauges {
+  const { bytes, chunks, segments, quarantined, blocked } = spool.status();
+  const lanes = sender.lanes();
+  const active = lanes.filter(({ active }) => active);
+  const condition = sender.trouble?.condition;
+  const one = (help: string, value: number) => ({ help, values: [{ labels: {}, value }] });
+  return {
+    tailrace_agent_ready: one('1 when ready, 0 when degraded or stopping.', health.state === 'ready' ? 1 : 0),
+    tailrace_agent_spool_bytes: one('Bytes of the spool on disk.', bytes),
+    tailrace_agent_spool_segments: one('Segment files of the spool.', segments),
+    tailrace_agent_spool_chunks: one('Chunks that the stream has not acknowledged.', chunks),
+    tailrace_agent_spool_events: one('Events that the stream has not acknowledged.', sender.waitingEvents),
+    tailrace_agent_spool_oldest_seconds: one(
+      'Age of the oldest unacknowledged chunk, in seconds.',
+      oldestAge(sender) / 1000,
+    ),
+    tailrace_agent_spool_blocked: one('1 while the disk of the spool is full.', blocked === null ? 0 : 1),
+    tailrace_agent_quarantined: one('Damaged places of the spool that were put aside.', quarantined),
+    tailrace_agent_open_bytes: one('Bytes of lines that are in no chunk yet.', openBytes),
+    tailrace_agent_open_events: one(
+      'Events that are in no chunk yet.',
+      balanceOf(counters, sender.waitingEvents).open,
+    ),
+    tailrace_agent_lanes: one('Lanes that new chunks go to.', active.length),
+    tailrace_agent_throttled_lanes: one(
+      'Lanes in use whose shard throttles them.',
+      active.filter(({ throttled_ms }) => throttled_ms > 0).length,
+    ),
+    tailrace_agent_requests_in_flight: one('PutRecords requests without an answer yet.', sender.requests),
+    tailrace_agent_instance_ending: one(
+      '1 when the metadata said that this instance is about to end.',
+      instanceEnding ? 1 : 0,
+    ),
+    tailrace_agent_stream_condition: {
+      help: '1 for the condition that keeps everything from being sent; all 0 when requests succeed.',
+      values: CONDITIONS.map((name) => ({ labels: { condition: name }, value: name === condition ? 1 : 0 })),
+    },
+  };
+}
