@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FramedHeader } from '../../chunk/header.ts';
 import { recoverSegment, type SectionChanges } from './recovery.ts';
-import { SEGMENT_NAME } from './spool.ts';
+import { SEGMENT_NAME } from './segment.ts';
 
 export interface SegmentReport {
   readonly name: string;

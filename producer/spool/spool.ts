@@ -10,11 +10,12 @@ import { readChunk } from '../../chunk/reader.ts';
 import type { Counters } from '../counters.ts';
 import type { Json } from '../state.ts';
 import { nodeFiles, type SegmentFile, type SpoolFiles } from './files.ts';
+import { type Found, loadSpool } from './load.ts';
 import { RECORD_HEADER_BYTES, recordHeader } from './record.ts';
-import { type CutState, recoverSegment, type SectionChanges } from './recovery.ts';
+import type { CutState, SectionChanges } from './recovery.ts';
+import { apply, merged, type Sections } from './sections.ts';
+import { type Segment, type SpooledChunk, segmentName } from './segment.ts';
 
-/** Names of segment files, with their number. */
-export const SEGMENT_NAME = /^(\d{12})\.seg$/;
 /** How often a full disk is tried again, in milliseconds. */
 const FULL_DISK_RETRY_MS = 1000;
 
@@ -31,14 +32,7 @@ export class SpoolSyncError extends TailraceError {
   }
 }
 
-/** A chunk in the spool. */
-export interface SpooledChunk {
-  readonly header: FramedHeader;
-  readonly segment: number;
-  readonly offset: number;
-  /** When it became durable, milliseconds since 1970; of a chunk that an earlier run left, its last event's time. */
-  readonly since: number;
-}
+export type { SpooledChunk };
 
 /** A chunk on its way into the spool. */
 export interface EncodedChunk {
@@ -54,17 +48,6 @@ export interface SpoolOptions {
   readonly maxBytes: number;
   readonly files?: SpoolFiles;
 }
-
-interface Segment {
-  readonly number: number;
-  readonly path: string;
-  bytes: number;
-  /** Chunks that the stream has not acknowledged. */
-  pending: number;
-  chunks: number;
-}
-
-type Sections = Map<string, Map<string, Json>>;
 
 export interface SpoolStatus {
   readonly bytes: number;
@@ -116,7 +99,7 @@ export class Spool {
    */
   static async open(options: SpoolOptions, log: Logger, counters: Counters): Promise<Spool> {
     const files = options.files ?? nodeFiles;
-    return new Spool(options, log, counters, await recover(files, options.directory, log, counters));
+    return new Spool(options, log, counters, await loadSpool(files, options.directory, log, counters));
   }
 
   /** The chunks that the last run left, in their order; the sender takes them once, at the start. */
@@ -314,7 +297,7 @@ export class Spool {
 
   async #create(): Promise<{ segment: Segment; file: SegmentFile }> {
     const number = this.#nextSegment++;
-    const path = join(this.#options.directory, `${String(number).padStart(12, '0')}.seg`);
+    const path = join(this.#options.directory, segmentName(number));
     const file = await this.#files.create(path);
     const segment: Segment = { number, path, bytes: 0, pending: 0, chunks: 0 };
     this.#segments.set(number, segment);
@@ -408,97 +391,4 @@ export class Spool {
 function isDiskFull(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOSPC' || code === 'EDQUOT';
-}
-
-function apply(state: Sections, sections: SectionChanges): void {
-  for (const [name, changes] of Object.entries(sections)) {
-    let section = state.get(name);
-    if (!section) {
-      section = new Map();
-      state.set(name, section);
-    }
-    for (const [key, value] of Object.entries(changes)) {
-      if (value === null) section.delete(key);
-      else section.set(key, value);
-    }
-  }
-}
-
-function merged(state: Sections, changes: SectionChanges): SectionChanges {
-  const copy: Sections = new Map([...state].map(([name, section]) => [name, new Map(section)]));
-  apply(copy, changes);
-  return Object.fromEntries([...copy].map(([name, section]) => [name, Object.fromEntries(section)]));
-}
-
-interface Found {
-  readonly state: Sections;
-  readonly chunks: SpooledChunk[];
-  readonly segments: Segment[];
-  readonly nextSegment: number;
-  readonly nextCut: number;
-  readonly quarantined: number;
-}
-
-async function recover(
-  files: SpoolFiles,
-  directory: string,
-  log: Logger,
-  counters: Counters,
-): Promise<Found> {
-  const quarantine = join(directory, 'quarantine');
-  await files.makeDirectory(quarantine);
-  const numbers = (await files.list(directory))
-    .map((name) => SEGMENT_NAME.exec(name)?.[1])
-    .filter((digits) => digits !== undefined)
-    .map(Number)
-    .sort((a, b) => a - b);
-
-  const state: Sections = new Map();
-  const chunks: SpooledChunk[] = [];
-  const segments: Segment[] = [];
-  let nextCut = 1;
-  for (const number of numbers) {
-    const path = join(directory, `${String(number).padStart(12, '0')}.seg`);
-    const bytes = await files.read(path);
-    const found = recoverSegment(bytes, number === numbers.at(-1));
-    if (found.length < bytes.length) {
-      log.warn({ segment: path, bytes: bytes.length - found.length }, 'cut off the torn end of the spool');
-      counters.add('tailrace_agent_spool_torn_total');
-      await files.truncate(path, found.length);
-    }
-    for (const { offset, end } of found.damaged) {
-      const kept = join(quarantine, `${String(number).padStart(12, '0')}-${offset}.bin`);
-      log.error(
-        { segment: path, offset, bytes: end - offset, kept },
-        'a damaged place in the spool was put aside',
-      );
-      counters.add('tailrace_agent_spool_damaged_total');
-      await files.write(kept, bytes.subarray(offset, end));
-    }
-    if (found.lostChunks > 0) {
-      counters.add('tailrace_agent_spool_lost_chunks_total', found.lostChunks);
-      log.error(
-        { segment: path, chunks: found.lostChunks },
-        'chunks of the spool are damaged; verify will name them',
-      );
-    }
-    const before = chunks.length;
-    for (const cut of found.cuts) {
-      if (cut.state === null) {
-        counters.add('tailrace_agent_spool_lost_states_total');
-        log.error({ segment: path }, 'a state in the spool is damaged: some lines may be read again');
-      } else {
-        if (cut.state.full) state.clear();
-        apply(state, cut.state.sections);
-        nextCut = Math.max(nextCut, cut.state.cut + 1);
-      }
-      for (const { header, offset } of cut.chunks) {
-        chunks.push({ header, segment: number, offset, since: header.lastTime });
-      }
-    }
-    const held = chunks.length - before;
-    segments.push({ number, path, bytes: found.length, pending: held, chunks: held });
-  }
-  const quarantined = (await files.list(quarantine)).length;
-  return { state, chunks, segments, nextSegment: (numbers.at(-1) ?? 0) + 1, nextCut, quarantined };
 }
