@@ -1,5 +1,6 @@
 /** The tail input: follows log files and gives their lines to the builders, a turn at a time. */
 
+import * as path from 'node:path';
 import type { Counter } from '../counters.ts';
 import { compileFormat } from '../format/compile.ts';
 import { Tally } from '../format/json-bytes.ts';
@@ -8,11 +9,12 @@ import type { LineParser, Target } from '../format/parser.ts';
 import { Transform } from '../format/transform.ts';
 import type { Input, InputContext } from '../input.ts';
 import { CompressedSource } from './compressed.ts';
+import { FolderWatch } from './folder-watch.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
 import { Glob } from './glob.ts';
 import { ALL, LineSplitter, MultilineSplitter, type Splitter, WHOLE_LINES } from './lines.ts';
 import type { TailOptions } from './options.ts';
-import { type ScanEvent, Scanner } from './scanner.ts';
+import { ACTIVE, type ScanEvent, Scanner } from './scanner.ts';
 import { tagOf } from './tag.ts';
 
 /** Milliseconds between looks at logs that grow, and at all others. */
@@ -56,6 +58,7 @@ class TailInput implements Input {
   readonly #queue: Follower[] = [];
   #scanner!: Scanner;
   #transform!: Transform;
+  readonly #watch = new FolderWatch((folder) => this.#woken(folder));
   #running = false;
   #paused = false;
   #scheduled: NodeJS.Immediate | null = null;
@@ -131,6 +134,7 @@ class TailInput implements Input {
     this.#running = false;
     if (this.#timer) clearTimeout(this.#timer);
     if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#watch.close();
     this.#queue.length = 0;
     this.#scanner.close();
     for (const resolve of this.#drains.splice(0)) resolve();
@@ -158,8 +162,31 @@ class TailInput implements Input {
       active ||= log.activeUntil > now || log.rotated.size > 0;
     }
     this.#settleDrains();
+    this.#watchIdle(now);
     const wait = active ? ACTIVE_TICK : Math.min(this.#nextLook, this.#nextRefresh) - now;
     this.#timer = setTimeout(() => this.#tick(), Math.max(wait, 1));
+  }
+
+  /** Watches the folders in which nothing grows; those of symbolic links too. */
+  #watchIdle(now: number): void {
+    const idle = new Set<string>();
+    const busy = new Set<string>();
+    for (const log of this.#scanner.logs.values()) {
+      const folders = log.activeUntil > now ? busy : idle;
+      folders.add(path.dirname(log.path));
+      if (log.folder !== '') folders.add(log.folder);
+    }
+    this.#watch.watch(idle.difference(busy));
+  }
+
+  #woken(folder: string): void {
+    if (!this.#running) return;
+    const until = this.#context.now() + ACTIVE;
+    for (const log of this.#scanner.logs.values()) {
+      if (log.folder === folder || path.dirname(log.path) === folder) log.activeUntil = until;
+    }
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#tick(), 0);
   }
 
   /** Has a file read whose last bytes have waited for more for long enough. */

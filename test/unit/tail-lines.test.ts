@@ -154,6 +154,23 @@ test('files that come later are found', async (t) => {
   assert.deepEqual(tail.messages(), ['one']);
 });
 
+test('an idle file is read when it grows, and not when its input next looks', async (t) => {
+  const folder = temporaryFolder(t);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  log.write(1);
+  const tail = new TailHarness({ path: log.file });
+  t.after(() => tail.crash());
+  // A clock that stands still: no time passes until the next look, and only the folder's watch can tell.
+  tail.clock = Date.now();
+  await tail.start();
+  await taken(tail, 1);
+  tail.clock += 5000;
+  await tail.settle();
+  log.write(1);
+  await taken(tail, 2);
+  log.assertOnce(tail.messages());
+});
+
 test('nothing is read while the input is paused', async (t) => {
   const folder = temporaryFolder(t);
   const log = new NumberedLog(path.join(folder, 'a.log'));
