@@ -32,6 +32,7 @@ export interface WorkerStatus {
   readonly worker_id: string;
   readonly stream: string;
   readonly phase: WorkerPhase;
+  readonly daemon_pid: number | null;
   readonly daemon_restarts: number;
   readonly shards: Readonly<Record<string, ShardLine>>;
   readonly totals: ShardCounters;
@@ -60,6 +61,8 @@ const HELP: Readonly<Record<CounterName, string>> = {
 export class Board {
   phase: WorkerPhase = 'starting';
   daemonRestarts = 0;
+  /** Of the Java process, while it runs. */
+  daemonPid: number | null = null;
   readonly #config: ConsumerConfig;
   readonly #shards = new Map<string, ShardEntry>();
   readonly #now: () => number;
@@ -125,6 +128,7 @@ export class Board {
       worker_id: this.#config.worker_id,
       stream: this.#config.stream.name,
       phase: this.phase,
+      daemon_pid: this.daemonPid,
       daemon_restarts: this.daemonRestarts,
       shards,
       totals,

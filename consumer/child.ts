@@ -4,6 +4,7 @@ import kcl from 'aws-kcl';
 import { pino } from 'pino';
 import { TailraceError } from '../chunk/errors.ts';
 import type { ConsumerConfig } from './config.ts';
+import { withFault } from './fault.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from './foreign.ts';
 import { type KclProcessor, kclProcessor } from './processor.ts';
 import { ignoreSignals, takeStdout } from './protocol.ts';
@@ -108,7 +109,7 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
     encoder: FOREIGN_ENCODER,
     encoders: FOREIGN_ENCODERS,
   };
-  const archiver = new ShardArchiver(context, store, stream, {
+  const archiver = new ShardArchiver(context, withFault(store, process.env.TAILRACE_FAULT), stream, {
     limits,
     now: Date.now,
     wait: async (parent) => {

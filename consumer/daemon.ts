@@ -30,7 +30,7 @@ const EXECUTABLE = 'sh -c exec\t"$TAILRACE_NODE"\t--max-semi-space-size=16\t"$TA
  * Kills the daemon's process group when its stdin ends without a word: then this process is gone, however it went.
  * Signals of a terminal are not meant for it.
  */
-const WATCHER = 'trap "" INT TERM HUP; read word || kill -KILL -- "-$1" 2>/dev/null';
+const WATCHER = 'trap "" INT TERM HUP; read word || kill -s KILL -- "-$1"';
 
 const LOGBACK = `<configuration>
   <appender name="ERR" class="ch.qos.logback.core.ConsoleAppender">

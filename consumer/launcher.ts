@@ -99,11 +99,13 @@ export class Launcher {
       const startedAt = Date.now();
       const daemon = await Daemon.start({ ...this.#options, directory, reports });
       this.#log.info(
-        { pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
+        { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
         'the daemon runs',
       );
       this.board.phase = 'running';
+      this.board.daemonPid = daemon.pid;
       const end = await this.#outlive(daemon);
+      this.board.daemonPid = null;
       if (this.#stop.signal.aborted) return this.#exitCode(end);
 
       if (Date.now() - startedAt >= restart.healthy_after) deaths = 0;

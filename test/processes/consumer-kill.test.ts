@@ -1,0 +1,79 @@
+/** kill -9 of a shard's process, of the daemon and of the launcher, also between the steps of a commit: archived once. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { startStack } from '../../local/stack.ts';
+import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
+import {
+  assertArchivedOnce,
+  ConsumerProcess,
+  isAlive,
+  putChunks,
+  until,
+} from '../support/consumer-process.ts';
+
+test('kills at any moment lose and repeat nothing', async (t) => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
+  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const stack = await startStack({ dataDir: path.join(directory, 'data'), shards: 4 });
+  t.after(() => stack.stop());
+  Object.assign(process.env, stack.env);
+  const client = new KinesisClient({ endpoint: stack.kinesisEndpoint, region: stack.region });
+  t.after(() => client.destroy());
+
+  const hour = Math.floor(Date.now() / 3_600_000);
+  const sources = Array.from({ length: 12 }, (_, i) => new ChunkSource({ name: `agent-${i}` }));
+  const made: MadeChunk[] = [];
+  /** A few chunks of every agent, some of them twice in the request, and some of earlier ones again. */
+  const load = async (): Promise<void> => {
+    for (const source of sources) {
+      const fresh = Array.from({ length: 4 }, (_, i) =>
+        source.next(i === 3 ? 'app' : 'nginx.access', hour, 5),
+      );
+      const again = made.length > 0 ? [made[(made.length * 7) % made.length]!, made.at(-1)!] : [];
+      made.push(...fresh);
+      await putChunks(client, stack, [...fresh, fresh[1]!, ...again]);
+    }
+  };
+
+  const options = { stack, directory, workerId: 'worker-1' };
+  const flags = ['commit', 'object'].map((point) => [point, path.join(directory, point)] as const);
+  let consumer: ConsumerProcess | null = null;
+  t.after(() => consumer?.kill('SIGKILL'));
+
+  // Between the steps of a commit: the process ends itself there, and the daemon is started again.
+  for (const [point, flag] of flags) {
+    consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: `${point}:${flag}` } });
+    await consumer.start();
+    await load();
+    await until(`the fault "${point}" has happened`, () => fs.existsSync(flag));
+    if (point === 'object') break;
+    await consumer.running(4);
+    assert.equal((await consumer.status()).daemon_restarts, 1);
+    assert.equal(await consumer.stop(), 0);
+  }
+
+  // A shard's process, the daemon, the launcher.
+  const before = await consumer!.running(4);
+  await load();
+  process.kill(Object.values(before.shards)[0]!.pid, 'SIGKILL');
+  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 2);
+  const second = await consumer!.running(4);
+  await load();
+  process.kill(second.daemon_pid!, 'SIGKILL');
+  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 3);
+  const third = await consumer!.running(4);
+  await load();
+  consumer!.kill('SIGKILL');
+  const left = [third.daemon_pid!, ...Object.values(third.shards).map(({ pid }) => pid)];
+  await until('daemon and children of a killed launcher are gone', () => !left.some(isAlive));
+
+  consumer = new ConsumerProcess(options);
+  await consumer.start();
+  await load();
+  await assertArchivedOnce(stack, made);
+  assert.equal(await consumer.stop(), 0, 'a stop in order ends with 0');
+});
