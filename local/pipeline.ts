@@ -62,7 +62,7 @@ export class Pipeline {
     const finish = Promise.withResolvers<void>();
     this.finished = finish.promise;
     this.#reportFinished = finish.resolve;
-    for (const child of stack.children) this.#watch(child);
+    stack.died.catch(this.#reportDeath);
     this.consumer = this.#start('consumer', [CLI, 'consumer', '--config', paths.consumerConfig]);
     this.agent = this.#start('agent', [CLI, 'agent', '--config', paths.agentConfig]);
   }

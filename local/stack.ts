@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { TailraceError } from '../chunk/errors.ts';
-import { Child } from './child.ts';
+import { Child, describeExit } from './child.ts';
 import { dynamodbClient, kinesisClient, LOCAL_ENV, REGION, s3Client } from './clients.ts';
 import { primeLeases } from './prime.ts';
 
@@ -39,6 +39,8 @@ export interface Stack {
   readonly env: Readonly<Record<string, string>>;
   /** The processes, for those who watch over them. */
   readonly children: readonly Child[];
+  /** Rejects when one of them ends that nobody has asked to. */
+  readonly died: Promise<never>;
   /** Ends all processes; what a later start on the same folder shall find is on disk when it resolves. */
   stop(): Promise<void>;
 }
@@ -48,7 +50,7 @@ const START_MS = 60_000;
 const START_MS_PER_KEPT_BYTE = 2 / 1000;
 const STREAM_MS = 30_000;
 /** kinesis-local writes all of its records into one file when it is stopped. */
-const STOP_MS = 30_000;
+const STOP_MS = 90_000;
 const FREE_PORTS = { kinesis: 0, dynamodb: 0, s3: 0 };
 
 /**
@@ -67,8 +69,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const ports = { ...FREE_PORTS, ...options.ports };
   const children: Child[] = [];
   const stop = async (): Promise<void> => {
-    await Promise.all(children.map((child) => child.stop(STOP_MS)));
+    const ends = await Promise.all(children.map((child) => child.stop(STOP_MS)));
     release();
+    for (const [i, { code, signal }] of ends.entries()) {
+      // kinesis-local ends with 143 when SIGTERM ends it in order.
+      if (code === 0 || code === 143) continue;
+      const how = signal === null ? `exit code ${code}` : signal;
+      log(`${children[i]!.name} ended with ${how}: what it had since the last clean stop may be lost`);
+    }
   };
   const start = async (service: Service, port: number): Promise<string> => {
     const child = startService(service, dataDir, port);
@@ -108,6 +116,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       s3Endpoint,
       env: LOCAL_ENV,
       children,
+      died: firstDeath(children),
       stop,
     };
   } catch (error) {
@@ -117,12 +126,24 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+function firstDeath(children: readonly Child[]): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  // Whoever does not watch is not to be ended by it.
+  promise.catch(() => {});
+  for (const child of children) {
+    void child.exited.then((exit) => {
+      if (child.died) reject(child.failure(describeExit(exit)));
+    });
+  }
+  return promise;
+}
+
 type Service = 'kinesis' | 'dynamodb' | 's3';
 
 const NAMES: Readonly<Record<Service, string>> = { kinesis: 'Kinesis', dynamodb: 'DynamoDB', s3: 'S3' };
 /** It keeps every record in memory, many times its size; Node's own limit would let garbage pile up further. */
 const NODE_ARGS: Readonly<Record<Service, readonly string[]>> = {
-  kinesis: ['--max-old-space-size=2048'],
+  kinesis: ['--max-old-space-size=4096'],
   dynamodb: [],
   s3: [],
 };
@@ -148,6 +169,7 @@ async function endpointOf(child: Child, service: Service, dataDir: string): Prom
 /** S3 alone, to look into an archive that an earlier stack has left. */
 export interface ArchiveServer {
   readonly endpoint: string;
+  readonly died: Promise<never>;
   stop(): Promise<void>;
 }
 
@@ -161,6 +183,7 @@ export async function serveArchive(dataDir: string, port = 0): Promise<ArchiveSe
   try {
     return {
       endpoint: await endpointOf(child, 's3', folder),
+      died: firstDeath([child]),
       stop: async () => {
         await child.stop(STOP_MS);
       },

@@ -53,26 +53,30 @@ async function run(args: readonly string[], options: LocalOptions): Promise<void
   const asked = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve());
   });
-  const { env, stop } = await start(options);
+  const { env, died, stop } = await start(options);
   try {
-    if (args.length > 0) process.exitCode = await runCommand(args, env);
+    if (args.length > 0) process.exitCode = await Promise.race([died, runCommand(args, env)]);
     else {
       const lines = Object.entries(env).map(([name, value]) => `export ${name}=${value}\n`);
       process.stdout.write(lines.join(''));
       process.stderr.write('Put these lines into another shell; Ctrl-C here ends it.\n');
-      await asked;
+      await Promise.race([died, asked]);
     }
   } finally {
     await stop();
   }
 }
 
-async function start(
-  options: LocalOptions,
-): Promise<{ env: Readonly<Record<string, string>>; stop: () => Promise<void> }> {
+interface Running {
+  readonly env: Readonly<Record<string, string>>;
+  readonly died: Promise<never>;
+  stop(): Promise<void>;
+}
+
+async function start(options: LocalOptions): Promise<Running> {
   if (options.archive !== undefined) {
     const server = await serveArchive(options.archive, options.s3Port);
-    return { env: endpointEnv({ s3: server.endpoint }), stop: server.stop };
+    return { env: endpointEnv({ s3: server.endpoint }), died: server.died, stop: server.stop };
   }
   const stack = await startStack({
     dataDir: options.data,
@@ -88,7 +92,7 @@ async function start(
     dynamodb: stack.dynamodbEndpoint,
     s3: stack.s3Endpoint,
   });
-  return { env, stop: stack.stop };
+  return { env, died: stack.died, stop: stack.stop };
 }
 
 /** @returns its exit code, as a shell would say it */
