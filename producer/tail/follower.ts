@@ -79,6 +79,8 @@ export class Follower {
   dirty = true;
   /** Whether it stands in the queue of files to read. */
   queued = false;
+  /** Whether the last try to read it failed. */
+  failing = false;
   /** Size and time of change when it was last looked at. */
   signature = '';
   size = 0;

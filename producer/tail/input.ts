@@ -31,6 +31,7 @@ const EVENTS: Readonly<Record<ScanEvent, string>> = {
   lost_bytes: 'tailrace_agent_tail_lost_bytes_total',
   gone: 'tailrace_agent_tail_gone_files_total',
   refused: 'tailrace_agent_tail_refused_files_total',
+  damaged: 'tailrace_agent_tail_damaged_files_total',
 };
 
 const TALLIES: readonly (readonly [keyof Tally, string])[] = [
@@ -192,6 +193,7 @@ class TailInput implements Input {
   /** Has a file read whose last bytes have waited for more for long enough. */
   #wake(follower: Follower, now: number): void {
     if (follower.queued) return;
+    if (follower.failing) this.#enqueue(follower);
     const still = now - follower.lastGrowth;
     if (follower.rotated) {
       const { source } = follower;
@@ -248,10 +250,16 @@ class TailInput implements Input {
       if (result === 'more') this.#enqueue(follower);
       else if (result === 'truncated') this.#scanner.truncated(follower);
       else if (last) this.#scanner.finish(follower);
+      follower.failing = false;
     } catch (error) {
       if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') throw error;
-      // Looked at again with its next change, or with the next start.
-      this.#context.log.error({ file: follower.openedAs, err: error }, 'file can not be read');
+      if (!follower.failing) {
+        this.#context.log.error(
+          { file: follower.openedAs, err: error },
+          'file can not be read, and is tried again',
+        );
+      }
+      follower.failing = true;
       this.#count('tailrace_agent_tail_read_errors_total', 1);
     }
   }
@@ -262,7 +270,7 @@ class TailInput implements Input {
     let waiting = false;
     for (const follower of this.#scanner.followers.values()) {
       const { source } = follower;
-      if (source instanceof CompressedSource && !source.ended) waiting = true;
+      if ((source instanceof CompressedSource && !source.ended) || follower.failing) waiting = true;
       if (follower.seen === follower.offset) continue;
       waiting = true;
       if (now - follower.lastGrowth < SETTLED) continue;

@@ -37,6 +37,8 @@ export class FollowedLog {
   /** Time of change of the folder when the siblings were last looked at. */
   folderSignature = '';
   lookedAt = 0;
+  /** When a file of it was last there; 0 before it was looked for. */
+  presentAt = 0;
   /** Until when it is looked at often. */
   activeUntil = 0;
   /** Whether it was followed before: then a rotated file of an unknown generation is news. */

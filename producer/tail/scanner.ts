@@ -17,7 +17,13 @@ import { fileKey, PlainSource, type Source } from './source.ts';
 
 const FILE = 'file ';
 const LOG = 'log ';
+/** When the input last looked, in milliseconds since 1970, to the minute; absent before its first start. */
 const STARTED = 'started';
+const SAVE_STARTED_AFTER = 60_000;
+/** Milliseconds by which a file system's clock may be behind: kernels stamp files by their last tick. */
+const CLOCK_SLACK = 1000;
+/** Milliseconds for which a log is remembered of which no file is left. */
+const FORGET_AFTER = 3_600_000;
 /** Milliseconds after which the siblings of a log are looked at though their folder did not change. */
 const LOOK_AGAIN = 60_000;
 /** Bytes before the end of a file in which the beginning of its last line is looked for. */
@@ -40,7 +46,7 @@ export interface ScannerParts {
   readonly ready: (follower: Follower) => void;
 }
 
-export type ScanEvent = 'rotated' | 'truncated' | 'lost_bytes' | 'gone' | 'refused';
+export type ScanEvent = 'rotated' | 'truncated' | 'lost_bytes' | 'gone' | 'refused' | 'damaged';
 
 export class Scanner {
   readonly #options: ScannerOptions;
@@ -52,13 +58,17 @@ export class Scanner {
   readonly #saved = new Map<string, SavedFollower>();
   readonly #gone: string[] = [];
   #started: boolean;
+  /** When everything was last looked at: what was written later is news even where its log is new. */
+  #lookedAt: number;
   /** Whether the state said nothing of an earlier run. */
   readonly fresh: boolean;
 
   constructor(options: ScannerOptions, parts: ScannerParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#started = parts.state.has(STARTED);
+    const started = parts.state.get(STARTED);
+    this.#started = typeof started === 'number';
+    this.#lookedAt = typeof started === 'number' ? started : Number.POSITIVE_INFINITY;
     this.fresh = !this.#started;
     for (const [key, value] of parts.state.entries()) {
       const saved = key.startsWith(FILE) ? fromJson(value) : null;
@@ -81,7 +91,9 @@ export class Scanner {
     for (const file of followedPaths(include, exclude, list, (live) => this.logs.has(live))) this.#log(file);
     for (const log of this.logs.values()) this.look(log);
     for (const log of this.logs.values()) this.#lookBeside(log, list);
+    for (const log of this.logs.values()) this.#forgetGone(log);
     this.#started = true;
+    this.#lookedAt = this.#parts.now();
     this.#reportLost();
   }
 
@@ -145,7 +157,21 @@ export class Scanner {
     const log = this.logs.get(follower.path)!;
     log.note(follower.saved());
     log.rotated.delete(follower.key);
+    // Looked at again, so that the ledger's entry is known to belong to a file that is there.
+    log.siblings.clear();
+    log.folderSignature = '';
     this.#forget(follower);
+  }
+
+  /** Lets go of a log of which nothing has been there for long: names with dates, containers that ended. */
+  #forgetGone(log: FollowedLog): void {
+    const now = this.#parts.now();
+    if (log.live !== null || log.rotated.size > 0 || log.siblings.size > 0) log.presentAt = now;
+    else if (log.presentAt === 0) log.presentAt = now;
+    else if (now - log.presentAt > FORGET_AFTER) {
+      this.logs.delete(log.path);
+      this.#parts.state.delete(`${LOG}${log.path}`);
+    }
   }
 
   #forget(follower: Follower): void {
@@ -168,7 +194,10 @@ export class Scanner {
       log.dirty = false;
       state.set(`${LOG}${log.path}`, log.toJson());
     }
-    if (this.#started && !state.has(STARTED)) state.set(STARTED, true);
+    const saved = state.get(STARTED);
+    if (this.#started && (typeof saved !== 'number' || this.#lookedAt - saved > SAVE_STARTED_AFTER)) {
+      state.set(STARTED, this.#lookedAt);
+    }
   }
 
   close(): void {
@@ -304,7 +333,9 @@ export class Scanner {
       this.#followRotated(log, file, key, source, head, saved, stats);
       return null;
     }
-    const decision = this.#decide(log, head, Number(opened.stats.size), (done) => holds(source, head, done));
+    const decision = this.#decide(log, head, Number(opened.stats.size), Number(stats.mtimeMs), (done) =>
+      holds(source, head, done),
+    );
     if (decision.from === null) source.close();
     else this.#followRotated(log, file, key, source, head, decision.from, stats);
     return decision.answer;
@@ -316,11 +347,17 @@ export class Scanner {
     stats: BigIntStats,
     compressed: 'gz' | 'zst',
   ): string | null | typeof UNDECIDED {
-    const { log: logger, ready } = this.#parts;
+    const { log: logger, ready, count } = this.#parts;
     const key = fileKey(stats);
     if (this.followers.has(key)) return null;
     const opened = openCompressed(file, compressed, (error) => {
-      if (error) logger.warn({ file, err: error }, 'compressed log can only be read in part');
+      if (error) {
+        count('damaged');
+        logger.error(
+          { file, err: error },
+          'compressed log is damaged: what comes before the damage was read',
+        );
+      }
       const follower = this.followers.get(key);
       if (follower) ready(follower);
     });
@@ -332,7 +369,7 @@ export class Scanner {
       this.#followRotated(log, file, key, opened.source(saved.offset), head, saved, stats);
       return null;
     }
-    const decision = this.#decide(log, head, size, () => true);
+    const decision = this.#decide(log, head, size, Number(stats.mtimeMs), () => true);
     if (decision.from === null) {
       opened.close();
     } else {
@@ -346,6 +383,7 @@ export class Scanner {
     log: FollowedLog,
     head: Buffer,
     size: number,
+    mtime: number,
     verify: (known: Done | SavedFollower) => boolean,
   ): { readonly from: Start | null; readonly answer: string | null | typeof UNDECIDED } {
     for (const [key, saved] of this.#saved) {
@@ -364,7 +402,7 @@ export class Scanner {
       if (size <= done.offset) return { from: null, answer: hash };
       if (verify(done)) return { from: done, answer: hash };
     }
-    if (log.known) return { from: { offset: 0, skipping: false }, answer: null };
+    if (log.known || mtime > this.#lookedAt - CLOCK_SLACK) return { from: { offset: 0, skipping: false }, answer: null };
     const mark = fingerprint(head);
     log.note({
       fingerprint: mark,

@@ -307,6 +307,46 @@ test('dates in the middle of a name: generations of a log that is there, logs of
   for (const each of [log, daily, next]) each.assertOnce(tail.messages());
 });
 
+test('a rotated file that was read is known for as long as it is there', async (t) => {
+  const { log, tail } = setUp(t, { rotate_wait: '1ms' });
+  tail.clock = Date.now();
+  log.write(10);
+  await tail.start();
+  await tail.settle();
+  log.rename();
+  log.write(10);
+  await tail.settle();
+  for (let hour = 0; hour < 5; hour++) {
+    tail.clock += 3_600_000;
+    await tail.settle();
+  }
+  await closed(tail, 1);
+  await tail.stop();
+  await tail.start();
+  await tail.settle();
+  log.assertOnce(tail.messages());
+});
+
+test('a log that came and was rotated while the agent was down', async (t) => {
+  const { folder } = setUp(t);
+  const tail = new TailHarness({ path: path.join(folder, '*.log') });
+  t.after(() => tail.crash());
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  const log = new NumberedLog(path.join(folder, 'new.log'));
+  log.write(10);
+  log.rename();
+  log.write(10);
+  const old = new NumberedLog(path.join(folder, 'new.log.9'), 'old');
+  old.write(3);
+  fs.utimesSync(old.file, 1000, 1000);
+  await tail.start();
+  await tail.settle();
+  log.assertOnce(tail.messages());
+  assert.equal(tail.messages().length, log.written);
+});
+
 /** Waits until the input has closed all but `open` files. */
 async function closed(tail: TailHarness, open: number): Promise<void> {
   for (;;) {
