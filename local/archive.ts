@@ -1,10 +1,11 @@
 /**
- * Reads the numbers of the demo's events out of the archive's objects, through the S3 API and with zlib alone: an
- * oracle that shares no code with the consumer.
+ * Reads the numbers of the demo's events out of the archive's objects, through the S3 API and zlib: an oracle that asks
+ * neither commits nor chunk headers what should be there.
  */
 import * as zlib from 'node:zlib';
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { Runs } from '../chunk/runs.ts';
+import { zstdFrames } from '../consumer/zstd-frames.ts';
 import { type Made, NOTHING_MADE, type Numbers, ROUTES, type Route } from './demo/ledger.ts';
 
 /** How often each number is in the archive. */
@@ -73,8 +74,9 @@ export class ArchiveReader {
     this.#seen.add(key);
     this.#bytes += bytes.length;
     if (bytes.length === 0) return;
-    const text = (key.endsWith('.gz') ? zlib.gunzipSync(bytes) : zlib.zstdDecompressSync(bytes)).toString();
-    for (const line of text.split('\n')) if (line !== '') this.#count(line);
+    for (const text of decompress(key, bytes)) {
+      for (const line of text.split('\n')) if (line !== '') this.#count(line);
+    }
   }
 
   #count(line: string): void {
@@ -87,6 +89,12 @@ export class ArchiveReader {
     }
     this.#others++;
   }
+}
+
+/** gzip's members are one stream to zlib; of zstd's frames it would read the first and say nothing of the others. */
+function* decompress(key: string, bytes: Buffer): Generator<string> {
+  if (key.endsWith('.gz')) yield zlib.gunzipSync(bytes).toString();
+  else for (const frame of zstdFrames(bytes)) yield zlib.zstdDecompressSync(frame).toString();
 }
 
 export interface Comparison {

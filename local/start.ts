@@ -219,6 +219,7 @@ class Screen {
   readonly #painter: Painter | null;
   #timer: NodeJS.Timeout | null = null;
   #asking = false;
+  #last: PipelineStatus | null = null;
   #history: { at: number; made: number; archived: number }[] = [];
 
   constructor(dataDir: string, began: number) {
@@ -253,7 +254,14 @@ class Screen {
     else process.stdout.write(`${viewLine(snapshot)}\n`);
   }
 
-  #snapshot(status: PipelineStatus): Snapshot {
+  #snapshot(latest: PipelineStatus): Snapshot {
+    // What has ended stays as it was last seen.
+    const status = {
+      ...latest,
+      agent: latest.agent ?? this.#last?.agent ?? null,
+      consumer: latest.consumer ?? this.#last?.consumer ?? null,
+    };
+    this.#last = status;
     const now = { at: Date.now(), made: status.demo.made, archived: status.consumer?.archived ?? 0 };
     this.#history.push(now);
     while (now.at - this.#history[0]!.at > RATE_WINDOW_MS && this.#history.length > 2) this.#history.shift();

@@ -117,7 +117,7 @@ function toMade(saved: Saved | null): Made {
   const numbers = (route: Route): Numbers => {
     const made = Runs.parse(saved?.[route].made ?? '');
     const unsure = Runs.parse(saved?.[route].unsure ?? '');
-    if (saved !== null && !saved.clean) {
+    if (saved !== null && !saved.clean && saved[route].free > 1) {
       unsure.addRange(1, saved[route].free - 1);
       unsure.subtract(made);
     }
