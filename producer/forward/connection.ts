@@ -351,6 +351,8 @@ export class Connection {
     this.#account();
     this.#bytes = EMPTY;
     this.#own = EMPTY;
+    this.#at = 0;
+    this.#end = 0;
     this.#acks = [];
     this.#owner.closed(this);
   }

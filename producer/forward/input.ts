@@ -1,7 +1,7 @@
 /** The forward input: a server of fluentd's forward protocol whose acks are given when the events are durable. */
 import type { Socket } from 'node:net';
-import { hostname } from 'node:os';
 import type { Counter } from '../counters.ts';
+import { resolvePlaceholders } from '../format/metadata.ts';
 import type { Input, InputContext } from '../input.ts';
 import { type Address, parseAddress } from './address.ts';
 import { ChunkIds } from './chunk-ids.ts';
@@ -41,7 +41,8 @@ class ForwardServer implements ForwardInput {
   readonly #options: ForwardOptions;
   readonly #context: InputContext;
   readonly #labels: { readonly input: string };
-  readonly #taker: EventTaker;
+  /** Made at the start, when what is to be added to events is known. */
+  #taker: EventTaker | null = null;
   readonly #ids: ChunkIds;
   readonly #listeners: Listener[] = [];
   readonly #heartbeats: Listener[] = [];
@@ -67,18 +68,6 @@ class ForwardServer implements ForwardInput {
     this.#context = context;
     this.name = `forward:${[options.listen].flat().join(',')}`;
     this.#labels = { input: this.name };
-    const { tag_prefix, routes, add, rename, remove, include, exclude, redact } = options;
-    this.#taker = new EventTaker(
-      {
-        tagPrefix: tag_prefix ?? null,
-        routes,
-        transform: { add, rename, remove, include, exclude, redact },
-        placeholders: { hostname: hostname() },
-        joinPartials: options.join_partial_messages,
-      },
-      context,
-      this.#labels,
-    );
     this.#ids = new ChunkIds({ ttl: options.chunk_id_ttl, max: options.max_chunk_ids }, context.state);
     const { counters } = context;
     this.#messages = counters.counter('tailrace_agent_forward_messages_total', this.#labels);
@@ -100,6 +89,7 @@ class ForwardServer implements ForwardInput {
     const addresses = [texts].flat().map((text) => parseAddress(text)!);
     const { log } = this.#context;
     this.#security = security ? readSecurity(security) : null;
+    this.#taker = await this.#makeTaker();
     try {
       for (const address of addresses) {
         const onUnix = 'path' in address;
@@ -120,9 +110,25 @@ class ForwardServer implements ForwardInput {
     this.#sweep = setInterval(() => this.#lookOver(), SWEEP_MS).unref();
   }
 
+  async #makeTaker(): Promise<EventTaker> {
+    const { tag_prefix, routes, join_partial_messages, add, rename, remove, include, exclude, redact } =
+      this.#options;
+    return new EventTaker(
+      {
+        tagPrefix: tag_prefix ?? null,
+        routes,
+        transform: { add, rename, remove, include, exclude, redact },
+        placeholders: await resolvePlaceholders({ add, routes: routes.map((route) => route.add) }),
+        joinPartials: join_partial_messages,
+      },
+      this.#context,
+      this.#labels,
+    );
+  }
+
   beforeCut(): void {
     this.#ids.beforeCut(this.#context.now());
-    this.#taker.beforeCut();
+    this.#taker?.beforeCut();
   }
 
   pause(): void {
@@ -147,7 +153,7 @@ class ForwardServer implements ForwardInput {
       }
     }
     // After a flush nothing may be left behind, so what has waited so long for its parts goes without them.
-    this.#taker.expirePartials(this.#context.now() - DRAIN_QUIET_MS);
+    this.#taker?.expirePartials(this.#context.now() - DRAIN_QUIET_MS);
   }
 
   async stop(): Promise<void> {
@@ -194,7 +200,7 @@ class ForwardServer implements ForwardInput {
       torn: () => this.#context.counters.add('tailrace_agent_forward_torn_messages_total', 1, this.#labels),
       closed: (connection) => {
         this.#connections.delete(connection);
-        if (this.#favoured === connection) this.#favoured = null;
+        if (this.#favoured === connection) this.#lookAgain();
       },
     };
   }
@@ -233,7 +239,7 @@ class ForwardServer implements ForwardInput {
     if (name !== null && this.#ids.has(name)) {
       this.#repeated.value++;
     } else {
-      this.#taker.take(message, bytes, from, to);
+      this.#taker!.take(message, bytes, from, to);
       this.#bytes.value += to - from;
       if (name !== null) this.#ids.add(name, this.#context.now());
     }
@@ -290,18 +296,22 @@ class ForwardServer implements ForwardInput {
     this.#buffered += by;
     if (by >= 0 || this.#favoured === null || this.#held) return;
     // Somebody's message is done: those that wait look again.
-    if (this.#favoured.bufferedBytes === 0 || this.#buffered <= this.#options.max_buffered_size) {
-      this.#favoured = null;
-      setImmediate(() => {
-        for (const connection of this.#connections) connection.resume();
-      });
-    }
+    if (this.#favoured.bufferedBytes === 0 || this.#buffered <= this.#options.max_buffered_size)
+      this.#lookAgain();
+  }
+
+  /** Lets every connection see whether it may go on now; the first one whose message doesn't fit is the next favoured. */
+  #lookAgain(): void {
+    this.#favoured = null;
+    setImmediate(() => {
+      for (const connection of this.#connections) connection.resume();
+    });
   }
 
   #lookOver(): void {
     const now = this.#context.now();
     const { idle_timeout: idle, read_timeout } = this.#options;
-    if (!this.#held) this.#taker.expirePartials(now - this.#options.partial_timeout);
+    if (!this.#held) this.#taker?.expirePartials(now - this.#options.partial_timeout);
     for (const connection of this.#connections) {
       connection.shrink();
       connection.lookOver(now, read_timeout, idle ?? null);

@@ -206,8 +206,9 @@ test('backpressure: nothing is read, nothing acknowledged, nothing lost', async 
 
 test('a pause between two messages of one read holds the second', async () => {
   await using server = await startForward({}, { auto: false });
-  const client = await RawClient.open(server.port);
+  // A client that comes during the pause is read once, before the server knows of it.
   server.input.pause();
+  const client = await RawClient.open(server.port);
   client.send(Buffer.concat([message(1), message(2), message(3).subarray(0, 3)]));
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
   server.cuts.cut();
@@ -402,6 +403,27 @@ test('unfinished messages of many clients wait for each other, and all come to t
   for (const [i, client] of clients.entries()) assert.equal(ackOf(await client.read()), `${i}`);
   assert.equal(server.cuts.events.length, 160_000);
   for (const client of clients) client.end();
+});
+
+test('a client that stalls in the memory that others wait for is closed, and they go on', async () => {
+  let clock = Date.now();
+  await using server = await startForward(
+    { max_buffered_size: 100_000, read_timeout: '5s' },
+    { now: () => clock },
+  );
+  const staller = await RawClient.open(server.port);
+  const large = array([TAG, bin(entries(1, 40_000)), map([[str('chunk'), str('x')]])]);
+  staller.send(large.subarray(0, 150_000));
+  await until(() => server.input.connections === 1);
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  const client = await RawClient.open(server.port);
+  client.send(large);
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(client.reads.length, 0);
+  clock += 6000;
+  await staller.closing();
+  assert.equal(ackOf(await client.read()), 'x');
+  client.end();
 });
 
 test('a torn message is counted, and what came before it is kept', async () => {
