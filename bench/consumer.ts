@@ -1,0 +1,207 @@
+/**
+ * What one shard's process takes: the KCL's protocol played to the real process by a driver, into an S3 that swallows.
+ * Bare cost: a PutObject of the same bytes in pieces of a batch, by the same SDK and with the same checksum.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import * as readline from 'node:readline';
+import { encodeChunk } from '../chunk/writer.ts';
+import { checkConfig } from '../cli/config.ts';
+import { consumerSchema } from '../consumer/config.ts';
+import { S3Store } from '../consumer/s3.ts';
+import { KinesisDouble } from '../test/support/kinesis-double.ts';
+import type { BenchResult } from './run.ts';
+
+const MiB = 1024 * 1024;
+const TOTAL_BYTES = 1024 * MiB;
+const BATCH_BYTES = 32 * MiB;
+const CHUNK_BYTES = 256 * 1024;
+/** Records of one call, as KCL hands over a read of 8 MiB. */
+const CALL_RECORDS = 32;
+const TICKS_PER_SECOND = 100;
+
+export async function run(): Promise<BenchResult> {
+  const credentials = {
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+  Object.assign(process.env, credentials);
+  const s3 = spawn(process.execPath, [path.join(import.meta.dirname, 'consumer-null-s3.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const kinesis = await KinesisDouble.start(1);
+  try {
+    const port = await firstLine(s3);
+    const endpoint = `http://127.0.0.1:${port}`;
+    const bare = await putBare(endpoint);
+    const child = await playChild(endpoint, kinesis.endpoint);
+    process.stderr.write(
+      `${(child.bytes / MiB / child.seconds).toFixed(0)} MiB/s of chunk bytes, ${child.cpu.toFixed(1)} s CPU for ${child.bytes / MiB} MiB, RSS at most ${child.rssMiB} MiB; ` +
+        `a batch of ${BATCH_BYTES / MiB} MiB: commit protocol ${child.batchMs.toFixed(0)} ms, bare PutObject ${bare.batchMs.toFixed(0)} ms\n`,
+    );
+    return {
+      bench: 'consumer',
+      value: Math.round(child.bytes / MiB / child.seconds),
+      unit: 'MiB/s of chunk bytes',
+      bare: bare.cpu,
+      ratio: Math.round((child.cpu / bare.cpu) * 100) / 100,
+      rssMiB: child.rssMiB,
+    };
+  } finally {
+    s3.stdin!.end();
+    await kinesis.stop();
+  }
+}
+
+interface Played {
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly cpu: number;
+  readonly rssMiB: number;
+  /** Time of the calls that wrote a batch, less that of a call that wrote none. */
+  readonly batchMs: number;
+}
+
+async function playChild(endpoint: string, kinesisEndpoint: string): Promise<Played> {
+  const config = checkConfig('bench', configFor(endpoint, kinesisEndpoint), consumerSchema);
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'consumer', 'child.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, TAILRACE_CONSUMER: JSON.stringify(config) },
+  });
+  const driver = new Driver(child);
+  await driver.call(
+    JSON.stringify({ action: 'initialize', shardId: 'shardId-000000000000', sequenceNumber: 'TRIM_HORIZON' }),
+  );
+  const chunks = Array.from({ length: 16 }, (_, i) => makeChunk(i));
+  let bytes = 0;
+  let sequence = 0;
+  const times: number[] = [];
+  const cpuBefore = cpuSeconds(child.pid!);
+  while (bytes < TOTAL_BYTES) {
+    const records = Array.from({ length: CALL_RECORDS }, () => {
+      sequence += 1;
+      const data = chunks[sequence % chunks.length]!(sequence);
+      bytes += data.length;
+      return {
+        action: 'record',
+        data: data.toString('base64'),
+        partitionKey: 'p',
+        sequenceNumber: `${10 ** 15 + sequence}`,
+        subSequenceNumber: 0,
+        approximateArrivalTimestamp: Date.now(),
+      };
+    });
+    const line = JSON.stringify({ action: 'processRecords', records, millisBehindLatest: 1000 });
+    const at = performance.now();
+    await driver.call(line);
+    times.push(performance.now() - at);
+  }
+  const seconds = times.reduce((sum, ms) => sum + ms, 0) / 1000;
+  const cpu = cpuSeconds(child.pid!) - cpuBefore;
+  const rssMiB = Math.round(
+    Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]) / 1024,
+  );
+  const sorted = [...times].sort((a, b) => a - b);
+  const plain = sorted[Math.floor(sorted.length / 4)]!;
+  const writing = sorted.slice(-Math.floor(bytes / BATCH_BYTES));
+  child.stdin!.end();
+  await new Promise((resolve) => child.once('exit', resolve));
+  return { bytes, seconds, cpu, rssMiB, batchMs: writing[Math.floor(writing.length / 2)]! - plain };
+}
+
+/** KCL's side of the protocol: a line out, lines in until the status. */
+class Driver {
+  readonly #child: ChildProcess;
+  #done: (() => void) | null = null;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    readline.createInterface({ input: child.stdout! }).on('line', (line) => this.#onLine(line));
+  }
+
+  call(line: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#done = resolve;
+      this.#child.stdin!.write(`${line}\n`);
+    });
+  }
+
+  #onLine(line: string): void {
+    if (line === '') return;
+    const message = JSON.parse(line) as { action: string; sequenceNumber?: string };
+    if (message.action === 'checkpoint') {
+      const answer = { action: 'checkpoint', checkpoint: message.sequenceNumber };
+      this.#child.stdin!.write(`${JSON.stringify(answer)}\n`);
+    } else if (message.action === 'status') {
+      this.#done?.();
+    }
+  }
+}
+
+/** The same bytes in objects of a batch each, without any protocol. */
+async function putBare(endpoint: string): Promise<{ cpu: number; batchMs: number }> {
+  const store = new S3Store({ bucket: 'b', region: 'us-east-1', endpoint }, { tries: 1 });
+  const body = [randomBytes(BATCH_BYTES)];
+  await store.putIfAbsent('warm', body, 'gzip');
+  const times: number[] = [];
+  const before = process.cpuUsage();
+  for (let i = 0; i < TOTAL_BYTES / BATCH_BYTES; i++) {
+    const at = performance.now();
+    await store.putIfAbsent(`k${i}`, body, 'gzip');
+    times.push(performance.now() - at);
+  }
+  const { user, system } = process.cpuUsage(before);
+  store.close();
+  return { cpu: (user + system) / 1e6, batchMs: times.sort((a, b) => a - b)[Math.floor(times.length / 2)]! };
+}
+
+const LANE = '0'.repeat(31).concat('1');
+
+/** A chunk of about the size of a full record; its content does not compress any further. */
+function makeChunk(i: number): (sequence: number) => Buffer {
+  const raw = randomBytes((CHUNK_BYTES * 3) / 4);
+  const line = Buffer.from(`${JSON.stringify({ message: raw.toString('base64') })}\n`);
+  return (sequence) =>
+    encodeChunk(
+      line,
+      {
+        lane: LANE,
+        sequence,
+        producer: LANE,
+        epoch: '0'.repeat(15).concat('1'),
+        ordinal: sequence,
+        floor: '0'.repeat(15).concat('1'),
+        previous: null,
+        end: false,
+        tag: `bench.${i % 2}`,
+        hour: 494_000,
+        firstTime: 494_000 * 3_600_000,
+        lastTime: 494_000 * 3_600_000,
+        events: 1000,
+      },
+      { codec: 'gzip', level: 1 },
+    );
+}
+
+function configFor(endpoint: string, kinesisEndpoint: string): object {
+  return {
+    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesisEndpoint },
+    archive: { bucket: 'b', endpoint },
+    batch: { max_bytes: BATCH_BYTES, max_age: '1h' },
+    log_level: 'warn',
+  };
+}
+
+function cpuSeconds(pid: number): number {
+  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    readline.createInterface({ input: child.stdout! }).once('line', resolve);
+  });
+}
