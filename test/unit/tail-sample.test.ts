@@ -65,13 +65,8 @@ test('options: defaults, and faults at their keys', () => {
     },
   );
   const fault = (changes: object) => {
-    const result = z.safeParse(tailOptions, {
-      type: 'tail',
-      path: '/a',
-      tag: 't',
-      format: 'none',
-      ...changes,
-    });
+    const given = { type: 'tail', path: '/a', tag: 't', format: 'none', ...changes };
+    const result = z.safeParse(tailOptions, given, { error: z.locales.en().localeError });
     return result.error!.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join();
   };
   assert.match(fault({ tag: `\${nonsense}` }), /^tag: knows \$\{file\}/);
