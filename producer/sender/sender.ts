@@ -82,7 +82,7 @@ export interface SenderParts {
   readonly log: Logger;
   /** The meaning of a request that failed as a whole. */
   readonly explain: (error: unknown) => Trouble;
-  /** Called after chunks were acknowledged and room may have been made in the spool. */
+  /** Called after each request: chunks may have been acknowledged and room made in the spool. */
   readonly acknowledged: () => void;
 }
 
@@ -256,7 +256,9 @@ export class Sender {
 
   /** Fills one request, a record of each ready lane in turn. */
   #takeBatch(now: number): OutgoingRecord[] {
-    const { recordBytes, requestBytes } = this.#options;
+    const { recordBytes, bytesPerSecond } = this.#options;
+    // Where bytes a second are bounded, a request carries about a quarter of a second's share.
+    const requestBytes = Math.min(this.#options.requestBytes, Math.max(recordBytes, bytesPerSecond / 4));
     // A request that the service refuses as such goes in single records, to find the one that is at fault.
     const requestRecords = this.#trouble?.condition === 'request' ? 1 : this.#options.requestRecords;
     const batch: OutgoingRecord[] = [];

@@ -14,6 +14,7 @@ import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { conditionOf, explain, type StreamName } from './failures.ts';
 import type { ShardRange } from './lanes.ts';
+import { putRecordsBody } from './put-body.ts';
 
 export interface StreamOptions extends StreamName {
   /** Milliseconds after which a request that got no answer is given up; its records are sent again. */
@@ -54,7 +55,14 @@ export function openStream(options: StreamOptions): Stream {
   };
   return {
     async put(records) {
-      const command = new PutRecordsCommand({ StreamName: name, Records: records });
+      const command = new PutRecordsCommand({ StreamName: name, Records: [] });
+      command.middlewareStack.add(
+        (next) => (args) => {
+          (args.request as { body: unknown }).body = putRecordsBody(name, records);
+          return next(args);
+        },
+        { step: 'build', priority: 'high', name: 'putRecordsBody' },
+      );
       const output = await send((kinesis) =>
         kinesis.send(command, { abortSignal: AbortSignal.timeout(requestTimeout) }),
       );

@@ -42,7 +42,14 @@ export class KinesisDouble {
   /** Decides what becomes of each record; by default all are taken. */
   onRecord: (record: PutRecord, shard: string) => PutResult | null = () => null;
   /** Decides what becomes of a request as a whole, before its records are taken; null lets it through. */
-  onRequest: (operation: string) => Answer | 'hang' | 'reset' | null = () => null;
+  onRequest: (operation: string, accessKey: string) => Answer | 'hang' | 'reset' | null = () => null;
+  /** The same for a PutRecords request, by what is in it. */
+  onRequestRecords: (records: readonly PutRecord[]) => Answer | null = () => null;
+  /** Decides what becomes of an answer after the records were taken: milliseconds to wait, or it is lost. */
+  onAnswer: (operation: string) => 'lose' | number = () => 0;
+  /** Calls of each operation, and access keys that they came with. */
+  readonly calls = new Map<string, number>();
+  readonly accessKeys = new Set<string>();
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
   #sequence = 0n;
@@ -53,7 +60,7 @@ export class KinesisDouble {
     this.endpoint = `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
   }
 
-  static async start(shards = 4): Promise<KinesisDouble> {
+  static async start(shards = 4, port = 0): Promise<KinesisDouble> {
     let double: KinesisDouble | null = null;
     const handle = (request: IncomingMessage, response: http.ServerResponse): void => {
       void double!.#handle(request, response);
@@ -72,7 +79,7 @@ export class KinesisDouble {
         (first.toString('latin1', 0, 3) === 'PRI' ? http2Server : http1).emit('connection', socket);
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     double = new KinesisDouble(server, shards);
     return double;
   }
@@ -97,14 +104,24 @@ export class KinesisDouble {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
     const operation = String(request.headers['x-amz-target']).split('.')[1]!;
-    const decision = this.onRequest(operation);
+    this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1);
+    const [, key] = /Credential=([^/]+)/.exec(String(request.headers.authorization)) ?? [];
+    if (key !== undefined) this.accessKeys.add(key);
+    const decision = this.onRequest(operation, key ?? '');
     if (decision === 'hang') return;
     if (decision === 'reset') {
       request.socket.destroy();
       return;
     }
     const input = JSON.parse(Buffer.concat(parts).toString()) as { StreamName: string; Records: PutRecord[] };
-    const { status, body } = decision ?? this.#answer(operation, input);
+    const refused = operation === 'PutRecords' ? this.onRequestRecords(input.Records) : null;
+    const { status, body } = decision ?? refused ?? this.#answer(operation, input);
+    const fate = decision ? 0 : this.onAnswer(operation);
+    if (fate === 'lose') {
+      request.socket.destroy();
+      return;
+    }
+    if (fate > 0) await new Promise((resolve) => setTimeout(resolve, fate));
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
     response.end(JSON.stringify(body));
   }

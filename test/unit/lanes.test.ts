@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { evenRanges, generator, randomKey, rates, simulate, sum } from '../../bench/lanes.ts';
+import { evenRanges, generator, randomKey, rates, simulate, sum } from '../../bench/lanes-simulation.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from '../../producer/sender/lanes.ts';
 
 const SHARDS = evenRanges(4);

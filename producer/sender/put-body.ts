@@ -1,0 +1,31 @@
+/**
+ * The body of a PutRecords request, written by hand: base64 by native code straight into one buffer. The SDK's own
+ * serializer encodes base64 in JavaScript, which costs a tenth of what compressing the same data does.
+ */
+import type { PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+
+/** JSON as the service's protocol (AWS JSON 1.1) wants it; keys must be such as need no escaping. */
+export function putRecordsBody(stream: string, records: readonly PutRecordsRequestEntry[]): Buffer {
+  const head = `{"StreamName":${JSON.stringify(stream)},"Records":[`;
+  let length = head.length + 2;
+  const tails = records.map(({ PartitionKey, ExplicitHashKey }) => {
+    const hashKey = ExplicitHashKey === undefined ? '' : `,"ExplicitHashKey":"${ExplicitHashKey}"`;
+    return `","PartitionKey":"${PartitionKey}"${hashKey}},`;
+  });
+  for (const [i, { Data }] of records.entries()) {
+    length += DATA.length + Math.ceil(Data!.length / 3) * 4 + tails[i]!.length;
+  }
+  const body = Buffer.allocUnsafe(length);
+  let at = body.write(head, 0, 'latin1');
+  for (const [i, { Data }] of records.entries()) {
+    at += body.write(DATA, at, 'latin1');
+    const { buffer, byteOffset, byteLength } = Data!;
+    at += body.write(Buffer.from(buffer, byteOffset, byteLength).toString('base64'), at, 'latin1');
+    at += body.write(tails[i]!, at, 'latin1');
+  }
+  // The last record's comma goes.
+  at += body.write(']}', at - 1, 'latin1') - 1;
+  return body.subarray(0, at);
+}
+
+const DATA = '{"Data":"';
