@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
+import { Counters } from '../../producer/counters.ts';
+import { compileFormat } from '../../producer/format/compile.ts';
 import { FormatError } from '../../producer/format/errors.ts';
+import { Tally } from '../../producer/format/json-bytes.ts';
 import { parseApacheFormat, parseNginxFormat } from '../../producer/format/log-format.ts';
+import { writeMessage } from '../../producer/format/parser.ts';
+import { Transform } from '../../producer/format/transform.ts';
 import { events, format, NOW } from '../support/format-harness.ts';
 
 const TIME = '[23/Nov/2026:22:30:00 +0200]';
@@ -227,4 +233,33 @@ test('lines beyond the maximum of an event are cut, however much they grow', () 
   assert.ok(lines[0]!.json.length < 512 * 1024);
   assert.equal(JSON.parse(lines[0]!.json)._truncated, true);
   assert.equal(tally.truncated, 1);
+});
+
+test('a builder that was let go since the last line is not written to any more', () => {
+  let now = NOW;
+  const builders = new Builders(
+    DEFAULT_BUILDER_LIMITS,
+    () => now,
+    new Counters(),
+    () => undefined,
+  );
+  const target = { builders: builders.tag('a'), tally: new Tally(), clock: { now } };
+  const parser = compileFormat({ type: 'nginx' }, target, new Transform({}));
+  const parse = (text: string) => parser.parse(Buffer.from(`${text}\n`), 0, text.length);
+  const cut = () => {
+    const lines = [...builders.filled()].map((builder) => {
+      const text = builder.buffer.toString('utf8', 0, builder.length);
+      builder.clear();
+      return text;
+    });
+    return lines.join('');
+  };
+  parse(line('GET /first HTTP/1.1'));
+  cut();
+  now += 7_200_000;
+  // The hour of the first line is over: its empty builder goes, and its buffer is another builder's next.
+  cut();
+  writeMessage({ ...target, builders: builders.tag('b') }, Buffer.from('untouched'), 0, 9);
+  parse(line('GET /second HTTP/1.1'));
+  assert.match(cut(), /^\{"message":"untouched"\}$/m);
 });
