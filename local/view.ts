@@ -45,11 +45,16 @@ export function lag({ agent, consumer }: PipelineStatus): number {
   return Math.max(agent?.oldestMs ?? 0, consumer?.oldestMs ?? 0);
 }
 
+/** An agent that has ended can't be asked any more for the last that it sent; what is archived was sent. */
+function sentEvents({ agent, consumer }: PipelineStatus): number {
+  return Math.max(agent?.acknowledged ?? 0, consumer?.archived ?? 0);
+}
+
 /** The view, a string a line. */
 export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
   const { demo, agent, consumer } = snapshot;
-  const sent = agent?.acknowledged ?? 0;
   const archived = consumer?.archived ?? 0;
+  const sent = sentEvents(snapshot);
   const row = (label: string, value: number, rest: string): string =>
     `  ${label.padEnd(16)}${count(value).padStart(12)}   ${rest}`;
   const lines = [
@@ -91,8 +96,8 @@ export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
 
 /** The same in one line, for logs. */
 export function viewLine(snapshot: Snapshot): string {
-  const { demo, agent, consumer } = snapshot;
-  return `${clock(snapshot.elapsedMs)} made ${demo.made} sent ${agent?.acknowledged ?? 0} archived ${consumer?.archived ?? 0} lag ${seconds(lag(snapshot))} objects ${consumer?.objects ?? 0}`;
+  const { demo, consumer } = snapshot;
+  return `${clock(snapshot.elapsedMs)} made ${demo.made} sent ${sentEvents(snapshot)} archived ${consumer?.archived ?? 0} lag ${seconds(lag(snapshot))} objects ${consumer?.objects ?? 0}`;
 }
 
 /** A block of lines at the end of a terminal that is painted over itself; lines above it scroll away as usual. */
