@@ -42,6 +42,8 @@ const MAX_DIGITS = 15;
 const CLF_WORDS = 7;
 /** Words of `2026-11-23T21:04:07Z`. */
 const CLF_TEXT_WORDS = 5;
+/** Bytes that a key may be written beyond its end. */
+const KEY_SLACK = 16;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 // Four times a byte, for all four bytes of a word at once.
@@ -52,10 +54,15 @@ const BLANKS_TOO = 0x21212121;
 const QUOTES = 0x22222222;
 const BACKSLASHES = 0x5c5c5c5c;
 
-/** Bytes that are written as whole words: up to three too many, which the next write covers. */
+/** Bytes that are written as whole words, four at least: up to sixteen too many, which the next writes cover. */
 interface Key {
   readonly length: number;
-  readonly words: Int32Array;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+  /** Of keys with more than sixteen bytes. */
+  readonly more: Int32Array;
 }
 
 interface Step {
@@ -64,6 +71,9 @@ interface Step {
   /** `,"name":"`; empty for a field that is left out. */
   readonly key: Key;
   readonly literal: Buffer;
+  /** The literal's first four bytes as a word, and which bits of it count. */
+  readonly word: number;
+  readonly mask: number;
   readonly list: boolean;
   /**
    * Four times the first byte that does not stop the value, where it can be copied by words: 0x20 when it ends at a
@@ -128,7 +138,7 @@ export class AccessLogParser implements LineParser {
       Object.values(this.#keys).reduce((sum, name) => sum + name.length + 1, 0) +
       transform.added.length +
       MAX_TIME_BYTES +
-      16;
+      2 * KEY_SLACK;
   }
 
   parse(bytes: Buffer, start: number, end: number): void {
@@ -202,11 +212,10 @@ export class AccessLogParser implements LineParser {
       const literal = step.literal;
       switch (step.op) {
         case TEXT: {
-          const { words, length } = step.key;
+          const { length } = step.key;
           const stops = step.stops;
           const before = at;
-          for (let k = 0; k < words.length; k++) outView.setInt32(at + 4 * k, words[k]!, true);
-          at += length;
+          at = writeKey(outView, at, step.key);
           const value = i;
           const low = step.low;
           if (low !== 0) {
@@ -242,7 +251,7 @@ export class AccessLogParser implements LineParser {
             }
           }
           while (i < end && stops[bytes[i]!] === 0) out[at++] = bytes[i++]!;
-          if (i < end ? !(literal.length > 0 && matches(bytes, i, end, literal)) : literal.length > 0) {
+          if (i < end ? !(literal.length > 0 && follows(view, bytes, i, end, step)) : literal.length > 0) {
             // An escape, a quote, a byte above 0x7f, or the literal's first byte without the rest of it.
             at = this.#text(step, out, before, bytes, value, end);
             if (at < 0) return at;
@@ -255,11 +264,10 @@ export class AccessLogParser implements LineParser {
           break;
         }
         case NUMBER: {
-          const { words, length } = step.key;
+          const { length } = step.key;
           const before = at;
-          for (let k = 0; k < words.length; k++) outView.setInt32(at + 4 * k, words[k]!, true);
           // Without the quote.
-          if (length > 0) at += length - 1;
+          if (length > 0) at = writeKey(outView, at, step.key) - 1;
           const value = i;
           for (; i < end; i++) {
             const byte = bytes[i]!;
@@ -273,7 +281,7 @@ export class AccessLogParser implements LineParser {
             (digits > 1 && bytes[value] === ZERO) ||
             length === 0 ||
             step.list ||
-            (literal.length === 0 ? i < end : !matches(bytes, i, end, literal))
+            (literal.length === 0 ? i < end : !follows(view, bytes, i, end, step))
           ) {
             at = this.#number(step, out, before, bytes, value, end);
             if (at < 0) return at;
@@ -296,7 +304,7 @@ export class AccessLogParser implements LineParser {
             at += 4 * CLF_TEXT_WORDS;
             out[at++] = QUOTE;
           }
-          if (literal.length === 0 ? i < end : !matches(bytes, i, end, literal)) return FAILED;
+          if (literal.length === 0 ? i < end : !follows(view, bytes, i, end, step)) return FAILED;
           break;
         }
         case REQUEST:
@@ -439,7 +447,7 @@ export class AccessLogParser implements LineParser {
       bytes[i + 7] === 0x2e &&
       isDigit(bytes[i + 6]!) &&
       isDigit(bytes[i + 8]!) &&
-      (literal.length === 0 ? i + 9 === end : matches(bytes, i + 9, end, literal))
+      (literal.length === 0 ? i + 9 === end : follows(view, bytes, i + 9, end, step))
     ) {
       if (path.length === 0 || (i === pathFrom + 1 && bytes[pathFrom] === DASH)) at = afterMethod;
       else out[at++] = QUOTE;
@@ -482,12 +490,8 @@ export class AccessLogParser implements LineParser {
     return true;
   }
 
-  /** Writes a key and returns the position behind it. */
   #key(key: Key, at: number): number {
-    const { words } = key;
-    const outView = this.#outView;
-    for (let k = 0; k < words.length; k++) outView.setInt32(at + 4 * k, words[k]!, true);
-    return at + key.length;
+    return writeKey(this.#outView, at, key);
   }
 
   #time(step: Step, out: Buffer, at: number, bytes: Buffer, i: number, end: number): number {
@@ -580,14 +584,31 @@ function keyOf(rule: FieldRule): Key {
   let key = keyCache.get(rule);
   if (key === undefined) {
     const text = Buffer.from(rule.name === null ? '' : `,${JSON.stringify(rule.name)}:"`);
-    const padded = Buffer.concat([text, Buffer.alloc(3)]);
-    const words = Int32Array.from({ length: Math.ceil(text.length / 4) }, (_, k) =>
-      padded.readInt32LE(4 * k),
-    );
-    key = { length: text.length, words };
+    const padded = Buffer.concat([text, Buffer.alloc(KEY_SLACK)]);
+    const word = (k: number) => padded.readInt32LE(4 * k);
+    const more = Math.max(0, Math.ceil(text.length / 4) - 4);
+    key = {
+      length: text.length,
+      a: word(0),
+      b: word(1),
+      c: word(2),
+      d: word(3),
+      more: Int32Array.from({ length: more }, (_, k) => word(k + 4)),
+    };
     keyCache.set(rule, key);
   }
   return key;
+}
+
+/** Writes a key and returns the position behind it. */
+function writeKey(view: DataView, at: number, key: Key): number {
+  view.setInt32(at, key.a, true);
+  view.setInt32(at + 4, key.b, true);
+  view.setInt32(at + 8, key.c, true);
+  view.setInt32(at + 12, key.d, true);
+  const { more } = key;
+  for (let k = 0; k < more.length; k++) view.setInt32(at + 16 + 4 * k, more[k]!, true);
+  return at + key.length;
 }
 
 function viewOf(buffer: Buffer): DataView {
@@ -620,6 +641,8 @@ function compileStep(field: LogFormat['fields'][number], transform: Transform): 
     kind: field.kind,
     key: keyOf(rule),
     literal,
+    word: Buffer.concat([literal, Buffer.alloc(4)]).readInt32LE(0),
+    mask: literal.length >= 4 ? -1 : (1 << (8 * literal.length)) - 1,
     list: field.list,
     low: lowOf(field.list, literal),
     stops,
@@ -646,6 +669,14 @@ function operation(kind: FieldKind): number {
     default:
       return TIME;
   }
+}
+
+/** As {@link matches}, for a step's literal, most of which are shorter than a word. */
+function follows(view: DataView, bytes: Buffer, at: number, end: number, step: Step): boolean {
+  const { length } = step.literal;
+  if (at + length > end) return false;
+  if (length > 4 || at + 4 > view.byteLength) return matches(bytes, at, end, step.literal);
+  return ((view.getInt32(at, true) ^ step.word) & step.mask) === 0;
 }
 
 function matches(bytes: Buffer, at: number, end: number, literal: Buffer): boolean {
