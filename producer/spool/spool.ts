@@ -16,7 +16,6 @@ import type { CutState, SectionChanges } from './recovery.ts';
 import { apply, merged, type Sections } from './sections.ts';
 import { type Segment, type SpooledChunk, segmentName } from './segment.ts';
 
-/** How often a full disk is tried again, in milliseconds. */
 const FULL_DISK_RETRY_MS = 1000;
 
 /** Thrown when the disk failed to keep what it had taken: the process must end and recover from the files. */
@@ -47,6 +46,8 @@ export interface SpoolOptions {
   /** Bytes of all segments from which on the inputs are held back. */
   readonly maxBytes: number;
   readonly files?: SpoolFiles;
+  /** How often a full disk is tried again, milliseconds; 1000 unless given. */
+  readonly retryMs?: number;
 }
 
 export interface SpoolStatus {
@@ -168,22 +169,16 @@ export class Spool {
     changes: SectionChanges,
     reclaim = false,
   ): Promise<SpooledChunk[]> {
-    const cut = this.#nextCut;
     if (reclaim) await this.#retire();
     for (;;) {
       try {
-        const fresh = this.#active === null;
-        const spooled = await this.#write(cut, chunks, changes);
-        this.#nextCut = cut + 1;
-        apply(this.#state, changes);
+        const spooled = await this.#commit(chunks, changes);
         this.#unblock();
-        await this.#mark(cut);
-        if (fresh) await this.#reclaim();
-        if (this.#active!.segment.bytes >= this.#options.segmentBytes) await this.#retire();
         return spooled;
       } catch (error) {
         if (!isDiskFull(error)) throw error;
         await this.#waitForRoom(error as NodeJS.ErrnoException);
+        await this.#makeRoom();
       }
     }
   }
@@ -231,6 +226,44 @@ export class Spool {
     this.#closed = true;
     this.#wake?.();
     await this.#retire();
+  }
+
+  /** Makes one cut durable, and does what follows from it; none of that can fail for lack of room. */
+  async #commit(chunks: readonly EncodedChunk[], changes: SectionChanges): Promise<SpooledChunk[]> {
+    const fresh = this.#active === null;
+    const cut = this.#nextCut;
+    const spooled = await this.#write(cut, chunks, changes);
+    this.#nextCut = cut + 1;
+    apply(this.#state, changes);
+    await this.#mark(cut);
+    if (fresh) await this.#reclaim();
+    if (this.#active !== null && this.#active.segment.bytes >= this.#options.segmentBytes)
+      await this.#retire();
+    return spooled;
+  }
+
+  /**
+   * On a full disk the spool's own last segment may be what fills it: once that is all acknowledged, a small segment
+   * with the state alone lets go of it.
+   */
+  async #makeRoom(): Promise<void> {
+    const newest = this.#newest;
+    if (newest === null || newest.chunks === 0 || newest.pending > 0) return;
+    try {
+      await this.#retire();
+      await this.#commit([], {});
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  /** The last segment that holds a durable cut, and with it all state. */
+  get #newest(): Segment | null {
+    let newest: Segment | null = null;
+    for (const segment of this.#segments.values()) {
+      if (segment.bytes > 0 && (newest === null || segment.number > newest.number)) newest = segment;
+    }
+    return newest;
   }
 
   async #write(
@@ -330,6 +363,9 @@ export class Spool {
     this.#active = null;
     try {
       await this.#sync(active.segment, active.file);
+    } catch (error) {
+      // Only the mark behind the last cut was not synced yet, and the next start can do without it.
+      if (!isDiskFull(error)) throw error;
     } finally {
       await active.file.close();
     }
@@ -337,8 +373,7 @@ export class Spool {
 
   /** Removes a segment that is all acknowledged; only once a later segment exists, whose first cut has all state. */
   async #removeIfDone(segment: Segment): Promise<void> {
-    if (segment.pending > 0 || this.#active === null || segment.number >= this.#active.segment.number) return;
-    if (this.#active.segment.bytes === 0) return;
+    if (segment.pending > 0 || segment.number >= (this.#newest?.number ?? 0)) return;
     this.#segments.delete(segment.number);
     await this.#files.remove(segment.path);
   }
@@ -360,7 +395,7 @@ export class Spool {
       this.onBlocked(this.#blocked);
     }
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, FULL_DISK_RETRY_MS);
+      const timer = setTimeout(resolve, this.#options.retryMs ?? FULL_DISK_RETRY_MS);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

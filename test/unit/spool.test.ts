@@ -19,6 +19,7 @@ async function open(files: MemoryFiles, options: { segmentBytes?: number; maxByt
       segmentBytes: options.segmentBytes ?? 2000,
       maxBytes: options.maxBytes ?? 1e9,
       files,
+      retryMs: 1,
     },
     log,
     counters,
@@ -214,6 +215,58 @@ test('a full disk at any call holds the cut up until there is room, and neither 
     await writer.start();
     assert.deepEqual(ordinals(writer.open), [...before, before.length + 1], call);
     assert.equal(writer.spool.quarantined, 0);
+  }
+});
+
+test('a disk that the spool itself has filled gets room once the stream has taken what is there', async () => {
+  const writer = new Writer();
+  await writer.start();
+  await writer.cut(4);
+  const size = (): number =>
+    [...writer.files.files.values()].reduce((sum, file) => sum + file.bytes.length, 0);
+  // Room for the state alone beside the segment, but not for another cut with chunks.
+  const capacity = size() + 900;
+  writer.files.fail = (call) => (call === 'sync' && size() > capacity ? MemoryFiles.noRoom() : null);
+  const cut = writer.cut(8);
+  await writer.acknowledge(1);
+  await cut;
+  assert.equal(writer.open.length, 8);
+  assert.equal(writer.spool.status().blocked, null);
+  const expected = ordinals(writer.open);
+  writer.files.fail = () => null;
+  writer.files.crash(0);
+  await writer.start();
+  assert.deepEqual(ordinals(writer.open), expected);
+  assert.equal(writer.position, 2);
+});
+
+test('no call that fails for lack of room, wherever it comes, makes a cut twice', async () => {
+  for (const call of ['create', 'append', 'sync'] as const) {
+    for (let at = 1; at <= 12; at++) {
+      const writer = new Writer();
+      await writer.start();
+      let calls = 0;
+      let failed = false;
+      writer.files.fail = (made) => {
+        if (made !== call || ++calls !== at) return null;
+        failed = true;
+        return MemoryFiles.noRoom();
+      };
+      for (let cut = 0; cut < 4; cut++) {
+        await writer.cut(6);
+        await writer.acknowledge(0.5);
+      }
+      const expected = ordinals(writer.open);
+      writer.files.fail = () => null;
+      writer.files.crash(0);
+      await writer.start();
+      const held = ordinals(writer.open);
+      assert.equal(new Set(held).size, held.length, `${call} ${at}`);
+      for (const ordinal of expected) assert.ok(held.includes(ordinal), `${call} ${at}: chunk ${ordinal}`);
+      assert.equal(writer.position, 4);
+      assert.equal(writer.spool.quarantined, 0, `${call} ${at}`);
+      if (!failed) break;
+    }
   }
 });
 
