@@ -213,6 +213,18 @@ test('a message with a fault anywhere is refused whole', () => {
   for (const [name, message] of messages) assert.throws(() => setting().take(message), RefusedError, name);
 });
 
+test('messages of more entries than are remembered at a time are taken whole, or not at all', () => {
+  const many = Buffer.concat(Array.from({ length: 140_000 }, (_, n) => entry(AT, n)));
+  assert.deepEqual(
+    events(array([TAG, bin(many)])).map(({ n }) => n),
+    Array.from({ length: 140_000 }, (_, n) => n),
+  );
+  const { cuts, take } = setting();
+  assert.throws(() => take(array([TAG, bin(Buffer.concat([many, record(1)]))])), RefusedError);
+  cuts.cut();
+  assert.equal(cuts.events.length, 0);
+});
+
 test('random and mutated messages are taken or refused, and lines stay whole', () => {
   const base = array([
     TAG,
