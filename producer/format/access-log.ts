@@ -10,20 +10,38 @@
  * on the guess that it belongs where the line before it went; at the turn of an hour it is written once more.
  */
 import type { Builder } from '../builder.ts';
-import { CLF_BYTES, MAX_TIME_BYTES, parseClf, parseIso, writeTime } from './clock.ts';
+import {
+  BLANKS_TOO,
+  CLF,
+  compileStep,
+  follows,
+  KEY_SLACK,
+  type Key,
+  keyOf,
+  matches,
+  NUMBER,
+  REQUEST,
+  type Step,
+  TEXT,
+  TIME,
+  writeKey,
+} from './access-log-steps.ts';
+import {
+  inList,
+  isDigit,
+  isNumber,
+  isTime,
+  MAX_DIGITS,
+  MAX_TIME,
+  readTime,
+  splitRequest,
+} from './access-log-values.ts';
+import { CLF_BYTES, MAX_TIME_BYTES, parseClf, writeTime } from './clock.ts';
 import { decodeEscapes } from './escapes.ts';
-import { MAX_GROWTH, PLAIN, stringRoom, writeString } from './json-bytes.ts';
-import type { FieldKind, LogFormat } from './log-format.ts';
+import { MAX_GROWTH, stringRoom, writeString } from './json-bytes.ts';
+import type { LogFormat } from './log-format.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
 import type { FieldRule, Transform } from './transform.ts';
-
-const TEXT = 0;
-const NUMBER = 1;
-const REQUEST = 2;
-const CLF = 3;
-/** Other times, and every field that a transform looks into: off the fast path. */
-const TIME = 4;
-const RULED = 5;
 
 /** Answers of a scan that are no position. */
 const FAILED = -1;
@@ -36,54 +54,17 @@ const COMMA = 0x2c;
 const DASH = 0x2d;
 const SPACE = 0x20;
 const ZERO = 0x30;
-/** Digits that a double holds exactly. */
-const MAX_DIGITS = 15;
 /** Words that tell one second's time from another: the last one overlaps the one before it. */
 const CLF_WORDS = 7;
 /** Words of `2026-11-23T21:04:07Z`. */
 const CLF_TEXT_WORDS = 5;
-/** Bytes that a key may be written beyond its end. */
-const KEY_SLACK = 16;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 // Four times a byte, for all four bytes of a word at once.
 const ONES = 0x01010101;
 const HIGHS = 0x80808080;
-const BLANKS = 0x20202020;
-const BLANKS_TOO = 0x21212121;
 const QUOTES = 0x22222222;
 const BACKSLASHES = 0x5c5c5c5c;
-
-/** Bytes that are written as whole words, four at least: up to sixteen too many, which the next writes cover. */
-interface Key {
-  readonly length: number;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-  readonly d: number;
-  /** Of keys with more than sixteen bytes. */
-  readonly more: Int32Array;
-}
-
-interface Step {
-  readonly op: number;
-  readonly kind: FieldKind;
-  /** `,"name":"`; empty for a field that is left out. */
-  readonly key: Key;
-  readonly literal: Buffer;
-  /** The literal's first four bytes as a word, and which bits of it count. */
-  readonly word: number;
-  readonly mask: number;
-  readonly list: boolean;
-  /**
-   * Four times the first byte that does not stop the value, where it can be copied by words: 0x20 when it ends at a
-   * quote or with the line, 0x21 when it ends at a blank; else 0.
-   */
-  readonly low: number;
-  /** Per byte: 0 where a plain copy of the value goes on. */
-  readonly stops: Uint8Array;
-  readonly rule: FieldRule;
-}
 
 export class AccessLogParser implements LineParser {
   readonly #target: Target;
@@ -574,170 +555,6 @@ export class AccessLogParser implements LineParser {
   }
 }
 
-/** Year 10000: RFC 3339 ends before it. */
-const MAX_TIME = 253_402_300_800_000;
-
-const keyCache = new WeakMap<FieldRule, Key>();
-
-/** `,"name":"`, or nothing for a field that is left out. */
-function keyOf(rule: FieldRule): Key {
-  let key = keyCache.get(rule);
-  if (key === undefined) {
-    const text = Buffer.from(rule.name === null ? '' : `,${JSON.stringify(rule.name)}:"`);
-    const padded = Buffer.concat([text, Buffer.alloc(KEY_SLACK)]);
-    const word = (k: number) => padded.readInt32LE(4 * k);
-    const more = Math.max(0, Math.ceil(text.length / 4) - 4);
-    key = {
-      length: text.length,
-      a: word(0),
-      b: word(1),
-      c: word(2),
-      d: word(3),
-      more: Int32Array.from({ length: more }, (_, k) => word(k + 4)),
-    };
-    keyCache.set(rule, key);
-  }
-  return key;
-}
-
-/** Writes a key and returns the position behind it. */
-function writeKey(view: DataView, at: number, key: Key): number {
-  view.setInt32(at, key.a, true);
-  view.setInt32(at + 4, key.b, true);
-  view.setInt32(at + 8, key.c, true);
-  view.setInt32(at + 12, key.d, true);
-  const { more } = key;
-  for (let k = 0; k < more.length; k++) view.setInt32(at + 16 + 4 * k, more[k]!, true);
-  return at + key.length;
-}
-
 function viewOf(buffer: Buffer): DataView {
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
-}
-
-function isTime(kind: FieldKind): boolean {
-  return (
-    kind === 'clf' ||
-    kind === 'iso' ||
-    kind === 'seconds' ||
-    kind === 'milliseconds' ||
-    kind === 'microseconds'
-  );
-}
-
-function compileStep(field: LogFormat['fields'][number], transform: Transform): Step {
-  const rule = transform.rule(field.name);
-  const ruled =
-    field.kind === 'request'
-      ? ['request', 'method', 'path', 'protocol'].some((name) => !transform.rule(name).plain)
-      : !rule.plain;
-  const literal = Buffer.from(field.literal);
-  const stops = PLAIN.map((plain) => 1 - plain);
-  if (literal.length > 0) stops[literal[0]!] = 1;
-  // The literal's first byte can stand inside a list: nothing is copied unseen.
-  if (field.list) stops.fill(1);
-  return {
-    op: ruled ? RULED : operation(field.kind),
-    kind: field.kind,
-    key: keyOf(rule),
-    literal,
-    word: Buffer.concat([literal, Buffer.alloc(4)]).readInt32LE(0),
-    mask: literal.length >= 4 ? -1 : (1 << (8 * literal.length)) - 1,
-    list: field.list,
-    low: lowOf(field.list, literal),
-    stops,
-    rule,
-  };
-}
-
-function lowOf(list: boolean, literal: Buffer): number {
-  if (list) return 0;
-  if (literal.length === 0 || literal[0] === QUOTE) return BLANKS;
-  return literal[0] === SPACE ? BLANKS_TOO : 0;
-}
-
-function operation(kind: FieldKind): number {
-  switch (kind) {
-    case 'text':
-      return TEXT;
-    case 'number':
-      return NUMBER;
-    case 'request':
-      return REQUEST;
-    case 'clf':
-      return CLF;
-    default:
-      return TIME;
-  }
-}
-
-/** As {@link matches}, for a step's literal, most of which are shorter than a word. */
-function follows(view: DataView, bytes: Buffer, at: number, end: number, step: Step): boolean {
-  const { length } = step.literal;
-  if (at + length > end) return false;
-  if (length > 4 || at + 4 > view.byteLength) return matches(bytes, at, end, step.literal);
-  return ((view.getInt32(at, true) ^ step.word) & step.mask) === 0;
-}
-
-function matches(bytes: Buffer, at: number, end: number, literal: Buffer): boolean {
-  if (at + literal.length > end) return false;
-  for (let k = 0; k < literal.length; k++) if (bytes[at + k] !== literal[k]) return false;
-  return true;
-}
-
-/** Whether the space at `i` stands between the parts of `0.001, 0.002 : 0.003`. */
-function inList(bytes: Buffer, i: number): boolean {
-  const before = bytes[i - 1];
-  return (
-    before === COMMA ||
-    (before === 0x3a && bytes[i - 2] === SPACE) ||
-    (bytes[i + 1] === 0x3a && bytes[i + 2] === SPACE)
-  );
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte <= 0x39;
-}
-
-/** Whether the bytes are a JSON number that a double holds: `-0.25`, `17`; no exponent. */
-function isNumber(bytes: Buffer, from: number, to: number): boolean {
-  let i = bytes[from] === DASH ? from + 1 : from;
-  const whole = i;
-  while (i < to && isDigit(bytes[i]!)) i++;
-  if (i === whole || (i - whole > 1 && bytes[whole] === ZERO) || to - from > MAX_DIGITS + 2) return false;
-  if (i === to) return i - whole <= MAX_DIGITS;
-  if (bytes[i] !== 0x2e) return false;
-  const fraction = ++i;
-  while (i < to && isDigit(bytes[i]!)) i++;
-  return i === to && i > fraction;
-}
-
-/**
- * Where the path of `METHOD path HTTP/x` ends: at its last space where a protocol follows, else at the end; -1 when
- * it is no request of that form.
- */
-function splitRequest(bytes: Buffer, from: number, to: number): number {
-  let i = from;
-  while (i < to && bytes[i]! >= 0x41 && bytes[i]! <= 0x5a) i++;
-  if (i === from || i + 1 >= to || bytes[i] !== SPACE) return -1;
-  const path = i + 1;
-  let space = to - 1;
-  while (space > path && bytes[space] !== SPACE) space--;
-  if (space === path || bytes[space] !== SPACE) return to;
-  const protocol =
-    to - space > 6 &&
-    bytes[space + 1] === 0x48 &&
-    bytes[space + 2] === 0x54 &&
-    bytes[space + 3] === 0x54 &&
-    bytes[space + 4] === 0x50 &&
-    bytes[space + 5] === 0x2f;
-  return protocol ? space : to;
-}
-
-function readTime(kind: FieldKind, bytes: Buffer, from: number, to: number): number {
-  if (kind === 'clf') return to - from === CLF_BYTES ? parseClf(bytes, from) : Number.NaN;
-  if (kind === 'iso') return parseIso(bytes, from, to);
-  if (!isNumber(bytes, from, to) && !(kind === 'microseconds' && to - from === 16)) return Number.NaN;
-  const value = Number(bytes.toString('latin1', from, to));
-  return Math.round(kind === 'seconds' ? value * 1000 : kind === 'milliseconds' ? value : value / 1000);
 }

@@ -8,7 +8,7 @@ import { Transform } from '../format/transform.ts';
 import { Glob, listFolder } from './glob.ts';
 import { ALL, LineSplitter, MORE_TO_COME, MultilineSplitter } from './lines.ts';
 import type { TailOptions } from './options.ts';
-import { followedPaths } from './scanner.ts';
+import { followedPaths } from './paths.ts';
 import { tagOf } from './tag.ts';
 
 const SAMPLE_BYTES = 256 * 1024;

@@ -2,16 +2,18 @@
  * Finds the files of a tail input: expands its globs, notices rotation, truncation and new files, and opens what is
  * to be read. It decides where reading begins; it reads nothing itself.
  */
-import { type BigIntStats, realpathSync, statSync } from 'node:fs';
+import { type BigIntStats, realpathSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Logger } from 'pino';
 import type { StateMap } from '../state.ts';
 import { openCompressed } from './compressed.ts';
-import { begins, type Fingerprint, fingerprint, readHead } from './fingerprint.ts';
-import { CHECK_BYTES, Follower, fromJson, type SavedFollower, toJson } from './follower.ts';
+import { begins, fingerprint, readHead } from './fingerprint.ts';
+import { Follower, fromJson, type SavedFollower, toJson } from './follower.ts';
 import { type Glob, type List, listFolder } from './glob.ts';
 import type { Splitter } from './lines.ts';
 import { BEFORE_OUR_TIME, type Done, FollowedLog } from './log.ts';
+import { followedPaths, statOf } from './paths.ts';
+import { holds, lastLine } from './position.ts';
 import { basesOf, compressionOf, uncompressedName } from './rotation.ts';
 import { fileKey, PlainSource, type Source } from './source.ts';
 
@@ -26,8 +28,6 @@ const CLOCK_SLACK = 1000;
 const FORGET_AFTER = 3_600_000;
 /** Milliseconds after which the siblings of a log are looked at though their folder did not change. */
 const LOOK_AGAIN = 60_000;
-/** Bytes before the end of a file in which the beginning of its last line is looked for. */
-const LAST_LINE_BYTES = 64 * 1024;
 
 export interface ScannerOptions {
   readonly include: readonly Glob[];
@@ -201,6 +201,8 @@ export class Scanner {
   }
 
   close(): void {
+    // What was read stands in the builders, and its positions belong into the same cut.
+    this.save();
     for (const follower of this.followers.values()) follower.source.close();
     this.followers.clear();
     this.logs.clear();
@@ -402,7 +404,8 @@ export class Scanner {
       if (size <= done.offset) return { from: null, answer: hash };
       if (verify(done)) return { from: done, answer: hash };
     }
-    if (log.known || mtime > this.#lookedAt - CLOCK_SLACK) return { from: { offset: 0, skipping: false }, answer: null };
+    if (log.known || mtime > this.#lookedAt - CLOCK_SLACK)
+      return { from: { offset: 0, skipping: false }, answer: null };
     const mark = fingerprint(head);
     log.note({
       fingerprint: mark,
@@ -490,51 +493,3 @@ const NO_BYTES = Buffer.alloc(0);
 const UNDECIDED = Symbol('undecided');
 
 type Start = Pick<SavedFollower, 'offset' | 'skipping'>;
-type Known = { readonly fingerprint: Fingerprint; readonly check: Fingerprint; readonly offset: number };
-
-/** The paths of logs that globs mean: all files that match, but for the rotated generations of another one of them. */
-export function* followedPaths(
-  include: readonly Glob[],
-  exclude: readonly Glob[],
-  list: List,
-  followed: (path: string) => boolean,
-): Generator<string> {
-  const found = new Set(include.flatMap((glob) => glob.expand(list)));
-  for (const file of found) {
-    if (exclude.some((glob) => glob.matches(file))) continue;
-    // Several globs may name a file that another one takes for a log's rotated generation: it is read with that log.
-    const rotated = basesOf(path.basename(file)).some((base) => {
-      const live = path.join(path.dirname(file), base);
-      return followed(live) || found.has(live);
-    });
-    if (!rotated) yield file;
-  }
-}
-
-function statOf(file: string): BigIntStats | null {
-  try {
-    return statSync(file, { bigint: true, throwIfNoEntry: false }) ?? null;
-  } catch {
-    // A folder that may not be entered, a ring of links: opening says what is wrong.
-    return null;
-  }
-}
-
-/** Whether a file still holds what was read of it: its first bytes, and the last ones before the position. */
-function holds(source: PlainSource, head: Buffer, known: Known): boolean {
-  if (known.offset === 0) return known.fingerprint.bytes === 0 || begins(head, known.fingerprint);
-  if (!begins(head, known.fingerprint)) return false;
-  const { bytes } = known.check;
-  const before = Buffer.alloc(CHECK_BYTES);
-  const read = source.read(before, 0, bytes, known.offset - bytes);
-  return read === bytes && fingerprint(before, bytes).hash === known.check.hash;
-}
-
-/** Where the last line of a file begins, or ended. */
-function lastLine(source: PlainSource, size: number): number {
-  const length = Math.min(size, LAST_LINE_BYTES);
-  const bytes = Buffer.alloc(length);
-  const read = source.read(bytes, 0, length, size - length);
-  const newline = bytes.subarray(0, read).lastIndexOf(0x0a);
-  return newline < 0 ? size : size - length + newline + 1;
-}

@@ -1,0 +1,34 @@
+/** The files that the patterns of an input mean. */
+import { type BigIntStats, statSync } from 'node:fs';
+import * as path from 'node:path';
+import type { Glob, List } from './glob.ts';
+import { basesOf } from './rotation.ts';
+
+/** The paths of logs that globs mean: all files that match, but for the rotated generations of another one of them. */
+export function* followedPaths(
+  include: readonly Glob[],
+  exclude: readonly Glob[],
+  list: List,
+  followed: (path: string) => boolean,
+): Generator<string> {
+  const found = new Set(include.flatMap((glob) => glob.expand(list)));
+  for (const file of found) {
+    if (exclude.some((glob) => glob.matches(file))) continue;
+    // Several globs may name a file that another one takes for a log's rotated generation: it is read with that log.
+    const rotated = basesOf(path.basename(file)).some((base) => {
+      const live = path.join(path.dirname(file), base);
+      return followed(live) || found.has(live);
+    });
+    if (!rotated) yield file;
+  }
+}
+
+/** What a path leads to; null when nothing does. */
+export function statOf(file: string): BigIntStats | null {
+  try {
+    return statSync(file, { bigint: true, throwIfNoEntry: false }) ?? null;
+  } catch {
+    // A folder that may not be entered, a ring of links: opening says what is wrong.
+    return null;
+  }
+}

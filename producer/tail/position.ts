@@ -1,0 +1,33 @@
+/** Positions in files: whether one still holds, and where the last line begins. */
+import { begins, type Fingerprint, fingerprint } from './fingerprint.ts';
+import { CHECK_BYTES } from './follower.ts';
+import type { PlainSource } from './source.ts';
+
+/** Bytes before the end of a file in which the beginning of its last line is looked for. */
+const LAST_LINE_BYTES = 64 * 1024;
+
+/** What is remembered of a position: how the file began, and what stood before the offset. */
+export interface Position {
+  readonly fingerprint: Fingerprint;
+  readonly check: Fingerprint;
+  readonly offset: number;
+}
+
+/** Whether a file still holds what was read of it: its first bytes, and the last ones before the position. */
+export function holds(source: PlainSource, head: Buffer, known: Position): boolean {
+  if (known.offset === 0) return known.fingerprint.bytes === 0 || begins(head, known.fingerprint);
+  if (!begins(head, known.fingerprint)) return false;
+  const { bytes } = known.check;
+  const before = Buffer.alloc(CHECK_BYTES);
+  const read = source.read(before, 0, bytes, known.offset - bytes);
+  return read === bytes && fingerprint(before, bytes).hash === known.check.hash;
+}
+
+/** Where the last line of a file begins, or ended. */
+export function lastLine(source: PlainSource, size: number): number {
+  const length = Math.min(size, LAST_LINE_BYTES);
+  const bytes = Buffer.alloc(length);
+  const read = source.read(bytes, 0, length, size - length);
+  const newline = bytes.subarray(0, read).lastIndexOf(0x0a);
+  return newline < 0 ? size : size - length + newline + 1;
+}
