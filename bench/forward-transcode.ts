@@ -1,22 +1,12 @@
-/** Measures msgpack to NDJSON alone, both ways: bytes to bytes, and through JavaScript objects. */
+/** Measures msgpack to NDJSON alone, bytes to bytes; the bare cost is decoding into objects and JSON.stringify. */
 import { decode, encode } from '@msgpack/msgpack';
 import { EntryOffsets } from '../producer/forward/entries.ts';
 import { JsonWriter, TIME } from '../producer/forward/json-writer.ts';
+import type { BenchResult } from './run.ts';
 
 const EVENTS = 200_000;
 
-export interface TranscodeResult {
-  readonly bench: 'forward-transcode';
-  /** Events per CPU second, bytes to bytes. */
-  readonly value: number;
-  readonly unit: 'events/cpu-s';
-  /** CPU seconds of decode and JSON.stringify for the same events. */
-  readonly bare: number;
-  readonly ratio: number;
-  readonly rssMiB: number;
-}
-
-export function run(): TranscodeResult {
+export function run(): BenchResult {
   const entries = Array.from({ length: EVENTS }, (_, n) =>
     Buffer.from(encode([1_795_000_000 + Math.floor(n / 5000), record(n)])),
   );

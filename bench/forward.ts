@@ -1,27 +1,19 @@
-/** Measures the forward input: a million events of ten fields in packed messages with acks, from socket to spool. */
+/**
+ * Measures the forward input: a million events of ten fields in packed messages with acks, from socket to spool, in
+ * CPU seconds of the agent's process; the bare cost is gzip level 1 alone over the same events.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { AgentReport } from './forward-agent.ts';
 import type { ClientReport } from './forward-client.ts';
+import type { BenchResult } from './run.ts';
 
 const EVENTS = 1_000_000;
 const PER_MESSAGE = 2000;
 const CONNECTIONS = 16;
 
-export interface ForwardResult {
-  readonly bench: 'forward';
-  /** Events per CPU second of the agent's process, compression and spool included. */
-  readonly value: number;
-  readonly unit: 'events/cpu-s';
-  /** CPU seconds of gzip level 1 alone over the same events. */
-  readonly bare: number;
-  /** CPU seconds of the agent for each of those. */
-  readonly ratio: number;
-  readonly rssMiB: number;
-}
-
-export async function run(): Promise<ForwardResult> {
+export async function run(): Promise<BenchResult> {
   const agent = start('forward-agent.ts');
   const [port] = await once(agent, 'message');
   const client = start('forward-client.ts', port, EVENTS, PER_MESSAGE, CONNECTIONS);
