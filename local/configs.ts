@@ -47,6 +47,8 @@ export function writeConfigs(
       { type: 'tail', path: accessLog, tag: 'nginx.access', format: 'nginx', refresh_interval: '500ms' },
       { type: 'forward', listen: `127.0.0.1:${listening.forward}` },
     ],
+    // One lane, and so one shard, would do for this load; the demo is there to show all of them.
+    lanes: 4,
     http: { listen: `127.0.0.1:${listening.agentHttp}` },
   };
   const consumer = {
