@@ -27,9 +27,9 @@ export function withFault(store: ArchiveStore, spec: string | undefined): Archiv
     head: (key) => store.head(key),
     first: (prefix) => store.first(prefix),
     folders: (prefix) => store.folders(prefix),
-    async putIfAbsent(key: string, body: readonly Uint8Array[], kind: ObjectKind) {
+    async putIfAbsent(key: string, body: readonly Uint8Array[], kind: ObjectKind, sha256?: string) {
       if (kind === 'commit') endAt('before');
-      const outcome = await store.putIfAbsent(key, body, kind);
+      const outcome = await store.putIfAbsent(key, body, kind, sha256);
       endAt(kind === 'commit' ? 'commit' : 'object');
       return outcome;
     },

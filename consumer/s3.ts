@@ -84,22 +84,31 @@ export class S3Store implements ArchiveStore {
     key: string,
     body: readonly Uint8Array[],
     kind: ObjectKind,
+    sha256?: string,
   ): Promise<'created' | 'exists'> {
     const bytes = body.length === 1 ? body[0]! : Buffer.concat(body);
-    const sha256 = createHash('sha256').update(bytes).digest('base64');
-    const input: PutObjectCommandInput = {
+    const hash = sha256 ?? createHash('sha256').update(bytes).digest('hex');
+    const command = new PutObjectCommand({
       Bucket: this.#bucket,
       Key: key,
       Body: bytes,
       ContentLength: bytes.length,
       ContentType: CONTENT_TYPE[kind],
-      ChecksumSHA256: sha256,
+      ChecksumSHA256: Buffer.from(hash, 'hex').toString('base64'),
       IfNoneMatch: '*',
       ...this.#writeInput(kind),
-    };
+    });
+    // The signature wants the same hash; given here, it is not made again.
+    command.middlewareStack.add(
+      (next) => (args) => {
+        (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = hash;
+        return next(args);
+      },
+      { step: 'build' },
+    );
     return this.#persist('put', key, bytes.length, async (abortSignal) => {
       try {
-        await this.#client.send(new PutObjectCommand(input), { abortSignal });
+        await this.#client.send(command, { abortSignal });
         return 'created';
       } catch (error) {
         if (statusOf(error) === 412) return 'exists';

@@ -236,7 +236,11 @@ export class ShardArchiver {
     const missing: CommitObject[] = [];
     await atOnce(commit.objects, async (object) => {
       const body = bodies?.get(object.key);
-      if (body && (await this.#store.putIfAbsent(object.key, body, object.codec)) === 'created') return;
+      if (
+        body &&
+        (await this.#store.putIfAbsent(object.key, body, object.codec, object.sha256)) === 'created'
+      )
+        return;
       const now = await standing(this.#store, object);
       if (now === 'void') lost.push(object);
       else if (now === 'missing') missing.push(object);
@@ -253,7 +257,9 @@ export class ShardArchiver {
         const body = rebuilt.get(object.key);
         if (!body) {
           if ((await fence(this.#store, object)) === 'void') lost.push(object);
-        } else if ((await this.#store.putIfAbsent(object.key, body, object.codec)) === 'exists') {
+        } else if (
+          (await this.#store.putIfAbsent(object.key, body, object.codec, object.sha256)) === 'exists'
+        ) {
           if ((await standing(this.#store, object)) === 'void') lost.push(object);
         }
       });

@@ -10,9 +10,15 @@ export interface ArchiveStore {
   /**
    * Writes an object unless there is one of that name (If-None-Match: *).
    *
+   * @param sha256 of the body in hex, when it is known: hashing it once more costs as much as sending it
    * @returns `exists` when there is one; it may be the one of this very call, after a lost response
    */
-  putIfAbsent(key: string, body: readonly Uint8Array[], kind: ObjectKind): Promise<'created' | 'exists'>;
+  putIfAbsent(
+    key: string,
+    body: readonly Uint8Array[],
+    kind: ObjectKind,
+    sha256?: string,
+  ): Promise<'created' | 'exists'>;
   /** The whole object; null when there is none. */
   get(key: string): Promise<Buffer | null>;
   /** Length of an object; null when there is none. */
