@@ -1,0 +1,25 @@
+/** The EventBridge events that start the drain functions. */
+import * as z from 'zod/mini';
+
+export const terminateEvent = z.object({
+  source: z.literal('aws.autoscaling'),
+  detail: z.object({
+    LifecycleActionToken: z.string(),
+    AutoScalingGroupName: z.string(),
+    LifecycleHookName: z.string(),
+    EC2InstanceId: z.string(),
+    LifecycleTransition: z.literal('autoscaling:EC2_INSTANCE_TERMINATING'),
+    Origin: z.optional(z.string()),
+    Destination: z.optional(z.string()),
+  }),
+});
+
+export const invocationEvent = z.object({
+  source: z.literal('aws.ssm'),
+  detail: z.object({
+    'command-id': z.string(),
+    'document-name': z.string(),
+    'instance-id': z.string(),
+    status: z.string(),
+  }),
+});

@@ -1,0 +1,86 @@
+/** Called with messages about spilled objects: puts their chunks back on the stream, and marks the objects. */
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { GetObjectCommand, PutObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3';
+import partialBatchFailure from '@middy/sqs-partial-batch-failure';
+import * as z from 'zod/mini';
+import { type ObjectName, objectsOf, queueEvent } from './readmit/events.ts';
+import { putAll } from './readmit/put.ts';
+import { toRecords } from './readmit/records.ts';
+import { salvage } from './readmit/salvage.ts';
+import { readEnvironment, wholeNumber } from './runtime/environment.ts';
+import { parseEvent, withLogging } from './runtime/handler.ts';
+import { log } from './runtime/log.ts';
+import { count } from './runtime/metrics.ts';
+
+const schema = z.object({
+  STREAM_NAME: z.string().check(z.minLength(1)),
+  /** Politeness towards what comes in live, for one function at a time. */
+  BYTES_PER_SECOND: wholeNumber,
+});
+/** Milliseconds before the function's end after which no request is begun. */
+const RESERVE_MS = 15_000;
+/** The tag that says what became of an object; the bucket's lifecycle rules go by it. */
+const TAG = 'tailrace';
+
+const s3 = new S3Client({ forcePathStyle: process.env['S3_PATH_STYLE'] === 'true' });
+const kinesis = new KinesisClient();
+
+export const handler = withLogging()
+  .use(
+    partialBatchFailure({
+      logger: (err: unknown, record: { messageId: string }) =>
+        log.error({ err, message: record.messageId }, 'an object was not put back; its message comes again'),
+    }),
+  )
+  .handler(async (event: unknown, context: { getRemainingTimeInMillis(): number }) => {
+    const { STREAM_NAME, BYTES_PER_SECOND } = readEnvironment(schema);
+    const deadline = Date.now() + context.getRemainingTimeInMillis() - RESERVE_MS;
+    const results: PromiseSettledResult<void>[] = [];
+    // One after the other: an object is held in memory as a whole.
+    for (const { body } of parseEvent(queueEvent, event).Records) {
+      const [result] = await Promise.allSettled([
+        (async () => {
+          for (const object of objectsOf(body))
+            await readmit(object, STREAM_NAME, BYTES_PER_SECOND, deadline);
+        })(),
+      ]);
+      results.push(result);
+    }
+    return results;
+  });
+
+async function readmit(
+  { bucket, key }: ObjectName,
+  stream: string,
+  bytesPerSecond: number,
+  deadline: number,
+): Promise<void> {
+  const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+  if ((object.TagCount ?? 0) > 0) {
+    log.info({ bucket, key }, 'the object was put back before');
+    return;
+  }
+  const { chunks, damagedBytes } = salvage(Buffer.from(await object.Body!.transformToByteArray()));
+  await putAll(kinesis, toRecords(chunks), {
+    stream,
+    bytesPerSecond,
+    deadline,
+    now: Date.now,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    random: Math.random,
+  });
+  // Tagged and not removed: the bucket's rules expire what is back, and keep what is damaged for people.
+  const Value = damagedBytes === 0 ? 'readmitted' : 'damaged';
+  await s3.send(
+    new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet: [{ Key: TAG, Value }] } }),
+  );
+  count('ReadmittedObjects');
+  count('ReadmittedChunks', chunks.length);
+  count(
+    'ReadmittedBytes',
+    chunks.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    'Bytes',
+  );
+  if (damagedBytes > 0) count('ReadmitDamagedBytes', damagedBytes, 'Bytes');
+  log.info({ bucket, key, chunks: chunks.length, damagedBytes }, 'an object was put back on the stream');
+}

@@ -1,0 +1,53 @@
+/** Puts records on the stream, slowly enough for live traffic, and again those that were refused. */
+import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+import { TailraceError } from '../../chunk/errors.ts';
+import { nextRequest, sizeOf } from './records.ts';
+
+const FIRST_BACKOFF_MS = 250;
+const MAX_BACKOFF_MS = 8000;
+
+export interface Pace {
+  readonly stream: string;
+  readonly bytesPerSecond: number;
+  /** Milliseconds since 1970 from which on no further request is begun. */
+  readonly deadline: number;
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly random: () => number;
+}
+
+/** @throws TailraceError READMIT_UNFINISHED at the deadline; what was put until then may be put again */
+export async function putAll(
+  kinesis: Pick<KinesisClient, 'send'>,
+  records: readonly PutRecordsRequestEntry[],
+  pace: Pace,
+): Promise<void> {
+  let left = [...records];
+  let backoff = FIRST_BACKOFF_MS;
+  while (left.length > 0) {
+    if (pace.now() >= pace.deadline) {
+      throw new TailraceError('READMIT_UNFINISHED', `${left.length} records were not put in time`, {
+        retriable: true,
+      });
+    }
+    const request = nextRequest(left);
+    const started = pace.now();
+    const { Records } = await kinesis.send(
+      new PutRecordsCommand({ StreamName: pace.stream, Records: request }),
+    );
+    // An answer that is missing counts as refused: twice on the stream is archived once.
+    const taken = (i: number): boolean => Records?.[i]?.SequenceNumber !== undefined;
+    const refused = request.filter((_, i) => !taken(i));
+    const bytes = request.reduce((sum, record, i) => sum + (taken(i) ? sizeOf(record) : 0), 0);
+    left = [...refused, ...left.slice(request.length)];
+    if (left.length === 0) return;
+    const due = (bytes / pace.bytesPerSecond) * 1000 - (pace.now() - started);
+    if (refused.length > 0) {
+      await pace.sleep(Math.max(due, backoff * (0.5 + pace.random() / 2)));
+      backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
+    } else {
+      backoff = FIRST_BACKOFF_MS;
+      if (due > 0) await pace.sleep(due);
+    }
+  }
+}
