@@ -88,6 +88,7 @@ class ForwardServer implements ForwardInput {
     const { listen: texts, tls = null, security, udp_heartbeat } = this.#options;
     const addresses = [texts].flat().map((text) => parseAddress(text)!);
     const { log } = this.#context;
+    const limits = { connections: this.#options.max_connections, handshakeMs: this.#options.read_timeout };
     this.#security = security ? readSecurity(security) : null;
     this.#taker = await this.#makeTaker();
     try {
@@ -95,9 +96,9 @@ class ForwardServer implements ForwardInput {
         const onUnix = 'path' in address;
         const rules = onUnix ? null : this.#security;
         const accept = (socket: Socket): void => this.#accept(socket, rules);
-        const refuse = (error: Error, socket: Socket): void =>
-          this.#count('tls', socket.remoteAddress, error);
-        const listener = await listen(address, tls, accept, refuse, log);
+        const refuse = (reason: 'tls' | 'too_many', remote: string | undefined, error: Error | null): void =>
+          this.#count(reason, remote, error);
+        const listener = await listen(address, tls, accept, refuse, limits, log);
         this.#listeners.push(listener);
         if (udp_heartbeat && !('path' in listener.address)) {
           this.#heartbeats.push(await listenHeartbeats(listener.address, log));

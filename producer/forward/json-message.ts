@@ -90,7 +90,8 @@ export function jsonAck(value: Buffer): Buffer {
  * @throws RefusedError when it is no JSON
  */
 export function jsonToMsgpack(bytes: Buffer, at: number, end: number): Buffer | null {
-  const text = bytes.toString('utf8', at, end);
+  // Letter for byte: strings become bytes again as they are, and are checked where all strings are.
+  const text = bytes.toString('latin1', at, end);
   if (text.trim() === '') return null;
   const parts: Buffer[] = [];
   try {
@@ -105,6 +106,8 @@ export function jsonToMsgpack(bytes: Buffer, at: number, end: number): Buffer | 
 
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
+const ESCAPE = /\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)/g;
+const NO_UTF8 = Buffer.of(0xff);
 const NIL = Buffer.of(0xc0);
 const TRUE = Buffer.of(0xc3);
 const FALSE = Buffer.of(0xc2);
@@ -173,7 +176,10 @@ class Parser {
       while (this.#text[end - 1 - backslashes] === '\\') backslashes++;
     } while (backslashes % 2 === 1);
     this.#at = end + 1;
-    const bytes = Buffer.from(JSON.parse(this.#text.slice(start, end + 1)) as string);
+    const quoted = this.#text.slice(start, end + 1);
+    // Throws for control characters and unknown escapes.
+    JSON.parse(quoted);
+    const bytes = unescaped(quoted.slice(1, -1));
     this.#parts.push(stringHead(bytes.length), bytes);
   }
 
@@ -197,6 +203,22 @@ class Parser {
     SPACE.test(this.#text);
     this.#at = SPACE.lastIndex;
   }
+}
+
+/** The bytes of a JSON string's inside, itself given with a letter for each byte. */
+function unescaped(text: string): Buffer {
+  if (!text.includes('\\')) return Buffer.from(text, 'latin1');
+  const pieces: Buffer[] = [];
+  let from = 0;
+  for (const match of text.matchAll(ESCAPE)) {
+    pieces.push(Buffer.from(text.slice(from, match.index), 'latin1'));
+    const letters = JSON.parse(`"${match[0]}"`) as string;
+    // Half a surrogate pair is no character: it becomes a byte that is no UTF-8 either, and is counted with those.
+    pieces.push(letters.isWellFormed() ? Buffer.from(letters) : NO_UTF8);
+    from = match.index + match[0].length;
+  }
+  pieces.push(Buffer.from(text.slice(from), 'latin1'));
+  return Buffer.concat(pieces);
 }
 
 function packInteger(digits: string): Buffer {

@@ -25,7 +25,8 @@ export async function listen(
   address: Address,
   secure: TlsOptions | null,
   accept: (socket: Socket) => void,
-  refuse: (error: Error, socket: Socket) => void,
+  refuse: (reason: 'tls' | 'too_many', remote: string | undefined, error: Error | null) => void,
+  limits: { readonly connections: number; readonly handshakeMs: number },
   log: Logger,
 ): Promise<Listener> {
   let reload: NodeJS.Timeout | null = null;
@@ -45,15 +46,19 @@ export async function listen(
         ...options,
         ...files,
         minVersion: secure.min_version,
+        handshakeTimeout: limits.handshakeMs,
         requestCert: secure.client_auth,
         rejectUnauthorized: secure.client_auth,
       },
       accept,
     );
-    secureServer.on('tlsClientError', refuse);
+    secureServer.on('tlsClientError', (error, socket) => refuse('tls', socket.remoteAddress, error));
     reload = watchTlsFiles(secureServer, secure, log);
     server = secureServer;
   }
+  // Also those that never come to the end of their TLS handshake.
+  server.maxConnections = limits.connections;
+  server.on('drop', (dropped) => refuse('too_many', dropped?.remoteAddress, null));
   if ('path' in address) await removeDeadSocket(address.path);
   try {
     await new Promise<void>((resolve, reject) => {

@@ -398,6 +398,21 @@ test('any JSON keeps its value through msgpack', () => {
   );
 });
 
+test('strings of JSON that are no Unicode are mended and counted', () => {
+  const { cuts, take } = setting();
+  const text = Buffer.concat([
+    Buffer.from('["a",1,{"raw":"ä\\n'),
+    Buffer.of(0xff),
+    Buffer.from('","pair":"\\ud83d\\ude00","half":"x\\ud83dy","key\\u00e4":"\\u00e4\\\\u0041"}]'),
+  ]);
+  take(jsonToMsgpack(text, 0, text.length)!);
+  cuts.cut();
+  const { time, ...rest } = cuts.events[0]!;
+  assert.equal(time, '1970-01-01T00:00:01Z');
+  assert.deepEqual(rest, { raw: 'ä\n\ufffd', pair: '😀', half: 'x\ufffdy', keyä: 'ä\\u0041' });
+  assert.equal(cuts.count('tailrace_agent_forward_invalid_utf8_total'), 2);
+});
+
 test('texts that are no JSON are refused', () => {
   for (const text of [
     '[1,]',
