@@ -346,7 +346,7 @@ export class AccessLogParser implements LineParser {
   #member(key: Key, out: Buffer, at: number, bytes: Buffer, from: number, to: number): number {
     if (key.length === 0 || (to - from === 1 && bytes[from] === DASH)) return at;
     at = this.#key(key, at);
-    if (this.#escape === 'none' || bytes.indexOf(0x5c, from) >= to || bytes.indexOf(0x5c, from) < 0) {
+    if (this.#escape === 'none' || !hasBackslash(bytes, from, to)) {
       at = writeString(out, at, bytes, from, to, this.#target.tally);
     } else {
       const scratch = this.#room(to - from);
@@ -526,6 +526,7 @@ export class AccessLogParser implements LineParser {
     number: boolean,
   ): number {
     if (to - from === 1 && bytes[from] === DASH) return at;
+    if (rule.plain && !number) return this.#member(keyOf(rule), out, at, bytes, from, to);
     const scratch = this.#room(to - from);
     const length = decodeEscapes(scratch, bytes, from, to, this.#escape);
     return this.#ruledValue(rule, out, at, scratch.toString('utf8', 0, length), number);
@@ -553,6 +554,12 @@ export class AccessLogParser implements LineParser {
     }
     return at + out.write(text, at);
   }
+}
+
+function hasBackslash(bytes: Buffer, from: number, to: number): boolean {
+  // Not indexOf: it would go on to the end of the buffer.
+  for (let i = from; i < to; i++) if (bytes[i] === 0x5c) return true;
+  return false;
 }
 
 function viewOf(buffer: Buffer): DataView {

@@ -126,7 +126,7 @@ export class Transform {
     this.identity = this.fields.size === 0;
   }
 
-  /** What happens to the field that was parsed under this name. */
+  /** What happens to the field that was parsed under this name; for parsers as they are made, not for each event. */
   rule(field: string): FieldRule {
     let rule = this.#rules.get(field);
     if (rule === undefined) {
@@ -142,7 +142,7 @@ export class Transform {
         plain: false,
       };
       rule = { ...rule, plain: rule.include.length + rule.exclude.length + rule.redact.length === 0 };
-      if (this.fields.has(field)) this.#rules.set(field, rule);
+      this.#rules.set(field, rule);
     }
     return rule;
   }
@@ -270,19 +270,21 @@ function maskQuery(value: string, names: ReadonlySet<string>): string {
   if (question < 0) return value;
   const hash = value.indexOf('#', question);
   const end = hash < 0 ? value.length : hash;
-  const parts = value
-    .slice(question + 1, end)
-    .split(/([&;])/)
-    .map((part) => {
-      const equals = part.indexOf('=');
-      return equals > 0 && names.has(decode(part.slice(0, equals)))
-        ? `${part.slice(0, equals)}=${MASK}`
-        : part;
-    });
-  return `${value.slice(0, question + 1)}${parts.join('')}${value.slice(end)}`;
+  let masked = value.slice(0, question + 1);
+  for (let from = question + 1; from <= end; ) {
+    let to = from;
+    while (to < end && value[to] !== '&' && value[to] !== ';') to++;
+    const equals = value.indexOf('=', from);
+    const named = equals > from && equals < to && names.has(decode(value.slice(from, equals)));
+    masked += named ? `${value.slice(from, equals)}=${MASK}` : value.slice(from, to);
+    if (to < end) masked += value[to];
+    from = to + 1;
+  }
+  return masked + value.slice(end);
 }
 
 function decode(text: string): string {
+  if (!text.includes('%') && !text.includes('+')) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {

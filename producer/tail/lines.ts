@@ -142,8 +142,7 @@ export class MultilineSplitter implements Splitter {
     let end = to;
     if (bytes[end - 1] === NEWLINE) end--;
     if (end > from && bytes[end - 1] === RETURN) end--;
-    const firstReturn = bytes.indexOf(RETURN, from);
-    if (firstReturn < 0 || firstReturn >= end) {
+    if (!bytes.subarray(from, end).includes(RETURN)) {
       this.#parser.parse(bytes, from, end);
       return;
     }

@@ -87,6 +87,20 @@ test('redact: a field, a query parameter, an address, a pattern', () => {
   assert.equal(event.code, '***');
 });
 
+test('query parameters: wherever they stand, however their names are written', () => {
+  const mask = (path: string) => {
+    const record = { path };
+    new Transform({ redact: [{ field: 'path', query: ['a', 'b c'] }] }).apply(record);
+    return record.path;
+  };
+  assert.equal(mask('/x?a=1'), '/x?a=***');
+  assert.equal(mask('/x?a=1&z=2;a=3&a&a=#a=1'), '/x?a=***&z=2;a=***&a&a=***#a=1');
+  assert.equal(mask('/x?%61=1&b+c=2&b%20c=3&%zz=4'), '/x?%61=***&b+c=***&b%20c=***&%zz=4');
+  assert.equal(mask('/a=1'), '/a=1');
+  assert.equal(mask('/x?'), '/x?');
+  assert.equal(mask('/x?&=a=1&'), '/x?&=a=1&');
+});
+
 test('what is left out by a pattern is looked at before it is hidden', () => {
   const redact = [{ field: 'user', mask: true }];
   assert.ok(both({ redact, include: [{ field: 'user', pattern: '^bob$' }] }));
