@@ -85,7 +85,9 @@ export function conditionOf(error: unknown): Condition {
   if (name === 'InvalidSignatureException' && /signature (expired|not yet current)/i.test(message))
     return 'clock';
   if (name.startsWith('KMS')) return 'kms';
-  const known = BY_CODE[name] ?? BY_CODE[codeOf(error) ?? ''];
+  // The SDK calls a reset connection a time-out; the system's own code says more.
+  const code = BY_CODE[codeOf(error) ?? ''];
+  const known = name === 'TimeoutError' ? (code ?? 'timeout') : (BY_CODE[name] ?? code);
   if (known) return known;
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 500;
   if (status === 403) return 'access';

@@ -79,6 +79,17 @@ test('a connection that hangs is given up alone: requests beside it go through',
   assert.equal(double.events().length, 20);
 });
 
+test('a connection that is reset: connection, until it is over', { timeout: 30_000 }, async (context) => {
+  const { double, core } = await setUp(context);
+  let broken = true;
+  double.onRequest = () => (broken ? 'reset' : null);
+  await sealOne(core, 1);
+  await core.until(() => core.sender.trouble?.condition === 'connection');
+  broken = false;
+  await core.emptied();
+  assert.deepEqual(double.events(), [{ n: 1 }]);
+});
+
 test('a name that can not be resolved is told as such', { timeout: 30_000 }, async (context) => {
   const { core } = await setUp(context, { endpoint: 'http://kinesis.invalid:4567' });
   await sealOne(core, 1);

@@ -19,7 +19,7 @@ test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: each is 
   const core = await startSenderCore(double, {
     lanes: 4,
     requestTimeout: 1000,
-    sender: { recordBytes: 24 * 1024 },
+    sender: { recordBytes: 24 * 1024, requestBytes: 64 * 1024 },
   });
   context.after(async () => {
     await core.stop();
@@ -38,8 +38,11 @@ test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: each is 
     if (Math.random() < 0.02) return { status: 500, body: { __type: 'InternalFailure', message: 'again' } };
     return null;
   };
-  double.onAnswer = (operation) =>
-    operation === 'PutRecords' && Math.random() < 0.05 ? 'lose' : Math.random() < 0.1 ? 20 : 0;
+  let answers = 0;
+  double.onAnswer = (operation) => {
+    if (operation === 'PutRecords' && ++answers % 20 === 0) return 'lose';
+    return Math.random() < 0.1 ? 20 : 0;
+  };
 
   const tags = [core.builders.tag('nginx.access'), core.builders.tag('app')];
   for (let n = 0; n < EVENTS; n++) {

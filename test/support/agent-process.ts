@@ -45,7 +45,10 @@ export async function startAgent(directory: string, config: Record<string, unkno
     failed = code;
   });
   for await (const line of createInterface({ input: agent.child.stderr! })) {
-    if (line.includes('"the agent runs"')) return agent;
+    if (!line.includes('"the agent runs"')) continue;
+    // The end of the loop pauses what it read from, and an agent whose log nobody takes stands still.
+    setImmediate(() => agent.child.stderr!.resume());
+    return agent;
   }
   throw new Error(`the agent did not start (${failed}): ${agent.log()}`);
 }
