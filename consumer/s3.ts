@@ -261,6 +261,8 @@ function reasonOf(error: unknown): string {
   if (status === 409) return 'conflict';
   if (status === 503 || status === 429) return 'slow_down';
   if (status !== undefined && status >= 500) return 'server_error';
+  // The SDK calls a reset connection a time-out, too.
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'connection';
   if (name === 'TimeoutError' || name === 'AbortError') return 'timeout';
   if (status === undefined && code !== undefined) return 'connection';
   return 'other';
