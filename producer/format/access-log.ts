@@ -38,7 +38,7 @@ import {
 } from './access-log-values.ts';
 import { CLF_BYTES, MAX_TIME_BYTES, parseClf, writeTime } from './clock.ts';
 import { decodeEscapes } from './escapes.ts';
-import { MAX_GROWTH, stringRoom, writeString } from './json-bytes.ts';
+import { MAX_GROWTH, stringRoom, viewOf, writeString } from './json-bytes.ts';
 import type { LogFormat } from './log-format.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
 import type { FieldRule, Transform } from './transform.ts';
@@ -560,8 +560,4 @@ function hasBackslash(bytes: Buffer, from: number, to: number): boolean {
   // Not indexOf: it would go on to the end of the buffer.
   for (let i = from; i < to; i++) if (bytes[i] === 0x5c) return true;
   return false;
-}
-
-function viewOf(buffer: Buffer): DataView {
-  return new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
 }

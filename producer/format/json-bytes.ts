@@ -4,6 +4,13 @@
 export const PLAIN = new Uint8Array(256);
 for (let byte = 0x20; byte < 0x80; byte++) PLAIN[byte] = byte === 0x22 || byte === 0x5c ? 0 : 1;
 
+// Four times a byte, for all four bytes of a word at once.
+const ONES = 0x01010101;
+const HIGHS = 0x80808080;
+const BLANKS = 0x20202020;
+const QUOTES = 0x22222222;
+const BACKSLASHES = 0x5c5c5c5c;
+
 /** Largest growth of one byte of input: `\u0000` for a control character. */
 export const MAX_GROWTH = 6;
 
@@ -32,6 +39,24 @@ export class Tally {
   timeless = 0;
 }
 
+// Views of the buffers that were used last: most calls are for the same two.
+let lastSource: Uint8Array = new Uint8Array(0);
+let lastTarget: Uint8Array = lastSource;
+let sourceView = viewOf(lastSource);
+let targetView = sourceView;
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** How many of the four bytes of a little-endian word are plain before the first that is not. */
+export function plainBytes(word: number): number {
+  // "Has a byte less than n" and "has a zero byte" of S. E. Anderson's Bit Twiddling Hacks; borrows go upwards only,
+  // so the lowest bit is exact.
+  const odd = (word | (word - BLANKS) | ((word ^ QUOTES) - ONES) | ((word ^ BACKSLASHES) - ONES)) & HIGHS;
+  return odd === 0 ? 4 : (31 - Math.clz32(odd & -odd)) >> 3;
+}
+
 /**
  * Writes `source[from, to)` as the inside of a JSON string at `target[at]`, which must have room for six times the
  * bytes, and returns the position behind it. Each maximal invalid part of UTF-8 becomes U+FFFD, as in the WHATWG
@@ -45,9 +70,28 @@ export function writeString(
   to: number,
   tally: Tally,
 ): number {
+  if (source !== lastSource) {
+    lastSource = source;
+    sourceView = viewOf(source);
+  }
+  if (target !== lastTarget) {
+    lastTarget = target;
+    targetView = viewOf(target);
+  }
+  const view = sourceView;
+  const out = targetView;
   let i = from;
   for (;;) {
     let byte = 0;
+    while (i + 4 <= to) {
+      const word = view.getInt32(i, true);
+      // There is room: the caller made six times as much.
+      out.setInt32(at, word, true);
+      const plain = plainBytes(word);
+      i += plain;
+      at += plain;
+      if (plain < 4) break;
+    }
     for (; i < to; i++) {
       byte = source[i]!;
       if (PLAIN[byte] === 0) break;

@@ -4,7 +4,7 @@
  */
 import type { Builder } from '../builder.ts';
 import { MAX_TIME_BYTES, parseIso } from './clock.ts';
-import { PLAIN, sequenceLength } from './json-bytes.ts';
+import { PLAIN, plainBytes, sequenceLength, viewOf } from './json-bytes.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
 import type { TimeParser } from './time-format.ts';
 import type { FieldRule, Transform } from './transform.ts';
@@ -46,6 +46,8 @@ export class JsonParser implements LineParser {
   /** Members that were found, four numbers each: name from and to, value from and to. */
   #members = new Int32Array(4 * 64);
   #count = 0;
+  #bytes: Buffer = Buffer.alloc(0);
+  #view = viewOf(this.#bytes);
   /** Whether the line has a byte above 0x7f that is no part of valid UTF-8. */
   #broken = false;
 
@@ -68,6 +70,10 @@ export class JsonParser implements LineParser {
 
   parse(bytes: Buffer, start: number, end: number): void {
     const target = this.#target;
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = viewOf(bytes);
+    }
     while (start < end && isSpace(bytes[start]!)) start++;
     while (end > start && isSpace(bytes[end - 1]!)) end--;
     this.#count = 0;
@@ -325,8 +331,14 @@ export class JsonParser implements LineParser {
 
   /** The position behind the string whose first quote is at `i`, or INVALID. */
   #string(bytes: Buffer, i: number, end: number): number {
+    const view = this.#view;
     i++;
     for (;;) {
+      while (i + 4 <= end) {
+        const plain = plainBytes(view.getInt32(i, true));
+        i += plain;
+        if (plain < 4) break;
+      }
       while (i < end && PLAIN[bytes[i]!] === 1) i++;
       if (i >= end) return INVALID;
       const byte = bytes[i]!;
