@@ -1,0 +1,154 @@
+/** The launcher over a daemon that is a script: restarts, giving up, stopping, and what it refuses to start with. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { after, before, test } from 'node:test';
+import { isAlive, until } from '../support/consumer-process.ts';
+import { KinesisDouble } from '../support/kinesis-double.ts';
+
+const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+
+let directory: string;
+let kinesis: KinesisDouble;
+let count = 0;
+
+before(async () => {
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-launcher-'));
+  fs.mkdirSync(path.join(directory, 'jars'));
+  fs.writeFileSync(path.join(directory, 'jars', 'amazon-kinesis-client-multilang-0.jar'), '');
+  kinesis = await KinesisDouble.start(1);
+});
+
+after(async () => {
+  await kinesis.stop();
+  fs.rmSync(directory, { recursive: true });
+});
+
+/** What stands for Java: answers `-version`, and else does `body`. */
+function daemon(body: string): string {
+  const file = path.join(directory, `java-${count++}`);
+  fs.writeFileSync(file, `#!/bin/sh\n[ "$1" = -version ] && exit 0\n${body}\n`, { mode: 0o755 });
+  return file;
+}
+
+interface Run {
+  readonly process: ChildProcess;
+  readonly ended: Promise<number | string>;
+  log(): string;
+}
+
+function launch(changes: Record<string, unknown>, ...args: string[]): Run {
+  const config = path.join(directory, `consumer-${count++}.yaml`);
+  const whole = {
+    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
+    archive: { bucket: 'logs', endpoint: 'http://127.0.0.1:9' },
+    http: { listen: '127.0.0.1:0' },
+    ...changes,
+  };
+  fs.writeFileSync(config, JSON.stringify(whole));
+  const child = spawn(process.execPath, [CLI, 'consumer', '--config', config, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      AWS_ACCESS_KEY_ID: 'a',
+      AWS_SECRET_ACCESS_KEY: 'b',
+      TAILRACE_JARS: path.join(directory, 'jars'),
+    },
+  });
+  let log = '';
+  child.stderr!.setEncoding('utf8').on('data', (part: string) => {
+    log += part;
+  });
+  const ended = new Promise<number | string>((resolve) => {
+    child.once('close', (code, signal) => resolve(code ?? signal!));
+  });
+  return { process: child, ended, log: () => log };
+}
+
+test('a daemon that dies is started again, until the launcher gives up', async () => {
+  const restart = { backoff: '1ms', give_up_after: 3 };
+  const run = launch({ java: { command: daemon('exit 7') }, restart });
+  assert.equal(await run.ended, 1);
+  assert.equal(run.log().match(/the daemon died"/g)?.length, 3);
+  assert.match(run.log(), /"code":7/);
+  assert.match(run.log(), /giving up/);
+});
+
+test('SIGTERM goes to the daemon; its end in order is ours', async () => {
+  const marker = path.join(directory, 'asked');
+  const body = `trap 'echo yes > "${marker}"; exit 143' TERM\nwhile :; do sleep 0.05; done`;
+  const run = launch({ java: { command: daemon(body) } });
+  await until('the daemon runs', () => run.log().includes('the daemon runs'));
+  run.process.kill('SIGTERM');
+  assert.equal(await run.ended, 0);
+  assert.ok(fs.existsSync(marker));
+});
+
+test('a daemon that does not end is killed after the stop time', async () => {
+  const run = launch({
+    java: { command: daemon('trap "" TERM\nwhile :; do sleep 0.05; done') },
+    stop_timeout: '300ms',
+  });
+  await until('the daemon runs', () => run.log().includes('the daemon runs'));
+  run.process.kill('SIGTERM');
+  assert.equal(await run.ended, 4);
+  assert.match(run.log(), /stop_timeout/);
+});
+
+test('a killed launcher leaves nobody behind', async () => {
+  const pids = path.join(directory, 'pids');
+  const body = `trap "" TERM INT HUP\nsleep 300 &\necho $$ $! > "${pids}.new"; mv "${pids}.new" "${pids}"\nwait; sleep 300`;
+  const run = launch({ java: { command: daemon(body) } });
+  await until('the daemon runs', () => fs.existsSync(pids));
+  const all = fs.readFileSync(pids, 'utf8').trim().split(' ').map(Number);
+  assert.equal(all.length, 2);
+  assert.ok(all.every(isAlive));
+  run.process.kill('SIGKILL');
+  await until('daemon and child are gone', () => !all.some(isAlive));
+  await run.ended;
+});
+
+test('what can not work is refused in a line, with exit code 2', async (t) => {
+  const java = { command: daemon('exit 0') };
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const port = (taken.address() as AddressInfo).port;
+  t.after(() => taken.close());
+  const stream = { name: 'weblogs', region: 'us-east-1' };
+  const cases: [what: Record<string, unknown>, message: RegExp][] = [
+    [
+      { java: { command: '/nowhere/java' } },
+      /\/nowhere\/java can't be run: install a Java runtime, 17 or later/,
+    ],
+    [{ java: { ...java, jars: '/nowhere' } }, /java\.jars: \/nowhere does not have/],
+    [{ java, bach: {} }, /consumer-\d+\.yaml: bach: unknown key/],
+    [{ java, batch: { max_age: 'soon' } }, /batch\.max_age: expected a duration/],
+    [{ java, batch: { max_bytes: '1GiB' } }, /batch\.max_bytes: is more than batch\.memory/],
+    [
+      { java, http: { listen: `127.0.0.1:${port}` } },
+      new RegExp(`http.listen: 127.0.0.1:${port}: the port is in use`),
+    ],
+    [
+      { java, stream: { ...stream, endpoint: 'http://127.0.0.1:9' } },
+      /stream: http:\/\/127\.0\.0\.1:9 can't be reached/,
+    ],
+  ];
+  for (const [changes, message] of cases) {
+    const run = launch(changes);
+    assert.equal(await run.ended, 2, run.log());
+    assert.match(run.log(), message);
+    assert.equal(run.log().trim().split('\n').length, 1, run.log());
+  }
+});
+
+test('--check refuses a worker that can not hold its shards', async () => {
+  const java = { command: daemon('exit 0') };
+  assert.equal(await launch({ java }, '--check').ended, 0);
+  const small = launch({ java: { ...java, heap: '64MiB' } }, '--check');
+  assert.equal(await small.ended, 2);
+  assert.match(small.log(), /java\.heap: 1 shards need 192MiB/);
+});
