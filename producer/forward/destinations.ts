@@ -2,7 +2,7 @@
 import type { TagBuilders } from '../builder.ts';
 import { Transform, type TransformOptions } from '../format/transform.ts';
 import type { InputContext } from '../input.ts';
-import { WatchedKeys } from './json-writer.ts';
+import { WatchedKeys } from './keys.ts';
 import { PARTIAL_KEY } from './partials.ts';
 import { compilePattern, fillTag } from './routes.ts';
 

@@ -99,6 +99,7 @@ export class EventTaker {
     }
     this.#replaced.value += this.#writer.tally.replaced;
     this.#writer.tally.replaced = 0;
+    if (bytes.length > KEPT_SCRATCH_BYTES) this.#writer.forget();
   }
 
   /** Writes lines whose missing parts are given up: those of which nothing came since `before`. */
