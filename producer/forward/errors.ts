@@ -1,8 +1,16 @@
 /** The errors by which the forward server refuses what a client sent. */
 import { TailraceError } from '../../chunk/errors.ts';
 
-/** Why a message was refused; the label of `forward_refused_total`. */
-export type RefusalReason = 'malformed' | 'too_large' | 'bomb' | 'too_deep' | 'auth' | 'timeout' | 'internal';
+/** Why a message was refused; the label of `tailrace_agent_forward_refused_total`. */
+export type RefusalReason =
+  | 'malformed'
+  | 'too_large'
+  | 'bomb'
+  | 'too_deep'
+  | 'signal'
+  | 'auth'
+  | 'timeout'
+  | 'internal';
 
 /** Thrown when a connection sent what no client of the protocol sends: the connection is closed. */
 export class RefusedError extends TailraceError {

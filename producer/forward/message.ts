@@ -1,6 +1,6 @@
 /** The envelope of a forward message: tag, entries and options, found in complete msgpack bytes. */
 import { checkEntries, checkTime } from './entries.ts';
-import { malformed } from './errors.ts';
+import { malformed, RefusedError } from './errors.ts';
 import { readUint32, skipValue } from './msgpack-scan.ts';
 
 export type Mode = 'message' | 'forward' | 'packed';
@@ -26,6 +26,7 @@ export interface Options {
 const NO_OPTIONS: Options = { chunk: null, compressed: null };
 const CHUNK = Buffer.from('chunk');
 const COMPRESSED = Buffer.from('compressed');
+const SIGNAL = Buffer.from('fluent_signal');
 
 /**
  * Reads the envelope of the message at `[at, end)`.
@@ -82,6 +83,9 @@ function readOptions(bytes: Buffer, at: number, end: number): Options {
         chunk = { id: Buffer.from(id), value: Buffer.from(bytes.subarray(from, to)) };
       } else if (isKey(bytes, key, COMPRESSED) && value?.kind === 'bytes') {
         compressed = readCompressed(bytes.toString('latin1', value.at, value.end));
+      } else if (isKey(bytes, key, SIGNAL) && (bytes[from] === 1 || bytes[from] === 2)) {
+        const what = bytes[from] === 1 ? 'metrics' : 'traces';
+        throw new RefusedError('signal', `${what} are no events: let this client send logs alone`);
       }
     }
     at = to;

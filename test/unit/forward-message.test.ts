@@ -413,6 +413,18 @@ test('strings of JSON that are no Unicode are mended and counted', () => {
   assert.equal(cuts.count('tailrace_agent_forward_invalid_utf8_total'), 2);
 });
 
+test('metrics and traces are refused by name, logs are taken', () => {
+  const signal = (n: number): Buffer =>
+    array([TAG, bin(entry(AT, 1)), map([[str('fluent_signal'), int(n)]])]);
+  assert.equal(events(signal(0)).length, 1);
+  for (const n of [1, 2]) {
+    assert.throws(
+      () => setting().take(signal(n)),
+      (error: RefusedError) => error.reason === 'signal',
+    );
+  }
+});
+
 test('texts that are no JSON are refused', () => {
   for (const text of [
     '[1,]',
