@@ -92,7 +92,9 @@ export class Flusher {
       await before(sendUntil, Promise.all(drains));
       if (end) await Promise.all(inputs.map((input) => input.stop()));
       const ends = end && unread.size === 0;
-      await before(Math.max(sendUntil, Date.now() + LAST_CUT_MS), sealer.cut(ends));
+      const sealed = await before(Math.max(sendUntil, Date.now() + LAST_CUT_MS), sealer.cut(ends));
+      // On a full disk the cut is still waiting: what the inputs gave is durable nowhere but at its source.
+      if (!sealed) for (const { name } of inputs) unread.add(name);
       const marked = new Set(sender.unacknowledged());
       mine = marked;
       progress(remaining());
@@ -130,14 +132,18 @@ export class Flusher {
 /** Milliseconds that the last cut, or a spill, gets in any case. */
 export const LAST_CUT_MS = 2000;
 
-/** Waits for `work`, but not beyond the deadline; work that is still under way then is left to itself. */
-export async function before(deadline: number, work: Promise<unknown>): Promise<void> {
+/**
+ * Waits for `work`, but not beyond the deadline; work that is still under way then is left to itself.
+ *
+ * @returns whether the work was done in time
+ */
+export async function before(deadline: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, deadline - Date.now()));
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), Math.max(0, deadline - Date.now()));
   });
   try {
-    await Promise.race([work, late]);
+    return await Promise.race([work.then(() => true), late]);
   } finally {
     clearTimeout(timer);
   }
