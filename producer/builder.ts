@@ -9,6 +9,7 @@ export const OVERFLOW_TAG = '_other';
 export const MAX_LINE_BYTES = 512 * 1024;
 
 const INITIAL_BYTES = 64 * 1024;
+const NO_BUFFER = Buffer.alloc(0);
 /** Empty buffers kept for the next hour's or tag's builder. */
 const POOLED = 4;
 
@@ -202,6 +203,8 @@ export class Builders {
         } else if (builder.hour !== hour) {
           tag.forget(builder);
           if (this.#pool.length < POOLED) this.#pool.push(builder.buffer);
+          // A parser may still hold the builder, as its guess for the next line; the buffer is another one's by then.
+          builder.buffer = NO_BUFFER;
         }
       }
     }

@@ -77,8 +77,6 @@ export class AccessLogParser implements LineParser {
   readonly #frame: number;
   readonly #keys: Readonly<Record<'request' | 'method' | 'path' | 'protocol', Key>>;
   #builder: Builder | null = null;
-  /** The time of the line before. */
-  #guess: number;
   #placed = false;
   /** Where the field that was read last ended. */
   #next = 0;
@@ -101,7 +99,6 @@ export class AccessLogParser implements LineParser {
 
   constructor(format: LogFormat, target: Target, transform: Transform) {
     this.#target = target;
-    this.#guess = target.clock.now;
     this.#transform = transform;
     this.#prefix = Buffer.from(format.prefix);
     this.#escape = format.escape;
@@ -132,8 +129,9 @@ export class AccessLogParser implements LineParser {
       (end - start <= 8192 ? (end - start) * MAX_GROWTH : stringRoom(bytes, start, end)) + this.#frame;
     this.#rest = room;
     this.#placed = false;
-    // Asked for anew with each line: a cut in between may have let the builder go, and given its buffer to another.
-    let builder = this.#place(this.#timed ? this.#guess : target.clock.now, !this.#timed);
+    // The guess may be a builder that was let go since: it has no buffer then, and the line's time leads elsewhere.
+    let builder = this.#builder;
+    if (builder === null || !this.#timed) builder = this.#place(target.clock.now, !this.#timed);
     let at: number;
     for (;;) {
       builder.reserve(room);
@@ -166,7 +164,6 @@ export class AccessLogParser implements LineParser {
     const builder = this.#target.builders.at(time);
     this.#builder = builder;
     this.#placed = placed;
-    this.#guess = builder.time;
     return builder;
   }
 
