@@ -9,6 +9,9 @@ import { compilePattern, fillTag } from './routes.ts';
 /** Tags whose destinations are remembered: a client that makes up tags must not fill the memory with them. */
 const CACHED_TAGS = 2000;
 
+/** Where events without a tag go. */
+const UNTAGGED = '_untagged';
+
 export interface RouteOptions extends TransformOptions {
   readonly match: string;
   readonly tag?: string | undefined;
@@ -79,7 +82,8 @@ export class Destinations {
     const tag = tagPrefix === null ? clientTag : `${tagPrefix}.${clientTag}`;
     const route = this.#routes.find(({ matches }) => matches(tag));
     const transforms = route?.transforms ?? this.#common;
-    const name = route?.options.tag ? fillTag(route.options.tag, tag) : tag;
+    const filled = route?.options.tag ? fillTag(route.options.tag, tag) : tag;
+    const name = filled === '' ? UNTAGGED : filled;
     const builders = route?.options.drop ? null : this.#context.builders.tag(name);
     // A path `user.name` means the field `user` as well.
     const fields = transforms.flatMap(({ fields }) =>

@@ -300,6 +300,13 @@ test('beyond the tags that an agent may have, an event carries its own', () => {
   );
 });
 
+test('an empty tag has a name', () => {
+  const { cuts, take } = setting();
+  take(array([str(''), AT, record(1)]));
+  cuts.cut();
+  assert.equal(cuts.lines[0]!.tag, '_untagged');
+});
+
 test('routes and the prefix decide on the tag', () => {
   const { cuts, take } = setting({
     tagPrefix: 'edge',
