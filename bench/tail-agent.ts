@@ -1,5 +1,5 @@
 /** The side of the tail bench that is measured: a tail input before builders, sealer and a spool on disk. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -83,9 +83,15 @@ const used = process.cpuUsage(before);
 const report: TailReport = {
   events: counters.total('tailrace_agent_sealed_events_total'),
   cpuSeconds: (used.user + used.system) / 1e6,
-  rssMiB: process.resourceUsage().maxRSS / 1024,
+  rssMiB: peakMemory(),
 };
 await input.stop();
 await sealer.stop();
 rmSync(directory, { recursive: true });
 process.send!(report);
+
+/** MiB that were resident at most. Not getrusage's maxRSS, which a process inherits from the one that started it. */
+function peakMemory(): number {
+  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  return Number(peak?.[1]) / 1024;
+}
