@@ -59,9 +59,12 @@ const processor: KclProcessor = kclProcessor({
     log.info({ shard: status.shard }, 'the shard ends, all of it is archived');
     report();
   },
-  leaseLost: () => {
+  leaseLost: (asked) => {
     status.phase = 'lost';
-    log.info({ shard: status.shard }, 'the lease went to another worker');
+    log.info(
+      { shard: status.shard, pending_bytes: status.report().pending_bytes },
+      asked ? 'the lease is given up' : 'the lease went to another worker',
+    );
     report();
   },
   stopped: (error) => {

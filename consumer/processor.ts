@@ -37,7 +37,8 @@ export interface ProcessorHooks {
   behind(millis: number): void;
   checkpointed(sequence: string | null): void;
   ended(): void;
-  leaseLost(): void;
+  /** The lease is gone; `asked` when this worker is stopping and gave it up. */
+  leaseLost(asked: boolean): void;
   /** A checkpoint did not succeed; the next one says it again. */
   checkpointFailed(error: string): void;
   /** Nothing can be done with this shard until somebody acts; the call is never answered. */
@@ -53,6 +54,7 @@ const END_TRIES = 50;
 export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
   let archiver: ShardArchiver | null = null;
   let checkpointed: string | null = null;
+  let asked = false;
 
   /** Runs one call; answers it only when all of it is done. */
   function answer(call: string, done: Done, work: () => Promise<void>): void {
@@ -118,7 +120,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
     },
 
     leaseLost(_input, done) {
-      answer('leaseLost', done, async () => hooks.leaseLost());
+      answer('leaseLost', done, async () => hooks.leaseLost(asked));
     },
 
     shardEnded({ checkpointer }, done) {
@@ -131,6 +133,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
 
     shutdownRequested({ checkpointer }, done) {
       answer('shutdownRequested', done, async () => {
+        asked = true;
         await archiver!.flush();
         await checkpointSafe(checkpointer);
       });

@@ -17,6 +17,8 @@ export interface VerifyOptions {
   readonly now: number;
   /** A gap seen for less than this may still be filled, ms. */
   readonly pendingFor: number;
+  /** Objects older than this may have been expired by a rule of the bucket and are not looked for, ms. */
+  readonly expireAfter?: number | undefined;
   /** Reads every object, not only what the commits say. */
   readonly deep: boolean;
   /** Only producers whose id begins with this. */
@@ -72,6 +74,8 @@ export interface VerifyReport {
   readonly pending: number;
   readonly producers: readonly ProducerReport[];
   readonly repeats: readonly { readonly lane: string; readonly sequences: string; readonly key: string }[];
+  /** Objects that are too old to be looked for. */
+  readonly expired: number;
   /** Objects of newest commits without data yet. */
   readonly unfinished: readonly string[];
   /** What is wrong with the archive itself. */
@@ -119,14 +123,31 @@ export async function verifyArchive(
     });
     book.addLog(log.numbers.map((number) => commits.get(number)).filter((commit) => commit !== undefined));
   }
-  await atOnce(book.newest, async (object) => {
+  const isExpired = ({ written }: Placed): boolean =>
+    options.now - written > (options.expireAfter ?? Number.POSITIVE_INFINITY);
+  book.expired = book.live.filter(isExpired).length;
+  await atOnce(book.newest, async (placed) => {
+    if (isExpired(placed)) return;
+    const { object, written } = placed;
     try {
-      if ((await standing(store, object)) !== 'data') book.unfinished.push(object.key);
+      if ((await standing(store, object)) === 'data') return;
+      book.unfinished.push(object.key);
+      if (options.now - written >= options.pendingFor) {
+        book.problems.push(
+          `${object.key} has no data: no consumer has completed its commit, or it was deleted`,
+        );
+      }
     } catch (error) {
       book.problems.push((error as Error).message);
     }
   });
-  if (options.deep) await checkObjects(store, book, options);
+  if (options.deep)
+    await checkObjects(
+      store,
+      book,
+      book.live.filter((placed) => !isExpired(placed)),
+      options,
+    );
   return book.report(options, logs.size);
 }
 
@@ -165,14 +186,21 @@ async function listLogs(
   return logs;
 }
 
+/** An object, and when its commit was written, ms. */
+interface Placed {
+  readonly object: CommitObject;
+  readonly written: number;
+}
+
 class Book {
   readonly problems: string[] = [];
   readonly unfinished: string[] = [];
   readonly repeats: { lane: string; sequences: string; key: string }[] = [];
   /** Objects that can lack data: those of the newest commit of each log. */
-  readonly newest: CommitObject[] = [];
+  readonly newest: Placed[] = [];
   /** Objects that hold their data. */
-  readonly live: CommitObject[] = [];
+  readonly live: Placed[] = [];
+  expired = 0;
   readonly #lanes = new Map<string, LaneBook>();
   readonly #epochs = new Map<string, Map<string, EpochBook>>();
   #commits = 0;
@@ -195,8 +223,9 @@ class Book {
         const isLost = lost.has(object.key);
         if (isLost) this.#voided += 1;
         else {
-          this.live.push(object);
-          if (!next) this.newest.push(object);
+          const placed = { object, written: commit.written };
+          this.live.push(placed);
+          if (!next) this.newest.push(placed);
         }
         this.#addRuns(commit, object, isLost);
       }
@@ -297,7 +326,7 @@ class Book {
       producers.push({ producer, epochs: reports });
     }
     const sum = (value: (object: CommitObject) => number): number =>
-      this.live.reduce((total, object) => total + value(object), 0);
+      this.live.reduce((total, { object }) => total + value(object), 0);
     return {
       ok: missing === 0 && this.repeats.length === 0 && this.problems.length === 0,
       logs,
@@ -315,6 +344,7 @@ class Book {
       pending,
       producers,
       repeats: this.repeats,
+      expired: this.expired,
       unfinished: this.unfinished,
       problems: this.problems,
     };
@@ -380,19 +410,22 @@ function laneHoles(name: string, lane: LaneBook, options: VerifyOptions): LaneHo
 }
 
 /** Reads every object: its checksum, its chunks', and that they are the ones that the commit names. */
-async function checkObjects(store: ArchiveReader, book: Book, options: VerifyOptions): Promise<void> {
+async function checkObjects(
+  store: ArchiveReader,
+  book: Book,
+  live: readonly Placed[],
+  options: VerifyOptions,
+): Promise<void> {
   let done = 0;
   const unfinished = new Set(book.unfinished);
-  await atOnce(
-    book.live.filter((object) => !unfinished.has(object.key)),
-    async (object) => {
-      const fault = objectFault(object, await store.get(object.key));
-      if (fault) book.problems.push(`${object.key}: ${fault}`);
-      done += 1;
-      options.onProgress?.(done, book.live.length, 'objects');
-    },
-    4,
-  );
+  const there = live.filter(({ object }) => !unfinished.has(object.key));
+  const check = async ({ object }: Placed): Promise<void> => {
+    const fault = objectFault(object, await store.get(object.key));
+    if (fault) book.problems.push(`${object.key}: ${fault}`);
+    done += 1;
+    options.onProgress?.(done, there.length, 'objects');
+  };
+  await atOnce(there, check, 4);
 }
 
 function objectFault(object: CommitObject, bytes: Buffer | null): string | null {

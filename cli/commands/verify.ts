@@ -11,6 +11,7 @@ interface VerifyCommandOptions extends ArchiveOptions {
   readonly deep?: boolean;
   readonly producer?: string;
   readonly pending: string;
+  readonly expireAfter?: string;
   readonly all?: boolean;
 }
 
@@ -20,6 +21,7 @@ export function command(): Command {
     .option('--deep', 'read every object and check its checksums and chunks, too')
     .option('--producer <id>', 'only producers whose id begins with this')
     .option('--pending <duration>', 'gaps younger than this may still be filled and are no holes', '10m')
+    .option('--expire-after <duration>', 'objects older than this may be gone by a rule of the bucket')
     .option('--all', 'name producers that are whole, too')
     .option('--json', 'print the report as JSON')
     .addHelpText('after', '\nExit codes: 0 whole, 1 holes, repeats or damage, 2 bad usage.');
@@ -27,14 +29,13 @@ export function command(): Command {
 }
 
 async function run(options: VerifyCommandOptions): Promise<void> {
-  const pendingFor = parseDuration(options.pending);
-  if (pendingFor === null) {
-    throw new TailraceError('CONFIG', `--pending ${options.pending}: expected a duration such as 10m or 2h`);
-  }
+  const pendingFor = durationOption('--pending', options.pending);
+  const { expireAfter } = options;
   const { store, prefix } = openArchive(options);
   const report = await verifyArchive(store, prefix, {
     now: Date.now(),
     pendingFor,
+    expireAfter: expireAfter === undefined ? undefined : durationOption('--expire-after', expireAfter),
     deep: options.deep ?? false,
     producer: options.producer,
     ...(process.stderr.isTTY ? { onProgress: progress } : {}),
@@ -43,6 +44,13 @@ async function run(options: VerifyCommandOptions): Promise<void> {
   store.close();
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, options));
   if (!report.ok) process.exitCode = 1;
+}
+
+function durationOption(name: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null)
+    throw new TailraceError('CONFIG', `${name} ${text}: expected a duration such as 10m, 2h or 30d`);
+  return ms;
 }
 
 let lastShown = 0;
@@ -79,6 +87,7 @@ function text(report: VerifyReport, options: VerifyCommandOptions): string {
     [report.duplicatesSkipped, 'repeats left out'],
     [report.unproven, 'chunks unproven (lane forgotten, or sent to a shard that is not theirs)'],
     [report.voidedObjects, 'objects voided'],
+    [report.expired, 'objects old enough to have been expired, not looked for'],
   ] as const;
   for (const [count, what] of asides) if (count > 0) lines.push(`${grouped(count)} ${what}`);
   lines.push(

@@ -1,0 +1,154 @@
+/** What verify says of commits: holes by lane and by ordinal, young ones, repeats, and damage to the archive. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
+import type { LogContext } from '../../consumer/plan.ts';
+import type { StreamRecord } from '../../consumer/record.ts';
+import { ShardArchiver } from '../../consumer/shard.ts';
+import { verifyArchive } from '../../consumer/verify.ts';
+import { ChunkSource, epochName, type MadeChunk } from '../support/chunks.ts';
+import { MemoryArchive } from '../support/memory-archive.ts';
+
+const HOUR = 494_000;
+const NOW = HOUR * 3_600_000;
+const MINUTE = 60_000;
+
+function context(shard: string): LogContext {
+  return {
+    stream: 'weblogs',
+    incarnation: '0'.repeat(18),
+    shard,
+    range: ['0'.repeat(32), 'f'.repeat(32)],
+    parents: [],
+    prefix: '',
+    keyTemplate: 'logs/tag={tag}/{name}',
+    forget: { horizon: 1e12, grace: 1e12 },
+    snapshotEvery: 64,
+    encoder: FOREIGN_ENCODER,
+    encoders: FOREIGN_ENCODERS,
+  };
+}
+
+/** An archive of these chunks, a commit for each list. */
+async function archiveOf(
+  batches: readonly (readonly MadeChunk[])[],
+  archive = new MemoryArchive(),
+  shard = 'shard-0',
+) {
+  const archiver = new ShardArchiver(
+    context(shard),
+    archive,
+    { family: '0'.repeat(10), shards: async () => [] },
+    {
+      limits: { maxBytes: 1e9, maxAge: 1e9 },
+      now: () => NOW,
+      wait: async () => {},
+      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
+    },
+  );
+  await archiver.initialize(null);
+  let sequence = 1000;
+  for (const batch of batches) {
+    const records: StreamRecord[] = batch.map(({ bytes }) => ({
+      sequence: `${sequence++}`,
+      arrival: NOW,
+      data: bytes,
+    }));
+    await archiver.take(records, false);
+    await archiver.flush();
+  }
+  return archive;
+}
+
+const verify = (archive: MemoryArchive, age = 60 * MINUTE, deep = true) =>
+  verifyArchive(archive, '', { now: NOW + age, pendingFor: 10 * MINUTE, deep });
+
+const chunksOf = (source: ChunkSource, count: number, changes = {}) =>
+  Array.from({ length: count }, () => source.next('t', HOUR, 2, changes));
+
+test('a whole archive is whole', async () => {
+  const [a, b, c] = chunksOf(new ChunkSource({ name: 'p' }), 3) as [MadeChunk, MadeChunk, MadeChunk];
+  const report = await verify(
+    await archiveOf([
+      [b, a],
+      [a, c],
+    ]),
+  );
+  assert.equal(report.ok, true);
+  assert.deepEqual([report.chunks, report.events, report.missing, report.duplicatesSkipped], [3, 6, 0, 1]);
+  assert.equal(report.producers[0]!.epochs[0]!.end, 'open');
+});
+
+test('a gap in a lane is a hole with its numbers, and pending while it is young', async () => {
+  const chunks = chunksOf(new ChunkSource({ name: 'p' }), 9);
+  const archive = await archiveOf([[0, 1, 3, 8].map((i) => chunks[i]!)]);
+  const old = await verify(archive);
+  assert.equal(old.ok, false);
+  assert.equal(old.missing, 5);
+  assert.deepEqual(
+    old.producers[0]!.epochs[0]!.holes.map(({ missing }) => missing),
+    ['3', '5-8'],
+  );
+  const young = await verify(archive, MINUTE);
+  assert.deepEqual([young.ok, young.missing, young.pending], [true, 0, 5]);
+});
+
+test('the end of a lane that never came shows by the ordinals of the next epoch', async () => {
+  const first = chunksOf(new ChunkSource({ name: 'p', epoch: 1 }), 2);
+  const second = chunksOf(new ChunkSource({ name: 'p', epoch: 2, previous: { epoch: 1, ordinal: 5 } }), 1, {
+    end: true,
+  });
+  const report = await verify(await archiveOf([[...first, ...second]]));
+  assert.equal(report.missing, 3);
+  const [one, two] = report.producers[0]!.epochs;
+  assert.deepEqual(
+    [one!.epoch, one!.end, one!.expected, one!.chunks, one!.unlocated],
+    [epochName(1), 'over', 5, 2, 3],
+  );
+  assert.deepEqual([two!.end, two!.unlocated], ['clean', 0]);
+});
+
+test('a chunk in two logs is a repeat', async () => {
+  const chunks = chunksOf(new ChunkSource({ name: 'p' }), 4);
+  const archive = await archiveOf([chunks]);
+  await archiveOf([chunks.slice(1, 3)], archive, 'shard-1');
+  const report = await verify(archive);
+  assert.equal(report.ok, false);
+  assert.deepEqual(
+    report.repeats.map(({ sequences }) => sequences),
+    ['2-3'],
+  );
+});
+
+test('what is missing or changed in the archive itself is named', async () => {
+  const chunks = chunksOf(new ChunkSource({ name: 'p' }), 4);
+  const batches = chunks.map((chunk) => [chunk]);
+  const keys = async (part: string): Promise<[MemoryArchive, string[]]> => {
+    const archive = await archiveOf(batches);
+    return [archive, [...archive.objects.keys()].filter((key) => key.startsWith(part)).sort()];
+  };
+
+  const [gap, commits] = await keys('_commits/');
+  gap.objects.delete(commits[1]!);
+  assert.match((await verify(gap)).problems.join('\n'), /commits 3 to 3 are missing/);
+
+  const [lost, objects] = await keys('logs/');
+  lost.objects.delete(objects[3]!);
+  const young = await verify(lost, MINUTE, false);
+  assert.deepEqual([young.ok, young.unfinished], [true, [objects[3]]]);
+  const old = await verify(lost, 60 * MINUTE, false);
+  assert.match(old.problems.join('\n'), /has no data: no consumer has completed its commit/);
+  const options = { now: NOW + 60 * MINUTE, pendingFor: 0, deep: true, expireAfter: 30 * MINUTE };
+  const expired = await verifyArchive(lost, '', options);
+  assert.deepEqual([expired.ok, expired.expired], [true, 4]);
+
+  const [flipped, data] = await keys('logs/');
+  flipped.objects.get(data[0]!)![150]! ^= 1;
+  assert.equal((await verify(flipped, MINUTE, false)).ok, true, 'the commits alone do not show it');
+  assert.match((await verify(flipped)).problems.join('\n'), /does not match its checksum/);
+
+  const [forged, names] = await keys('_commits/');
+  const text = forged.objects.get(names[0]!)!.toString().replace('"records":1', '"records":2');
+  forged.objects.set(names[0]!, Buffer.from(text));
+  assert.match((await verify(forged)).problems.join('\n'), /does not match its hash/);
+});
