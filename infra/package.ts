@@ -1,0 +1,173 @@
+/**
+ * `npm run package`: one tarball for servers that needs nothing but Linux: bundled JavaScript, a pinned Node beside
+ * it, a systemd unit, a default configuration and an install script.
+ *
+ *     npm run package                          for this machine's architecture, to dist/
+ *     npm run package -- --arch x64,arm64      one tarball for both
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { arch as hostArch, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build, type Plugin } from 'esbuild';
+import { TailraceError } from '../chunk/errors.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const NODE_VERSION = '24.21.0';
+/** What the npm registry says of the packages that hold Node's own binaries. */
+const NODE_INTEGRITY = {
+  x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+  arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+} as const;
+export type Arch = keyof typeof NODE_INTEGRITY;
+
+/** Commands that need more than a web server has: a JVM, or the whole embedded stack. */
+const ABSENT = /\/commands\/(consumer|local)\.ts$/;
+
+export interface PackageOptions {
+  readonly archs: readonly Arch[];
+  /** Where the tarball goes. */
+  readonly out: string;
+  /** gzip's level; 1 for those in a hurry. */
+  readonly level?: number;
+}
+
+/**
+ * Builds the package.
+ *
+ * @returns the path of the tarball
+ * @throws TailraceError when a Node for an architecture can't be had or is not the pinned one
+ */
+export async function buildPackage({ archs, out, level = 9 }: PackageOptions): Promise<string> {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  const work = mkdtempSync(join(tmpdir(), 'tailrace-package-'));
+  try {
+    const name = `tailrace-${version}`;
+    const folder = join(work, name);
+    mkdirSync(join(folder, 'bin'), { recursive: true });
+    await bundle(join(folder, 'lib'));
+    for (const arch of archs) {
+      mkdirSync(join(folder, 'node', arch), { recursive: true });
+      placeNode(arch, join(folder, 'node', arch, 'node'), work);
+    }
+    const systemd = join(import.meta.dirname, 'systemd');
+    cpSync(systemd, join(folder, 'systemd'), {
+      recursive: true,
+      filter: (path) => !path.endsWith('.sh'),
+    });
+    place(join(systemd, 'tailrace.sh'), join(folder, 'bin', 'tailrace'), 0o755);
+    place(join(systemd, 'install.sh'), join(folder, 'install.sh'), 0o755);
+    place(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'), 0o644);
+    writeFileSync(join(folder, 'VERSION'), `${version}\n`);
+    mkdirSync(out, { recursive: true });
+    const tarball = join(out, `${name}-linux-${archs.join('-')}.tar.gz`);
+    // The same files in the same order with the same times: the same tarball for the same source.
+    const stable = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
+    execFileSync('tar', [...stable, '-C', work, '-I', `gzip -n -${level}`, '-cf', tarball, name]);
+    return tarball;
+  } finally {
+    rmSync(work, { recursive: true });
+  }
+}
+
+async function bundle(outdir: string): Promise<void> {
+  const absent: Plugin = {
+    name: 'absent',
+    setup({ onLoad }) {
+      onLoad({ filter: ABSENT }, () => ({
+        contents: `import { TailraceError } from '../../chunk/errors.ts';
+export function command() {
+  throw new TailraceError('CONFIG', 'this command is not part of the server package: run it from the repository');
+}`,
+        loader: 'ts',
+        resolveDir: join(ROOT, 'cli', 'commands'),
+      }));
+    },
+  };
+  await build({
+    entryPoints: { tailrace: join(ROOT, 'cli', 'tailrace.ts') },
+    outdir,
+    bundle: true,
+    // Each command stays a file of its own, read when it is asked for.
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: true,
+    legalComments: 'external',
+    // Packages in the older module format ask for Node's own modules by require.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
+    },
+    // fluent-logger's for a logger that is not ours; asked for by those who use it.
+    external: ['winston-transport'],
+    plugins: [absent],
+    logLevel: 'warning',
+  });
+  writeFileSync(join(outdir, 'package.json'), '{"type":"module"}\n');
+}
+
+/** This machine's own Node where it is the pinned one; any other from the npm registry, checked. */
+function placeNode(arch: Arch, target: string, work: string): void {
+  if (arch === hostArch() && process.version === `v${NODE_VERSION}`) {
+    place(process.execPath, target, 0o755);
+    return;
+  }
+  const spec = `node-linux-${arch}@${NODE_VERSION}`;
+  const listed = execFileSync('npm', ['pack', spec, '--json', '--pack-destination', work], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [{ filename }] = JSON.parse(listed) as [{ filename: string }];
+  const tarball = join(work, filename);
+  const integrity = `sha512-${createHash('sha512').update(readFileSync(tarball)).digest('base64')}`;
+  if (integrity !== NODE_INTEGRITY[arch]) {
+    throw new TailraceError(
+      'PACKAGE',
+      `${spec} is not the one that is pinned (${integrity}): nothing was built`,
+    );
+  }
+  const unpacked = join(work, `node-${arch}`);
+  mkdirSync(unpacked);
+  execFileSync('tar', ['-C', unpacked, '-xzf', tarball]);
+  place(join(unpacked, 'package', 'bin', 'node'), target, 0o755);
+  rmSync(unpacked, { recursive: true });
+  rmSync(tarball);
+}
+
+function place(from: string, to: string, mode: number): void {
+  copyFileSync(from, to);
+  chmodSync(to, mode);
+}
+
+function isArch(name: string): name is Arch {
+  return Object.hasOwn(NODE_INTEGRITY, name);
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      arch: { type: 'string', default: hostArch() },
+      out: { type: 'string', default: join(ROOT, 'dist') },
+    },
+  });
+  const archs = values.arch.split(',').filter(isArch);
+  if (archs.length !== values.arch.split(',').length) {
+    process.stderr.write(`--arch: expected x64, arm64 or both with a comma, not ${values.arch}\n`);
+    process.exit(2);
+  }
+  process.stdout.write(`${await buildPackage({ archs, out: values.out })}\n`);
+}
