@@ -1,0 +1,48 @@
+/**
+ * `npm run package:functions`: templates and zips of both stacks, without an account or a network.
+ *
+ *     dist/stack/     everything (serverless.yml)
+ *     dist/attach/    the drain alone, for groups that exist (serverless.attach.yml)
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { TailraceError } from '../chunk/errors.ts';
+import { bundle } from './bundle.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+/** In the folder of each package. */
+export const TEMPLATE = 'cloudformation-template-update-stack.json';
+
+export const STACKS = { stack: 'serverless.yml', attach: 'serverless.attach.yml' } as const;
+
+/**
+ * @param out the folder in which each stack gets its own
+ * @param parameters values for the params of serverless.yml, as `--param` takes them
+ */
+export async function packageFunctions(
+  out = join(ROOT, 'dist'),
+  parameters: Readonly<Record<string, string | number>> = {},
+  stacks: readonly (keyof typeof STACKS)[] = ['stack', 'attach'],
+): Promise<void> {
+  await bundle();
+  const params = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
+  for (const stack of stacks) {
+    const args = ['package', '--config', STACKS[stack], '--package', join(out, stack), ...params];
+    const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', 'osls'), args, {
+      cwd: ROOT,
+      encoding: 'utf8',
+      env: { ...process.env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off', CI: '1' },
+    });
+    if (status !== 0) {
+      throw new TailraceError(
+        'PACKAGE_FUNCTIONS',
+        `${STACKS[stack]} could not be packaged:\n${stdout}${stderr}`,
+      );
+    }
+  }
+}
+
+if (import.meta.main) {
+  await packageFunctions();
+  process.stdout.write('dist/stack and dist/attach: templates and zips\n');
+}
