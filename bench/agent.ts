@@ -25,8 +25,10 @@ import { ndjson } from './ndjson-lines.ts';
 import type { BenchResult } from './run.ts';
 import { accessLines } from './tail-lines.ts';
 
-const LINES = 1_000_000;
+const LINES = 500_000;
 const PIECE = 50_000;
+/** The best of so many counts: whatever else the machine does only ever adds. */
+const ROUNDS = 3;
 /** Ticks of the kernel's clock in a second (proc(5), USER_HZ). */
 const TICKS = 100;
 
@@ -43,9 +45,14 @@ export async function run(): Promise<AgentResult> {
   try {
     const [port] = (await once(kinesis, 'message')) as [number];
     const source = join(directory, 'source.log');
-    const bare = write(source);
-    const gzip = await measure(join(directory, 'gzip'), source, 'gzip', port);
-    const zstd = await measure(join(directory, 'zstd'), source, 'zstd', port);
+    let bare = Number.POSITIVE_INFINITY;
+    let gzip: Measured = { cpu: Number.POSITIVE_INFINITY, rssMiB: 0 };
+    let zstd = gzip;
+    for (let round = 0; round < ROUNDS; round++) {
+      bare = Math.min(bare, write(source));
+      gzip = better(gzip, await measure(join(directory, `gzip${round}`), source, 'gzip', port));
+      zstd = better(zstd, await measure(join(directory, `zstd${round}`), source, 'zstd', port));
+    }
     return {
       bench: 'agent',
       value: Math.round(LINES / gzip.cpu),
@@ -66,9 +73,19 @@ export async function run(): Promise<AgentResult> {
   }
 }
 
+interface Measured {
+  readonly cpu: number;
+  readonly rssMiB: number;
+}
+
+function better(a: Measured, b: Measured): Measured {
+  return a.cpu < b.cpu ? a : b;
+}
+
 /** Writes the log, and returns the CPU seconds of zlib level 1 over the same events. */
 function write(file: string): number {
   const start = Date.now() - 1_800_000;
+  writeFileSync(file, '');
   let bare = 0;
   for (let first = 0; first < LINES; first += PIECE) {
     const text = accessLines(first, PIECE, start);
@@ -87,7 +104,7 @@ async function measure(
   source: string,
   compression: string,
   port: number,
-): Promise<{ cpu: number; rssMiB: number }> {
+): Promise<Measured> {
   mkdirSync(directory);
   const state = join(directory, 'state');
   const log = join(directory, 'access.log');
