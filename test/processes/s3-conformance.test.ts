@@ -307,7 +307,8 @@ test('the same calls get the same answers', async (t) => {
         ),
       );
       const statuses = answers.map(({ status }) => status);
-      assert.equal(statuses.filter((status) => status === 200).length, 1);
+      // S3Mock lets several win when they are close enough; ours may not, whatever the load.
+      if (client === ours.client) assert.equal(statuses.filter((status) => status === 200).length, 1);
       // S3 documents 409 as well, for writers that are truly at once.
       for (const status of statuses) assert.ok(status === 200 || status === 412 || status === 409);
     }

@@ -19,7 +19,8 @@ test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: each is 
   const core = await startSenderCore(double, {
     lanes: 4,
     requestTimeout: 1000,
-    sender: { recordBytes: 24 * 1024, requestBytes: 64 * 1024 },
+    // Small requests, so that there are many to lose.
+    sender: { recordBytes: 8 * 1024, requestBytes: 16 * 1024 },
   });
   context.after(async () => {
     await core.stop();
