@@ -10,6 +10,7 @@ import * as readline from 'node:readline';
 import { encodeChunk } from '../chunk/writer.ts';
 import { checkConfig } from '../cli/config.ts';
 import { consumerSchema } from '../consumer/config.ts';
+import { NODE_FLAGS } from '../consumer/daemon.ts';
 import { S3Store } from '../consumer/s3.ts';
 import { KinesisDouble } from '../test/support/kinesis-double.ts';
 import type { BenchResult } from './run.ts';
@@ -67,10 +68,14 @@ interface Played {
 
 async function playChild(endpoint: string, kinesisEndpoint: string): Promise<Played> {
   const config = checkConfig('bench', configFor(endpoint, kinesisEndpoint), consumerSchema);
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, '..', 'consumer', 'child.ts')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, TAILRACE_CONSUMER: JSON.stringify(config) },
-  });
+  const child = spawn(
+    process.execPath,
+    [...NODE_FLAGS, path.join(import.meta.dirname, '..', 'consumer', 'child.ts')],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, TAILRACE_CONSUMER: JSON.stringify(config) },
+    },
+  );
   const driver = new Driver(child);
   await driver.call(
     JSON.stringify({ action: 'initialize', shardId: 'shardId-000000000000', sequenceNumber: 'TRIM_HORIZON' }),

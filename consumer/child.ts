@@ -19,7 +19,7 @@ import { KinesisStream } from './stream.ts';
 const REPORT_EVERY_MS = 1000;
 const PARENT_POLL_MS = 2000;
 const SNAPSHOT_EVERY = 64;
-const GC_EVERY_BYTES = 16 * 1024 * 1024;
+const GC_EVERY_BYTES = 8 * 1024 * 1024;
 const DAY_MS = 86_400_000;
 
 const collectGarbage = exposedGc();

@@ -24,8 +24,10 @@ export interface DaemonEnd {
 }
 
 const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
+/** A small young generation: most of what a shard's process allocates are lines of megabytes, which are not in it. */
+export const NODE_FLAGS = ['--max-semi-space-size=2'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
-const EXECUTABLE = 'sh -c exec\t"$TAILRACE_NODE"\t--max-semi-space-size=16\t"$TAILRACE_CHILD"';
+const EXECUTABLE = `sh -c exec\t"$TAILRACE_NODE"\t${NODE_FLAGS.join('\t')}\t"$TAILRACE_CHILD"`;
 /**
  * Kills the daemon's process group when its stdin ends without a word: then this process is gone, however it went.
  * Signals of a terminal are not meant for it.

@@ -33,7 +33,18 @@ export function ignoreSignals(): void {
  * @param onLine told the length of each line when it has been taken
  */
 export function wholeLines(input: Readable, onLine: (bytes: number) => void): Readable {
-  let parts: Buffer[] = [];
+  // One buffer for all lines, as large as the largest: a new one each would be as much garbage as the lines are long.
+  let held: Buffer = Buffer.allocUnsafe(64 * 1024);
+  let length = 0;
+  const hold = (part: Buffer): void => {
+    if (length + part.length > held.length) {
+      const larger = Buffer.allocUnsafe(2 * (length + part.length));
+      held.copy(larger, 0, 0, length);
+      held = larger;
+    }
+    part.copy(held, length);
+    length += part.length;
+  };
   return input.pipe(
     new Transform({
       readableObjectMode: true,
@@ -41,14 +52,13 @@ export function wholeLines(input: Readable, onLine: (bytes: number) => void): Re
       transform(part: Buffer, _encoding, done) {
         let from = 0;
         for (let end = part.indexOf(0x0a); end !== -1; end = part.indexOf(0x0a, from)) {
-          parts.push(part.subarray(from, end + 1));
-          const line = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-          parts = [];
+          hold(part.subarray(from, end + 1));
+          this.push(held.toString('utf8', 0, length));
+          onLine(length);
+          length = 0;
           from = end + 1;
-          this.push(line.toString('utf8'));
-          onLine(line.length);
         }
-        if (from < part.length) parts.push(part.subarray(from));
+        if (from < part.length) hold(part.subarray(from));
         done();
       },
     }),

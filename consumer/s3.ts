@@ -1,5 +1,6 @@
 /** The archive in S3: every call is tried until S3 has answered it, with time-outs and backoff. */
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   GetObjectCommand,
@@ -86,27 +87,28 @@ export class S3Store implements ArchiveStore {
     kind: ObjectKind,
     sha256?: string,
   ): Promise<'created' | 'exists'> {
-    const bytes = body.length === 1 ? body[0]! : Buffer.concat(body);
-    const hash = sha256 ?? createHash('sha256').update(bytes).digest('hex');
-    const command = new PutObjectCommand({
-      Bucket: this.#bucket,
-      Key: key,
-      Body: bytes,
-      ContentLength: bytes.length,
-      ContentType: CONTENT_TYPE[kind],
-      ChecksumSHA256: Buffer.from(hash, 'hex').toString('base64'),
-      IfNoneMatch: '*',
-      ...this.#writeInput(kind),
-    });
-    // The signature wants the same hash; given here, it is not made again.
-    command.middlewareStack.add(
-      (next) => (args) => {
-        (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = hash;
-        return next(args);
-      },
-      { step: 'build' },
-    );
-    return this.#persist('put', key, bytes.length, async (abortSignal) => {
+    const length = body.reduce((sum, part) => sum + part.length, 0);
+    const hash = sha256 ?? digest(body);
+    return this.#persist('put', key, length, async (abortSignal) => {
+      const command = new PutObjectCommand({
+        Bucket: this.#bucket,
+        Key: key,
+        // The parts as they are: putting a batch together in one piece would cost its size in memory once more.
+        Body: body.length === 1 ? body[0]! : Readable.from(body),
+        ContentLength: length,
+        ContentType: CONTENT_TYPE[kind],
+        ChecksumSHA256: Buffer.from(hash, 'hex').toString('base64'),
+        IfNoneMatch: '*',
+        ...this.#writeInput(kind),
+      });
+      // The signature wants the same hash; given here, it is not made again.
+      command.middlewareStack.add(
+        (next) => (args) => {
+          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = hash;
+          return next(args);
+        },
+        { step: 'build' },
+      );
       try {
         await this.#client.send(command, { abortSignal });
         return 'created';
@@ -237,6 +239,12 @@ export class S3Store implements ArchiveStore {
       }
     }
   }
+}
+
+function digest(body: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of body) hash.update(part);
+  return hash.digest('hex');
 }
 
 async function nullWhenAbsent<T>(call: () => Promise<T>): Promise<T | null> {
