@@ -18,6 +18,7 @@ import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { changedKeys, RELOADABLE } from './control/reload.ts';
 import { serveControl } from './control/server.ts';
 import { Counters } from './counters.ts';
+import { Emf } from './emf.ts';
 import { SpillFloor } from './flush/floor.ts';
 import { before, type Flushed, Flusher, LAST_CUT_MS, type Remaining } from './flush/flush.ts';
 import { Spill } from './flush/spill.ts';
@@ -86,6 +87,7 @@ export class Agent {
   readonly #lock: Server;
   readonly #started = Date.now();
   #http: HttpServer | null = null;
+  #emf: Emf | null = null;
   #stopping = false;
   #realTime = false;
   #holds: Holds = { sealer: false, disk: false };
@@ -251,7 +253,8 @@ export class Agent {
   }
 
   async #startInputs(): Promise<void> {
-    const { http } = this.#config;
+    const { emf, http, stream } = this.#config;
+    if (emf) this.#emf = new Emf(emf, stream.name, () => this.status());
     if (http) {
       this.#http = await serveHttp(http.listen, {
         counters: this.#counters,
@@ -317,6 +320,7 @@ export class Agent {
   async stop(deadline: number, progress?: (remaining: Remaining) => void): Promise<Flushed | null> {
     this.#stopping = true;
     this.#instance.stop();
+    this.#emf?.stop();
     let flushed: Flushed | null = null;
     if (Date.now() < deadline) flushed = await this.#flusher.flush(deadline, progress, true);
     else await Promise.all(this.#inputs.map((input) => input.stop()));

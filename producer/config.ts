@@ -1,6 +1,7 @@
 /** The agent's configuration, `agent.yaml`. */
 import * as z from 'zod/mini';
 import { duration, size } from '../chunk/units.ts';
+import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
 import { instanceOptions } from './instance/options.ts';
 import { tailOptions } from './tail/options.ts';
@@ -92,8 +93,12 @@ export const agentConfig = z.strictObject({
   http: z.optional(
     z.strictObject({ listen: z.string().check(z.regex(/^.+:\d+$/, { error: 'expected host:port' })) }),
   ),
+  /** Metrics for CloudWatch, through its agent on this host. */
+  emf: z.optional(emfOptions),
   /** How long a stop by signal may take to send what is left; the spool keeps the rest. */
   stop_timeout: z._default(duration, 60 * SECOND),
+  /** The agent's own log; by default standard error. Opened anew on SIGHUP, as logrotate wants it. */
+  log_file: z.optional(z.string().check(z.minLength(1))),
   log_level: z._default(z.enum(['trace', 'debug', 'info', 'warn', 'error']), 'info'),
 });
 

@@ -48,6 +48,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_unread_acks_total: 'Acks that a client closed its connection on.',
 
   tailrace_agent_tail_bytes_total: 'Bytes read from files.',
+  tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to their end.',
   tailrace_agent_tail_events_total: 'Events read from files.',
   tailrace_agent_tail_excluded_total: 'Lines left out because the configuration says so.',
   tailrace_agent_tail_gone_files_total: 'Files that went away before they were read to their end.',

@@ -28,7 +28,8 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     await checkAgent(config);
     return;
   }
-  const log = pino({ level: config.log_level, base: null }, pino.destination({ fd: 2, sync: true }));
+  const destination = pino.destination({ dest: config.log_file ?? 2, sync: true, mkdir: true });
+  const log = pino({ level: config.log_level, base: null }, destination);
   const agent = await Agent.start(config, log, {
     readConfig: () => loadConfig(options.config, agentConfig),
   });
@@ -37,6 +38,7 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     'the agent runs',
   );
   process.on('SIGHUP', () => {
+    if (config.log_file !== undefined) destination.reopen();
     try {
       agent.reload();
     } catch (error) {
