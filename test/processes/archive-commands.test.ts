@@ -1,0 +1,141 @@
+/** `tailrace cat`, `ls` and `verify` on an archive of gzip and zstd in S3. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import * as path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
+import type { StreamRecord } from '../../consumer/record.ts';
+import { S3Store } from '../../consumer/s3.ts';
+import { ShardArchiver } from '../../consumer/shard.ts';
+import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
+import { BUCKET, type LocalS3, startLocalS3 } from '../support/local-s3.ts';
+
+const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+const HOUR = 494_000;
+const ENV = { ...process.env, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+
+let s3: LocalS3;
+const made: MadeChunk[] = [];
+
+before(async () => {
+  Object.assign(process.env, ENV);
+  s3 = await startLocalS3();
+  const store = new S3Store({ bucket: BUCKET, region: 'us-east-1', endpoint: s3.endpoint }, { tries: 3 });
+  const archiver = new ShardArchiver(
+    {
+      stream: 'weblogs',
+      incarnation: '0'.repeat(18),
+      shard: 'shardId-000000000000',
+      range: ['0'.repeat(32), 'f'.repeat(32)],
+      parents: [],
+      prefix: 'a/',
+      keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
+      forget: { horizon: 1e12, grace: 1e12 },
+      snapshotEvery: 64,
+      encoder: FOREIGN_ENCODER,
+      encoders: FOREIGN_ENCODERS,
+    },
+    store,
+    { family: '0'.repeat(10), shards: async () => [] },
+    {
+      limits: { maxBytes: 2000, maxAge: 1e9 },
+      now: Date.now,
+      wait: async () => {},
+      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
+    },
+  );
+  await archiver.initialize(null);
+  const sources = [new ChunkSource({ name: 'gz' }), new ChunkSource({ name: 'zs', codec: 'zstd' })];
+  const records: StreamRecord[] = [];
+  for (let i = 0; i < 60; i++) {
+    const chunk = sources[i % 2]!.next(i % 3 === 0 ? 'app/\u001b[2J' : 'nginx.access', HOUR + (i % 4), 5);
+    made.push(chunk);
+    records.push({ sequence: `${1000 + i}`, arrival: Date.now(), data: chunk.bytes });
+  }
+  await archiver.take(records, false);
+  await archiver.end();
+  store.close();
+});
+
+after(() => s3.stop());
+
+async function tailrace(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const where = ['--bucket', BUCKET, '--prefix', 'a/', '--endpoint', s3.endpoint];
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [CLI, ...args, ...where], {
+      env: ENV,
+    });
+    return { code: 0, out: stdout, err: stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, out: stdout, err: stderr };
+  }
+}
+
+const ids = (out: string): string[] =>
+  out
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => (JSON.parse(line) as { id: string }).id)
+    .sort();
+
+const idsOf = (chunks: readonly MadeChunk[]): string[] => chunks.flatMap((chunk) => chunk.ids).sort();
+
+test('cat prints every event once, whatever its codec', async () => {
+  assert.deepEqual(ids((await tailrace('cat')).out), idsOf(made));
+});
+
+test('cat takes a tag, a range of hours and a text', async () => {
+  const { out } = await tailrace(
+    'cat',
+    '--tag',
+    'nginx.*',
+    '--from',
+    '2026-05-10T09',
+    '--to',
+    '2026-05-10T10',
+  );
+  const wanted = made.filter(({ tag, hour }) => tag === 'nginx.access' && hour > HOUR && hour < HOUR + 3);
+  assert.ok(wanted.length > 0);
+  assert.deepEqual(ids(out), idsOf(wanted));
+  const found = await tailrace('cat', '--grep', 'zs/1/7/');
+  assert.deepEqual(
+    ids(found.out),
+    idsOf(made).filter((id) => id.startsWith('zs/1/7/')),
+  );
+  const wrong = await tailrace('cat', '--from', 'noon');
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /^--from noon: expected a time/);
+});
+
+test('ls sums up, and no tag drives a terminal', async () => {
+  const { out } = await tailrace('ls', '--json');
+  const lines = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { tag: string; events: number });
+  assert.deepEqual(
+    lines.map(({ events }) => events),
+    [100, 200],
+  );
+  const plain = await tailrace('ls', '--hours');
+  assert.match(plain.out, /2026-05-10T08 {2}app\/\\u001b\[2J\n/);
+  assert.ok(!plain.out.includes('\u001b'));
+});
+
+test('verify ends with 0, and with 1 when an object is gone', async () => {
+  const whole = await tailrace('verify', '--deep', '--pending', '0s');
+  assert.equal(whole.code, 0, whole.out + whole.err);
+  assert.match(whole.out, /^300 events in 60 chunks/);
+  assert.match(whole.out, /OK: nothing is missing, nothing is repeated\n$/);
+  const store = new S3Store({ bucket: BUCKET, region: 'us-east-1', endpoint: s3.endpoint }, { tries: 3 });
+  const key = (await store.first('a/logs/'))!;
+  store.close();
+  await s3.client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
+  const broken = await tailrace('verify', '--deep', '--json');
+  assert.equal(broken.code, 1);
+  const { problems } = JSON.parse(broken.out) as { problems: string[] };
+  assert.deepEqual(problems, [`${key}: is missing: expired by a rule of the bucket, or deleted`]);
+});
