@@ -12,6 +12,9 @@ import { packAck } from './msgpack-write.ts';
 const MIN_BUFFER_BYTES = 64 * 1024;
 /** A buffer larger than this is given back when its message is done and nothing follows. */
 const KEPT_BUFFER_BYTES = 1024 * 1024;
+/** A client that has sent the first so many bytes of a message gets room for the second so many at once. */
+const SHOWN_BYTES = 256 * 1024;
+const TRUSTED_BYTES = 16 * 1024 * 1024;
 /** Acks that may wait for a client that doesn't read them; one that wants them never has so many. */
 const MAX_WAITING_ACKS = 10_000;
 
@@ -283,11 +286,16 @@ export class Connection {
     this.#end = needed;
   }
 
-  /** Twice what is there, or what the message has announced when that is less: an announcement alone gets no memory. */
+  /**
+   * Room for what the message has announced, so far as the client has shown that it means it: an announcement alone
+   * gets no memory. Else twice what is there.
+   */
   #roomFor(needed: number): number {
-    const announced = this.#inMessage && !this.#json ? this.#scanner.leastEnd - this.#at : 0;
     const doubled = Math.max(MIN_BUFFER_BYTES, needed * 2);
-    return announced > needed ? Math.min(doubled, Math.max(announced, MIN_BUFFER_BYTES)) : doubled;
+    const announced = this.#inMessage && !this.#json ? this.#scanner.leastEnd - this.#at : 0;
+    if (announced <= needed) return doubled;
+    const trusted = needed >= SHOWN_BYTES ? Math.max(doubled, TRUSTED_BYTES) : doubled;
+    return Math.max(MIN_BUFFER_BYTES, Math.min(announced, trusted));
   }
 
   #account(): void {

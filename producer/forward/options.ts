@@ -95,7 +95,7 @@ export const forwardOptions = z.strictObject({
   max_message_size: z._default(size, 256 * MIB),
   max_decompressed_size: z._default(size, 256 * MIB),
   /** Unfinished messages of all connections together; beyond it only the largest is read on. */
-  max_buffered_size: z._default(size, 64 * MIB),
+  max_buffered_size: z._default(size, 32 * MIB),
 
   /** How long, and how many, ids of messages are kept to recognise one that is sent again. */
   chunk_id_ttl: z._default(duration, 3600 * SECOND),
