@@ -90,7 +90,9 @@ const commitSchema = z.strictObject({
   /** User records covered. */
   records: count,
   objects: z.array(commitObject),
-  /** lane: producer and epoch, of the lanes in the objects. */
+  /** The sequences of each lane whose chunks have no events, such as the last one of a clean stop: no object holds them. */
+  empty: runsByLane,
+  /** lane: producer and epoch, of the lanes in the objects and in `empty`. */
   lanes: z.record(lane, z.tuple([lane, epoch])),
   producers: z.array(producerMark),
   skipped: z.strictObject({ duplicates: count, bytes: count }),

@@ -73,6 +73,7 @@ export function planCommit(
   const drafts = new Map<string, Draft>();
   const lanes: Record<string, [string, string]> = {};
   const batchRuns = new Map<string, Runs>();
+  const empty = new Map<string, Runs>();
   const marks = new Map<string, ProducerMark>();
   let duplicates = 0;
   let duplicateBytes = 0;
@@ -97,7 +98,11 @@ export function planCommit(
       runs.add(header.sequence);
       const known = state.lanes.get(header.lane);
       lanes[header.lane] = known ? [known.producer, known.epoch] : [header.producer, header.epoch];
-      addChunk(draftOf(drafts, header.tag, header.hour, header.codec), header, bytes);
+      if (header.events > 0) {
+        addChunk(draftOf(drafts, header.tag, header.hour, header.codec), header, bytes);
+      } else {
+        addSequence(empty, header);
+      }
       mark(marks, header);
     }
     if (item.foreign && isForeignDue(state.kept, item)) {
@@ -131,6 +136,7 @@ export function planCommit(
     close,
     records: items.length,
     objects: made.map(({ object }) => object),
+    empty: runsText(empty),
     lanes,
     producers: [...marks.values()],
     skipped: { duplicates, bytes: duplicateBytes },
@@ -264,15 +270,23 @@ function draftOf(
 function addChunk(draft: Draft, header: FramedHeader, bytes: Buffer): void {
   // Some readers refuse zstd's skippable frames; gzip's header cannot be left out and disturbs nobody.
   draft.parts.push(header.codec === 'zstd' ? bytes.subarray(header.headerBytes) : bytes);
-  let runs = draft.runs.get(header.lane);
-  if (!runs) {
-    runs = new Runs();
-    draft.runs.set(header.lane, runs);
-  }
-  runs.add(header.sequence);
+  addSequence(draft.runs, header);
   draft.chunks += 1;
   draft.events += header.events;
   draft.rawBytes += header.rawBytes;
+}
+
+function addSequence(runsByLane: Map<string, Runs>, { lane, sequence }: FramedHeader): void {
+  let runs = runsByLane.get(lane);
+  if (!runs) {
+    runs = new Runs();
+    runsByLane.set(lane, runs);
+  }
+  runs.add(sequence);
+}
+
+function runsText(runsByLane: ReadonlyMap<string, Runs>): Record<string, string> {
+  return Object.fromEntries([...runsByLane].map(([lane, runs]) => [lane, runs.toString()]));
 }
 
 function bodyOf(draft: Draft, source: ForeignSource & { readonly encode: ForeignEncoder }): Body {
@@ -296,7 +310,7 @@ function describe(draft: Draft, body: Body): CommitObject {
     events: draft.events,
     raw_bytes: draft.rawBytes,
     foreign: draft.records.length,
-    runs: Object.fromEntries([...draft.runs].map(([lane, runs]) => [lane, runs.toString()])),
+    runs: runsText(draft.runs),
   };
 }
 

@@ -55,7 +55,8 @@ export class ShardState {
       this.floors.clear();
       this.absorb(commit.snapshot, null);
     } else {
-      for (const object of commit.objects) this.#add(object, commit, seen);
+      for (const object of commit.objects) this.#add(object.runs, commit, seen);
+      this.#add(commit.empty, commit, seen);
       for (const mark of commit.producers) this.#raiseFloor(mark.producer, mark.floor, seen);
     }
     this.number = commit.number;
@@ -135,8 +136,8 @@ export class ShardState {
     }
   }
 
-  #add(object: CommitObject, commit: Commit, seen: number): void {
-    for (const [name, text] of Object.entries(object.runs)) {
+  #add(runsByLane: Readonly<Record<string, string>>, commit: Commit, seen: number): void {
+    for (const [name, text] of Object.entries(runsByLane)) {
       let lane = this.lanes.get(name);
       if (!lane) {
         const [producer, epoch] = commit.lanes[name]!;

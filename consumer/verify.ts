@@ -227,8 +227,9 @@ class Book {
           this.live.push(placed);
           if (!next) this.newest.push(placed);
         }
-        this.#addRuns(commit, object, isLost);
+        this.#addRuns(commit, object.runs, object.key, isLost);
       }
+      this.#addRuns(commit, commit.empty, 'chunks without events', false);
       for (const mark of commit.producers) this.#addMark(commit, mark);
     });
   }
@@ -243,8 +244,9 @@ class Book {
       this.problems.push(`${name} comes after the end of the shard`);
   }
 
-  #addRuns(commit: Commit, object: CommitObject, isLost: boolean): void {
-    for (const [name, text] of Object.entries(object.runs)) {
+  /** @param key where the runs are */
+  #addRuns(commit: Commit, runsByLane: Readonly<Record<string, string>>, key: string, isLost: boolean): void {
+    for (const [name, text] of Object.entries(runsByLane)) {
       let lane = this.#lanes.get(name);
       if (!lane) {
         const [producer, epoch] = commit.lanes[name] ?? ['', ''];
@@ -263,7 +265,7 @@ class Book {
           if (from <= last && to >= first) twice.addRange(Math.max(from, first), Math.min(to, last));
         }
       }
-      if (twice.count > 0) this.repeats.push({ lane: name, sequences: twice.toString(), key: object.key });
+      if (twice.count > 0) this.repeats.push({ lane: name, sequences: twice.toString(), key });
       lane.archived.union(runs);
     }
   }

@@ -49,6 +49,7 @@ const commits: fc.Arbitrary<Commit> = fc
       }),
       { maxLength: 3 },
     ),
+    empty: runsByLane,
     lanes: fc.dictionary(hex(32), fc.tuple(hex(32), hex(16)), { maxKeys: 3 }),
     producers: fc.array(
       fc.record({

@@ -66,6 +66,19 @@ const verify = (archive: MemoryArchive, age = 60 * MINUTE, deep = true) =>
 const chunksOf = (source: ChunkSource, count: number, changes = {}) =>
   Array.from({ length: count }, () => source.next('t', HOUR, 2, changes));
 
+test('a clean stop is noted once, in a commit and in no object', async () => {
+  const source = new ChunkSource({ name: 'p' });
+  const data = source.next('t', HOUR, 2);
+  const last = source.next('', HOUR, 0, { end: true });
+  const archive = await archiveOf([[data], [last], [last]]);
+  const keys = [...archive.objects.keys()].filter((key) => key.startsWith('logs/'));
+  assert.equal(keys.length, 1, keys.join());
+  const report = await verify(archive);
+  assert.equal(report.ok, true);
+  assert.deepEqual([report.events, report.missing, report.duplicatesSkipped], [2, 0, 1]);
+  assert.equal(report.producers[0]!.epochs[0]!.end, 'clean');
+});
+
 test('a whole archive is whole', async () => {
   const [a, b, c] = chunksOf(new ChunkSource({ name: 'p' }), 3) as [MadeChunk, MadeChunk, MadeChunk];
   const report = await verify(
