@@ -3,7 +3,7 @@ import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { drain } from './drain/act.ts';
-import { commandsOf, listFlushes } from './drain/commands.ts';
+import { commandsOf, listFlushes, WATCH_TOKEN } from './drain/commands.ts';
 import { commandStatus } from './drain/decision.ts';
 import { invocationEvent } from './drain/events.ts';
 import { drainSettings } from './drain/settings.ts';
@@ -22,7 +22,9 @@ export const handler = withLogging().handler(async (event: unknown) => {
     log.warn({ ...detail }, 'no termination is known by this command; the watch looks after its instance');
     return { instance: detail['instance-id'], outcome: 'wait' };
   }
-  const waiting = { instance: ended.instance, group: ended.group, token: ended.token };
+  // A command of the watch's says nothing of the token, so that all of the instance's count.
+  const token = ended.token === WATCH_TOKEN ? null : ended.token;
+  const waiting = { instance: ended.instance, group: ended.group, token };
   // A list may lag behind the event, never the other way round: what is over stays as it ended.
   const commands = commandsOf(found, waiting).map((command) =>
     command.id === ended.id ? { ...command, status: commandStatus(detail.status) } : command,

@@ -1,0 +1,381 @@
+/**
+ * Terminations in a simulated region: the packaged template and functions, a real agent on real files, and every fault
+ * that may come between. An instance ends terminated with all its lines archived, or retained and alarmed.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { packageFunctions, TEMPLATE } from '../../functions/package.ts';
+import { ServiceError } from '../simulation/auto-scaling.ts';
+import { MINUTE, SECOND } from '../simulation/clock.ts';
+import { Iam } from '../simulation/iam.ts';
+import { GROUP, INSTANCE, Region, STACK } from '../simulation/region.ts';
+import { Template } from '../simulation/template.ts';
+import type { WebServer } from '../simulation/web-server.ts';
+
+const out = mkdtempSync(join(tmpdir(), 'tailrace-packaged-'));
+const packaged = join(out, 'stack');
+const DRAIN_ROLES = ['DrainStartRole', 'DrainFinishRole', 'DrainWatchRole'];
+let ledger: Iam;
+
+before(async () => {
+  await packageFunctions(out);
+  ledger = new Iam(new Template(join(packaged, TEMPLATE), STACK));
+});
+after(() => rmSync(out, { recursive: true, force: true }));
+
+type Bend = (region: Region, server: WebServer) => void;
+interface Ended {
+  readonly region: Region;
+  readonly server: WebServer;
+  readonly state: string;
+  readonly history: string;
+}
+
+/** One termination of one web server from its scale-in to its end. */
+async function terminate(
+  bend: Bend,
+  look: (ended: Ended) => void | Promise<void>,
+  origin?: string,
+): Promise<void> {
+  const region = await Region.start(packaged);
+  try {
+    const server = await region.launch();
+    bend(region, server);
+    const instance = await region.terminate(INSTANCE, origin);
+    await region.stopFunctions();
+    const history = instance.history.join('; ');
+    assert.doesNotMatch(history, /timeout/, 'the functions end the wait, not a time limit');
+    await look({ region, server, state: instance.state, history });
+    assert.deepEqual(region.iam.denied, [], 'denied calls');
+    ledger.adopt(region.iam);
+  } finally {
+    await region.stop();
+  }
+}
+
+/** Gone, and every line that its web server ever wrote is archived once. */
+function assertArchived({ region, server, state, history }: Ended): void {
+  assert.equal(state, 'Terminated', history);
+  assert.match(history, /CONTINUE \(completed\)/);
+  assert.ok(
+    region.ssm.commands.some(({ Status }) => Status === 'Success'),
+    'no CONTINUE without a flush that ended well',
+  );
+  assertEveryLine(region, server);
+  assert.deepEqual([...region.alarms()].sort(), []);
+  assert.deepEqual(region.endpoint.alerts, []);
+}
+
+function assertEveryLine(region: Region, server: WebServer): void {
+  const wanted = Array.from({ length: server.written }, (_, i) => i + 1);
+  assert.ok(wanted.length > 500);
+  assert.deepEqual(region.archived(), wanted);
+}
+
+/** Kept, alarmed once and by name; and when an operator lets it flush, nothing is missing. */
+async function assertRetained({ region, server, state, history }: Ended, reason: RegExp): Promise<void> {
+  assert.equal(state, 'Terminating:Retained', history);
+  assert.doesNotMatch(history, /CONTINUE/);
+  const { alerts } = region.endpoint;
+  assert.equal(alerts.length, 1, JSON.stringify(alerts));
+  assert.match(alerts[0]!.subject, new RegExp(INSTANCE));
+  assert.match(alerts[0]!.message, reason);
+  assert.ok(region.alarms().has('DrainFailedAlarm'));
+  assert.ok(region.alarms().has('RetainedAlarm'));
+  region.refuse(false);
+  await server.shutDown();
+  assertEveryLine(region, server);
+}
+
+const isTerminate = (event: Record<string, unknown>): boolean => event['source'] === 'aws.autoscaling';
+const isFinish = (event: Record<string, unknown>): boolean => event['source'] === 'aws.ssm';
+
+describe('nothing fails', () => {
+  test('a web server that writes until its own SIGTERM loses no line', () =>
+    terminate(
+      () => {},
+      (ended) => {
+        assertArchived(ended);
+        assert.equal(ended.region.ssm.commands.length, 1);
+      },
+    ));
+
+  test('a flush of twenty simulated minutes is kept alive by heartbeats', async () => {
+    const region = await Region.start(packaged, { FlushSeconds: 1800 });
+    try {
+      const server = await region.launch(INSTANCE, GROUP, 200_000);
+      server.takes = 20 * MINUTE;
+      const instance = await region.terminate();
+      await region.stopFunctions();
+      assert.ok(instance.heartbeats >= 15, `${instance.heartbeats} heartbeats`);
+      assertArchived({ region, server, state: instance.state, history: instance.history.join('; ') });
+      ledger.adopt(region.iam);
+    } finally {
+      await region.stop();
+    }
+  });
+});
+
+describe('events are best effort', () => {
+  test('both events lost: the watch does it all', () =>
+    terminate((region) => {
+      region.events.deliveries = () => [];
+    }, assertArchived));
+
+  test('the terminate event lost', () =>
+    terminate((region) => {
+      region.events.deliveries = (event) => (isTerminate(event) ? [] : [1]);
+    }, assertArchived));
+
+  test('the finish event lost', () =>
+    terminate((region) => {
+      region.events.deliveries = (event) => (isFinish(event) ? [] : [1]);
+    }, assertArchived));
+
+  test('every event three times, two of them at once: at most one more send', () =>
+    terminate(
+      (region) => {
+        region.events.deliveries = () => [1, 1, 9];
+      },
+      (ended) => {
+        assertArchived(ended);
+        assert.ok(ended.region.ssm.commands.length <= 2);
+      },
+    ));
+
+  test('events late and out of order: the terminate event comes when all is over', () =>
+    terminate((region) => {
+      region.events.deliveries = (event) => (isTerminate(event) ? [500] : [250]);
+    }, assertArchived));
+
+  test('a list of commands that lags: one more send, nothing lost', () =>
+    terminate(
+      (region) => {
+        region.ssm.lag = 90 * SECOND;
+      },
+      (ended) => {
+        assertArchived(ended);
+        assert.ok(ended.region.ssm.commands.length <= 3);
+      },
+    ));
+});
+
+describe('the flush fails', () => {
+  test('once: it is asked for again', () =>
+    terminate(
+      (_, server) => {
+        server.modes = ['refused', 'flush'];
+      },
+      (ended) => {
+        assertArchived(ended);
+        assert.deepEqual(
+          ended.region.ssm.commands.map(({ Status }) => Status),
+          ['Failed', 'Success'],
+        );
+      },
+    ));
+
+  test('twice: retained, alarmed', () =>
+    terminate(
+      (_, server) => {
+        server.modes = ['refused'];
+      },
+      (ended) => assertRetained(ended, /failed as often as it is tried/),
+    ));
+
+  test('it hangs: ended at its limit, asked for again, and done', () =>
+    terminate((_, server) => {
+      server.modes = ['hang', 'flush'];
+    }, assertArchived));
+
+  test('it hangs each time: retained, alarmed, within the budget', () =>
+    terminate(
+      (_, server) => {
+        server.modes = ['hang'];
+      },
+      (ended) => assertRetained(ended, /failed as often|did not end within its budget/),
+    ));
+});
+
+describe('the instance cannot be reached', () => {
+  test('not managed: retained at once, alarmed', () =>
+    terminate(
+      (_, server) => {
+        server.managed = false;
+      },
+      (ended) => assertRetained(ended, /does not know the instance/),
+    ));
+
+  test('not managed, and the event lost', () =>
+    terminate(
+      (region, server) => {
+        server.managed = false;
+        region.events.deliveries = () => [];
+      },
+      (ended) => assertRetained(ended, /does not know the instance/),
+    ));
+
+  test('the agent of Systems Manager offline: given up within the budget', () =>
+    terminate(
+      (_, server) => {
+        server.online = false;
+      },
+      (ended) => assertRetained(ended, /failed as often|did not end within its budget/),
+    ));
+
+  test('out of a warm pool and not managed: it goes, there is nothing to flush', () =>
+    terminate(
+      (_, server) => {
+        server.managed = false;
+      },
+      ({ state, history, region }) => {
+        assert.equal(state, 'Terminated', history);
+        assert.deepEqual(region.endpoint.alerts, []);
+      },
+      'WarmPool',
+    ));
+});
+
+describe('the services and the functions fail', () => {
+  const throttled = new ServiceError('ThrottlingException', 'Rate exceeded', 400);
+
+  for (const operation of ['ListCommands', 'SendCommand', 'CompleteLifecycleAction'] as const) {
+    test(`${operation} refused eight times`, () =>
+      terminate((region) => {
+        let left = 8;
+        region.endpoint.onCall = (called) =>
+          called === operation && left-- > 0 ? { kind: 'refuse', error: throttled } : null;
+      }, assertArchived));
+  }
+
+  for (const operation of ['SendCommand', 'CompleteLifecycleAction'] as const) {
+    test(`${operation} takes effect and its answer is lost`, () =>
+      terminate((region) => {
+        let left = 1;
+        region.endpoint.onCall = (called) =>
+          called === operation && left-- > 0 ? { kind: 'lose-answer' } : null;
+      }, assertArchived));
+  }
+
+  test('a function that waits for an answer ends early, with an error, and is called again', () =>
+    terminate(
+      (region) => {
+        let hung = 0;
+        region.lambda.onInvoke = (id) =>
+          id.startsWith('DrainStart') && hung === 0 ? { remainingMs: 3000 } : {};
+        region.endpoint.onCall = (operation) =>
+          operation === 'ListCommands' && hung++ === 0 ? { kind: 'hang' } : null;
+      },
+      (ended) => {
+        assertArchived(ended);
+        assert.match(ended.region.lambda.errors.join('\n'), /ran out of time/);
+      },
+    ));
+
+  test('functions ended between SendCommand and its answer', () =>
+    terminate(
+      (region) => {
+        let killed = false;
+        region.endpoint.onCall = (operation) => {
+          if (operation !== 'SendCommand' || killed) return null;
+          killed = true;
+          region.lambda.kill('DrainStartLambdaFunction');
+          return { kind: 'lose-answer' };
+        };
+      },
+      (ended) => {
+        assertArchived(ended);
+        assert.ok(ended.region.ssm.commands.length <= 2);
+      },
+    ));
+
+  test('the watch away for some minutes: events carry it', () =>
+    terminate(
+      (region) => {
+        region.events.scheduled = () => false;
+      },
+      ({ region, server, state, history }) => {
+        assert.equal(state, 'Terminated', history);
+        assertEveryLine(region, server);
+        // That nobody watches is an alarm of its own.
+        assert.ok(region.alarms().has('WatchAlarm'));
+      },
+    ));
+
+  test('all functions dead: the heartbeat ends the wait, the instance is retained, the watch is missed', async () => {
+    const region = await Region.start(packaged);
+    try {
+      const server = await region.launch();
+      region.lambda.onInvoke = () => ({ lost: true });
+      const instance = await region.terminate();
+      await region.stopFunctions();
+      assert.equal(instance.state, 'Terminating:Retained');
+      assert.match(instance.history.join('; '), /ABANDON \(heartbeat timeout\)/);
+      assert.ok(region.alarms().has('WatchAlarm'));
+      await server.shutDown();
+      assertEveryLine(region, server);
+    } finally {
+      await region.stop();
+    }
+  });
+});
+
+test('more instances retained than may be: the latest is ended, and its agent still sends all it has', async () => {
+  const region = await Region.start(packaged, { MaxRetained: 1 });
+  try {
+    const other = 'i-0fedcba9876543210';
+    const servers = [await region.launch(), await region.launch(other)];
+    for (const server of servers) server.managed = false;
+    const first = await region.terminate();
+    const second = await region.terminate(other);
+    await region.stopFunctions();
+    const states = [first.state, second.state].sort();
+    assert.deepEqual(states, ['Terminated', 'Terminating:Retained']);
+    assert.equal(region.endpoint.alerts.length, 2);
+    assert.deepEqual(region.iam.denied, []);
+    for (const server of servers) await server.shutDown();
+    const wanted = servers.flatMap((server) => Array.from({ length: server.written }, (_, i) => i + 1));
+    assert.deepEqual(
+      region.archived(),
+      wanted.sort((a, b) => a - b),
+    );
+    ledger.adopt(region.iam);
+  } finally {
+    await region.stop();
+  }
+});
+
+test('the answer to giving up is lost: no mail of ours, but the alarm on what is retained', () =>
+  terminate(
+    (region, server) => {
+      server.managed = false;
+      let left = 1;
+      region.endpoint.onCall = (called) =>
+        called === 'CompleteLifecycleAction' && left-- > 0 ? { kind: 'lose-answer' } : null;
+    },
+    ({ region, state }) => {
+      assert.equal(state, 'Terminating:Retained');
+      assert.ok(region.alarms().has('RetainedAlarm'));
+    },
+  ));
+
+test('attached to a group that exists: the same, by the other template', async () => {
+  const stack = 'tailrace-attach-dev';
+  const region = await Region.start(join(out, 'attach'), { Group1: 'shop', Group2: 'blog' }, stack);
+  try {
+    const server = await region.launch(INSTANCE, 'blog');
+    const instance = await region.terminate();
+    await region.stopFunctions();
+    assertArchived({ region, server, state: instance.state, history: instance.history.join('; ') });
+    assert.deepEqual(region.iam.denied, []);
+  } finally {
+    await region.stop();
+  }
+});
+
+test('no grant of the drain roles went unused in all of this', () => {
+  assert.deepEqual(ledger.unused(DRAIN_ROLES), []);
+});

@@ -1,0 +1,33 @@
+/** CloudWatch's alarms of the template on what the functions measured: which were in ALARM at some time. */
+import { SECOND } from './clock.ts';
+import type { MetricValue } from './lambda.ts';
+import type { Properties, Template } from './template.ts';
+
+export function alarmsRaised(
+  template: Template,
+  metrics: readonly MetricValue[],
+  from: number,
+  to: number,
+): Set<string> {
+  const raised = new Set<string>();
+  for (const { id, properties: alarm } of template.all('AWS::CloudWatch::Alarm')) {
+    if (alarm['Namespace'] !== 'Tailrace') continue;
+    const period = alarm['Period'] * SECOND;
+    // Whole periods alone: one that has only begun would count as missing.
+    for (let start = Math.ceil(from / period) * period; start + period <= to; start += period) {
+      const values = metrics
+        .filter(({ name, at }) => name === alarm['MetricName'] && at >= start && at < start + period)
+        .map(({ value }) => value);
+      if (breaches(alarm, values)) raised.add(id);
+    }
+  }
+  return raised;
+}
+
+function breaches(alarm: Properties, values: readonly number[]): boolean {
+  if (values.length === 0) return alarm['TreatMissingData'] === 'breaching';
+  const value = alarm['Statistic'] === 'Sum' ? values.reduce((a, b) => a + b, 0) : Math.max(...values);
+  return alarm['ComparisonOperator'] === 'GreaterThanThreshold'
+    ? value > alarm['Threshold']
+    : value < alarm['Threshold'];
+}

@@ -1,0 +1,136 @@
+/** A region in which the packaged stack is deployed: all stand-ins put together on one simulated clock. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TEMPLATE } from '../../functions/package.ts';
+import { KinesisDouble } from '../support/kinesis-double.ts';
+import { alarmsRaised } from './alarms.ts';
+import { AutoScaling, type ScaledInstance } from './auto-scaling.ts';
+import { MINUTE, SimulatedClock } from './clock.ts';
+import { Endpoint } from './endpoint.ts';
+import { EventBridge } from './event-bridge.ts';
+import { Iam } from './iam.ts';
+import { Lambda } from './lambda.ts';
+import { SystemsManager } from './systems-manager.ts';
+import { Template } from './template.ts';
+import { WebServer } from './web-server.ts';
+
+export const STACK = 'tailrace-dev';
+export const GROUP = `${STACK}-web`;
+export const INSTANCE = 'i-0123456789abcdef0';
+/** The drain's limits, as the tests deploy them. */
+export const LIMITS = {
+  HeartbeatSeconds: 300,
+  FlushSeconds: 900,
+  DeliverySeconds: 120,
+  BudgetSeconds: 3600,
+} as const;
+
+export class Region {
+  readonly clock = new SimulatedClock();
+  readonly template: Template;
+  readonly iam: Iam;
+  readonly autoScaling: AutoScaling;
+  readonly ssm: SystemsManager;
+  readonly servers = new Map<string, WebServer>();
+  readonly folder = mkdtempSync(join(tmpdir(), 'tailrace-region-'));
+  readonly endpoint: Endpoint;
+  readonly started = this.clock.now;
+  kinesis!: KinesisDouble;
+  lambda!: Lambda;
+  events!: EventBridge;
+  #refusing = false;
+
+  private constructor(
+    packaged: string,
+    parameters: Readonly<Record<string, string | number>>,
+    stack: string,
+  ) {
+    this.template = new Template(join(packaged, TEMPLATE), stack, { ...LIMITS, ...parameters });
+    this.iam = new Iam(this.template);
+    const emit = (event: Record<string, unknown>): void => this.events.emit(event);
+    this.autoScaling = new AutoScaling(this.template, this.clock, emit, async ({ id }) => {
+      await this.servers.get(id)?.shutDown();
+    });
+    this.ssm = new SystemsManager(this.template, this.clock, this.servers, emit);
+    this.endpoint = new Endpoint(this.iam, this.autoScaling, this.ssm);
+  }
+
+  /** @param packaged the folder of the packaged stack */
+  static async start(
+    packaged: string,
+    parameters: Readonly<Record<string, string | number>> = {},
+    stack = STACK,
+  ): Promise<Region> {
+    const region = new Region(packaged, parameters, stack);
+    region.kinesis = await KinesisDouble.start();
+    region.kinesis.onRecord = () =>
+      region.#refusing
+        ? { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'simulated' }
+        : null;
+    const url = await region.endpoint.start();
+    const env = { AWS_ENDPOINT_URL: url, AWS_MAX_ATTEMPTS: '3' };
+    region.lambda = new Lambda(
+      region.template,
+      join(region.folder, 'lambda'),
+      packaged,
+      region.clock,
+      region.iam,
+      env,
+    );
+    region.events = new EventBridge(region.template, region.clock, region.lambda);
+    region.events.startSchedules((id) => id.startsWith('DrainWatch'));
+    return region;
+  }
+
+  async launch(id = INSTANCE, group = GROUP, first?: number): Promise<WebServer> {
+    this.autoScaling.add(id, group);
+    const server = await WebServer.start(
+      join(this.folder, id),
+      { endpoint: this.kinesis.endpoint },
+      (refusing) => {
+        this.#refusing = refusing;
+      },
+      first,
+    );
+    this.servers.set(id, server);
+    return server;
+  }
+
+  /** Scales in and lets time go on until the instance has come to an end, and what is under way with it. */
+  async terminate(id = INSTANCE, origin?: string): Promise<ScaledInstance> {
+    this.autoScaling.scaleIn(id, origin);
+    const instance = this.autoScaling.instances.get(id)!;
+    const ended = (): boolean => ['Terminated', 'Terminating:Retained'].includes(instance.state);
+    await this.clock.runUntil(ended, (LIMITS.BudgetSeconds + LIMITS.HeartbeatSeconds) * 1000 + 2 * MINUTE);
+    if (!ended()) throw new Error(`hung: ${instance.history.join('; ')}`);
+    await this.clock.runUntil(() => false, 6 * MINUTE);
+    return instance;
+  }
+
+  /** Numbers of the lines that are on the stream, each once, as an archive has them. */
+  archived(): number[] {
+    return (this.kinesis.events() as { n: number }[]).map(({ n }) => n).sort((a, b) => a - b);
+  }
+
+  refuse(refusing: boolean): void {
+    this.#refusing = refusing;
+  }
+
+  /** After the functions have ended, so that all they wrote is read. */
+  alarms(): Set<string> {
+    return alarmsRaised(this.template, this.lambda.metrics, this.started, this.clock.now);
+  }
+
+  async stopFunctions(): Promise<void> {
+    await this.lambda.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.lambda.stop();
+    for (const server of this.servers.values()) await server.kill();
+    await this.endpoint.stop();
+    await this.kinesis.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,164 @@
+/** A web server of the simulation: a real agent on real files, a process that writes until its own SIGTERM, a shell. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AgentProcess, startAgent } from '../support/agent-process.ts';
+import { SECOND } from './clock.ts';
+import type { ManagedInstance } from './systems-manager.ts';
+
+const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+
+/** How a run of the flush goes: really; refused by the stream until it gives up; never ending; or the agent is down. */
+export type FlushMode = 'flush' | 'refused' | 'hang';
+
+/** Writes numbered lines until SIGTERM, says goodbye with some more, and ends; `lines` of them at first. */
+const WRITER = `
+const { appendFileSync } = require('node:fs');
+const [file, first] = process.argv.slice(1);
+let n = 0;
+const write = (count) => {
+  let text = '';
+  for (let i = 0; i < count; i++) text += JSON.stringify({ n: ++n }) + '\\n';
+  appendFileSync(file, text);
+};
+write(Number(first));
+const timer = setInterval(() => write(10), 20);
+process.on('SIGTERM', () => {
+  clearInterval(timer);
+  write(25);
+  appendFileSync(file + '.count', String(n));
+  process.exit(0);
+});
+process.stdout.write('writes\\n');
+`;
+
+export class WebServer implements ManagedInstance {
+  managed = true;
+  online = true;
+  /** How each run of the document's script goes, in their order; the last one for all that follow. */
+  modes: FlushMode[] = ['flush'];
+  /** Milliseconds of simulated time that a run takes. */
+  takes = 20 * SECOND;
+  runs = 0;
+  readonly output: string[] = [];
+  readonly directory: string;
+  readonly agent: AgentProcess;
+  readonly #writer: ChildProcess;
+  #setRefusing: (refusing: boolean) => void;
+
+  private constructor(
+    directory: string,
+    agent: AgentProcess,
+    writer: ChildProcess,
+    setRefusing: (refusing: boolean) => void,
+  ) {
+    this.directory = directory;
+    this.agent = agent;
+    this.#writer = writer;
+    this.#setRefusing = setRefusing;
+  }
+
+  /**
+   * @param setRefusing makes the stream refuse all that this server sends, or no more
+   * @param first lines that the web server has written before anything else
+   */
+  static async start(
+    directory: string,
+    config: { endpoint: string; spill?: { bucket: string; endpoint: string } },
+    setRefusing: (refusing: boolean) => void,
+    first = 500,
+  ): Promise<WebServer> {
+    mkdirSync(join(directory, 'bin'), { recursive: true });
+    const log = join(directory, 'access.log');
+    writeFileSync(log, '');
+    const writer = spawn(process.execPath, ['-e', WRITER, log, String(first)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(writer.stdout!, 'data');
+    const agent = await startAgent(directory, {
+      stream: { name: 'weblogs', region: 'us-east-1', endpoint: config.endpoint },
+      inputs: [{ type: 'tail', path: log, tag: 'nginx.access', format: 'json', read_from_head: true }],
+      instance: { watch: 'off' },
+      stop_timeout: '10s',
+      ...(config.spill ? { spill: { ...config.spill, prefix: 'spill/i-0123456789abcdef0/' } } : {}),
+    });
+    const server = new WebServer(directory, agent, writer, setRefusing);
+    server.#command('tailrace', `exec ${process.execPath} ${CLI} "$@"`);
+    server.#command(
+      'systemctl',
+      `case "$1 $2" in
+  'cat nginx') exit 0 ;;
+  'stop nginx') kill -TERM ${writer.pid} 2>/dev/null; while kill -0 ${writer.pid} 2>/dev/null; do sleep 0.05; done ;;
+  *) echo "systemctl $*" >&2; exit 1 ;;
+esac`,
+    );
+    return server;
+  }
+
+  duration(): number {
+    return this.#mode(this.runs) === 'hang' ? Number.POSITIVE_INFINITY : this.takes;
+  }
+
+  run(script: string): { exit: Promise<number>; kill: () => void } {
+    const mode = this.#mode(++this.runs);
+    this.#setRefusing(mode === 'refused');
+    // A stream that refuses everything is not waited for in real minutes.
+    const short = mode === 'refused' ? script.replace(/^FLUSH_SECONDS=.*$/m, 'FLUSH_SECONDS=17') : script;
+    const text = mode === 'hang' ? script.replace(/^flush\(\) \{.*$/m, 'flush() { sleep 1000; }') : short;
+    const child = spawn('sh', ['-c', text], {
+      detached: true,
+      env: {
+        PATH: `${join(this.directory, 'bin')}:${process.env['PATH']}`,
+        TAILRACE_STATE: join(this.directory, 'state'),
+      },
+    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data) => this.output.push(String(data)));
+    const exit = once(child, 'close').then(([code]) => (code as number | null) ?? 128);
+    return { exit, kill: () => process.kill(-child.pid!, 'SIGKILL') };
+  }
+
+  /** The end of the instance: systemd stops the web server first, then the agent. */
+  async shutDown(): Promise<void> {
+    await this.stopWriter();
+    if (this.agent.child.exitCode === null && this.agent.child.signalCode === null)
+      this.agent.child.kill('SIGTERM');
+    await this.agent.ended;
+  }
+
+  async stopWriter(): Promise<void> {
+    const gone = this.#writer.exitCode !== null || this.#writer.signalCode !== null;
+    if (gone) return;
+    const exit = once(this.#writer, 'exit');
+    this.#writer.kill('SIGTERM');
+    await exit;
+  }
+
+  /** How many lines the web server has written, when it has ended. */
+  get written(): number {
+    const file = join(this.directory, 'access.log.count');
+    if (!existsSync(file)) throw new Error('the web server still writes');
+    return Number(readFileSync(file, 'utf8'));
+  }
+
+  async kill(): Promise<void> {
+    for (const child of [this.#writer, this.agent.child]) {
+      if (child.exitCode === null && child.signalCode === null) {
+        const exit = once(child, 'exit');
+        child.kill('SIGKILL');
+        await exit;
+      }
+    }
+  }
+
+  #mode(run: number): FlushMode {
+    return this.modes[Math.min(Math.max(run, 1), this.modes.length) - 1]!;
+  }
+
+  #command(name: string, body: string): void {
+    const file = join(this.directory, 'bin', name);
+    writeFileSync(file, `#!/bin/sh\n${body}\n`);
+    chmodSync(file, 0o755);
+  }
+}
