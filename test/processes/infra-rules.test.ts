@@ -1,0 +1,224 @@
+/** What no linter sees in the packaged templates: event patterns, limits, open doors, grants, what must outlive a stack. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { packageFunctions, STACKS, TEMPLATE } from '../../functions/package.ts';
+import { lint } from '../../infra/lint.ts';
+import { matchesPattern } from '../simulation/event-bridge.ts';
+import { type Properties, Template } from '../simulation/template.ts';
+
+const out = mkdtempSync(join(tmpdir(), 'tailrace-packaged-'));
+const names = Object.keys(STACKS) as (keyof typeof STACKS)[];
+let templates: Record<string, Template>;
+
+before(async () => {
+  await packageFunctions(out);
+  templates = Object.fromEntries(
+    names.map((name) => [name, new Template(join(out, name, TEMPLATE), `tailrace-${name}`)]),
+  );
+});
+after(() => rmSync(out, { recursive: true, force: true }));
+
+const stack = (): Template => templates['stack']!;
+
+/** Events as the services send them. docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-event-reference.html */
+const FIXTURES = {
+  terminate: (group: string) => ({
+    version: '0',
+    source: 'aws.autoscaling',
+    'detail-type': 'EC2 Instance-terminate Lifecycle Action',
+    detail: {
+      LifecycleActionToken: '87654321-4321-4321-4321-210987654321',
+      AutoScalingGroupName: group,
+      LifecycleHookName: 'tailrace-flush',
+      EC2InstanceId: 'i-1234567890abcdef0',
+      LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+      Origin: 'AutoScalingGroup',
+      Destination: 'EC2',
+    },
+  }),
+  invocation: (document: string, status: string) => ({
+    version: '0',
+    source: 'aws.ssm',
+    'detail-type': 'EC2 Command Invocation Status-change Notification',
+    detail: {
+      'command-id': 'e8d3c0e4-71f7-4491-898f-c9b35bee5f3b',
+      'document-name': document,
+      'instance-id': 'i-1234567890abcdef0',
+      'requested-date-time': '2026-11-23T07:00:00Z',
+      status,
+    },
+  }),
+};
+
+test('each rule takes its event, and no other', () => {
+  for (const [name, template] of Object.entries(templates)) {
+    const patterns = Object.fromEntries(
+      template.all('AWS::Events::Rule').map(({ id, properties }) => [id, properties['EventPattern']]),
+    ) as Record<string, Properties>;
+    const group = name === 'stack' ? `${template.stackName}-web` : 'my-group';
+    const document = `${template.stackName}-FlushDocument`;
+    assert.ok(matchesPattern(patterns['TerminateRule']!, FIXTURES.terminate(group)), name);
+    assert.ok(!matchesPattern(patterns['TerminateRule']!, FIXTURES.terminate('another')));
+    for (const status of ['Success', 'Failed', 'TimedOut', 'Cancelled', 'Undeliverable']) {
+      assert.ok(matchesPattern(patterns['InvocationRule']!, FIXTURES.invocation(document, status)), status);
+    }
+    for (const status of ['Pending', 'InProgress', 'Delayed']) {
+      assert.ok(!matchesPattern(patterns['InvocationRule']!, FIXTURES.invocation(document, status)), status);
+    }
+    assert.ok(
+      !matchesPattern(patterns['InvocationRule']!, FIXTURES.invocation('AWS-RunShellScript', 'Success')),
+    );
+  }
+});
+
+test('groups that are drained: the hook gives up by default, the group then retains, instances carry the tag', () => {
+  const groups = new Template(join(out, 'stack', TEMPLATE), 'tailrace-stack', { SpotInstances: 2 })
+    .all('AWS::AutoScaling::AutoScalingGroup')
+    .filter(({ id }) => id !== 'WorkerGroup');
+  assert.deepEqual(groups.map(({ id }) => id).sort(), ['SpotGroup', 'WebGroup']);
+  for (const { properties } of groups) {
+    const [hook, ...more] = properties['LifecycleHookSpecificationList'];
+    assert.deepEqual(more, []);
+    assertHook(hook);
+    assert.deepEqual(properties['InstanceLifecyclePolicy'], {
+      RetentionTriggers: { TerminateHookAbandon: 'retain' },
+    });
+    const tag = properties['Tags'].find(({ Key }: Properties) => Key === 'tailrace-drain');
+    assert.deepEqual(tag, { Key: 'tailrace-drain', Value: 'tailrace-stack', PropagateAtLaunch: true });
+  }
+  const hooks = templates['attach']!.all('AWS::AutoScaling::LifecycleHook');
+  assert.equal(hooks.length, 1);
+  for (const { properties } of hooks) assertHook(properties);
+});
+
+function assertHook(hook: Properties): void {
+  assert.equal(hook['DefaultResult'], 'ABANDON');
+  assert.equal(hook['LifecycleTransition'], 'autoscaling:EC2_INSTANCE_TERMINATING');
+  assert.equal(hook['LifecycleHookName'], 'tailrace-flush');
+  const heartbeat = Number(hook['HeartbeatTimeout']);
+  assert.ok(heartbeat >= 30 && heartbeat <= 7200, `${heartbeat}`);
+}
+
+test('the times fit into each other', () => {
+  for (const template of Object.values(templates)) {
+    const seconds = (name: string): number => Number(template.parameter(name));
+    const tries = seconds('MaxSends') * (seconds('DeliverySeconds') + seconds('FlushSeconds'));
+    assert.ok(tries < seconds('BudgetSeconds'), 'the tries fit into the budget');
+    assert.ok(
+      seconds('BudgetSeconds') < Math.min(172_800, 100 * seconds('HeartbeatSeconds')),
+      'and that into the wait',
+    );
+    assert.ok(seconds('HeartbeatSeconds') >= 180, 'the watch can miss two of its minutes');
+    for (const name of ['HeartbeatSeconds', 'DeliverySeconds']) {
+      assert.ok((template.raw.Parameters![name] as Properties)['MinValue'] >= 30, name);
+    }
+    assert.ok((template.raw.Parameters!['HeartbeatSeconds'] as Properties)['MaxValue'] <= 7200);
+  }
+});
+
+test('nothing is open to anywhere', () => {
+  for (const name of names) {
+    const text = readFileSync(join(out, name, TEMPLATE), 'utf8');
+    assert.doesNotMatch(text, /0\.0\.0\.0\/0|::\/0/, name);
+  }
+  for (const type of ['AWS::EC2::SecurityGroup']) {
+    // A group without rules of its own lets everything out.
+    for (const { id, properties } of stack().all(type))
+      assert.ok(properties['SecurityGroupEgress'].length > 0, id);
+  }
+});
+
+test('instances ask for IMDSv2, measure each minute, and encrypt their disks', () => {
+  for (const { id, properties } of stack().all('AWS::EC2::LaunchTemplate')) {
+    const data = properties['LaunchTemplateData'];
+    assert.equal(data.MetadataOptions.HttpTokens, 'required', id);
+    assert.equal(data.Monitoring.Enabled, true, id);
+  }
+});
+
+test('what holds data outlives the stack; buckets are closed, encrypted by bucket key, and keep their commits', () => {
+  const resources = Object.entries(stack().raw.Resources);
+  for (const type of ['AWS::S3::Bucket', 'AWS::Kinesis::Stream', 'AWS::KMS::Key']) {
+    const some = resources.filter(([, { Type }]) => Type === type);
+    assert.ok(some.length > 0);
+    for (const [id, { DeletionPolicy }] of some) assert.equal(DeletionPolicy, 'Retain', id);
+  }
+  for (const { id, properties } of stack().all('AWS::S3::Bucket')) {
+    assert.ok(
+      Object.values(properties['PublicAccessBlockConfiguration']).every((on) => on === true),
+      id,
+    );
+    assert.deepEqual(properties['OwnershipControls'].Rules, [{ ObjectOwnership: 'BucketOwnerEnforced' }]);
+    assert.equal(properties['BucketEncryption'].ServerSideEncryptionConfiguration[0].BucketKeyEnabled, true);
+  }
+  const rules = stack().one('ArchiveBucket')['LifecycleConfiguration'].Rules as Properties[];
+  for (const rule of rules.filter(({ Id }) => Id !== 'abort-multipart'))
+    assert.equal(rule['Prefix'], 'logs/');
+  const denied = (stack().one('ArchiveBucketPolicy')['PolicyDocument'].Statement as Properties[]).find(
+    ({ Sid }) => Sid === 'CommitsStay',
+  )!;
+  assert.equal(denied['Effect'], 'Deny');
+  assert.ok(denied['Action'].includes('s3:DeleteObject') && denied['Resource'].endsWith('/_commits/*'));
+  assert.equal(stack().one('Stream')['RetentionPeriodHours'], '168');
+});
+
+test('each function has a role, a log group with an end, and no more than two way back at once', () => {
+  for (const template of Object.values(templates)) {
+    const roles = new Set<string>();
+    for (const { id, properties } of template.all('AWS::Lambda::Function')) {
+      roles.add(properties['Role']);
+      assert.equal(properties['Runtime'], 'nodejs24.x', id);
+    }
+    assert.equal(roles.size, template.all('AWS::Lambda::Function').length);
+    for (const { id, properties } of template.all('AWS::Logs::LogGroup'))
+      assert.ok(properties['RetentionInDays'], id);
+  }
+  const [mapping] = stack().all('AWS::Lambda::EventSourceMapping');
+  assert.equal(mapping!.properties['ScalingConfig'].MaximumConcurrency, 2);
+  assert.deepEqual(mapping!.properties['FunctionResponseTypes'], ['ReportBatchItemFailures']);
+  assert.equal(stack().one('DrainWatchLambdaFunction')['ReservedConcurrentExecutions'], 1);
+});
+
+test('the keeper of shards may do what it calls, and nothing else', () => {
+  const source = readFileSync(join(import.meta.dirname, '..', '..', 'functions', 'scale.ts'), 'utf8');
+  const called = new Set([...source.matchAll(/new (\w+)Command\(/g)].map(([, name]) => name));
+  const statements = stack().one('ScaleRole')['Policies'][0].PolicyDocument.Statement as Properties[];
+  const granted = statements
+    .flatMap(({ Action }) => [Action].flat() as string[])
+    .filter((action) => !action.startsWith('logs:'))
+    .map((action) => action.split(':')[1]);
+  assert.deepEqual(granted.sort(), [...called].sort());
+});
+
+test('alarms go by metrics that the functions write', () => {
+  const metrics = readFileSync(
+    join(import.meta.dirname, '..', '..', 'functions', 'runtime', 'metrics.ts'),
+    'utf8',
+  );
+  for (const template of Object.values(templates)) {
+    for (const { id, properties } of template.all('AWS::CloudWatch::Alarm')) {
+      if (properties['Namespace'] !== 'Tailrace' || properties['MetricName'] === 'OldestUnsentSeconds')
+        continue;
+      assert.match(metrics, new RegExp(`'${properties['MetricName']}'`), id);
+    }
+  }
+});
+
+test('the zips are the same each time', async () => {
+  const again = join(out, 'again');
+  await packageFunctions(again, {}, ['attach']);
+  for (const zip of ['drainStart.zip', 'drainFinish.zip', 'drainWatch.zip']) {
+    assert.ok(readFileSync(join(again, 'attach', zip)).equals(readFileSync(join(out, 'attach', zip))), zip);
+  }
+});
+
+test('cfn-lint has nothing to say', (context) => {
+  for (const name of names) {
+    const found = lint(join(out, name, TEMPLATE));
+    if (found === null) context.skip('cfn-lint could not be installed: it takes python3 with venv, and PyPI');
+    else assert.equal(found, '', name);
+  }
+});
