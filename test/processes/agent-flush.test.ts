@@ -1,7 +1,7 @@
 /** Flush: exit code 0 when nothing is left, 3 and a spill when the stream does not take it in time. */
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
@@ -227,6 +227,34 @@ test('a second signal ends the agent at once, and the spool keeps everything', {
   next.child.kill('SIGTERM');
   assert.equal(await next.ended, 0);
   assert.deepEqual(sorted(messagesOf([...kinesis.chunks.values()].map(({ bytes }) => bytes))), expected(10));
+});
+
+test('clients that wait for an ack get it from the flush, and their events are sent', {
+  timeout: 60_000,
+}, async (context) => {
+  const base = await setUp(context, { seal: { interval: '1h', idle_interval: '1h', ack_interval: '1h' } });
+  const { directory, state, kinesis } = base;
+  const path = join(directory, 'forward.sock');
+  const agent = await startAgent(directory, {
+    ...base.config,
+    inputs: [{ type: 'forward', listen: `unix:${path}` }],
+  });
+  const client = connect(path);
+  context.after(() => void client.destroy());
+  let answer = '';
+  client.on('data', (bytes) => {
+    answer += bytes;
+  });
+  // [tag, [[time, record]], {chunk}] as JSON, which the protocol's clients may speak too.
+  client.write(JSON.stringify(['app', [[Math.floor(Date.now() / 1000), { n: 1 }]], { chunk: 'first' }]));
+  for (let taken = 0; taken < 1; ) taken = ((await statusOf(directory)) as unknown as AgentStatus).events.in;
+  assert.equal(answer, '', 'nothing is durable yet');
+  const { code, stderr } = await tailrace(['flush', '--wait', '--state', state, '--timeout', '20s']);
+  assert.equal(code, 0, stderr);
+  while (!answer.includes('first')) await new Promise((resolve) => client.once('data', resolve));
+  assert.equal(kinesis.events().length, 1);
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0);
 });
 
 test('bad usage and no agent: exit 2 and 1, in one line', async (context) => {
