@@ -36,7 +36,10 @@ for (const [name, path, value] of [
       }
     };
     appendFileSync(log, 'line 1\n');
-    for (let read = 0; read < 1; ) read = ((await statusOf(directory)) as unknown as AgentStatus).events.in;
+    let balance: AgentStatus['events'];
+    do balance = ((await statusOf(directory)) as unknown as AgentStatus).events;
+    while (balance.in === 0);
+    assert.deepEqual(balance, { in: 1, open: 1, spooled: 0, acknowledged: 0, quarantined: 0 });
     assert.equal(kinesis.chunks.size, 0, 'nothing goes out by itself for an hour');
     metadata.values.set(path, value);
     await acknowledged(1);

@@ -5,8 +5,15 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import { stringify } from 'yaml';
 import { ask } from '../../producer/control/protocol.ts';
+
+/** Agents that run; those which a failed test left behind end with its file. */
+const running = new Set<ChildProcess>();
+after(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 
@@ -61,12 +68,16 @@ export function spawnAgent(directory: string, config: Record<string, unknown>): 
     env: { ...process.env, ...AWS_ENV },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  running.add(child);
   let log = '';
   child.stderr!.on('data', (text: Buffer) => {
     log += text;
     appendFileSync(join(directory, 'agent.log'), text);
   });
-  const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    running.delete(child);
+    return (code ?? signal) as number | string;
+  });
   return { child, log: () => log, ended };
 }
 
