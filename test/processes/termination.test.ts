@@ -14,6 +14,7 @@ import { Iam } from '../simulation/iam.ts';
 import { GROUP, INSTANCE, Region, STACK } from '../simulation/region.ts';
 import { Template } from '../simulation/template.ts';
 import type { WebServer } from '../simulation/web-server.ts';
+import { statusOf } from '../support/agent-process.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'tailrace-packaged-'));
 const packaged = join(out, 'stack');
@@ -106,7 +107,7 @@ describe('nothing fails', () => {
   test('a flush of twenty simulated minutes is kept alive by heartbeats', async () => {
     const region = await Region.start(packaged, { FlushSeconds: 1800 });
     try {
-      const server = await region.launch(INSTANCE, GROUP, 200_000);
+      const server = await region.launch(INSTANCE, GROUP, { first: 200_000 });
       server.takes = 20 * MINUTE;
       const instance = await region.terminate();
       await region.stopFunctions();
@@ -321,6 +322,58 @@ describe('the services and the functions fail', () => {
       await region.stop();
     }
   });
+});
+
+/** Megabytes of the spool below; 1024 takes a minute or two and three gigabytes of memory. */
+const SPOOL_MB = Number(process.env['TAILRACE_SIMULATED_SPOOL_MB'] ?? 48);
+
+test(`a spool of ${SPOOL_MB} MB is flushed on termination, kept alive by heartbeats`, async () => {
+  const region = await Region.start(packaged, { FlushSeconds: 1800 });
+  try {
+    region.refuse(true);
+    // Base64 of noise takes about as many bytes compressed as the noise has.
+    const noise = 48 * 1024;
+    const first = Math.ceil((SPOOL_MB * 1_000_000) / noise);
+    const server = await region.launch(INSTANCE, GROUP, { first, noise });
+    const spooled = async (): Promise<number> =>
+      ((await statusOf(server.directory))['spool'] as { bytes: number }).bytes;
+    while ((await spooled()) < SPOOL_MB * 1_000_000) await new Promise((resolve) => setTimeout(resolve, 200));
+    // One shard takes a megabyte in a second: a gigabyte is seventeen minutes.
+    server.takes = 1024 * SECOND;
+    const instance = await region.terminate();
+    await region.stopFunctions();
+    assert.ok(instance.heartbeats >= 15, `${instance.heartbeats} heartbeats`);
+    const bytes = [...region.kinesis.chunks.values()].reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+    assert.ok(bytes >= SPOOL_MB * 1_000_000);
+    assertArchived({ region, server, state: instance.state, history: instance.history.join('; ') });
+  } finally {
+    await region.stop();
+  }
+});
+
+test('what a retained instance spilled comes back by the function, without the instance', async () => {
+  const region = await Region.start(packaged, { ReadmitBytesPerSecond: 100_000_000 });
+  try {
+    // Nothing gets through from the start, so that all of it is spilled.
+    region.refuse(true);
+    const server = await region.launch(INSTANCE, GROUP, { spill: true });
+    server.modes = ['refused'];
+    const instance = await region.terminate();
+    assert.equal(instance.state, 'Terminating:Retained');
+    await server.kill();
+    assert.deepEqual(region.archived(), []);
+    region.refuse(false);
+    const keys = [...region.bucket.objects.keys()];
+    assert.ok(keys.length > 0);
+    const Records = keys.map((key, i) => ({ messageId: `m${i}`, body: region.bucket.notification(key) }));
+    assert.deepEqual(await region.lambda.invoke('ReadmitLambdaFunction', { Records }), {
+      batchItemFailures: [],
+    });
+    assertEveryLine(region, server);
+    assert.deepEqual(region.iam.denied, []);
+  } finally {
+    await region.stop();
+  }
 });
 
 test('more instances retained than may be: the latest is ended, and its agent still sends all it has', async () => {

@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inflateChunk } from '../../chunk/reader.ts';
 import { TEMPLATE } from '../../functions/package.ts';
-import { KinesisDouble } from '../support/kinesis-double.ts';
+import type { KinesisDouble } from '../support/kinesis-double.ts';
 import { alarmsRaised } from './alarms.ts';
 import { AutoScaling, type ScaledInstance } from './auto-scaling.ts';
 import { MINUTE, SimulatedClock } from './clock.ts';
@@ -11,9 +12,10 @@ import { Endpoint } from './endpoint.ts';
 import { EventBridge } from './event-bridge.ts';
 import { Iam } from './iam.ts';
 import { Lambda } from './lambda.ts';
+import { SpillBucket, startKinesis } from './storage.ts';
 import { SystemsManager } from './systems-manager.ts';
 import { Template } from './template.ts';
-import { WebServer } from './web-server.ts';
+import { WebServer, type WebServerOptions } from './web-server.ts';
 
 export const STACK = 'tailrace-dev';
 export const GROUP = `${STACK}-web`;
@@ -36,6 +38,8 @@ export class Region {
   readonly folder = mkdtempSync(join(tmpdir(), 'tailrace-region-'));
   readonly endpoint: Endpoint;
   readonly started = this.clock.now;
+  readonly bucket: SpillBucket;
+  #spillEndpoint = '';
   kinesis!: KinesisDouble;
   lambda!: Lambda;
   events!: EventBridge;
@@ -48,6 +52,7 @@ export class Region {
   ) {
     this.template = new Template(join(packaged, TEMPLATE), stack, { ...LIMITS, ...parameters });
     this.iam = new Iam(this.template);
+    this.bucket = new SpillBucket(this.iam, this.template);
     const emit = (event: Record<string, unknown>): void => this.events.emit(event);
     this.autoScaling = new AutoScaling(this.template, this.clock, emit, async ({ id }) => {
       await this.servers.get(id)?.shutDown();
@@ -63,13 +68,20 @@ export class Region {
     stack = STACK,
   ): Promise<Region> {
     const region = new Region(packaged, parameters, stack);
-    region.kinesis = await KinesisDouble.start();
+    region.kinesis = await startKinesis(region.iam, region.template);
+    region.#spillEndpoint = await region.bucket.start();
     region.kinesis.onRecord = () =>
       region.#refusing
         ? { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'simulated' }
         : null;
     const url = await region.endpoint.start();
-    const env = { AWS_ENDPOINT_URL: url, AWS_MAX_ATTEMPTS: '3' };
+    const env = {
+      AWS_ENDPOINT_URL: url,
+      AWS_ENDPOINT_URL_S3: region.#spillEndpoint,
+      AWS_ENDPOINT_URL_KINESIS: region.kinesis.endpoint,
+      S3_PATH_STYLE: 'true',
+      AWS_MAX_ATTEMPTS: '3',
+    };
     region.lambda = new Lambda(
       region.template,
       join(region.folder, 'lambda'),
@@ -83,15 +95,15 @@ export class Region {
     return region;
   }
 
-  async launch(id = INSTANCE, group = GROUP, first?: number): Promise<WebServer> {
+  async launch(id = INSTANCE, group = GROUP, options: WebServerOptions = {}): Promise<WebServer> {
     this.autoScaling.add(id, group);
     const server = await WebServer.start(
       join(this.folder, id),
-      { endpoint: this.kinesis.endpoint },
+      { endpoint: this.kinesis.endpoint, spill: { bucket: this.bucket.name, endpoint: this.#spillEndpoint } },
       (refusing) => {
         this.#refusing = refusing;
       },
-      first,
+      options,
     );
     this.servers.set(id, server);
     return server;
@@ -110,7 +122,12 @@ export class Region {
 
   /** Numbers of the lines that are on the stream, each once, as an archive has them. */
   archived(): number[] {
-    return (this.kinesis.events() as { n: number }[]).map(({ n }) => n).sort((a, b) => a - b);
+    const numbers: number[] = [];
+    for (const { header, bytes } of this.kinesis.chunks.values()) {
+      const lines = inflateChunk(bytes, header).toString();
+      for (const [, n] of lines.matchAll(/^\{"n":(\d+)/gm)) numbers.push(Number(n));
+    }
+    return numbers.sort((a, b) => a - b);
   }
 
   refuse(refusing: boolean): void {
@@ -130,6 +147,7 @@ export class Region {
     await this.lambda.stop();
     for (const server of this.servers.values()) await server.kill();
     await this.endpoint.stop();
+    await this.bucket.stop();
     await this.kinesis.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }

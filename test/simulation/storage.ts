@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { AWS_ENV } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 import type { Call, Iam } from './iam.ts';
 import { ACCOUNT, REGION, type Template } from './template.ts';
@@ -11,13 +12,19 @@ interface StoredObject {
   tag: string | null;
 }
 
+/** The role that a call comes with: functions have theirs as their key, agents of web servers that of all tests. */
+function roleOf(key: string): string {
+  return key === AWS_ENV.AWS_ACCESS_KEY_ID ? 'WebRole' : key;
+}
+
 /** Refuses by IAM before the double takes anything. */
 export async function startKinesis(iam: Iam, template: Template): Promise<KinesisDouble> {
   const kinesis = await KinesisDouble.start();
   const { properties } = template.all('AWS::Kinesis::Stream')[0]!;
   const resource = String(template.resolve({ 'Fn::GetAtt': ['Stream', 'Arn'] }));
   const key = properties['StreamEncryption'].KeyId as string;
-  kinesis.onRequest = (operation, role) => {
+  kinesis.onRequest = (operation, accessKey) => {
+    const role = roleOf(accessKey);
     const calls: Call[] = [{ action: `kinesis:${operation}`, resource }];
     if (operation === 'PutRecords') {
       const context = { 'kms:ViaService': `kinesis.${REGION}.amazonaws.com` };
@@ -74,14 +81,25 @@ export class SpillBucket {
     const url = new URL(request.url!, 'http://s3');
     const [bucket, ...rest] = decodeURIComponent(url.pathname).slice(1).split('/');
     const key = rest.join('/');
-    const [, role = ''] = /Credential=([^/]+)/.exec(String(request.headers.authorization)) ?? [];
-    const operation = request.method === 'GET' ? 's3:GetObject' : 's3:PutObjectTagging';
+    const [, accessKey = ''] = /Credential=([^/]+)/.exec(String(request.headers.authorization)) ?? [];
+    const role = roleOf(accessKey);
+    const tagging = url.searchParams.has('tagging');
+    const operation =
+      request.method === 'GET' ? 's3:GetObject' : tagging ? 's3:PutObjectTagging' : 's3:PutObject';
     const calls: Call[] = [{ action: operation, resource: `arn:aws:s3:::${bucket}/${key}` }];
     const context = { 'kms:ViaService': `s3.${REGION}.amazonaws.com` };
     if (operation === 's3:GetObject') calls.push({ action: 'kms:Decrypt', resource: this.#key, context });
+    if (operation === 's3:PutObject')
+      calls.push({ action: 'kms:GenerateDataKey', resource: this.#key, context });
     const object = this.objects.get(key);
     if (bucket !== this.name || !calls.every((call) => this.#iam.allows(role, call))) {
       response.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>');
+    } else if (operation === 's3:PutObject') {
+      if (object) response.writeHead(412).end('<Error><Code>PreconditionFailed</Code></Error>');
+      else {
+        this.put(key, Buffer.concat(parts));
+        response.end();
+      }
     } else if (!object) {
       response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
     } else if (operation === 's3:GetObject') {

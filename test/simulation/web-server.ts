@@ -12,17 +12,29 @@ const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 /** How a run of the flush goes: really; refused by the stream until it gives up; never ending; or the agent is down. */
 export type FlushMode = 'flush' | 'refused' | 'hang';
 
-/** Writes numbered lines until SIGTERM, says goodbye with some more, and ends; `lines` of them at first. */
+export interface WebServerOptions {
+  /** Lines that it has written before anything else. */
+  readonly first?: number;
+  /** Random bytes in each of those. */
+  readonly noise?: number;
+  /** Whether its agent may spill what a flush could not send. */
+  readonly spill?: boolean;
+}
+
+/** Writes numbered lines until SIGTERM, says goodbye with some more, and ends. */
 const WRITER = `
 const { appendFileSync } = require('node:fs');
-const [file, first] = process.argv.slice(1);
+const { randomBytes } = require('node:crypto');
+const [file, first, noise] = process.argv.slice(1);
 let n = 0;
-const write = (count) => {
+const write = (count, bytes) => {
+  const extra = bytes > 0 ? { noise: randomBytes(bytes).toString('base64') } : {};
   let text = '';
-  for (let i = 0; i < count; i++) text += JSON.stringify({ n: ++n }) + '\\n';
+  for (let i = 0; i < count; i++) text += JSON.stringify({ n: ++n, ...extra }) + '\\n';
   appendFileSync(file, text);
 };
-write(Number(first));
+if (noise > 0) for (let i = 0; i < first; i++) write(1, Number(noise));
+else write(Number(first), 0);
 const timer = setInterval(() => write(10), 20);
 process.on('SIGTERM', () => {
   clearInterval(timer);
@@ -61,18 +73,17 @@ export class WebServer implements ManagedInstance {
 
   /**
    * @param setRefusing makes the stream refuse all that this server sends, or no more
-   * @param first lines that the web server has written before anything else
    */
   static async start(
     directory: string,
-    config: { endpoint: string; spill?: { bucket: string; endpoint: string } },
+    config: { endpoint: string; spill: { bucket: string; endpoint: string } },
     setRefusing: (refusing: boolean) => void,
-    first = 500,
+    { first = 500, noise = 0, spill = false }: WebServerOptions,
   ): Promise<WebServer> {
     mkdirSync(join(directory, 'bin'), { recursive: true });
     const log = join(directory, 'access.log');
     writeFileSync(log, '');
-    const writer = spawn(process.execPath, ['-e', WRITER, log, String(first)], {
+    const writer = spawn(process.execPath, ['-e', WRITER, log, String(first), String(noise)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(writer.stdout!, 'data');
@@ -81,7 +92,8 @@ export class WebServer implements ManagedInstance {
       inputs: [{ type: 'tail', path: log, tag: 'nginx.access', format: 'json', read_from_head: true }],
       instance: { watch: 'off' },
       stop_timeout: '10s',
-      ...(config.spill ? { spill: { ...config.spill, prefix: 'spill/i-0123456789abcdef0/' } } : {}),
+      spool: { max_size: '4GiB' },
+      ...(spill ? { spill: { ...config.spill, prefix: 'spill/' } } : {}),
     });
     const server = new WebServer(directory, agent, writer, setRefusing);
     server.#command('tailrace', `exec ${process.execPath} ${CLI} "$@"`);
