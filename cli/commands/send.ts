@@ -36,13 +36,17 @@ async function run(
 ): Promise<void> {
   const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
   if (!host || !port) throw new ConfigError(`--address: expected host:port, not ${address}`);
-  const logger = fluent.createFluentSender(tag, {
+  const options = {
     host,
     port: Number(port),
     eventMode: 'PackedForward',
     requireAckResponse: true,
     ackResponseTimeout: Number(ackTimeout),
-  }) as unknown as FluentSender;
+    // Whoever waits at a prompt wants to know now, and not in ten minutes.
+    enableReconnect: false,
+    internalLogger: { info: () => {}, error: () => {} },
+  };
+  const logger = fluent.createFluentSender(tag, options) as unknown as FluentSender;
   const failed = new Promise<never>((_, reject) => {
     logger.on('error', (error: Error) => {
       reject(
