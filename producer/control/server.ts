@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
-import type { Agent } from '../agent.ts';
+import type { Flushed, Remaining } from '../flush/flush.ts';
 import type { ControlRequest } from './protocol.ts';
 
 /** A timer holds 2^31 - 1 milliseconds at most. */
@@ -11,8 +11,15 @@ const MAX_FLUSH_MS = 24 * 3_600_000;
 /** A request is one short line; who sends more is no client of ours. */
 const MAX_REQUEST_BYTES = 64 * 1024;
 
+/** The agent as the control socket sees it. */
+export interface Controlled {
+  status(): object;
+  flush(deadline: number, progress: (remaining: Remaining) => void): Promise<Flushed>;
+  reload(): object;
+}
+
 /** Serves one connection: one request, its answers, the end. */
-export function serveControl(socket: Socket, agent: () => Agent | null, log: Logger): void {
+export function serveControl(socket: Socket, agent: () => Controlled | null, log: Logger): void {
   socket.on('error', (error) => log.debug({ err: error }, 'a control connection broke'));
   const say = (answer: object): void => {
     if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
@@ -27,7 +34,7 @@ export function serveControl(socket: Socket, agent: () => Agent | null, log: Log
   });
 }
 
-async function answer(line: string, agent: Agent | null, say: (answer: object) => void): Promise<void> {
+async function answer(line: string, agent: Controlled | null, say: (answer: object) => void): Promise<void> {
   let request: ControlRequest;
   try {
     request = JSON.parse(line) as ControlRequest;
