@@ -30,13 +30,13 @@ async function run(options: { config: string; check?: true }): Promise<void> {
   }
   const destination = pino.destination({ dest: config.log_file ?? 2, sync: true, mkdir: true });
   const log = pino({ level: config.log_level, base: null }, destination);
+  // Before the start: who asks for the end meanwhile gets a clean one.
+  const signal = new Promise<null>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(null));
+  });
   const agent = await Agent.start(config, log, {
     readConfig: () => loadConfig(options.config, agentConfig),
   });
-  log.info(
-    { ...agent.status().spool, state_dir: config.state_dir, stream: config.stream.name },
-    'the agent runs',
-  );
   process.on('SIGHUP', () => {
     if (config.log_file !== undefined) destination.reopen();
     try {
@@ -49,9 +49,10 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     }
   });
 
-  const signal = new Promise<null>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(null));
-  });
+  log.info(
+    { ...agent.status().spool, state_dir: config.state_dir, stream: config.stream.name },
+    'the agent runs',
+  );
   const failure = await Promise.race([agent.failed, signal]);
   if (failure !== null) process.exit(failure);
 
