@@ -10,10 +10,11 @@ import { after, before, describe, test } from 'node:test';
 import { packageFunctions, TEMPLATE } from '../../functions/package.ts';
 import { ServiceError } from '../simulation/auto-scaling.ts';
 import { MINUTE, SECOND } from '../simulation/clock.ts';
+import type { CallFault } from '../simulation/endpoint.ts';
 import { Iam } from '../simulation/iam.ts';
 import { GROUP, INSTANCE, Region, STACK } from '../simulation/region.ts';
 import { Template } from '../simulation/template.ts';
-import type { WebServer } from '../simulation/web-server.ts';
+import type { FlushMode, WebServer } from '../simulation/web-server.ts';
 import { statusOf } from '../support/agent-process.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'tailrace-packaged-'));
@@ -103,6 +104,16 @@ describe('nothing fails', () => {
         assert.equal(ended.region.ssm.commands.length, 1);
       },
     ));
+
+  test('services are stopped first: an agent that then ends without a word has sent all', () =>
+    terminate((_, server) => {
+      server.abrupt = true;
+    }, assertArchived));
+
+  test('an agent that was down is started, and sends what is in files and spool', () =>
+    terminate((_, server) => {
+      server.agent.child.kill('SIGKILL');
+    }, assertArchived));
 
   test('a flush of twenty simulated minutes is kept alive by heartbeats', async () => {
     const region = await Region.start(packaged, { FlushSeconds: 1800 });
@@ -323,6 +334,70 @@ describe('the services and the functions fail', () => {
     }
   });
 });
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const SEEDS = (process.env['TAILRACE_SIMULATED_SEEDS'] ?? '1,2,3,4,5,6,7,8').split(',').map(Number);
+
+for (const seed of SEEDS) {
+  test(`any mixture of faults, seed ${seed}: gone with all its lines, or retained and alarmed`, async () => {
+    const region = await Region.start(packaged);
+    try {
+      const random = randomFrom(seed);
+      const oneOf = <T>(...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
+      const server = await region.launch();
+      server.modes = oneOf<FlushMode[]>(
+        ['flush'],
+        ['refused', 'flush'],
+        ['hang', 'flush'],
+        ['hang'],
+        ['refused', 'hang'],
+      );
+      server.takes = oneOf(5 * SECOND, 70 * SECOND, 14 * MINUTE);
+      server.online = random() < 0.9;
+      region.ssm.lag = oneOf(0, 0, 20 * SECOND);
+      region.events.deliveries = () => oneOf([], [1], [1, 1], [2, 90], [200], [1, 1, 1]);
+      region.events.scheduled = () => random() < 0.8;
+      region.lambda.onInvoke = () => (random() < 0.1 ? { lost: true } : {});
+      region.endpoint.onCall = () =>
+        oneOf<CallFault>(
+          ...Array.from({ length: 12 }, () => null),
+          { kind: 'lose-answer' },
+          { kind: 'refuse', error: new ServiceError('ThrottlingException', 'Rate exceeded') },
+          { kind: 'refuse', error: new ServiceError('InternalFailure', 'simulated', 500) },
+        );
+      const instance = await region.terminate();
+      await region.stopFunctions();
+      const history = instance.history.join('; ');
+      assert.deepEqual(region.iam.denied, []);
+      const flushed = region.ssm.commands.some(({ Status }) => Status === 'Success');
+      if (instance.state === 'Terminated') {
+        assert.ok(flushed, history);
+        assert.match(history, /CONTINUE \(completed\)/);
+      } else {
+        assert.doesNotMatch(history, /CONTINUE/);
+        const alarms = region.alarms();
+        const told =
+          alarms.has('RetainedAlarm') || region.endpoint.alerts.length > 0 || alarms.has('WatchAlarm');
+        assert.ok(told, `${history}: nobody was told`);
+        region.refuse(false);
+        await server.shutDown();
+      }
+      assertEveryLine(region, server);
+    } finally {
+      await region.stop();
+    }
+  });
+}
 
 /** Megabytes of the spool below; 1024 takes a minute or two and three gigabytes of memory. */
 const SPOOL_MB = Number(process.env['TAILRACE_SIMULATED_SPOOL_MB'] ?? 48);

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AgentProcess, startAgent } from '../support/agent-process.ts';
+import { type AgentProcess, AWS_ENV, startAgent } from '../support/agent-process.ts';
 import { SECOND } from './clock.ts';
 import type { ManagedInstance } from './systems-manager.ts';
 
@@ -52,11 +52,14 @@ export class WebServer implements ManagedInstance {
   modes: FlushMode[] = ['flush'];
   /** Milliseconds of simulated time that a run takes. */
   takes = 20 * SECOND;
+  /** Whether the agent ends without a word when the instance does, as at a power cut. */
+  abrupt = false;
   runs = 0;
   readonly output: string[] = [];
   readonly directory: string;
   readonly agent: AgentProcess;
   readonly #writer: ChildProcess;
+  readonly #scripts = new Set<() => void>();
   #setRefusing: (refusing: boolean) => void;
 
   private constructor(
@@ -101,6 +104,9 @@ export class WebServer implements ManagedInstance {
       'systemctl',
       `case "$1 $2" in
   'cat nginx') exit 0 ;;
+  'start tailrace')
+    ${process.execPath} ${CLI} agent --config ${directory}/agent.yaml >>${directory}/started.log 2>&1 &
+    echo $! > ${directory}/started.pid ;;
   'stop nginx') kill -TERM ${writer.pid} 2>/dev/null; while kill -0 ${writer.pid} 2>/dev/null; do sleep 0.05; done ;;
   *) echo "systemctl $*" >&2; exit 1 ;;
 esac`,
@@ -123,20 +129,36 @@ esac`,
       env: {
         PATH: `${join(this.directory, 'bin')}:${process.env['PATH']}`,
         TAILRACE_STATE: join(this.directory, 'state'),
+        ...AWS_ENV,
       },
     });
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data) => this.output.push(String(data)));
-    const exit = once(child, 'close').then(([code]) => (code as number | null) ?? 128);
-    return { exit, kill: () => process.kill(-child.pid!, 'SIGKILL') };
+    const kill = (): void => void process.kill(-child.pid!, 'SIGKILL');
+    this.#scripts.add(kill);
+    const exit = once(child, 'close').then(([code]) => {
+      this.#scripts.delete(kill);
+      return (code as number | null) ?? 128;
+    });
+    return { exit, kill };
   }
 
   /** The end of the instance: systemd stops the web server first, then the agent. */
   async shutDown(): Promise<void> {
     await this.stopWriter();
-    if (this.agent.child.exitCode === null && this.agent.child.signalCode === null)
-      this.agent.child.kill('SIGTERM');
-    await this.agent.ended;
+    await this.#endAgents(this.abrupt ? 'KILL' : 'TERM');
+  }
+
+  /** The agent that was there from the start, and the one that the document's script started. */
+  async #endAgents(signal: 'KILL' | 'TERM'): Promise<void> {
+    const { child, ended } = this.agent;
+    if (child.exitCode === null && child.signalCode === null) child.kill(`SIG${signal}`);
+    await ended;
+    const file = join(this.directory, 'started.pid');
+    if (!existsSync(file)) return;
+    const pid = readFileSync(file, 'utf8').trim();
+    const wait = `kill -${signal} ${pid} 2>/dev/null; while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`;
+    await once(spawn('sh', ['-c', wait], { env: { PATH: process.env['PATH'] } }), 'close');
   }
 
   async stopWriter(): Promise<void> {
@@ -155,13 +177,13 @@ esac`,
   }
 
   async kill(): Promise<void> {
-    for (const child of [this.#writer, this.agent.child]) {
-      if (child.exitCode === null && child.signalCode === null) {
-        const exit = once(child, 'exit');
-        child.kill('SIGKILL');
-        await exit;
-      }
+    for (const killScript of this.#scripts) killScript();
+    if (this.#writer.exitCode === null && this.#writer.signalCode === null) {
+      const exit = once(this.#writer, 'exit');
+      this.#writer.kill('SIGKILL');
+      await exit;
     }
+    await this.#endAgents('KILL');
   }
 
   #mode(run: number): FlushMode {
