@@ -396,7 +396,8 @@ export class Sender {
       lanes.throttled(lane.lane, now);
       counters.add('tailrace_agent_throttled_answers_total');
     }
-    if (lane.empty) this.#queues.delete(lane.lane);
+    // While this answer was worked off another one may have emptied the lane, and new chunks begun it anew.
+    if (lane.empty && this.#queues.get(lane.lane) === lane) this.#queues.delete(lane.lane);
     this.#tellOfThrottling(now);
     if (lanes.wantsShards) void this.#askForShards(now);
   }
