@@ -95,6 +95,11 @@ export class Sealer {
     this.#schedule(pace.interval);
   }
 
+  /** Whether a cut could not become durable; none is made after it. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
   /** Bytes that wait for the next cut, compressed. */
   get pendingBytes(): number {
     return this.#pendingBytes;
@@ -128,7 +133,8 @@ export class Sealer {
     this.#cutting = this.#cutNow(end)
       .catch((error) => {
         this.#failed = true;
-        this.#parts.fail(error);
+        // A stop while the disk is full: what is not durable is still at its source.
+        if ((error as { code?: unknown }).code !== 'SPOOL_CLOSED') this.#parts.fail(error);
       })
       .finally(() => {
         this.#cutting = null;

@@ -94,7 +94,7 @@ export class Flusher {
       const ends = end && unread.size === 0;
       const sealed = await before(Math.max(sendUntil, Date.now() + LAST_CUT_MS), sealer.cut(ends));
       // On a full disk the cut is still waiting: what the inputs gave is durable nowhere but at its source.
-      if (!sealed) for (const { name } of inputs) unread.add(name);
+      if (!sealed || sealer.failed) for (const { name } of inputs) unread.add(name);
       const marked = new Set(sender.unacknowledged());
       mine = marked;
       progress(remaining());

@@ -69,6 +69,8 @@ export class Spool {
   readonly #recovered: SpooledChunk[];
   /** Unacknowledged chunks by epoch. */
   readonly #epochs = new Map<string, number>();
+  /** Damaged chunks that are in the quarantine, or on their way there. */
+  readonly #aside = new WeakSet<SpooledChunk>();
   #active: { readonly segment: Segment; readonly file: SegmentFile } | null = null;
   #nextSegment: number;
   #nextCut: number;
@@ -142,10 +144,10 @@ export class Spool {
     return this.#quarantined;
   }
 
-  /** Whether the active segment holds nothing but acknowledged chunks, so that a cut of state alone would free it. */
+  /** Whether the last segment holds nothing but acknowledged chunks, so that a cut of state alone would free it. */
   get reclaimable(): boolean {
-    const active = this.#active?.segment;
-    return active !== undefined && active.chunks > 0 && active.pending === 0;
+    const newest = this.#newest;
+    return newest !== null && newest.chunks > 0 && newest.pending === 0;
   }
 
   status(): SpoolStatus {
@@ -188,6 +190,7 @@ export class Spool {
    * with, and stands in the quarantine.
    */
   async read(chunk: SpooledChunk): Promise<Buffer | null> {
+    if (this.#aside.has(chunk)) return null;
     const { path } = this.#segment(chunk);
     const bytes = await this.#files.readRange(path, chunk.offset, chunk.header.bytes);
     try {
@@ -195,21 +198,29 @@ export class Spool {
       return bytes;
     } catch (error) {
       if (!(error instanceof TailraceError)) throw error;
-      const kept = join(
-        this.#options.directory,
-        'quarantine',
-        `${basename(path, '.seg')}-${chunk.offset}.bin`,
-      );
-      await this.#files.write(kept, bytes);
-      this.#quarantined++;
-      this.#counters.add('tailrace_agent_spool_damaged_total');
-      this.#log.error(
-        { segment: path, offset: chunk.offset, kept },
-        'a chunk in the spool is damaged and was put aside',
-      );
-      await this.acknowledge(chunk);
+      // The sender and a spill may read it at once; it is done with once.
+      if (this.#aside.has(chunk)) return null;
+      this.#aside.add(chunk);
+      await this.#putAside(chunk, path, bytes);
       return null;
     }
+  }
+
+  async #putAside(chunk: SpooledChunk, path: string, bytes: Buffer): Promise<void> {
+    const kept = join(this.#options.directory, 'quarantine', `${basename(path, '.seg')}-${chunk.offset}.bin`);
+    try {
+      await this.#files.write(kept, bytes);
+    } catch (error) {
+      this.#aside.delete(chunk);
+      throw error;
+    }
+    this.#quarantined++;
+    this.#counters.add('tailrace_agent_spool_damaged_total');
+    this.#log.error(
+      { segment: path, offset: chunk.offset, kept },
+      'a chunk in the spool is damaged and was put aside',
+    );
+    await this.acknowledge(chunk);
   }
 
   /** Says that the stream has a chunk; a segment goes when all its chunks are there and a later one has the state. */
@@ -374,7 +385,8 @@ export class Spool {
   /** Removes a segment that is all acknowledged; only once a later segment exists, whose first cut has all state. */
   async #removeIfDone(segment: Segment): Promise<void> {
     if (segment.pending > 0 || segment.number >= (this.#newest?.number ?? 0)) return;
-    this.#segments.delete(segment.number);
+    // An acknowledgement and a cut may both come to this at once.
+    if (!this.#segments.delete(segment.number)) return;
     await this.#files.remove(segment.path);
   }
 
