@@ -17,9 +17,10 @@ function roleOf(key: string): string {
   return key === AWS_ENV.AWS_ACCESS_KEY_ID ? 'WebRole' : key;
 }
 
-/** Refuses by IAM before the double takes anything. */
+/** Refuses by IAM before the double takes anything; a stream that is not the template's own takes all. */
 export async function startKinesis(iam: Iam, template: Template): Promise<KinesisDouble> {
   const kinesis = await KinesisDouble.start();
+  if (!template.has('Stream')) return kinesis;
   const { properties } = template.all('AWS::Kinesis::Stream')[0]!;
   const resource = String(template.resolve({ 'Fn::GetAtt': ['Stream', 'Arn'] }));
   const key = properties['StreamEncryption'].KeyId as string;
@@ -47,8 +48,9 @@ export class SpillBucket {
 
   constructor(iam: Iam, template: Template) {
     this.#iam = iam;
-    this.name = String(template.resolve({ Ref: 'SpillBucket' }));
-    this.#key = String(template.resolve({ 'Fn::GetAtt': ['Key', 'Arn'] }));
+    const own = template.has('SpillBucket');
+    this.name = own ? String(template.resolve({ Ref: 'SpillBucket' })) : 'none';
+    this.#key = own ? String(template.resolve({ 'Fn::GetAtt': ['Key', 'Arn'] })) : 'none';
     this.#server = createServer((request, response) => void this.#handle(request, response));
   }
 

@@ -51,6 +51,10 @@ export class Template {
       .map(([id, { Properties }]) => ({ id, properties: this.resolve(Properties) as Properties }));
   }
 
+  has(id: string): boolean {
+    return id in this.raw.Resources;
+  }
+
   one(id: string): Properties {
     return this.resolve(this.raw.Resources[id]!.Properties) as Properties;
   }
