@@ -1,17 +1,17 @@
 /** The user data of the instances, run as it is packaged against a stub of the artifacts bucket. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
 import { packageFunctions, TEMPLATE } from '../../functions/package.ts';
+import { placeInstaller } from '../../infra/package.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { Template } from '../simulation/template.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'tailrace-user-data-'));
-const SYSTEMD = join(import.meta.dirname, '..', '..', 'infra', 'systemd');
 let template: Template;
 
 before(async () => {
@@ -47,7 +47,7 @@ function server(name: string, launchTemplate: string): Server {
     `echo "aws $*" >> ${calls}; key=\${4#s3://tailrace-artifacts/tailrace/}; cp ${bucket}/$key "$5" 2>/dev/null`,
   );
   stub('systemctl', `echo "systemctl $*" >> ${calls}`);
-  stub('java', 'exit 0');
+  stub('java', `echo 'openjdk version "21.0.5" 2024-10-15 LTS' >&2`);
   const script = template.one(launchTemplate)['LaunchTemplateData'].UserData as string;
   return {
     root,
@@ -61,15 +61,13 @@ function server(name: string, launchTemplate: string): Server {
   };
 }
 
-/** A package of the form that `npm run package` makes, with the real install script and a program that only answers. */
-function place(bucket: string, name: string): void {
+/** A package as `npm run package` makes it, but with a program that only answers. */
+function place(bucket: string, of: 'agent' | 'consumer'): void {
+  const name = of === 'agent' ? 'tailrace' : 'tailrace-consumer';
   const folder = join(bucket, `${name}-0.1.0`);
-  for (const part of ['bin', 'systemd']) mkdirSync(join(folder, part), { recursive: true });
-  cpSync(SYSTEMD, join(folder, 'systemd'), { recursive: true });
-  cpSync(join(SYSTEMD, 'install.sh'), join(folder, 'install.sh'));
-  writeFileSync(join(folder, 'bin', 'tailrace'), '#!/bin/sh\nexit 0\n');
-  for (const file of ['install.sh', 'bin/tailrace']) chmodSync(join(folder, file), 0o755);
-  writeFileSync(join(folder, 'VERSION'), '0.1.0\n');
+  mkdirSync(join(folder, 'bin'), { recursive: true });
+  placeInstaller(of, '0.1.0', folder);
+  writeFileSync(join(folder, 'bin', 'tailrace'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
   const tarball = join(bucket, `${name}-0.1.0-linux-${arch}.tar.gz`);
   assert.equal(spawnSync('tar', ['-czf', tarball, '-C', bucket, `${name}-0.1.0`]).status, 0);
@@ -79,7 +77,7 @@ const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
 
 test('a web server gets the agent, a configuration that the agent takes, and its own set-up last', () => {
   const web = server('web', 'WebTemplate');
-  place(web.bucket, 'tailrace');
+  place(web.bucket, 'agent');
   writeFileSync(join(web.bucket, 'web.sh'), `echo "web.sh" >> ${web.calls}\n`);
   const { status, output } = web.run();
   assert.equal(status, 0, output);
@@ -98,7 +96,7 @@ test('a web server gets the agent, a configuration that the agent takes, and its
 
 test('a configuration of the user goes before the one that is made', () => {
   const web = server('own', 'WebTemplate');
-  place(web.bucket, 'tailrace');
+  place(web.bucket, 'agent');
   writeFileSync(join(web.bucket, 'agent.yaml'), 'mine: true\n');
   assert.equal(web.run().status, 0);
   assert.equal(read(web.root, 'etc/tailrace/agent.yaml'), 'mine: true\n');
@@ -106,7 +104,7 @@ test('a configuration of the user goes before the one that is made', () => {
 
 test('units made by the user data are sound', (context) => {
   const web = server('units', 'WebTemplate');
-  place(web.bucket, 'tailrace');
+  place(web.bucket, 'agent');
   assert.equal(web.run().status, 0);
   const folder = join(web.root, 'etc/systemd/system');
   // The program that a unit starts must exist where it is verified.
@@ -128,7 +126,7 @@ test('units made by the user data are sound', (context) => {
 
 test('the worker gets the consumer; a launcher that gives up takes its instance with it', () => {
   const worker = server('worker', 'WorkerTemplate');
-  place(worker.bucket, 'tailrace-consumer');
+  place(worker.bucket, 'consumer');
   const { status, output } = worker.run();
   assert.equal(status, 0, output);
   const config = parse(read(worker.root, 'etc/tailrace/consumer.yaml')) as Record<
@@ -138,5 +136,6 @@ test('the worker gets the consumer; a launcher that gives up takes its instance 
   assert.equal(config['archive']?.bucket, template.resolve({ Ref: 'ArchiveBucket' }));
   const folder = join(worker.root, 'etc/systemd/system/tailrace-consumer.service.d');
   assert.match(read(folder, 'replace.conf'), /OnFailure=poweroff\.target/);
+  assert.match(read(worker.root, 'etc/systemd/system/tailrace-consumer.service'), /^Restart=on-failure$/m);
   assert.match(read(worker.calls), /systemctl enable --now tailrace-consumer\.service/);
 });
