@@ -28,6 +28,8 @@ const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
 export const NODE_FLAGS = ['--max-semi-space-size=2'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
 const EXECUTABLE = `sh -c exec\t"$TAILRACE_NODE"\t${NODE_FLAGS.join('\t')}\t"$TAILRACE_CHILD"`;
+/** Beside this file, and of its kind: a source, or in the consumer's package a bundle. */
+const CHILD = path.join(import.meta.dirname, `child${path.extname(import.meta.filename)}`);
 /**
  * Kills the daemon's process group when its stdin ends without a word: then this process is gone, however it went.
  * Signals of a terminal are not meant for it.
@@ -104,7 +106,7 @@ export class Daemon {
       env: {
         ...process.env,
         TAILRACE_NODE: process.execPath,
-        TAILRACE_CHILD: path.join(import.meta.dirname, 'child.ts'),
+        TAILRACE_CHILD: CHILD,
         TAILRACE_CONSUMER: JSON.stringify(config),
         TAILRACE_REPORTS: reports,
       },

@@ -1,8 +1,9 @@
 /**
  * `npm run package`: one tarball for servers that needs nothing but Linux: bundled JavaScript, a pinned Node beside
- * it, a systemd unit, a default configuration and an install script.
+ * it, a systemd unit, a default configuration and an install script. The consumer's has KCL's jars, too, and needs Java.
  *
- *     npm run package                          for this machine's architecture, to dist/
+ *     npm run package                          the agent's, for this machine's architecture, to dist/
+ *     npm run package -- --consumer            the consumer's
  *     npm run package -- --arch x64,arm64      one tarball for both
  */
 import { execFileSync } from 'node:child_process';
@@ -10,7 +11,6 @@ import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
-  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -18,12 +18,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { arch as hostArch, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
 import { TailraceError } from '../chunk/errors.ts';
+import { ensureJars } from '../local/jars.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+const SYSTEMD = join(import.meta.dirname, 'systemd');
 const NODE_VERSION = '24.21.0';
 /** What the npm registry says of the packages that hold Node's own binaries. */
 const NODE_INTEGRITY = {
@@ -32,10 +34,39 @@ const NODE_INTEGRITY = {
 } as const;
 export type Arch = keyof typeof NODE_INTEGRITY;
 
-/** Commands that need more than a web server has: a JVM, or the whole embedded stack. */
-const ABSENT = /\/commands\/(consumer|local)\.ts$/;
+interface Contents {
+  readonly name: string;
+  /** What lib/ has: each with what it imports. */
+  readonly programs: Readonly<Record<string, string>>;
+  /** Commands that need more than such a server has: a JVM, or the whole embedded stack. */
+  readonly absent: RegExp;
+  /** From infra/systemd/; install.sh goes by them. */
+  readonly systemd: readonly string[];
+  readonly jars: boolean;
+}
+
+const CLI = join(ROOT, 'cli', 'tailrace.ts');
+const PACKAGES: Readonly<Record<'agent' | 'consumer', Contents>> = {
+  agent: {
+    name: 'tailrace',
+    programs: { tailrace: CLI },
+    absent: /\/commands\/(consumer|local)\.ts$/,
+    systemd: ['agent.yaml', 'tailrace.service', 'tailrace.logrotate'],
+    jars: false,
+  },
+  consumer: {
+    name: 'tailrace-consumer',
+    // The daemon starts the child by its path: it lies beside the file that has daemon.ts in it.
+    programs: { tailrace: CLI, child: join(ROOT, 'consumer', 'child.ts') },
+    absent: /\/commands\/local\.ts$/,
+    systemd: ['consumer.yaml', 'tailrace-consumer.service'],
+    jars: true,
+  },
+};
 
 export interface PackageOptions {
+  /** Whose package; the agent's unless said. */
+  readonly of?: keyof typeof PACKAGES;
   readonly archs: readonly Arch[];
   /** Where the tarball goes. */
   readonly out: string;
@@ -47,29 +78,25 @@ export interface PackageOptions {
  * Builds the package.
  *
  * @returns the path of the tarball
- * @throws TailraceError when a Node for an architecture can't be had or is not the pinned one
+ * @throws TailraceError when a Node for an architecture or a jar can't be had or is not the pinned one
  */
-export async function buildPackage({ archs, out, level = 9 }: PackageOptions): Promise<string> {
+export async function buildPackage({ of = 'agent', archs, out, level = 9 }: PackageOptions): Promise<string> {
+  const contents = PACKAGES[of];
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   const work = mkdtempSync(join(tmpdir(), 'tailrace-package-'));
   try {
-    const name = `tailrace-${version}`;
+    const name = `${contents.name}-${version}`;
     const folder = join(work, name);
     mkdirSync(join(folder, 'bin'), { recursive: true });
-    await bundle(join(folder, 'lib'));
+    await bundle(contents, join(folder, 'lib'));
     for (const arch of archs) {
       mkdirSync(join(folder, 'node', arch), { recursive: true });
       placeNode(arch, join(folder, 'node', arch, 'node'), work);
     }
-    const systemd = join(import.meta.dirname, 'systemd');
-    cpSync(systemd, join(folder, 'systemd'), {
-      recursive: true,
-      filter: (path) => !path.endsWith('.sh'),
-    });
-    place(join(systemd, 'tailrace.sh'), join(folder, 'bin', 'tailrace'), 0o755);
-    place(join(systemd, 'install.sh'), join(folder, 'install.sh'), 0o755);
+    if (contents.jars) await placeJars(join(folder, 'jars'));
+    placeInstaller(of, version, folder);
+    place(join(SYSTEMD, 'tailrace.sh'), join(folder, 'bin', 'tailrace'), 0o755);
     place(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'), 0o644);
-    writeFileSync(join(folder, 'VERSION'), `${version}\n`);
     mkdirSync(out, { recursive: true });
     const tarball = join(out, `${name}-linux-${archs.join('-')}.tar.gz`);
     // The same files in the same order with the same times: the same tarball for the same source.
@@ -81,11 +108,19 @@ export async function buildPackage({ archs, out, level = 9 }: PackageOptions): P
   }
 }
 
-async function bundle(outdir: string): Promise<void> {
+/** What a package has besides its programs: the install script and all that it goes by. */
+export function placeInstaller(of: keyof typeof PACKAGES, version: string, folder: string): void {
+  mkdirSync(join(folder, 'systemd'));
+  for (const file of PACKAGES[of].systemd) place(join(SYSTEMD, file), join(folder, 'systemd', file), 0o644);
+  place(join(SYSTEMD, 'install.sh'), join(folder, 'install.sh'), 0o755);
+  writeFileSync(join(folder, 'VERSION'), `${version}\n`);
+}
+
+async function bundle({ programs, absent: filter }: Contents, outdir: string): Promise<void> {
   const absent: Plugin = {
     name: 'absent',
     setup({ onLoad }) {
-      onLoad({ filter: ABSENT }, () => ({
+      onLoad({ filter }, () => ({
         contents: `import { TailraceError } from '../../chunk/errors.ts';
 export function command() {
   throw new TailraceError('CONFIG', 'this command is not part of the server package: run it from the repository');
@@ -96,7 +131,7 @@ export function command() {
     },
   };
   await build({
-    entryPoints: { tailrace: join(ROOT, 'cli', 'tailrace.ts') },
+    entryPoints: { ...programs },
     outdir,
     bundle: true,
     // Each command stays a file of its own, read when it is asked for.
@@ -148,6 +183,13 @@ function placeNode(arch: Arch, target: string, work: string): void {
   rmSync(tarball);
 }
 
+/** KCL's, each checked against its SHA-256. */
+async function placeJars(folder: string): Promise<void> {
+  const { classPath } = await ensureJars();
+  mkdirSync(folder);
+  for (const jar of classPath.split(delimiter)) place(jar, join(folder, basename(jar)), 0o644);
+}
+
 function place(from: string, to: string, mode: number): void {
   copyFileSync(from, to);
   chmodSync(to, mode);
@@ -160,6 +202,7 @@ function isArch(name: string): name is Arch {
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
+      consumer: { type: 'boolean', default: false },
       arch: { type: 'string', default: hostArch() },
       out: { type: 'string', default: join(ROOT, 'dist') },
     },
@@ -169,5 +212,6 @@ if (import.meta.main) {
     process.stderr.write(`--arch: expected x64, arm64 or both with a comma, not ${values.arch}\n`);
     process.exit(2);
   }
-  process.stdout.write(`${await buildPackage({ archs, out: values.out })}\n`);
+  const of = values.consumer ? 'consumer' : 'agent';
+  process.stdout.write(`${await buildPackage({ of, archs, out: values.out })}\n`);
 }

@@ -31,4 +31,7 @@ case "$libc" in
   *) refuse "this system has no glibc (Alpine and others use musl): glibc 2.28 or later is needed" ;;
 esac
 
+# The consumer's package brings KCL's jars.
+[ ! -d "$home/jars" ] || export TAILRACE_JARS="${TAILRACE_JARS:-$home/jars}"
+
 exec "$node" "$home/lib/tailrace.js" "$@"

@@ -21,6 +21,8 @@ export interface ConsumerOptions {
   readonly directory: string;
   readonly workerId: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is run as `tailrace`; from the source unless said. */
+  readonly tailrace?: readonly [string, ...string[]];
 }
 
 export class ConsumerProcess {
@@ -40,9 +42,9 @@ export class ConsumerProcess {
   /** Resolves when its HTTP server answers. */
   async start(): Promise<void> {
     const { stack, directory, workerId, env } = this.#options;
-    const config = path.join(directory, `${workerId}.yaml`);
-    fs.writeFileSync(config, configText(stack, workerId));
-    const child = spawn(process.execPath, [CLI, 'consumer', '--config', config], {
+    const [program, ...args] = this.#options.tailrace ?? [process.execPath, CLI];
+    const config = writeConfig(stack, directory, workerId);
+    const child = spawn(program, [...args, 'consumer', '--config', config], {
       env: { ...process.env, ...stack.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -93,6 +95,13 @@ export class ConsumerProcess {
     this.kill('SIGTERM');
     return this.ended();
   }
+}
+
+/** @returns the path of a consumer.yaml for the stack */
+export function writeConfig(stack: Stack, directory: string, workerId: string): string {
+  const file = path.join(directory, `${workerId}.yaml`);
+  fs.writeFileSync(file, configText(stack, workerId));
+  return file;
 }
 
 function configText(stack: Stack, workerId: string): string {
