@@ -1,16 +1,11 @@
 /** Measures the tail input: nginx combined lines from a file, parsed and compressed by gzip level 1, to the spool. */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
-import { Counters } from '../producer/counters.ts';
-import { compileFormat } from '../producer/format/compile.ts';
-import { Tally } from '../producer/format/json-bytes.ts';
-import { Transform } from '../producer/format/transform.ts';
+import { forkBundled } from './fork-bundled.ts';
+import { ndjson } from './ndjson-lines.ts';
 import type { BenchResult } from './run.ts';
 import type { TailReport } from './tail-agent.ts';
 import { accessLines } from './tail-lines.ts';
@@ -61,25 +56,11 @@ function compress(pieces: readonly Buffer[]): number {
 }
 
 async function follow(warmUp: string, file: string): Promise<TailReport> {
-  const agent = fork(fileURLToPath(new URL('tail-agent.ts', import.meta.url)), [warmUp, file]);
+  const agent = await forkBundled('tail-agent', dirname(file), [warmUp, file]);
   const [report] = (await once(agent, 'message')) as [TailReport];
   await once(agent, 'exit');
   if (report.events !== LINES) throw new Error(`${LINES} lines, ${report.events} events in the spool`);
   return report;
-}
-
-/** The same events without an agent around them. */
-function ndjson(text: Buffer): Buffer {
-  const limits = { ...DEFAULT_BUILDER_LIMITS, chunkBytes: Number.POSITIVE_INFINITY };
-  const builders = new Builders(limits, Date.now, new Counters(), () => undefined);
-  const target = { builders: builders.tag('bench'), tally: new Tally(), clock: { now: Date.now() } };
-  const parser = compileFormat({ type: 'nginx' }, target, new Transform({}));
-  for (let at = 0; at < text.length; ) {
-    const newline = text.indexOf(0x0a, at);
-    parser.parse(text, at, newline);
-    at = newline + 1;
-  }
-  return Buffer.concat([...builders.filled()].map((builder) => builder.buffer.subarray(0, builder.length)));
 }
 
 function round2(value: number): number {
