@@ -103,7 +103,9 @@ export class Agent {
   static async start(config: AgentConfig, log: Logger, host: AgentHost = {}): Promise<Agent> {
     await mkdir(config.state_dir, { recursive: true, mode: 0o700 });
     let agent: Agent | null = null;
-    const serve = (socket: Socket): void => serveControl(socket, () => agent, log);
+    // A flush must not find inputs that have not begun and so have nothing to read.
+    let started = false;
+    const serve = (socket: Socket): void => serveControl(socket, () => (started ? agent : null), log);
     const lock = await holdDirectory(config.state_dir, serve);
     try {
       const counters = new Counters();
@@ -128,10 +130,12 @@ export class Agent {
       }
       agent = new Agent(config, log, host, counters, spool, lock);
       await agent.#startInputs();
+      started = true;
       return agent;
     } catch (error) {
-      await agent?.stop(0).catch(() => {});
-      await releaseDirectory(config.state_dir, lock);
+      // An agent gives the directory free by itself, and another one may have it already.
+      if (agent) await agent.stop(0).catch(() => {});
+      else await releaseDirectory(config.state_dir, lock);
       throw error;
     }
   }

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { TailraceError } from '../chunk/errors.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { Counters } from './counters.ts';
+import { before } from './flush/flush.ts';
 import { explain } from './sender/failures.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from './sender/lanes.ts';
 import { DEFAULT_SENDER_OPTIONS, Sender } from './sender/sender.ts';
@@ -85,11 +86,17 @@ export async function recover(
     sender.stop();
     const left = state();
     // A new segment with all state lets go of the old ones.
-    if (left.chunks === 0 && left.bytes > 0) await spool.append([], {}, true);
+    if (left.chunks === 0 && left.bytes > 0)
+      await before(deadline, spool.append([], {}, true).catch(onlyClosed));
     await spool.close();
     stream.close();
     return left;
   } finally {
     await releaseDirectory(stateDir, lock);
   }
+}
+
+/** On a disk that is full to the last the old segments stay: they are sent again by whoever comes next. */
+function onlyClosed(error: unknown): void {
+  if (!(error instanceof TailraceError && error.code === 'SPOOL_CLOSED')) throw error;
 }

@@ -63,7 +63,11 @@ async function run(options: { config: string; check?: true }): Promise<void> {
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, atOnce);
   log.info({ timeout_ms: agent.stopTimeout }, 'sending what is left');
   const progress = (left: Remaining): void => log.info(left, 'still to send');
-  const stopped = await Promise.race([agent.stop(Date.now() + agent.stopTimeout, progress), agent.failed]);
+  const ended = agent.stop(Date.now() + agent.stopTimeout, progress).catch((error: Error) => {
+    log.fatal({ err: error }, 'the agent could not end in order; what is durable stays in the spool');
+    return 1;
+  });
+  const stopped = await Promise.race([ended, agent.failed]);
   if (typeof stopped === 'number') process.exit(stopped);
   if (stopped !== null && nothingRemains(stopped.remaining)) {
     log.info('the agent ends; everything is acknowledged');

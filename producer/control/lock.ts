@@ -2,6 +2,7 @@
  * The lock of a state directory: whoever listens on its control socket holds it, in whatever container; a socket that
  * nobody answers is what a dead agent left.
  */
+import { randomBytes } from 'node:crypto';
 import { link, rename, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -33,8 +34,8 @@ const HOLDER_ANSWER_MS = 2000;
  */
 export async function holdDirectory(directory: string, serve: (socket: Socket) => void): Promise<Server> {
   const place = join(directory, SOCKET_NAME);
-  const own = `${SOCKET_NAME}.${process.pid}`;
-  await unlink(join(directory, own)).catch(ignoreMissing);
+  // Random, because containers that share a directory may each have a process 1.
+  const own = `${SOCKET_NAME}.${randomBytes(6).toString('hex')}`;
   const server = createServer(serve);
   const { path, done } = reachSocket(directory, own);
   try {

@@ -64,6 +64,7 @@ export const nodeFiles: SpoolFiles = {
       await syncDirectory(parent(path));
     } catch (error) {
       await handle.close();
+      await fs.unlink(path);
       throw error;
     }
     return {

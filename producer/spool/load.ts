@@ -83,6 +83,6 @@ export async function loadSpool(
     const held = chunks.length - before;
     segments.push({ number, path, bytes: found.length, pending: held, chunks: held });
   }
-  const quarantined = (await files.list(quarantine)).length;
+  const quarantined = (await files.list(quarantine)).filter((name) => name.endsWith('.bin')).length;
   return { state, chunks, segments, nextSegment: (numbers.at(-1) ?? 0) + 1, nextCut, quarantined };
 }

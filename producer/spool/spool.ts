@@ -360,7 +360,7 @@ export class Spool {
       segment.bytes += mark.length + payload.length;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      await this.#abandon(segment, file);
+      await this.#abandon(segment, file).catch(ignoreDiskFull);
     }
   }
 
@@ -392,7 +392,9 @@ export class Spool {
 
   /** A new segment has all state: older ones that are all acknowledged can go. */
   async #reclaim(): Promise<void> {
-    for (const segment of [...this.#segments.values()]) await this.#removeIfDone(segment);
+    for (const segment of [...this.#segments.values()]) {
+      await this.#removeIfDone(segment).catch(ignoreDiskFull);
+    }
   }
 
   async #waitForRoom(error: NodeJS.ErrnoException): Promise<void> {
@@ -438,4 +440,9 @@ export class Spool {
 function isDiskFull(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** For what follows a durable cut: it must not be made again because an afterthought of it found no room. */
+function ignoreDiskFull(error: unknown): void {
+  if (!isDiskFull(error)) throw error;
 }
