@@ -14,7 +14,7 @@ chmod 0644 "$ROOT/etc/tailrace/consumer.yaml"
 # A launcher that gives up takes the instance with it: the group sees it stopped, and puts another in its place.
 cat > "$ROOT/etc/systemd/system/tailrace-consumer.service.d/replace.conf" <<END
 [Unit]
-StartLimitIntervalSec=1800
+StartLimitIntervalSec=10800
 StartLimitBurst=5
 OnFailure=poweroff.target
 END
