@@ -1,8 +1,10 @@
 /** An instance that is about to end: the agent flushes by itself and seals and sends at once from then on. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { AgentStatus } from '../../producer/status.ts';
 import { startAgent, statusOf, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
@@ -55,3 +57,46 @@ for (const [name, path, value] of [
     assert.equal(await agent.ended, 0);
   });
 }
+
+/** Of random hexadecimal digits, which compress to half: more than 30 MB of spool. */
+const LINES = 64_000;
+
+test('a spot notice at 30 MB of spool: all of it is acknowledged before the instance is taken', {
+  // Half a minute to fill the spool, and the two minutes of the notice.
+  timeout: 150_000,
+}, async (context) => {
+  const directory = temporaryDirectory(context);
+  const kinesis = await KinesisDouble.start();
+  const metadata = await MetadataDouble.start();
+  context.after(() => Promise.all([kinesis.stop(), metadata.stop()]));
+  let open = false;
+  kinesis.onRecord = () => (open ? null : { ErrorCode: 'ProvisionedThroughputExceededException' });
+  const log = join(directory, 'app.log');
+  writeFileSync(log, '');
+  const agent = await startAgent(directory, {
+    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
+    inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
+    instance: { endpoint: metadata.endpoint, interval: '50ms' },
+  });
+  for (let n = 0; n < LINES; n += 1000) {
+    appendFileSync(
+      log,
+      Array.from({ length: 1000 }, (_, i) => `line ${n + i} ${randomBytes(500).toString('hex')}\n`).join(''),
+    );
+  }
+  const status = async (): Promise<AgentStatus> => (await statusOf(directory)) as unknown as AgentStatus;
+  while ((await status()).spool.bytes < 30_000_000) await wait(50);
+  const end = Date.now() + 120_000;
+  metadata.values.set(
+    'spot/instance-action',
+    JSON.stringify({ action: 'terminate', time: new Date(end).toISOString() }),
+  );
+  open = true;
+  while ((await status()).events.acknowledged < LINES) await wait(50);
+  context.diagnostic(`${Math.round((end - Date.now()) / 1000)} s before the end`);
+  const numbers = kinesis.events().map((event) => (event as { message: string }).message.split(' ')[1]);
+  assert.equal(new Set(numbers).size, LINES);
+  assert.equal(numbers.length, LINES);
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0);
+});
