@@ -47,6 +47,8 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_unparsed_events_total: 'Events kept as text, because they are no maps.',
   tailrace_agent_forward_unread_acks_total: 'Acks that a client closed its connection on.',
 
+  tailrace_agent_forward_redacted_values_total: 'Values that a redaction changed.',
+  tailrace_agent_tail_redacted_values_total: 'Values that a redaction changed.',
   tailrace_agent_tail_bytes_total: 'Bytes read from files.',
   tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to their end.',
   tailrace_agent_tail_events_total: 'Events read from files.',

@@ -81,6 +81,7 @@ export class Transform {
   readonly #replaced = new Set<string>();
   readonly #renamed: ReadonlyMap<string, string>;
   readonly #removed: ReadonlySet<string>;
+  readonly #redacted: { value: number };
   readonly #options: TransformOptions;
   readonly #added: ReadonlyMap<string, string | number | boolean>;
   /** How many `include` patterns an event has to match. */
@@ -96,8 +97,14 @@ export class Transform {
    * @param placeholders values for `${name}` in added strings
    * @throws FormatError for a placeholder without a value, or two fields renamed to one
    */
-  constructor(options: TransformOptions, placeholders: Readonly<Record<string, string | undefined>> = {}) {
+  /** @param redacted counts the values that a redaction changed */
+  constructor(
+    options: TransformOptions,
+    placeholders: Readonly<Record<string, string | undefined>> = {},
+    redacted: { value: number } = { value: 0 },
+  ) {
     this.#options = options;
+    this.#redacted = redacted;
     this.#removed = new Set(options.remove);
     this.#renamed = new Map(Object.entries(options.rename ?? {}));
     const added = new Map<string, string | number | boolean>();
@@ -133,7 +140,14 @@ export class Transform {
       const { include = [], exclude = [], redact = [] } = this.#options;
       const patterns = (rules: typeof include) =>
         rules.filter((r) => r.field === field).map((r) => new RegExp(r.pattern, 'u'));
-      const redactions = redact.filter((r) => r.field === field).map(compileRedaction);
+      const redactions = redact
+        .filter((r) => r.field === field)
+        .map(compileRedaction)
+        .map((change) => (value: string) => {
+          const changed = change(value);
+          if (changed !== value) this.#redacted.value++;
+          return changed;
+        });
       rule = {
         name: this.#nameOf(field),
         include: patterns(include),

@@ -1,5 +1,6 @@
 /** Where the events of each client tag go, and what happens to them on the way. */
 import type { TagBuilders } from '../builder.ts';
+import type { Labels } from '../counters.ts';
 import { Transform, type TransformOptions } from '../format/transform.ts';
 import type { InputContext } from '../input.ts';
 import { WatchedKeys } from './keys.ts';
@@ -56,13 +57,15 @@ export class Destinations {
   readonly #known = new Map<string, Destination>();
 
   /** @throws TailraceError for a pattern or a transform that says no sense */
-  constructor(options: DestinationOptions, context: InputContext) {
+  constructor(options: DestinationOptions, context: InputContext, labels: Labels) {
     this.#context = context;
     this.#options = options;
+    const redacted = context.counters.counter('tailrace_agent_forward_redacted_values_total', labels);
     const compile = ({ add, rename, remove, include, exclude, redact }: TransformOptions): Transform[] => {
       const transform = new Transform(
         { add, rename, remove, include, exclude, redact },
         options.placeholders,
+        redacted,
       );
       return transform.identity ? [] : [transform];
     };

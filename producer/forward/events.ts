@@ -53,7 +53,7 @@ export class EventTaker {
   /** @throws TailraceError when the options say no sense */
   constructor(options: DestinationOptions, context: InputContext, labels: { readonly input: string }) {
     this.#context = context;
-    this.#destinations = new Destinations(options, context);
+    this.#destinations = new Destinations(options, context, labels);
     this.#partials = new Partials(context.state);
     this.#joinPartials = options.joinPartials;
     const counter = (name: string, more = {}): Counter =>

@@ -84,7 +84,11 @@ class TailInput implements Input {
 
   async start(): Promise<void> {
     const { options, context } = { options: this.#options, context: this.#context };
-    this.#transform = new Transform(options, await resolvePlaceholders(options.add));
+    this.#transform = new Transform(
+      options,
+      await resolvePlaceholders(options.add),
+      context.counters.counter('tailrace_agent_tail_redacted_values_total', { input: this.name }),
+    );
     const globs = (patterns: string | string[] | undefined) =>
       [patterns ?? []].flat().map((p) => new Glob(p));
     this.#scanner = new Scanner(

@@ -70,6 +70,14 @@ test('include and exclude', () => {
   assert.deepEqual([tally.events, tally.excluded], [0, 1]);
 });
 
+test('redactions are counted by the values that they change', () => {
+  const redacted = { value: 0 };
+  const transform = new Transform({ redact: [{ field: 'path', query: ['token'] }] }, {}, redacted);
+  transform.apply({ path: '/a?token=secret' });
+  transform.apply({ path: '/a?other=1' });
+  assert.equal(redacted.value, 1);
+});
+
 test('redact: a field, a query parameter, an address, a pattern', () => {
   const event = both({
     redact: [
