@@ -34,4 +34,5 @@ esac
 # The consumer's package brings KCL's jars.
 [ ! -d "$home/jars" ] || export TAILRACE_JARS="${TAILRACE_JARS:-$home/jars}"
 
-exec "$node" "$home/lib/tailrace.js" "$@"
+# A small young generation: what lives long here are buffers outside the heap, and collecting often is cheap.
+exec "$node" --max-semi-space-size=2 "$home/lib/tailrace.js" "$@"
