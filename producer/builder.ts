@@ -10,6 +10,8 @@ export const MAX_LINE_BYTES = 512 * 1024;
 
 const INITIAL_BYTES = 64 * 1024;
 const NO_BUFFER = Buffer.alloc(0);
+/** Builders at a time: a client that spreads events over all tags and hours gets small chunks, not all memory. */
+const MAX_BUILDERS = 2048;
 /** Empty buffers kept for the next hour's or tag's builder. */
 const POOLED = 4;
 
@@ -70,6 +72,7 @@ export class Builder {
     if (this.time < this.firstTime) this.firstTime = this.time;
     if (this.time > this.lastTime) this.lastTime = this.time;
     if (end >= this.#owner.chunkBytes) this.#owner.full(this);
+    if (this.#owner.crowded) this.#owner.relieve();
   }
 
   /** Empties the builder after its lines went into a chunk. */
@@ -134,6 +137,7 @@ export class Builders {
   chunkBytes: number;
   readonly #tags = new Map<string, TagBuilders>();
   readonly #pool: Buffer[] = [];
+  #count = 0;
   readonly #absurd: Counter;
   readonly #overflow: Counter;
   #earliest = 0;
@@ -190,7 +194,32 @@ export class Builders {
 
   create(tag: string, hour: number): Builder {
     const buffer = this.#pool.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.#count++;
     return new Builder(tag, hour, buffer, this);
+  }
+
+  /** Builders that there are, with lines or without. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether there are more builders than may be: the next committed line is followed by {@link relieve}. */
+  get crowded(): boolean {
+    return this.#count > MAX_BUILDERS;
+  }
+
+  /** Makes chunks of all that there is and lets every builder go. */
+  relieve(): void {
+    for (const builder of this.filled()) this.full(builder);
+    for (const tag of this.#tags.values()) for (const builder of tag.builders()) this.#letGo(tag, builder);
+  }
+
+  #letGo(tag: TagBuilders, builder: Builder): void {
+    tag.forget(builder);
+    this.#count--;
+    if (this.#pool.length < POOLED) this.#pool.push(builder.buffer);
+    // A parser may still hold the builder, as its guess for the next line; the buffer is another one's by then.
+    builder.buffer = NO_BUFFER;
   }
 
   /** The builders that have lines, in a stable order; empty ones of hours gone by are let go. */
@@ -201,10 +230,7 @@ export class Builders {
         if (builder.events > 0) {
           yield builder;
         } else if (builder.hour !== hour) {
-          tag.forget(builder);
-          if (this.#pool.length < POOLED) this.#pool.push(builder.buffer);
-          // A parser may still hold the builder, as its guess for the next line; the buffer is another one's by then.
-          builder.buffer = NO_BUFFER;
+          this.#letGo(tag, builder);
         }
       }
     }

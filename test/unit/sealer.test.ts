@@ -189,3 +189,20 @@ test('tags beyond the limit share one, and are counted', async () => {
   assert.equal(other.header.events, 5);
   assert.equal(core.counters.total('tailrace_agent_tag_overflows_total'), 5);
 });
+
+test('events spread over many tags and hours become chunks early, and none is lost', async () => {
+  const core = await startCore();
+  const now = Date.now();
+  let most = 0;
+  for (let n = 0; n < 10_000; n++) {
+    addLine(core.builders.tag(`tag ${n % 100}`), { n }, now - (n % 700) * HOUR);
+    most = Math.max(most, core.builders.count);
+  }
+  assert.ok(most <= 2049, `${most} builders at a time`);
+  await core.sealer.cut();
+  const events = (await Promise.all(core.sent.map((chunk) => eventsOf(core, chunk)))).flat();
+  assert.deepEqual(
+    events.map((event) => Number(event['n'])).toSorted((a, b) => a - b),
+    Array.from({ length: 10_000 }, (_, i) => i),
+  );
+});
