@@ -17,9 +17,21 @@ export function bytes(value: number): string {
   return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
 }
 
-/** Text that came from outside, with what a terminal would obey (C0, C1, DEL) replaced by what it looks like. */
+/** What a terminal would obey: C0, DEL and C1, line separators, and what turns the direction of text. */
+const OBEYED = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+
+/** One value that came from outside, such as a tag, so that it can neither drive a terminal nor begin a line. */
 export function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(OBEYED, escaped);
+}
+
+/** Whole lines that came from outside: their tabs and line ends stay. */
+export function plainLines(text: string): string {
+  return text.replace(OBEYED, (char) => (char === '\n' || char === '\t' ? char : escaped(char)));
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** Hours since 1970 as `2026-11-23T07Z`. */

@@ -5,17 +5,14 @@ import { createGunzip, zstdDecompressSync } from 'node:zlib';
 import { Command } from 'commander';
 import type { CommitObject } from '../../chunk/commit.ts';
 import { TailraceError } from '../../chunk/errors.ts';
-import { type ArchiveOptions, openArchive, withArchiveOptions } from '../../consumer/archive-options.ts';
 import { Catalog } from '../../consumer/catalog.ts';
-import { hourOption, tagFilter } from '../../consumer/catalog-filter.ts';
-import { printable } from '../../consumer/printable.ts';
 import type { S3Store } from '../../consumer/s3.ts';
 import { zstdFrames } from '../../consumer/zstd-frames.ts';
+import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
+import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
+import { plainLines } from '../output.ts';
 
-interface CatOptions extends ArchiveOptions {
-  readonly tag?: string;
-  readonly from?: string;
-  readonly to?: string;
+interface CatOptions extends ArchiveOptions, RangeOptions {
   readonly grep?: string;
   readonly follow?: boolean;
 }
@@ -27,21 +24,13 @@ const POLL_MS = 1000;
 export function command(): Command {
   const cat = new Command('cat')
     .description('Prints archived events as NDJSON, hour by hour; only what commits name, each event once.')
-    .option('--tag <tag>', 'of this tag; * stands for anything')
-    .option('--from <time>', 'from this hour on, such as 2026-11-23T07 or 2h (ago)')
-    .option('--to <time>', 'up to this hour, included')
     .option('--grep <text>', 'only lines that contain this')
     .option('--follow', 'go on as more is archived');
-  return withArchiveOptions(cat).action(run);
+  return withArchiveOptions(withRangeOptions(cat)).action(run);
 }
 
 async function run(options: CatOptions): Promise<void> {
-  const now = Date.now();
-  const hours = [
-    hourOption('--from', options.from, now, 0),
-    hourOption('--to', options.to, now, 1e9),
-  ] as const;
-  const filter = { hours, ...(options.tag === undefined ? {} : { tag: tagFilter(options.tag) }) };
+  const filter = rangeOf(options, Date.now());
   const { store, prefix } = openArchive(options);
   const catalog = new Catalog(store, prefix);
   const print = printer(options.grep);
@@ -124,6 +113,6 @@ function printer(grep: string | undefined): (part: Buffer) => Promise<void> {
     const kept = grep === undefined ? lines : lines.filter((line) => line.includes(grep));
     if (kept.length === 0) return;
     const text = `${kept.join('\n')}\n`;
-    await write(stdout.isTTY ? printable(text) : text);
+    await write(stdout.isTTY ? plainLines(text) : text);
   };
 }

@@ -1,15 +1,12 @@
 /** `tailrace ls`: lists tags, hours and sizes of the archive. */
 import { Command } from 'commander';
 import { dateAndHour } from '../../chunk/commit-keys.ts';
-import { type ArchiveOptions, openArchive, withArchiveOptions } from '../../consumer/archive-options.ts';
 import { Catalog } from '../../consumer/catalog.ts';
-import { hourOption, tagFilter } from '../../consumer/catalog-filter.ts';
-import { grouped, printable, sizeText } from '../../consumer/printable.ts';
+import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
+import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
+import { count, plain, bytes as size } from '../output.ts';
 
-interface LsOptions extends ArchiveOptions {
-  readonly tag?: string;
-  readonly from?: string;
-  readonly to?: string;
+interface LsOptions extends ArchiveOptions, RangeOptions {
   readonly hours?: boolean;
   readonly json?: boolean;
 }
@@ -26,21 +23,13 @@ interface Line {
 export function command(): Command {
   const ls = new Command('ls')
     .description('Lists what the archive holds: tags, or with --hours each hour of them.')
-    .option('--tag <tag>', 'of this tag; * stands for anything')
-    .option('--from <time>', 'from this hour on, such as 2026-11-23T07 or 2h (ago)')
-    .option('--to <time>', 'up to this hour, included')
     .option('--hours', 'a line for each hour')
     .option('--json', 'a line of JSON each');
-  return withArchiveOptions(ls).action(run);
+  return withArchiveOptions(withRangeOptions(ls)).action(run);
 }
 
 async function run(options: LsOptions): Promise<void> {
-  const now = Date.now();
-  const hours = [
-    hourOption('--from', options.from, now, 0),
-    hourOption('--to', options.to, now, 1e9),
-  ] as const;
-  const filter = { hours, ...(options.tag === undefined ? {} : { tag: tagFilter(options.tag) }) };
+  const filter = rangeOf(options, Date.now());
   const { store, prefix } = openArchive(options);
   const lines = new Map<string, Line>();
   for (const { object } of await new Catalog(store, prefix).next(filter)) {
@@ -72,6 +61,6 @@ async function run(options: LsOptions): Promise<void> {
 
 function text(line: Line): string {
   const { tag, hour, objects, events, bytes } = line;
-  const columns = [grouped(events).padStart(15), sizeText(bytes).padStart(11), grouped(objects).padStart(8)];
-  return `${columns.join(' ')}  ${hour === undefined ? '' : `${hour}  `}${printable(tag)}\n`;
+  const columns = [count(events).padStart(15), size(bytes).padStart(11), count(objects).padStart(8)];
+  return `${columns.join(' ')}  ${hour === undefined ? '' : `${hour}  `}${plain(tag)}\n`;
 }

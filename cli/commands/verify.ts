@@ -2,9 +2,9 @@
 import { Command } from 'commander';
 import { TailraceError } from '../../chunk/errors.ts';
 import { parseDuration } from '../../chunk/units.ts';
-import { type ArchiveOptions, openArchive, withArchiveOptions } from '../../consumer/archive-options.ts';
-import { grouped, printable, sizeText } from '../../consumer/printable.ts';
 import { type EpochReport, type VerifyReport, verifyArchive } from '../../consumer/verify.ts';
+import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
+import { count, plain, bytes as size } from '../output.ts';
 
 interface VerifyCommandOptions extends ArchiveOptions {
   readonly json?: boolean;
@@ -58,14 +58,14 @@ let lastShown = 0;
 function progress(done: number, total: number, what: string): void {
   if (done < total && Date.now() - lastShown < 100) return;
   lastShown = Date.now();
-  process.stderr.write(`\r${grouped(done)} of ${grouped(total)} ${what}\u001b[K`);
+  process.stderr.write(`\r${count(done)} of ${count(total)} ${what}\u001b[K`);
 }
 
 function text(report: VerifyReport, options: VerifyCommandOptions): string {
   const lines: string[] = [];
   const { logs, commits, objects, bytes, chunks, events } = report;
   lines.push(
-    `${grouped(events)} events in ${grouped(chunks)} chunks, ${grouped(objects)} objects (${sizeText(bytes)}), ${grouped(commits)} commits of ${logs} shards`,
+    `${count(events)} events in ${count(chunks)} chunks, ${count(objects)} objects (${size(bytes)}), ${count(commits)} commits of ${logs} shards`,
   );
   let whole = 0;
   for (const { producer, epochs } of report.producers) {
@@ -75,12 +75,12 @@ function text(report: VerifyReport, options: VerifyCommandOptions): string {
     lines.push(`producer ${producer}`);
     for (const epoch of options.all ? epochs : faulty) lines.push(...epochLines(epoch));
   }
-  if (whole > 0) lines.push(`${grouped(whole)} ${whole === 1 ? 'producer is' : 'producers are'} whole`);
+  if (whole > 0) lines.push(`${count(whole)} ${whole === 1 ? 'producer is' : 'producers are'} whole`);
   for (const { lane, sequences, key } of report.repeats) {
-    lines.push(`REPEATED lane ${lane} chunks ${sequences} in ${printable(key)}`);
+    lines.push(`REPEATED lane ${lane} chunks ${sequences} in ${plain(key)}`);
   }
-  for (const problem of report.problems) lines.push(`DAMAGED ${printable(problem)}`);
-  for (const key of report.unfinished) lines.push(`not yet written: ${printable(key)}`);
+  for (const problem of report.problems) lines.push(`DAMAGED ${plain(problem)}`);
+  for (const key of report.unfinished) lines.push(`not yet written: ${plain(key)}`);
   const asides = [
     [report.foreign, 'foreign records'],
     [report.damaged, 'damaged chunks kept as bytes'],
@@ -89,27 +89,25 @@ function text(report: VerifyReport, options: VerifyCommandOptions): string {
     [report.voidedObjects, 'objects voided'],
     [report.expired, 'objects old enough to have been expired, not looked for'],
   ] as const;
-  for (const [count, what] of asides) if (count > 0) lines.push(`${grouped(count)} ${what}`);
+  for (const [number, what] of asides) if (number > 0) lines.push(`${count(number)} ${what}`);
   lines.push(
     report.ok
-      ? `OK: nothing is missing, nothing is repeated${report.pending > 0 ? `; ${grouped(report.pending)} chunks may still come` : ''}`
-      : `NOT OK: ${grouped(report.missing)} chunks missing, ${grouped(report.repeats.length)} repeats, ${grouped(report.problems.length)} faults`,
+      ? `OK: nothing is missing, nothing is repeated${report.pending > 0 ? `; ${count(report.pending)} chunks may still come` : ''}`
+      : `NOT OK: ${count(report.missing)} chunks missing, ${count(report.repeats.length)} repeats, ${count(report.problems.length)} faults`,
   );
   return `${lines.join('\n')}\n`;
 }
 
 function epochLines(epoch: EpochReport): string[] {
   const end = { clean: 'ended cleanly', over: 'over', open: 'open' }[epoch.end];
-  const lines = [
-    `  epoch ${epoch.epoch}: ${grouped(epoch.chunks)} of ${grouped(epoch.expected)} chunks, ${end}`,
-  ];
+  const lines = [`  epoch ${epoch.epoch}: ${count(epoch.chunks)} of ${count(epoch.expected)} chunks, ${end}`];
   for (const { lane, missing, pending, voided } of epoch.holes) {
     const lost = voided === '' ? '' : `; of them voided: ${voided}`;
     lines.push(`    ${pending ? 'pending' : 'HOLE'} lane ${lane}: ${missing}${lost}`);
   }
   if (epoch.unlocated > 0) {
     const what = epoch.unlocatedPending ? 'pending' : 'HOLE';
-    lines.push(`    ${what}: ${grouped(epoch.unlocated)} chunks by their ordinals, at the end of a lane`);
+    lines.push(`    ${what}: ${count(epoch.unlocated)} chunks by their ordinals, at the end of a lane`);
   }
   return lines;
 }

@@ -1,8 +1,33 @@
-/** How people name tags and hours on the command line. */
+/** The part of an archive that a command is asked for: how people name tags and hours. */
+import type { Command } from 'commander';
 import { TailraceError } from '../chunk/errors.ts';
 import { parseDuration } from '../chunk/units.ts';
+import type { CatalogFilter } from '../consumer/catalog.ts';
 
 const HOUR_MS = 3_600_000;
+
+export interface RangeOptions {
+  readonly tag?: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export function withRangeOptions(command: Command): Command {
+  return command
+    .option('--tag <tag>', 'of this tag; * stands for anything')
+    .option('--from <time>', 'from this hour on, such as 2026-11-23T07 or 2h (ago)')
+    .option('--to <time>', 'up to this hour, included');
+}
+
+/**
+ * What the options ask for, as a catalog's filter.
+ *
+ * @throws TailraceError CONFIG for a time that is none
+ */
+export function rangeOf({ tag, from, to }: RangeOptions, now: number): CatalogFilter {
+  const hours = [hourOption('--from', from, now, 0), hourOption('--to', to, now, 1e9)] as const;
+  return { hours, ...(tag === undefined ? {} : { tag: tagFilter(tag) }) };
+}
 
 /** A tag, in which `*` stands for anything. */
 export function tagFilter(pattern: string): (tag: string) => boolean {

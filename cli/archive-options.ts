@@ -1,9 +1,9 @@
 /** The options by which commands that read an archive are told where it is. */
 import { type Command, Option } from 'commander';
 import { TailraceError } from '../chunk/errors.ts';
-import { loadConfig } from '../cli/config.ts';
-import { consumerSchema } from './config.ts';
-import { S3Store } from './s3.ts';
+import { consumerSchema } from '../consumer/config.ts';
+import { S3Store } from '../consumer/s3.ts';
+import { loadConfig } from './config.ts';
 
 export interface ArchiveOptions {
   readonly config?: string;
