@@ -71,8 +71,7 @@ export class Builder {
     this.events++;
     if (this.time < this.firstTime) this.firstTime = this.time;
     if (this.time > this.lastTime) this.lastTime = this.time;
-    if (end >= this.#owner.chunkBytes) this.#owner.full(this);
-    if (this.#owner.crowded) this.#owner.relieve();
+    if (end >= this.#owner.threshold) this.#owner.reached(this);
   }
 
   /** Empties the builder after its lines went into a chunk. */
@@ -131,10 +130,10 @@ export class TagBuilders {
 export class Builders {
   readonly #limits: BuilderLimits;
   readonly #now: () => number;
-  /** Called inside `commit` with a builder that has reached `chunkBytes`; leaves it empty. */
-  readonly full: (builder: Builder) => void;
-  /** Raw bytes at which a builder is full; the sealer moves it so that chunks come out at their target size. */
-  chunkBytes: number;
+  readonly #full: (builder: Builder) => void;
+  #chunkBytes: number;
+  /** Raw bytes at which a committed line calls {@link reached}: one comparison a line serves both limits. */
+  threshold: number;
   readonly #tags = new Map<string, TagBuilders>();
   readonly #pool: Buffer[] = [];
   #count = 0;
@@ -143,7 +142,10 @@ export class Builders {
   #earliest = 0;
   #latest = 0;
 
-  /** @param now milliseconds since 1970 */
+  /**
+   * @param now milliseconds since 1970
+   * @param full called inside `commit` with a builder whose lines are to become a chunk; leaves it empty
+   */
   constructor(
     limits: BuilderLimits,
     now: () => number,
@@ -152,8 +154,9 @@ export class Builders {
   ) {
     this.#limits = limits;
     this.#now = now;
-    this.full = full;
-    this.chunkBytes = limits.chunkBytes;
+    this.#full = full;
+    this.#chunkBytes = limits.chunkBytes;
+    this.threshold = limits.chunkBytes;
     this.#absurd = counters.counter('tailrace_agent_absurd_times_total');
     this.#overflow = counters.counter('tailrace_agent_tag_overflows_total');
     this.refresh();
@@ -195,6 +198,8 @@ export class Builders {
   create(tag: string, hour: number): Builder {
     const buffer = this.#pool.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.#count++;
+    // A line is on its way into a builder now: the others wait until it is there.
+    if (this.#count > MAX_BUILDERS) this.threshold = 0;
     return new Builder(tag, hour, buffer, this);
   }
 
@@ -203,15 +208,27 @@ export class Builders {
     return this.#count;
   }
 
-  /** Whether there are more builders than may be: the next committed line is followed by {@link relieve}. */
-  get crowded(): boolean {
-    return this.#count > MAX_BUILDERS;
+  /** Raw bytes at which a builder is full; the sealer moves it so that chunks come out at their target size. */
+  get chunkBytes(): number {
+    return this.#chunkBytes;
+  }
+
+  set chunkBytes(bytes: number) {
+    this.#chunkBytes = bytes;
+    if (this.threshold > 0) this.threshold = bytes;
+  }
+
+  /** A builder is full, or there are too many of them. */
+  reached(builder: Builder): void {
+    if (this.#count > MAX_BUILDERS) this.#relieve();
+    else this.#full(builder);
   }
 
   /** Makes chunks of all that there is and lets every builder go. */
-  relieve(): void {
-    for (const builder of this.filled()) this.full(builder);
+  #relieve(): void {
+    for (const builder of this.filled()) this.#full(builder);
     for (const tag of this.#tags.values()) for (const builder of tag.builders()) this.#letGo(tag, builder);
+    this.threshold = this.#chunkBytes;
   }
 
   #letGo(tag: TagBuilders, builder: Builder): void {
