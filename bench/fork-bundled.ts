@@ -23,5 +23,6 @@ export async function forkBundled(
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
     },
   });
-  return fork(outfile, args);
+  // The flag with which infra/systemd/tailrace.sh starts it.
+  return fork(outfile, args, { execArgv: ['--max-semi-space-size=2'] });
 }
