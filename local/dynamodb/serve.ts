@@ -1,5 +1,5 @@
 /** The process that is DynamoDB: dynalite on a loopback port, its tables in a LevelDB folder. */
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { giveUp, listenOnLoopback, stopWithParent, tellReady, wantedPort } from '../service.ts';
 
@@ -18,6 +18,7 @@ if (path === undefined) {
 } else {
   const server = dynalite({ path, createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
   server.keepAliveTimeout = 75_000;
+  server.on('request', letGoWhenAborted);
   const port = await listenOnLoopback(server, wantedPort());
   tellReady(port);
   stopWithParent(() => {
@@ -25,4 +26,14 @@ if (path === undefined) {
     server.closeAllConnections();
     return new Promise<void>((resolve) => server.close(() => resolve()));
   });
+}
+
+/**
+ * dynalite throws what goes wrong with a request outside of any call, and so would end with the first client that is
+ * killed in the middle of one. What was read of such a request is forgotten, as nobody waits for its answer. To be
+ * called after dynalite's own handler.
+ */
+function letGoWhenAborted(request: IncomingMessage): void {
+  request.removeAllListeners('error');
+  request.on('error', () => {});
 }

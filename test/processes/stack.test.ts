@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
+import * as http from 'node:http';
+import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -165,6 +167,96 @@ test('a second stack on the same folder is refused, and the first goes on', asyn
   } finally {
     await stack.stop();
   }
+});
+
+/** A request's first half has come to the server, which said so, when its connection is cut, or all of it has. */
+const CUTS = ['by a FIN in the middle', 'by a RST in the middle', 'before the answer'] as const;
+
+const BODY = Buffer.from(JSON.stringify({ TableName: 'x'.repeat(1000) }));
+
+/** Sends a request by HTTP/1.1 and cuts its connection; resolves when the connection is gone. */
+async function cutRequest(
+  url: URL,
+  method: string,
+  headers: object,
+  cut: (typeof CUTS)[number],
+): Promise<void> {
+  const request = http.request(url, {
+    method,
+    agent: false,
+    headers: { ...headers, expect: '100-continue', 'content-length': BODY.length },
+  });
+  request.on('error', () => {});
+  request.flushHeaders();
+  await once(request, 'continue');
+  const socket = request.socket!;
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  await new Promise<void>((resolve) => {
+    request.write(cut === 'before the answer' ? BODY : BODY.subarray(0, BODY.length / 2), () => resolve());
+  });
+  if (cut === 'by a RST in the middle') socket.resetAndDestroy();
+  else socket.destroy();
+  await closed;
+}
+
+/** The same by HTTP/2, of which a part of a connection may be cut: a stream. */
+async function cutHttp2Request(url: URL, headers: object, cut: 'stream' | 'connection'): Promise<void> {
+  const session = http2.connect(url);
+  session.on('error', () => {});
+  const stream = session.request({ ':method': 'POST', ':path': '/', ...headers, expect: '100-continue' });
+  stream.on('error', () => {});
+  await once(stream, 'continue');
+  await new Promise<void>((resolve) => stream.write(BODY.subarray(0, BODY.length / 2), () => resolve()));
+  const closed = new Promise((resolve) => session.once('close', resolve));
+  if (cut === 'connection') session.destroy();
+  else {
+    const reset = new Promise((resolve) => stream.once('close', resolve));
+    stream.close(http2.constants.NGHTTP2_CANCEL);
+    await reset;
+    session.close();
+  }
+  await closed;
+}
+
+test('clients that end in the middle of a request are let go of, and the services go on answering', async () => {
+  const stack = await startStack({ dataDir: path.join(folder, 'cut'), shards: 1 });
+  const json = {
+    authorization: 'AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c',
+    'x-amz-date': 'd',
+  };
+  const kinesisHeaders = {
+    ...json,
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amz-target': 'Kinesis_20131202.DescribeStreamSummary',
+  };
+  const dynamodbHeaders = {
+    ...json,
+    'content-type': 'application/x-amz-json-1.0',
+    'x-amz-target': 'DynamoDB_20120810.DescribeTable',
+  };
+  try {
+    await withClients(stack, async ({ kinesis, dynamodb, s3 }) => {
+      const object = { Bucket: stack.bucket, Key: 'whole' };
+      await s3.send(new PutObjectCommand({ ...object, Body: 'object' }));
+      for (const cut of CUTS) {
+        await cutRequest(new URL(stack.kinesisEndpoint), 'POST', kinesisHeaders, cut);
+        await cutRequest(new URL(stack.dynamodbEndpoint), 'POST', dynamodbHeaders, cut);
+        await cutRequest(new URL('/logs/cut', stack.s3Endpoint), 'PUT', {}, cut);
+      }
+      for (const cut of ['stream', 'connection'] as const) {
+        await cutHttp2Request(new URL(stack.kinesisEndpoint), kinesisHeaders, cut);
+      }
+      assert.deepEqual(await recordsOf(kinesis, stack.streamName), []);
+      await dynamodb.send(new ScanCommand({ TableName: 'tailrace' }));
+      const { Body } = await s3.send(new GetObjectCommand(object));
+      assert.equal(await Body!.transformToString(), 'object');
+    });
+  } finally {
+    await stack.stop();
+  }
+  // 143: ended by SIGTERM, in order. Whichever had failed at a cut would have ended with another code.
+  for (const { name, exit } of stack.children)
+    assert.ok([0, 143].includes(exit!.code!), `${name}: ${exit!.code}`);
 });
 
 test('a port in use is named, and nothing is left running', async () => {
