@@ -130,6 +130,8 @@ export class Agent {
       }
       agent = new Agent(config, log, host, counters, spool, lock);
       await agent.#startInputs();
+      // A log that is followed from now on is remembered from now on, whatever ends this process in a moment.
+      if (first) await agent.#sealer.cut();
       started = true;
       return agent;
     } catch (error) {
