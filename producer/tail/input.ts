@@ -12,7 +12,7 @@ import { CompressedSource } from './compressed.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
 import { Glob } from './glob.ts';
-import { ALL, LineSplitter, MultilineSplitter, type Splitter, WHOLE_LINES } from './lines.ts';
+import { ALL, LineSplitter, MultilineSplitter, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
 import type { TailOptions } from './options.ts';
 import { ACTIVE, type ScanEvent, Scanner } from './scanner.ts';
 import { tagOf } from './tag.ts';
@@ -74,7 +74,7 @@ class TailInput implements Input {
     this.#options = options;
     this.#context = context;
     this.name = `tail:${options.id ?? [options.path].flat().join(',')}`;
-    this.#turnBytes = Math.max(TURN_BYTES, options.max_line_size + 2);
+    this.#turnBytes = Math.max(TURN_BYTES, turnBytes(options.max_line_size, options.multiline !== undefined));
     const counter = (name: string) => context.counters.counter(name, { input: this.name });
     this.#bytes = counter('tailrace_agent_tail_bytes_total');
     this.#counters = TALLIES.map(([key, name]) => [key, counter(name)] as const);

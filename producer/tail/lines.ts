@@ -4,6 +4,16 @@ import { beforeSequence, type LineParser, type Target, TRUNCATED, writeMessage }
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
+/**
+ * Bytes with which a splitter gets on whatever they are: enough to see that a line is too long, or that one is
+ * behind an event that just fits.
+ *
+ * @param maxLine bytes of the longest line or event
+ */
+export function turnBytes(maxLine: number, multiline: boolean): number {
+  return (multiline ? 2 : 1) * (maxLine + 2) + 1;
+}
+
 /** How much of the bytes at the end of what was read is taken. */
 export const MORE_TO_COME = 0;
 /** All whole lines: an event of several lines is not waited for any longer. */
@@ -17,7 +27,8 @@ export interface Splitter {
   skipping: boolean;
   /**
    * Takes events from `bytes[start, end)` and returns where the first one begins that is not whole.
-   * `bytes[end]` must be a newline, which is not part of the file.
+   * `bytes[end]` must be a newline, which is not part of the file; what stands before `start` is what the file has there.
+   * It gets on whenever there are {@link turnBytes} bytes.
    */
   take(bytes: Buffer, start: number, end: number, ending: Ending): number;
 }
@@ -87,6 +98,7 @@ export class MultilineSplitter implements Splitter {
   readonly #maxEvent: number;
   readonly #added: Buffer;
   #joined = Buffer.alloc(0);
+  #insideLine = false;
 
   constructor(parser: LineParser, target: Target, start: RegExp, maxEvent: number, added: Buffer) {
     this.#parser = parser;
@@ -97,14 +109,17 @@ export class MultilineSplitter implements Splitter {
   }
 
   take(bytes: Buffer, start: number, end: number, ending: Ending): number {
-    let event = start;
     let line = start;
+    if (this.skipping && this.#inside(bytes, start)) {
+      line = Math.min(bytes.indexOf(NEWLINE, start) + 1, end);
+    }
+    let event = line;
     while (line < end) {
       const newline = bytes.indexOf(NEWLINE, line);
       // What has no newline yet may turn out to begin an event, or not.
       if (newline >= end && ending !== ALL) break;
       const lineEnd = newline > line && bytes[newline - 1] === RETURN ? newline - 1 : newline;
-      if ((line > event || this.skipping) && this.#start.test(bytes.toString('utf8', line, lineEnd))) {
+      if ((line > event || this.skipping) && this.#begins(bytes, line, lineEnd)) {
         this.#emit(bytes, event, line);
         this.skipping = false;
         event = line;
@@ -117,17 +132,32 @@ export class MultilineSplitter implements Splitter {
         event = line;
       }
     }
-    if (this.skipping) event = line;
-    else if (end - event > this.#maxEvent + 2) {
-      this.#cut(bytes, event);
+    // A line without an end that is too long by itself: it may begin an event.
+    if (end - line > this.#maxEvent + 2) {
+      if (this.#begins(bytes, line, line + this.#maxEvent)) {
+        this.#emit(bytes, event, line);
+        this.#cut(bytes, line);
+      } else if (!this.skipping) {
+        this.#cut(bytes, event);
+      }
       event = end;
     }
     if (ending !== MORE_TO_COME && line > event) {
       this.#emit(bytes, event, line);
       event = line;
     }
+    if (event > start) this.#insideLine = bytes[event - 1] !== NEWLINE;
     if (ending === ALL) this.skipping = false;
     return event;
+  }
+
+  /** Whether `bytes[start]` goes on with a line of which the beginning was passed over. */
+  #inside(bytes: Buffer, start: number): boolean {
+    return start > 0 ? bytes[start - 1] !== NEWLINE : this.#insideLine;
+  }
+
+  #begins(bytes: Buffer, from: number, to: number): boolean {
+    return this.#start.test(bytes.toString('utf8', from, to));
   }
 
   #cut(bytes: Buffer, at: number): void {

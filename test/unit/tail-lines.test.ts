@@ -105,6 +105,80 @@ test('an event of several lines is taken whole after a restart, and by the inter
   assert.deepEqual(tail.messages(), ['INFO one', 'ERROR boom\n  at a\n  at b', 'INFO two']);
 });
 
+test('events of several lines over the maximum are cut, whatever lies in which read', async (t) => {
+  const start = '^[A-Z]+ ';
+  const long = `ERROR ${'x'.repeat(700_000)}`;
+  const stack = `ERROR a\n${'  at b\n'.repeat(60_000)}`;
+  const tail = await read(t, `INFO 1\n${long}\n  more\nINFO 2\n${stack}INFO 3\n${long}`, {
+    multiline: { start },
+  });
+  const cut = (text: string) => text.slice(0, 256 * 1024);
+  assert.deepEqual(tail.messages(), ['INFO 1', cut(long), 'INFO 2', cut(stack), 'INFO 3', cut(long)]);
+  assert.equal(tail.counters.total('tailrace_agent_tail_truncated_lines_total'), 3);
+});
+
+test('a line that begins an event is not cut off with the event before it', async (t) => {
+  const file = path.join(temporaryFolder(t), 'a.log');
+  const first = `INFO ${'x'.repeat(900)}`;
+  const second = `INFO ${'y'.repeat(900)}`;
+  fs.writeFileSync(file, `${first}\n${second.slice(0, 500)}`);
+  const tail = new TailHarness({ path: file, max_line_size: 1024, multiline: { start: '^INFO' } });
+  t.after(() => tail.crash());
+  await tail.start();
+  await new Promise((resolve) => setImmediate(resolve));
+  fs.appendFileSync(file, `${second.slice(500)}\n`);
+  await tail.settle();
+  assert.deepEqual(tail.messages(), [first, second]);
+});
+
+test('property: several lines, one event, whatever lies in which read and whenever the input dies', async (t) => {
+  const line = fc.oneof(
+    fc.constantFrom('INFO a', '  at b', '', 'x', 'INFO', `INFO ${'l'.repeat(1100)}`, 'INFO '.repeat(400)),
+    fc.nat(1500).map((length) => ' '.repeat(length)),
+  );
+  const step = fc.oneof(
+    { weight: 4, arbitrary: line.map((text) => `${text}\n`) },
+    { weight: 2, arbitrary: line },
+    { weight: 2, arbitrary: fc.constantFrom(null, undefined) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      const file = path.join(temporaryFolder(t), 'a.log');
+      fs.writeFileSync(file, '');
+      const multiline = { start: '^INFO', flush_interval: '1h' };
+      const tail = new TailHarness({ path: file, max_line_size: 1024, multiline });
+      await tail.start();
+      let text = '';
+      for (const each of steps) {
+        if (typeof each === 'string') {
+          fs.appendFileSync(file, each);
+          text += each;
+        } else if (each === null) {
+          await new Promise((resolve) => setImmediate(resolve));
+          tail.cut();
+        } else {
+          await tail.crash();
+          await tail.start();
+        }
+      }
+      // The event before the last line is whole without a wait.
+      fs.appendFileSync(file, '\nINFO end\nINFO\n');
+      while (tail.messages().at(-1) !== 'INFO end') {
+        await new Promise((resolve) => setImmediate(resolve));
+        tail.cut();
+      }
+      await tail.crash();
+      const expected = `${text}\nINFO end`.split(/\n(?=INFO)/);
+      const events = tail.messages();
+      assert.deepEqual(
+        events.map((event) => event.slice(0, 1024)),
+        expected.map((event) => event.slice(0, 1024)),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('zeros that a writer leaves where it was truncated are no line', async (t) => {
   const tail = await read(t, Buffer.concat([Buffer.alloc(600_000), Buffer.from('one\ntwo\n')]));
   assert.deepEqual(tail.messages(), ['one', 'two']);
