@@ -1,6 +1,6 @@
 /** The status of an agent as text for a person. */
 import type { AgentStatus } from '../producer/status.ts';
-import { bytes, count, plain } from './output.ts';
+import { age, bytes, count, plain } from './output.ts';
 
 /** @param before the status a moment ago, for rates; null when there is none */
 export function describeAgent(status: AgentStatus, before: AgentStatus | null): string {
@@ -59,12 +59,4 @@ function ratesOf(
     acknowledged: rate(now.acknowledged.events, before.acknowledged.events),
     bytes: rate(now.acknowledged.bytes, before.acknowledged.bytes),
   };
-}
-
-/** Milliseconds as `850 ms`, `12 s`, `5 min`, `3.2 h`. */
-function age(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 120_000) return `${Math.round(ms / 1000)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  return `${(ms / 3_600_000).toFixed(1)} h`;
 }

@@ -5,9 +5,11 @@ import { COUNTERS, type CounterName, type ShardCounters, type ShardReport, zeroC
 
 interface ShardEntry {
   report: ShardReport;
-  /** What earlier processes of the shard counted. */
+  /** What processes of the shard counted that are gone. */
   before: ShardCounters;
   errorsBefore: Record<string, number>;
+  /** Processes that a later one has replaced but that still end: their lease came back before they were gone. */
+  readonly replaced: Map<number, ShardReport>;
   connected: boolean;
 }
 
@@ -23,6 +25,10 @@ export interface ShardLine extends ShardCounters {
   readonly pending_bytes: number;
   readonly oldest_pending_ms: number | null;
   readonly stuck: boolean;
+  /** The call it is stuck in, or that none comes; null when it is not stuck. */
+  readonly stuck_in: string | null;
+  /** What S3 says to every call, while that is something that only a person can change. */
+  readonly s3_trouble: string | null;
   readonly lanes: number;
 }
 
@@ -32,6 +38,8 @@ export interface WorkerStatus {
   readonly worker_id: string;
   readonly stream: string;
   readonly phase: WorkerPhase;
+  /** Why it is not well; empty when it is. */
+  readonly faults: readonly string[];
   readonly daemon_pid: number | null;
   readonly daemon_restarts: number;
   readonly shards: Readonly<Record<string, ShardLine>>;
@@ -75,14 +83,17 @@ export class Board {
   update(report: ShardReport): void {
     const entry = this.#shards.get(report.shard);
     if (!entry) {
-      this.#shards.set(report.shard, { report, before: zeroCounters(), errorsBefore: {}, connected: true });
+      const [before, errorsBefore, replaced] = [zeroCounters(), {}, new Map<number, ShardReport>()];
+      this.#shards.set(report.shard, { report, before, errorsBefore, replaced, connected: true });
+      return;
+    }
+    if (entry.replaced.has(report.pid)) {
+      entry.replaced.set(report.pid, report);
       return;
     }
     if (entry.report.pid !== report.pid) {
-      for (const name of COUNTERS) entry.before[name] += entry.report.counters[name];
-      for (const [reason, n] of Object.entries(entry.report.s3_errors_by_reason)) {
-        entry.errorsBefore[reason] = (entry.errorsBefore[reason] ?? 0) + n;
-      }
+      if (entry.connected) entry.replaced.set(entry.report.pid, entry.report);
+      else settle(entry, entry.report);
     }
     entry.report = report;
     entry.connected = true;
@@ -91,7 +102,11 @@ export class Board {
   /** The process of a shard is gone; what it counted stays. */
   gone(shard: string, pid: number): void {
     const entry = this.#shards.get(shard);
-    if (entry?.report.pid === pid) entry.connected = false;
+    const replaced = entry?.replaced.get(pid);
+    if (entry && replaced) {
+      entry.replaced.delete(pid);
+      settle(entry, replaced);
+    } else if (entry?.report.pid === pid) entry.connected = false;
   }
 
   /** Shards whose process lives and has not come to an end. */
@@ -103,14 +118,14 @@ export class Board {
     return active;
   }
 
-  /** Why the worker is not well; empty when it is. */
-  faults(): string[] {
+  #faults(shards: Readonly<Record<string, ShardLine>>): string[] {
     const faults: string[] = [];
     if (this.phase === 'failed' || this.phase === 'restarting') faults.push(`the daemon is ${this.phase}`);
-    for (const [shard, line] of Object.entries(this.status().shards)) {
+    for (const [shard, line] of Object.entries(shards)) {
       if (!line.connected) continue;
       if (line.phase === 'stopped') faults.push(`${shard} is stopped: ${line.trouble}`);
-      else if (line.stuck) faults.push(`${shard} is stuck in one call`);
+      else if (line.s3_trouble !== null) faults.push(`${shard} can't write: ${line.s3_trouble}`);
+      else if (line.stuck) faults.push(`${shard} is stuck: ${line.stuck_in}`);
     }
     return faults;
   }
@@ -128,6 +143,7 @@ export class Board {
       worker_id: this.#config.worker_id,
       stream: this.#config.stream.name,
       phase: this.phase,
+      faults: this.#faults(shards),
       daemon_pid: this.daemonPid,
       daemon_restarts: this.daemonRestarts,
       shards,
@@ -135,10 +151,14 @@ export class Board {
     };
   }
 
-  #line({ report, before, connected }: ShardEntry): ShardLine {
+  #line({ report, before, replaced, connected }: ShardEntry): ShardLine {
     const counters = zeroCounters();
-    for (const name of COUNTERS) counters[name] = before[name] + report.counters[name];
-    const { busy_since: busy, pending_since: pending } = report;
+    for (const name of COUNTERS) {
+      counters[name] = before[name] + report.counters[name];
+      for (const other of replaced.values()) counters[name] += other.counters[name];
+    }
+    const { pending_since: pending } = report;
+    const stuck = connected && this.#isStuck(report);
     return {
       ...counters,
       phase: report.phase,
@@ -149,9 +169,17 @@ export class Board {
       last_commit_at: report.last_commit_at,
       pending_bytes: report.pending_bytes,
       oldest_pending_ms: pending === null ? null : Math.max(0, this.#now() - pending),
-      stuck: connected && busy !== null && this.#now() - busy > this.#config.stuck_after,
+      stuck,
+      stuck_in: stuck ? (report.busy_in ?? 'KCL calls no more') : null,
+      s3_trouble: connected ? report.s3_trouble : null,
       lanes: report.lanes,
     };
+  }
+
+  /** One call of KCL's takes too long, or KCL, which calls every second or so, does not call any more. */
+  #isStuck({ phase, busy_since: busy, idle_since: idle }: ShardReport): boolean {
+    const since = busy ?? (phase === 'running' ? idle : null);
+    return since !== null && this.#now() - since > this.#config.stuck_after;
   }
 
   /** The text of /metrics, in Prometheus' format. */
@@ -187,7 +215,12 @@ export class Board {
     gauge('last_commit_timestamp_seconds', 'When the last commit was written', (line) =>
       line.last_commit_at === null ? null : line.last_commit_at / 1000,
     );
-    gauge('stuck', '1 when one call of KCL takes longer than stuck_after', (line) => (line.stuck ? 1 : 0));
+    gauge('stuck', '1 when a call of KCL, or the wait for the next, takes longer than stuck_after', (line) =>
+      line.stuck ? 1 : 0,
+    );
+    gauge('s3_denied', '1 while S3 denies access or has no such bucket', (line) =>
+      line.s3_trouble === null ? 0 : 1,
+    );
     gauge('stopped', '1 when the shard needs somebody to act', (line) => (line.phase === 'stopped' ? 1 : 0));
     gauge('lanes', 'Lanes in memory', (line) => line.lanes);
     const errors = new Counter({
@@ -197,11 +230,10 @@ export class Board {
       registers,
     });
     for (const [shard, entry] of this.#shards) {
-      const all = [
-        ...Object.entries(entry.errorsBefore),
-        ...Object.entries(entry.report.s3_errors_by_reason),
-      ];
-      for (const [reason, n] of all) errors.inc({ shard, reason }, n);
+      const living = [entry.report, ...entry.replaced.values()].map((report) => report.s3_errors_by_reason);
+      for (const byReason of [entry.errorsBefore, ...living]) {
+        for (const [reason, n] of Object.entries(byReason)) errors.inc({ shard, reason }, n);
+      }
     }
     new Counter({
       name: 'tailrace_consumer_daemon_restarts_total',
@@ -212,5 +244,13 @@ export class Board {
       this.phase === 'running' ? 1 : 0,
     );
     return registers[0]!.metrics();
+  }
+}
+
+/** Adds what a process that is gone had counted to what stays. */
+function settle(entry: ShardEntry, gone: ShardReport): void {
+  for (const name of COUNTERS) entry.before[name] += gone.counters[name];
+  for (const [reason, n] of Object.entries(gone.s3_errors_by_reason)) {
+    entry.errorsBefore[reason] = (entry.errorsBefore[reason] ?? 0) + n;
   }
 }

@@ -99,9 +99,13 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
       kmsKey: archive.kms_key,
       tags: archive.tags,
       onTrouble: (trouble) => {
-        status.s3Error(trouble.reason);
-        log.warn({ shard, ...trouble }, 'S3 call failed, trying again');
+        const isNew = status.s3Error(trouble);
+        const told = { shard, ...trouble };
+        if (isNew)
+          log.error(told, 'S3 refuses: nothing is archived, and nothing lost, until that is changed');
+        else log.warn(told, 'S3 call failed, trying again');
       },
+      onAnswer: () => status.s3Answered(),
     },
   );
   const context = {

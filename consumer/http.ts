@@ -3,11 +3,21 @@ import { createServer, type Server } from 'node:http';
 import { TailraceError } from '../chunk/errors.ts';
 import type { Board } from './board.ts';
 
-/** @throws TailraceError LISTEN when the address is taken or is none */
-export function serveBoard(listen: string, board: Board): Promise<Server> {
+/**
+ * Takes `127.0.0.1:24281` or `[::1]:24281` apart.
+ *
+ * @throws TailraceError LISTEN when it is no such address
+ */
+export function parseListen(listen: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[(.+)\]|([^:]*)):(\d{1,5})$/.exec(listen);
   if (!match)
     throw new TailraceError('LISTEN', `http.listen: ${listen} is not an address like 127.0.0.1:24281`);
+  return { host: match[1] ?? match[2] ?? '127.0.0.1', port: Number(match[3]) };
+}
+
+/** @throws TailraceError LISTEN when the address is taken or is none */
+export function serveBoard(listen: string, board: Board): Promise<Server> {
+  const { host, port } = parseListen(listen);
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://worker');
     const answer = (status: number, type: string, body: string): void => {
@@ -17,8 +27,8 @@ export function serveBoard(listen: string, board: Board): Promise<Server> {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       answer(405, 'text/plain', 'only GET\n');
     } else if (pathname === '/health') {
-      const faults = board.faults();
-      const body = { ok: faults.length === 0, phase: board.phase, faults };
+      const { faults, phase } = board.status();
+      const body = { ok: faults.length === 0, phase, faults };
       answer(faults.length === 0 ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
     } else if (pathname === '/status') {
       answer(200, 'application/json', `${JSON.stringify(board.status())}\n`);
@@ -36,6 +46,6 @@ export function serveBoard(listen: string, board: Board): Promise<Server> {
       const why = cause.code === 'EADDRINUSE' ? 'the port is in use' : cause.message;
       reject(new TailraceError('LISTEN', `http.listen: ${listen}: ${why}`, { cause }));
     });
-    server.listen(Number(match[3]), match[1] ?? match[2] ?? '127.0.0.1', () => resolve(server));
+    server.listen(port, host, () => resolve(server));
   });
 }

@@ -126,25 +126,22 @@ export class Launcher {
 
   /** Waits for the daemon's end; brings it about when the worker is stopped. */
   async #outlive(daemon: Daemon): Promise<DaemonEnd> {
-    const onStop = (): void => {
+    const { signal } = this.#stop;
+    const deadline = new AbortController();
+    const onStop = async (): Promise<void> => {
       this.board.phase = 'stopping';
       daemon.terminate();
-    };
-    if (this.#stop.signal.aborted) onStop();
-    else this.#stop.signal.addEventListener('abort', onStop, { once: true });
-    const deadline = new AbortController();
-    const overdue = new Promise<void>((resolve) => {
-      this.#stop.signal.addEventListener('abort', () => {
-        sleep(this.#config.stop_timeout, undefined, { signal: deadline.signal }).then(resolve, () => {});
-      });
-    });
-    const killed = overdue.then(() => {
+      await sleep(this.#config.stop_timeout, undefined, { signal: deadline.signal });
       this.#log.error('the daemon did not end within stop_timeout: killing it, nothing is lost by it');
       daemon.kill();
-    });
-    void killed;
+    };
+    // The wait is cut short when the daemon ends in time.
+    const listener = (): void => void onStop().catch(() => {});
+    if (signal.aborted) listener();
+    else signal.addEventListener('abort', listener, { once: true });
     const end = await daemon.ended;
     deadline.abort();
+    signal.removeEventListener('abort', listener);
     return end;
   }
 

@@ -40,11 +40,16 @@ export interface ShardReport {
   readonly pending_bytes: number;
   /** When the oldest record came in that no commit covers, ms since 1970. */
   readonly pending_since: number | null;
-  /** Since when the process has been in one call of KCL's, ms since 1970; null between calls. */
+  /** Since when the process has been in one call of KCL's, ms since 1970, and which; null between calls. */
   readonly busy_since: number | null;
+  readonly busy_in: string | null;
+  /** Since when it waits for KCL's next call, ms since 1970; null in a call, and before the first. */
+  readonly idle_since: number | null;
   readonly lanes: number;
   /** S3's answers that were errors, by reason. */
   readonly s3_errors_by_reason: Readonly<Record<string, number>>;
+  /** S3's newest answer, while it is that access is denied or that there is no such bucket. */
+  readonly s3_trouble: string | null;
 }
 
 export interface LauncherMessage {

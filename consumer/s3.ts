@@ -32,6 +32,8 @@ export interface S3Options extends S3WriteOptions {
   readonly tries: number;
   /** Told of every try that failed. */
   readonly onTrouble?: (trouble: S3Trouble) => void;
+  /** Told of every call that S3 answered. */
+  readonly onAnswer?: () => void;
   /** First and longest wait between tries, ms. */
   readonly backoff?: readonly [number, number];
   /** What one try may take beside the time for its bytes, ms. */
@@ -217,12 +219,15 @@ export class S3Store implements ArchiveStore {
     const {
       tries,
       onTrouble,
+      onAnswer,
       backoff: [first, longest] = [100, 20_000],
       tryTimeout = 15_000,
     } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await call(AbortSignal.timeout(tryTimeout + Math.ceil(bytes / BYTES_PER_MS)));
+        const answer = await call(AbortSignal.timeout(tryTimeout + Math.ceil(bytes / BYTES_PER_MS)));
+        onAnswer?.();
+        return answer;
       } catch (error) {
         // A fault of this program's own does not go away by trying again.
         if (error instanceof TypeError || error instanceof RangeError) throw error;

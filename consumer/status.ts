@@ -1,6 +1,7 @@
 /** Counts what one shard's process does, for its reports. */
 import type { Logger } from 'pino';
 import { type ShardPhase, type ShardReport, zeroCounters } from './report.ts';
+import type { S3Trouble } from './s3.ts';
 import type { ArchiverEvents, ShardArchiver } from './shard.ts';
 
 /** Objects below this cost readers more in requests than in bytes. */
@@ -16,6 +17,9 @@ export class ShardStatus {
   #trouble: string | null = null;
   #lastCommitAt: number | null = null;
   #busySince: number | null = null;
+  #busyIn: string | null = null;
+  #idleSince: number | null = null;
+  #s3Trouble: string | null = null;
 
   watch(archiver: ShardArchiver): void {
     this.#archiver = archiver;
@@ -23,6 +27,8 @@ export class ShardStatus {
 
   busy(call: string | null): void {
     this.#busySince = call === null ? null : Date.now();
+    this.#busyIn = call;
+    this.#idleSince = call === null ? Date.now() : null;
     if (call === null && (this.phase === 'starting' || this.phase === 'waiting_for_parent')) {
       this.phase = 'running';
       this.#trouble = null;
@@ -39,9 +45,18 @@ export class ShardStatus {
     this.#trouble = why;
   }
 
-  s3Error(reason: string): void {
+  /** @returns whether this is new: S3 answered otherwise before */
+  s3Error({ reason, message }: S3Trouble): boolean {
     this.counters.s3_errors += 1;
     this.#s3Errors[reason] = (this.#s3Errors[reason] ?? 0) + 1;
+    if (reason !== 'access_denied' && reason !== 'no_such_bucket') return false;
+    const isNew = this.#s3Trouble === null;
+    this.#s3Trouble = message;
+    return isNew;
+  }
+
+  s3Answered(): void {
+    this.#s3Trouble = null;
   }
 
   events(log: Logger, changed: () => void): ArchiverEvents {
@@ -101,8 +116,11 @@ export class ShardStatus {
       pending_bytes: this.#archiver?.pendingBytes ?? 0,
       pending_since: this.#archiver?.pendingSince ?? null,
       busy_since: this.#busySince,
+      busy_in: this.#busyIn,
+      idle_since: this.#idleSince,
       lanes: this.#archiver?.laneCount ?? 0,
       s3_errors_by_reason: { ...this.#s3Errors },
+      s3_trouble: this.#s3Trouble,
     };
   }
 }

@@ -1,10 +1,14 @@
-/** `tailrace status`: shows what the agent of a state directory is doing. */
+/** `tailrace status`: shows what the agent of a state directory, or a consumer, is doing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { TailraceError } from '../../chunk/errors.ts';
+import type { WorkerStatus } from '../../consumer/board.ts';
+import { consumerSchema } from '../../consumer/config.ts';
 import { ask } from '../../producer/control/protocol.ts';
 import type { AgentStatus } from '../../producer/status.ts';
 import { describeAgent } from '../agent-status.ts';
+import { loadConfig } from '../config.ts';
+import { askConsumer, describeConsumer } from '../consumer-status.ts';
 
 const WATCH_MS = 1000;
 /** Cursor to the top left, and erase what is below (ECMA-48 CUP and ED). */
@@ -14,26 +18,56 @@ const CLEAR = '\u001b[2J';
 
 export function command(): Command {
   return new Command('status')
-    .description('Shows what the running agent has read, sealed, sent and still holds.')
+    .description(
+      'Shows what the running agent has read, sealed, sent and still holds; or what a consumer does.',
+    )
     .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
+    .addOption(
+      new Option('-c, --config <file>', "a consumer's configuration: shows that consumer").conflicts('state'),
+    )
     .option('--json', 'print the whole status as JSON')
     .option('-w, --watch', 'show it anew every second, with rates, until Ctrl-C')
-    .addHelpText('after', '\nExit codes: 0 ready, 1 degraded or no agent answered, 2 bad usage.')
+    .addHelpText('after', '\nExit codes: 0 ready, 1 degraded, not well or nobody answered, 2 bad usage.')
     .action(run);
 }
 
-async function run({ state, json, watch }: { state: string; json?: true; watch?: true }): Promise<void> {
+interface StatusOptions {
+  readonly state: string;
+  readonly config?: string;
+  readonly json?: true;
+  readonly watch?: true;
+}
+
+/** One of the two programs: how it is asked, how its answer reads, and whether all is well by it. */
+interface Subject<T> {
+  ask(): Promise<T>;
+  describe(status: T, before: T | null): string;
+  isWell(status: T): boolean;
+}
+
+function run(options: StatusOptions): Promise<void> {
+  const { state, config } = options;
+  if (config === undefined) {
+    const isWell = (status: AgentStatus): boolean => status.state === 'ready';
+    return show({ ask: () => statusOf(state), describe: describeAgent, isWell }, options);
+  }
+  const { listen } = loadConfig(config, consumerSchema).http;
+  const isWell = (status: WorkerStatus): boolean => status.phase === 'running' && status.faults.length === 0;
+  return show({ ask: () => askConsumer(listen), describe: describeConsumer, isWell }, options);
+}
+
+async function show<T>(subject: Subject<T>, { json, watch }: StatusOptions): Promise<void> {
   if (!watch) {
-    const status = await statusOf(state);
-    process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : describeAgent(status, null));
-    if (status.state !== 'ready') process.exitCode = 1;
+    const status = await subject.ask();
+    process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : subject.describe(status, null));
+    if (!subject.isWell(status)) process.exitCode = 1;
     return;
   }
   const live = process.stdout.isTTY && !json;
   if (live) process.stdout.write(CLEAR);
-  for (let before: AgentStatus | null = null; ; ) {
-    const status = await statusOf(state);
-    const text = json ? `${JSON.stringify(status)}\n` : describeAgent(status, before);
+  for (let before: T | null = null; ; ) {
+    const status = await subject.ask();
+    const text = json ? `${JSON.stringify(status)}\n` : subject.describe(status, before);
     process.stdout.write(live ? `${HOME}${text.replaceAll('\n', '\u001b[K\n')}${ERASE_BELOW}` : text);
     before = status;
     await sleep(WATCH_MS);

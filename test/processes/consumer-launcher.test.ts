@@ -1,12 +1,15 @@
 /** The launcher over a daemon that is a script: restarts, giving up, stopping, and what it refuses to start with. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { WorkerStatus } from '../../consumer/board.ts';
+import { freePorts } from '../../local/ports.ts';
 import { isAlive, until } from '../support/consumer-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 
@@ -15,6 +18,8 @@ const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 let directory: string;
 let kinesis: KinesisDouble;
 let count = 0;
+/** Processes that a failed test leaves would keep this file from ending. */
+const started: ChildProcess[] = [];
 
 before(async () => {
   directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-launcher-'));
@@ -24,6 +29,7 @@ before(async () => {
 });
 
 after(async () => {
+  for (const child of started) child.kill('SIGKILL');
   await kinesis.stop();
   fs.rmSync(directory, { recursive: true });
 });
@@ -37,6 +43,7 @@ function daemon(body: string): string {
 
 interface Run {
   readonly process: ChildProcess;
+  readonly config: string;
   readonly ended: Promise<number | string>;
   log(): string;
 }
@@ -59,6 +66,7 @@ function launch(changes: Record<string, unknown>, ...args: string[]): Run {
       TAILRACE_JARS: path.join(directory, 'jars'),
     },
   });
+  started.push(child);
   let log = '';
   child.stderr!.setEncoding('utf8').on('data', (part: string) => {
     log += part;
@@ -66,7 +74,7 @@ function launch(changes: Record<string, unknown>, ...args: string[]): Run {
   const ended = new Promise<number | string>((resolve) => {
     child.once('close', (code, signal) => resolve(code ?? signal!));
   });
-  return { process: child, ended, log: () => log };
+  return { process: child, config, ended, log: () => log };
 }
 
 test('a daemon that dies is started again, until the launcher gives up', async () => {
@@ -110,6 +118,77 @@ test('a killed launcher leaves nobody behind', async () => {
   run.process.kill('SIGKILL');
   await until('daemon and child are gone', () => !all.some(isAlive));
   await run.ended;
+});
+
+/** Stands for two shards' processes: b comes after a was told, and goes again after both were. */
+const SHARDS = `
+import { connect } from 'node:net';
+import { appendFileSync } from 'node:fs';
+const report = (shard, phase) => JSON.stringify({ shard, pid: shard.charCodeAt(0), phase, counters: {}, s3_errors_by_reason: {} }) + '\\n';
+const open = (shard, onTold) => {
+  const socket = connect(process.env.TAILRACE_REPORTS);
+  let told = 0;
+  let text = '';
+  socket.on('data', (part) => {
+    const lines = (text + part).split('\\n');
+    text = lines.pop();
+    for (const line of lines) {
+      appendFileSync(process.env.TOLD, shard + ' ' + JSON.parse(line).max_bytes + '\\n');
+      onTold((told += 1), socket);
+    }
+  });
+  socket.write(report(shard, 'running'));
+};
+open('a', (nth) => {
+  if (nth === 1) open('b', (n, socket) => { if (n === 2) socket.end(report('b', 'lost')); });
+});
+process.on('SIGTERM', () => process.exit(143));
+setInterval(() => {}, 1000);
+`;
+
+test('the memory for batches is divided by the shards that are here, again whenever one comes or goes', async () => {
+  const script = path.join(directory, 'shards.mjs');
+  const told = path.join(directory, 'told');
+  fs.writeFileSync(script, SHARDS);
+  const run = launch({
+    java: { command: daemon(`TOLD="${told}" exec "${process.execPath}" "${script}"`) },
+    batch: { memory: '64MiB', max_bytes: '64MiB' },
+  });
+  const lines = (): string[] => (fs.existsSync(told) ? fs.readFileSync(told, 'utf8').trim().split('\n') : []);
+  const of = (shard: string): number[] =>
+    lines()
+      .filter((line) => line.startsWith(shard))
+      .map((line) => Number(line.split(' ')[1]) / 1024 / 1024);
+  await until('a has all of it again', () => of('a').length === 3);
+  assert.deepEqual(of('a'), [64, 32, 64]);
+  // What the last one was told before stands until it has reported itself.
+  assert.deepEqual(of('b').slice(0, 2), [64, 32]);
+  run.process.kill('SIGTERM');
+  assert.equal(await run.ended, 0);
+});
+
+test('status shows a worker, and says when there is none', async () => {
+  const [port] = await freePorts(1);
+  const run = launch({
+    java: { command: daemon("trap 'exit 143' TERM\nwhile :; do sleep 0.05; done") },
+    http: { listen: `127.0.0.1:${port}` },
+    worker_id: 'worker-\u001b[2J',
+  });
+  await until('the daemon runs', () => run.log().includes('the daemon runs'));
+  const status = (...args: string[]) =>
+    promisify(execFile)(process.execPath, [CLI, 'status', '--config', run.config, ...args]);
+  const text = (await status()).stdout;
+  assert.match(text, /^consumer worker-\\u001b\[2J of tailrace on weblogs: running, daemon \d+, 0 shards\n/);
+  assert.match(text, /all so far: 0 events in 0 chunks/);
+  const json = JSON.parse((await status('--json')).stdout) as WorkerStatus;
+  assert.deepEqual([json.phase, json.faults], ['running', []]);
+  run.process.kill('SIGTERM');
+  assert.equal(await run.ended, 0);
+  await assert.rejects(status(), ({ code, stderr }: { code: number; stderr: string }) => {
+    assert.equal(code, 1);
+    assert.equal(stderr, `no consumer answers at http://127.0.0.1:${port}/status: ECONNREFUSED\n`);
+    return true;
+  });
 });
 
 test('what can not work is refused in a line, with exit code 2', async (t) => {
