@@ -17,13 +17,17 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
       say(`forward: listens on ${plain([options.listen].flat().join(', '))}`);
       continue;
     }
-    const { files, events, unparsed } = sampleTail(options);
+    const { files, events, refused, unparsed } = sampleTail(options);
     say(`tail ${plain([options.path].flat().join(', '))}: ${count(files.length)} files`);
     for (const { path, tag, bytes: size, error } of files.slice(0, SHOWN_FILES)) {
       say(`  ${plain(path)} → ${plain(tag)}: ${error ?? bytes(size ?? 0)}`);
       if (error !== null) process.exitCode = 2;
     }
     if (files.length > SHOWN_FILES) say(`  and ${count(files.length - SHOWN_FILES)} more`);
+    for (const { folder, code } of refused) {
+      say(`  ! ${plain(folder)} can not be read (${code})`);
+      process.exitCode = 2;
+    }
     for (const { json } of events) say(`  ${plain(json)}`);
     if (unparsed > 0)
       say(`  ! ${count(unparsed)} of these lines do not match the format; they are kept as text`);

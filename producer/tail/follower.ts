@@ -83,11 +83,14 @@ export class Follower {
   failing = false;
   /** Size and time of change when it was last looked at. */
   signature = '';
-  size = 0;
   /** How the next turn takes what stands at its end. */
   ending: Ending = MORE_TO_COME;
   #head: Buffer;
   #fingerprint: Fingerprint = NO_FINGERPRINT;
+  /** Its size at the last look, while it did not get shorter, and at the one before. */
+  #size = 0;
+  #sizeBefore = 0;
+  #shrunk = false;
   readonly #check = Buffer.alloc(CHECK_BYTES);
   #checkBytes = 0;
   #holes: boolean;
@@ -136,6 +139,20 @@ export class Follower {
     const actual = Buffer.alloc(FINGERPRINT_BYTES);
     const bytes = Math.min(this.source.read(actual, 0, FINGERPRINT_BYTES, 0), head.length);
     return bytes > 0 && actual.compare(head, 0, bytes, 0, bytes) === 0;
+  }
+
+  /** Notes its size at a look. */
+  sized(size: number): void {
+    if (size < this.#size) this.#shrunk = true;
+    if (this.#shrunk) return;
+    this.#sizeBefore = this.#size;
+    this.#size = size;
+  }
+
+  /** Bytes that stood behind the position before it was truncated, as far as looks have seen them. */
+  get unread(): number {
+    // Of a file that was not seen to get shorter the last look may be of what was written since.
+    return (this.#shrunk ? this.#size : this.#sizeBefore) - this.offset;
   }
 
   saved(): SavedFollower {
@@ -189,6 +206,10 @@ export class Follower {
     this.#checkBytes = 0;
     this.#holes = true;
     this.splitter.skipping = false;
+    this.signature = '';
+    this.#size = 0;
+    this.#sizeBefore = 0;
+    this.#shrunk = false;
     this.lastGrowth = now;
     this.dirty = true;
   }

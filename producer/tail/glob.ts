@@ -7,10 +7,13 @@ const MAGIC = /[*?[\]{}]/;
 /** Lists a folder; what can't be read has nothing in it. */
 export type List = (folder: string) => readonly Dirent[];
 
-export function listFolder(folder: string): readonly Dirent[] {
+/** @param refused called with the system's code when the folder is there and can't be read */
+export function listFolder(folder: string, refused?: (code: string) => void): readonly Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
-  } catch {
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') refused?.(code);
     return [];
   }
 }

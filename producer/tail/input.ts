@@ -130,6 +130,7 @@ class TailInput implements Input {
     const drain = Promise.withResolvers<void>();
     this.#drains.push(drain.resolve);
     this.#nextRefresh = 0;
+    this.#scanner.lookAtAll();
     this.#tick();
     return drain.promise;
   }

@@ -45,8 +45,8 @@ export class FollowedLog {
   known: boolean;
   /** Whether the state has to be told. */
   dirty = false;
-  /** Set when its path could not be opened, so that this is said once. */
-  refused = '';
+  /** Files of it that could not be opened, and why, so that it is said once. */
+  readonly refused = new Map<string, string>();
   readonly #done = new Map<string, Done>();
   readonly #unseenSince = new Map<string, number>();
 

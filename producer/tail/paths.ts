@@ -23,12 +23,16 @@ export function* followedPaths(
   }
 }
 
-/** What a path leads to; null when nothing does. */
+/**
+ * What a path leads to; null when nothing does.
+ *
+ * @throws the system's error when it can't be known: a folder that may not be entered, a ring of links
+ */
 export function statOf(file: string): BigIntStats | null {
   try {
     return statSync(file, { bigint: true, throwIfNoEntry: false }) ?? null;
-  } catch {
-    // A folder that may not be entered, a ring of links: opening says what is wrong.
-    return null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return null;
+    throw error;
   }
 }

@@ -5,7 +5,7 @@ import { Counters } from '../counters.ts';
 import { compileFormat } from '../format/compile.ts';
 import { Tally } from '../format/json-bytes.ts';
 import { Transform } from '../format/transform.ts';
-import { Glob, listFolder } from './glob.ts';
+import { Glob, type List, listFolder } from './glob.ts';
 import { ALL, LineSplitter, MORE_TO_COME, MultilineSplitter } from './lines.ts';
 import type { TailOptions } from './options.ts';
 import { followedPaths } from './paths.ts';
@@ -25,6 +25,8 @@ export interface TailSample {
   readonly files: readonly SampledFile[];
   /** The first events of the files, as they would be archived, without their newline. */
   readonly events: readonly { readonly tag: string; readonly json: string }[];
+  /** Folders that patterns lead into and that can't be read. */
+  readonly refused: readonly { readonly folder: string; readonly code: string }[];
   /** How many of the sampled lines the format did not take. */
   readonly unparsed: number;
 }
@@ -40,7 +42,9 @@ export function sampleTail(
   placeholders: Readonly<Record<string, string | undefined>> = SHOWN,
 ): TailSample {
   const globs = (patterns: string | string[] | undefined) => [patterns ?? []].flat().map((p) => new Glob(p));
-  const paths = [...followedPaths(globs(options.path), globs(options.exclude_path), listFolder, () => false)];
+  const refused = new Map<string, string>();
+  const list: List = (folder) => listFolder(folder, (code) => refused.set(folder, code));
+  const paths = [...followedPaths(globs(options.path), globs(options.exclude_path), list, () => false)];
   const files = paths.map((path) => describe(path, tagOf(options.tag, path)));
   const events: { tag: string; json: string }[] = [];
   const tally = new Tally();
@@ -49,7 +53,12 @@ export function sampleTail(
     if (error !== null || events.length >= lines) continue;
     events.push(...sampleFile(path, tag, lines - events.length, options, transform, tally));
   }
-  return { files, events, unparsed: tally.unparsed };
+  return {
+    files,
+    events,
+    refused: [...refused].map(([folder, code]) => ({ folder, code })),
+    unparsed: tally.unparsed,
+  };
 }
 
 const SHOWN: Readonly<Record<string, string>> = Object.fromEntries(

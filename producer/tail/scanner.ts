@@ -57,6 +57,7 @@ export class Scanner {
   /** What the state says of files that were not found again yet. */
   readonly #saved = new Map<string, SavedFollower>();
   readonly #gone: string[] = [];
+  readonly #refusedFolders = new Map<string, string>();
   #started: boolean;
   /** When everything was last looked at: what was written later is news even where its log is new. */
   #lookedAt: number;
@@ -83,22 +84,32 @@ export class Scanner {
     const list: List = (folder) => {
       const known = folders.get(folder);
       if (known) return known;
-      const entries = listFolder(folder);
+      const entries = listFolder(folder, (code) => this.#refuseFolder(folder, code));
       folders.set(folder, entries);
       return entries;
     };
     const { include, exclude } = this.#options;
     for (const file of followedPaths(include, exclude, list, (live) => this.logs.has(live))) this.#log(file);
     for (const log of this.logs.values()) this.look(log);
-    for (const log of this.logs.values()) this.#lookBeside(log, list);
+    for (const log of this.logs.values()) this.#guarded(log, () => this.#lookBeside(log, list));
     for (const log of this.logs.values()) this.#forgetGone(log);
     this.#started = true;
     this.#lookedAt = this.#parts.now();
     this.#reportLost();
   }
 
+  /** Has the next look go through what lies beside each log, whatever the clocks of their folders say. */
+  lookAtAll(): void {
+    for (const log of this.logs.values()) log.folderSignature = '';
+  }
+
   /** Looks at the file at a log's path; true when it is another one than before. */
   look(log: FollowedLog): boolean {
+    // What can't be known changes nothing: the file that is open stays so.
+    return this.#guarded(log, () => this.#look(log)) ?? false;
+  }
+
+  #look(log: FollowedLog): boolean {
     const stats = statOf(log.path);
     const key = stats === null ? null : fileKey(stats);
     let changed = false;
@@ -116,13 +127,15 @@ export class Scanner {
 
   /** Looks at a log and, where its file is another one, at what lies beside it. */
   lookClosely(log: FollowedLog): void {
-    if (this.look(log)) this.#lookBeside(log, listFolder);
+    if (this.look(log)) this.#guarded(log, () => this.#lookBeside(log, listFolder));
   }
 
   /** Whether an earlier generation grew. */
   lookAtRotated(log: FollowedLog): void {
     for (const follower of log.rotated.values()) {
-      if (follower.source instanceof PlainSource) this.#compare(log, follower, follower.source.stats());
+      const { source } = follower;
+      if (source instanceof PlainSource)
+        this.#guarded(log, () => this.#compare(log, follower, source.stats()));
       else this.#parts.ready(follower);
     }
   }
@@ -132,7 +145,7 @@ export class Scanner {
     const { log: logger, now, count } = this.#parts;
     const log = this.logs.get(follower.path)!;
     count('truncated');
-    const unread = follower.size - follower.offset;
+    const { unread } = follower;
     log.note(follower.saved());
     logger.info(
       { file: follower.openedAs, offset: follower.offset },
@@ -233,7 +246,7 @@ export class Scanner {
     const signature = `${stats.size}:${stats.mtimeNs}`;
     if (follower.signature === signature) return;
     follower.signature = signature;
-    follower.size = Number(stats.size);
+    follower.sized(Number(stats.size));
     log.activeUntil = this.#parts.now() + ACTIVE;
     this.#parts.ready(follower);
   }
@@ -241,7 +254,7 @@ export class Scanner {
   #openLive(log: FollowedLog): void {
     const opened = this.#open(log, log.path);
     if (opened === null) return;
-    const { source, stats } = opened;
+    const { source, stats, head } = opened;
     const key = fileKey(stats);
     const known = this.followers.get(key);
     if (known) {
@@ -255,16 +268,20 @@ export class Scanner {
       return;
     }
     this.#locate(log);
-    const head = readHead(source.fd);
     const saved = this.#saved.get(key);
-    let from: Start = { offset: 0, skipping: false };
-    if (saved && holds(source, head, saved)) {
-      this.#saved.delete(key);
-      from = saved;
-    } else if (!this.#started && !this.#options.readFromHead) {
-      from = { offset: lastLine(source, Number(stats.size)), skipping: false };
+    try {
+      let from: Start = { offset: 0, skipping: false };
+      if (saved && holds(source, head, saved)) {
+        this.#saved.delete(key);
+        from = saved;
+      } else if (!this.#started && !this.#options.readFromHead) {
+        from = { offset: lastLine(source, Number(stats.size)), skipping: false };
+      }
+      log.live = this.#follow(log, log.path, key, source, head, from);
+    } catch (error) {
+      source.close();
+      throw error;
     }
-    log.live = this.#follow(log, log.path, key, source, head, from);
   }
 
   /** Resolves symbolic links: rotated files lie beside the file itself. */
@@ -293,13 +310,19 @@ export class Scanner {
       .filter((name) => name !== log.base && basesOf(name).includes(log.base));
     for (const name of log.siblings.keys()) if (!names.includes(name)) log.siblings.delete(name);
     const found = names
-      .map((name) => ({ name, stats: statOf(path.join(log.folder, name)) }))
+      .map((name) => ({ name, stats: this.#statBeside(log, name) }))
       .filter((file): file is { name: string; stats: BigIntStats } => file.stats?.isFile() ?? false)
       .sort((a, b) => Number(a.stats.mtimeNs - b.stats.mtimeNs));
     for (const { name, stats } of found) {
       const looks = `${fileKey(stats)}:${stats.size}:${stats.mtimeNs}`;
       if (log.siblings.get(name)?.signature === looks) continue;
-      const answer = this.#judge(log, name, stats);
+      const file = path.join(log.folder, name);
+      const judged = this.#guarded<{ readonly answer: Answer }>(
+        log,
+        () => ({ answer: this.#judge(log, name, stats) }),
+        file,
+      );
+      const answer = judged === null ? UNDECIDED : judged.answer;
       if (answer !== UNDECIDED) log.siblings.set(name, { signature: looks, done: answer });
       else log.siblings.delete(name);
     }
@@ -311,7 +334,7 @@ export class Scanner {
   }
 
   /** Decides about one rotated file; answers the generation's hash, if the ledger has it. */
-  #judge(log: FollowedLog, name: string, stats: BigIntStats): string | null | typeof UNDECIDED {
+  #judge(log: FollowedLog, name: string, stats: BigIntStats): Answer {
     const file = path.join(log.folder, name);
     const compressed = compressionOf(name);
     if (compressed === 'other' || stats.size === 0n) return null;
@@ -322,13 +345,12 @@ export class Scanner {
     }
     const opened = this.#open(log, file);
     if (opened === null) return UNDECIDED;
-    const { source } = opened;
+    const { source, head } = opened;
     const key = fileKey(opened.stats);
     if (this.followers.has(key)) {
       source.close();
       return null;
     }
-    const head = readHead(source.fd);
     const saved = this.#saved.get(key);
     if (saved && holds(source, head, saved)) {
       this.#saved.delete(key);
@@ -343,12 +365,7 @@ export class Scanner {
     return decision.answer;
   }
 
-  #judgeCompressed(
-    log: FollowedLog,
-    file: string,
-    stats: BigIntStats,
-    compressed: 'gz' | 'zst',
-  ): string | null | typeof UNDECIDED {
+  #judgeCompressed(log: FollowedLog, file: string, stats: BigIntStats, compressed: 'gz' | 'zst'): Answer {
     const { log: logger, ready, count } = this.#parts;
     const key = fileKey(stats);
     if (this.followers.has(key)) return null;
@@ -387,7 +404,7 @@ export class Scanner {
     size: number,
     mtime: number,
     verify: (known: Done | SavedFollower) => boolean,
-  ): { readonly from: Start | null; readonly answer: string | null | typeof UNDECIDED } {
+  ): { readonly from: Start | null; readonly answer: Answer } {
     for (const [key, saved] of this.#saved) {
       if (saved.path !== log.path || !begins(head, saved.fingerprint) || !verify(saved)) continue;
       // The file that was followed is still there itself: this is a copy of it.
@@ -416,24 +433,55 @@ export class Scanner {
     return { from: null, answer: mark.hash };
   }
 
-  #open(log: FollowedLog, file: string): { source: PlainSource; stats: BigIntStats } | null {
+  #open(
+    log: FollowedLog,
+    file: string,
+  ): { readonly source: PlainSource; readonly stats: BigIntStats; readonly head: Buffer } | null {
+    let source: PlainSource | null = null;
     try {
-      const source = new PlainSource(file);
+      source = new PlainSource(file);
       const stats = source.stats();
-      if (stats.isFile()) {
-        log.refused = '';
-        return { source, stats };
-      }
-      source.close();
+      if (!stats.isFile()) throw notAFile(file);
+      const head = readHead(source.fd);
+      log.refused.delete(file);
+      return { source, stats, head };
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (code !== 'ENOENT' && log.refused !== code) {
-        log.refused = code;
-        this.#parts.count('refused');
-        this.#parts.log.error({ file, code }, 'file can not be opened, and will be tried again');
-      }
+      source?.close();
+      // It may be gone by now.
+      if (codeOf(error) !== 'ENOENT') this.#refuse(log, file, error);
+      return null;
     }
-    return null;
+  }
+
+  /** Does something with a log; what the system refuses is said once, and tried again with the next look. */
+  #guarded<T>(log: FollowedLog, work: () => T, file = log.path): T | null {
+    try {
+      return work();
+    } catch (error) {
+      if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') throw error;
+      this.#refuse(log, file, error);
+      return null;
+    }
+  }
+
+  #refuseFolder(folder: string, code: string): void {
+    if (this.#refusedFolders.get(folder) === code) return;
+    this.#refusedFolders.set(folder, code);
+    this.#parts.count('refused');
+    this.#parts.log.error({ folder, code }, 'folder can not be read, and will be tried again');
+  }
+
+  #statBeside(log: FollowedLog, name: string): BigIntStats | null {
+    const file = path.join(log.folder, name);
+    return this.#guarded(log, () => statOf(file), file);
+  }
+
+  #refuse(log: FollowedLog, file: string, error: unknown): void {
+    const code = codeOf(error);
+    if (log.refused.get(file) === code) return;
+    log.refused.set(file, code);
+    this.#parts.count('refused');
+    this.#parts.log.error({ file, code }, 'file can not be opened or read, and will be tried again');
   }
 
   #followRotated(
@@ -447,7 +495,7 @@ export class Scanner {
   ): void {
     const follower = this.#follow(log, file, key, source, head, from);
     follower.rotated = true;
-    follower.size = Number(stats.size);
+    follower.sized(Number(stats.size));
     follower.lastGrowth = Math.min(follower.lastGrowth, Number(stats.mtimeMs));
     log.rotated.set(key, follower);
     this.#parts.log.info({ file, offset: from.offset }, 'reading a rotated file');
@@ -487,9 +535,21 @@ export class Scanner {
   }
 }
 
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
+}
+
+/** As the system would say it. */
+function notAFile(file: string): Error {
+  return Object.assign(new Error(`${file} is no file`), { code: 'no file' });
+}
+
 /** Milliseconds after its last growth for which a log is looked at often. */
 export const ACTIVE = 5000;
 const NO_BYTES = Buffer.alloc(0);
 const UNDECIDED = Symbol('undecided');
+
+/** What is known of a file beside a log: the hash of its generation when the ledger has it, or not enough yet. */
+type Answer = string | null | typeof UNDECIDED;
 
 type Start = Pick<SavedFollower, 'offset' | 'skipping'>;

@@ -1,5 +1,5 @@
 /** Where the bytes of a generation of a log come from: an open file, or a compressed one. */
-import { type BigIntStats, closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /** Device and inode: what names a file while it exists. */
 export function fileKey(stats: BigIntStats): string {
@@ -24,7 +24,8 @@ export class PlainSource implements Source {
 
   /** @throws the system's error when the file can't be opened */
   constructor(path: string) {
-    this.fd = openSync(path, 'r');
+    // A named pipe would hold the whole agent up until somebody writes into it.
+    this.fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   }
 
   stats(): BigIntStats {

@@ -228,6 +228,17 @@ test('files that come later are found', async (t) => {
   assert.deepEqual(tail.messages(), ['one']);
 });
 
+test('folders that come later are found', async (t) => {
+  const folder = temporaryFolder(t);
+  const tail = new TailHarness({ path: path.join(folder, 'pods/*/*.log'), refresh_interval: '10ms' });
+  t.after(() => tail.crash());
+  await tail.start();
+  fs.mkdirSync(path.join(folder, 'pods', 'web'), { recursive: true });
+  fs.writeFileSync(path.join(folder, 'pods', 'web', 'a.log'), 'one\n');
+  await taken(tail, 1);
+  assert.deepEqual(tail.messages(), ['one']);
+});
+
 test('an idle file is read when it grows, and not when its input next looks', async (t) => {
   const folder = temporaryFolder(t);
   const log = new NumberedLog(path.join(folder, 'a.log'));

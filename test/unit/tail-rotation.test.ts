@@ -115,6 +115,42 @@ test('a truncation without a copy is counted where it lost something', async (t)
   assert.equal(tail.counters.total('tailrace_agent_tail_lost_bytes_total'), 0);
 });
 
+test('what a file had before a truncation that came while nothing was read is counted as lost', async (t) => {
+  const { log, tail } = setUp(t);
+  log.write(5);
+  const input = await tail.start();
+  await tail.settle();
+  input.pause();
+  const read = fs.statSync(log.file).size;
+  log.write(1000);
+  const drained = input.drain();
+  const unread = fs.statSync(log.file).size - read;
+  fs.truncateSync(log.file, 0);
+  fs.appendFileSync(log.file, 'x\n');
+  // A second call looks once more.
+  void input.drain();
+  input.resume();
+  await drained;
+  tail.cut();
+  assert.equal(tail.messages().at(-1), 'x');
+  assert.equal(tail.counters.total('tailrace_agent_tail_lost_bytes_total'), unread);
+});
+
+test('a flush looks for rotated files even where the clock of their folder stands still', async (t) => {
+  const { log, tail, folder } = setUp(t);
+  log.write(5);
+  await tail.start();
+  const { atime, mtime } = fs.statSync(folder);
+  const stop = () => fs.utimesSync(folder, atime, mtime);
+  stop();
+  await tail.settle();
+  const other = new NumberedLog(`${log.file}.1`, 'other');
+  other.write(3);
+  stop();
+  await tail.settle();
+  other.assertOnce(tail.messages());
+});
+
 test('several rotations between two looks', async (t) => {
   const { log, tail } = setUp(t);
   log.write(10);
