@@ -105,7 +105,10 @@ export class SpillBucket {
     } else if (!object) {
       response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
     } else if (operation === 's3:GetObject') {
-      if (object.tag !== null) response.setHeader('x-amz-tagging-count', '1');
+      // S3 says how many tags there are to those alone who may read them.
+      const resource = `arn:aws:s3:::${bucket}/${key}`;
+      if (object.tag !== null && this.#iam.allows(role, { action: 's3:GetObjectTagging', resource }))
+        response.setHeader('x-amz-tagging-count', '1');
       response.end(object.bytes);
     } else {
       object.tag = /<Key>tailrace<\/Key><Value>(\w+)<\/Value>/.exec(Buffer.concat(parts).toString())![1]!;
