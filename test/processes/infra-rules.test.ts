@@ -119,6 +119,108 @@ test('the times fit into each other', () => {
   }
 });
 
+test('what drains an instance is there before any instance and until all are gone', () => {
+  const drain = ['TerminateRule', 'InvocationRule', 'WatchRule'].flatMap((rule) => [
+    rule,
+    rule.replace('Rule', 'Permission'),
+  ]);
+  const network = [
+    'KinesisEndpoint',
+    'SsmEndpoint',
+    'SsmMessagesEndpoint',
+    'S3Endpoint',
+    'RouteTableOfSubnet',
+  ];
+  const way = ['WebToEndpoints', 'EndpointsFromWeb'];
+  for (const group of ['WebGroup', 'SpotGroup']) assertNeeds(stack(), group, [...drain, ...network, ...way]);
+  assertNeeds(stack(), 'WorkerGroup', [
+    ...network,
+    'DynamoDbEndpoint',
+    'WorkerToEndpoints',
+    'EndpointsFromWorker',
+  ]);
+  for (const hook of ['Hook1', 'Hook2', 'Hook3', 'Hook4']) assertNeeds(templates['attach']!, hook, drain);
+  // A resource that depends on one whose condition does not hold would not be made either: only Fn::If may name those.
+  for (const template of Object.values(templates)) {
+    for (const [id, { Condition, DependsOn = [] }] of Object.entries(template.raw.Resources)) {
+      for (const needed of [DependsOn].flat()) {
+        const its = template.raw.Resources[needed]!.Condition;
+        assert.ok(its === undefined || its === Condition, `${id} depends on ${needed}`);
+      }
+    }
+  }
+});
+
+/** A resource is made after all that it names, and deleted before it. */
+function assertNeeds(template: Template, id: string, wanted: readonly string[]): void {
+  const needs = new Set<string>();
+  const visit = (resource: string): void => {
+    if (needs.has(resource)) return;
+    needs.add(resource);
+    const text = JSON.stringify(template.raw.Resources[resource]);
+    const named = [...text.matchAll(/"(\w+)"|\$\{(\w+)[.}]/g)].map(([, quoted, sub]) => quoted ?? sub!);
+    for (const name of named) if (template.has(name)) visit(name);
+  };
+  visit(id);
+  for (const name of wanted) assert.ok(needs.has(name), `${id} does not wait for ${name}`);
+}
+
+test('the alarm on what nobody reads goes by a quarter of the retention that is set', () => {
+  for (const hours of [24, 168, 8760]) {
+    const file = join(out, 'stack', TEMPLATE);
+    const alarm = new Template(file, 'tailrace-stack', { RetentionHours: hours }).one('IteratorAgeAlarm');
+    const math = (alarm['Metrics'] as Properties[]).find(({ ReturnData }) => ReturnData)!;
+    const value = (age: number): number =>
+      new Function('age', `return ${math['Expression']}`)(age * 3_600_000) as number;
+    assert.equal(alarm['ComparisonOperator'], 'GreaterThanThreshold');
+    assert.ok(value(hours * 0.26) > alarm['Threshold'], `${hours} h`);
+    assert.ok(value(hours * 0.24) < alarm['Threshold'], `${hours} h`);
+    assert.equal(alarm['TreatMissingData'], 'breaching');
+  }
+});
+
+test('within the limits of CloudFormation and EC2', () => {
+  for (const name of names) {
+    const { Resources, Parameters } = templates[name]!.raw;
+    assert.ok(readFileSync(join(out, name, TEMPLATE)).length < 1_000_000, name);
+    assert.ok(Object.keys(Resources).length < 500 && Object.keys(Parameters!).length < 200, name);
+  }
+  for (const { id, properties } of stack().all('AWS::EC2::LaunchTemplate')) {
+    assert.ok(Buffer.byteLength(properties['LaunchTemplateData'].UserData) < 16_384, id);
+  }
+  const document = JSON.stringify(stack().one('FlushDocument')['Content']);
+  assert.ok(document.length < 64 * 1024);
+});
+
+test('an account with few concurrent functions, a zone and an image of choice', () => {
+  const file = join(out, 'stack', TEMPLATE);
+  const chosen = new Template(file, 'tailrace-stack', {
+    ReserveConcurrency: 'false',
+    AvailabilityZone: 'us-east-1c',
+  });
+  assert.ok(!('ReservedConcurrentExecutions' in chosen.one('DrainWatchLambdaFunction')));
+  assert.equal(chosen.one('Subnet')['AvailabilityZone'], 'us-east-1c');
+  assert.equal(stack().one('Subnet')['AvailabilityZone'], 'us-east-1a');
+});
+
+test('the dashboard is JSON and shows metrics that there are', () => {
+  const { widgets } = JSON.parse(stack().one('Dashboard')['DashboardBody']) as {
+    widgets: { properties: { metrics: unknown[][] } }[];
+  };
+  const shown = new Set(widgets.flatMap(({ properties }) => properties.metrics.map(([, name]) => name)));
+  const alarmed = stack()
+    .all('AWS::CloudWatch::Alarm')
+    .flatMap(({ properties: { MetricName, Metrics = [] } }) => [
+      MetricName,
+      ...(Metrics as Properties[]).map(({ MetricStat }) => MetricStat?.Metric.MetricName),
+    ])
+    .filter((name) => name !== undefined);
+  assert.deepEqual(
+    alarmed.filter((name) => !shown.has(name)),
+    [],
+  );
+});
+
 test('nothing is open to anywhere', () => {
   for (const name of names) {
     const text = readFileSync(join(out, name, TEMPLATE), 'utf8');

@@ -14,6 +14,7 @@ type Resource = {
   Condition?: string;
   Properties: Record<string, Json>;
   DeletionPolicy?: string;
+  DependsOn?: string | string[];
 };
 interface Raw {
   Parameters?: Record<string, { Type: string; Default?: string | number }>;
