@@ -21,6 +21,22 @@ export function format(
   lines: readonly (string | Buffer)[],
   transform: unknown = {},
 ): Formatted {
+  const { parser, tally, take } = parserOf(options, transform);
+  const out: { hour: number; json: string }[] = [];
+  let turn = lines.length;
+  for (const line of lines) {
+    const bytes = typeof line === 'string' ? Buffer.from(line) : line;
+    // Other bytes around the line must not matter, nor whether there are any.
+    const behind = ['\n"y', '0123456789"x', ' - -" "-"', ''];
+    const framed = Buffer.concat([Buffer.from('"x '), bytes, Buffer.from(behind[turn++ % behind.length]!)]);
+    parser.parse(framed, 3, 3 + bytes.length);
+    out.push(...take());
+  }
+  return { lines: out, tally };
+}
+
+/** A format's parser; `take` empties the builders behind it. */
+export function parserOf(options: unknown, transform: unknown = {}) {
   const builders = new Builders(
     DEFAULT_BUILDER_LIMITS,
     () => NOW,
@@ -33,19 +49,16 @@ export function format(
     { builders: builders.tag('test'), tally, clock: { now: NOW } },
     new Transform(z.parse(transformOptions, transform), { hostname: 'web-1', instance_id: undefined }),
   );
-  const out: { hour: number; json: string }[] = [];
-  for (const line of lines) {
-    const bytes = typeof line === 'string' ? Buffer.from(line) : line;
-    // Other bytes around the line must not matter.
-    const framed = Buffer.concat([Buffer.from('"x '), bytes, Buffer.from('\n"y')]);
-    parser.parse(framed, 3, 3 + bytes.length);
+  const take = (): { hour: number; json: string }[] => {
+    const out: { hour: number; json: string }[] = [];
     for (const builder of builders.filled()) {
       const text = builder.buffer.toString('utf8', 0, builder.length);
       for (const json of text.split('\n').slice(0, -1)) out.push({ hour: builder.hour, json });
       builder.clear();
     }
-  }
-  return { lines: out, tally };
+    return out;
+  };
+  return { parser, tally, take };
 }
 
 /** The events of a format, parsed. */

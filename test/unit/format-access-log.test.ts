@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
 import { compileFormat } from '../../producer/format/compile.ts';
@@ -8,7 +9,7 @@ import { Tally } from '../../producer/format/json-bytes.ts';
 import { parseApacheFormat, parseNginxFormat } from '../../producer/format/log-format.ts';
 import { writeMessage } from '../../producer/format/parser.ts';
 import { Transform } from '../../producer/format/transform.ts';
-import { events, format, NOW } from '../support/format-harness.ts';
+import { events, format, NOW, parserOf } from '../support/format-harness.ts';
 
 const TIME = '[23/Nov/2026:22:30:00 +0200]';
 const line = (request: string, rest = '200 12 "-" "-"') => `192.0.2.1 - - ${TIME} "${request}" ${rest}`;
@@ -218,6 +219,57 @@ test('a name is given once, and only one field is the time', () => {
   assert.deepEqual(
     fields.map(({ name, kind }) => `${name}:${kind}`),
     ['time:clf', 'msec:number', 'request:request', 'request_uri:text', 'code:number', 'status:number'],
+  );
+});
+
+test('property: values come out as nginx was given them, whatever stands around the line', () => {
+  const text = (blank: boolean) =>
+    fc
+      .array(fc.constantFrom(...'abc!-~"\\\t\u007fé😀', ...(blank ? [' '] : [])), {
+        minLength: 1,
+        maxLength: 40,
+      })
+      .map((characters) => characters.join(''));
+  // As ngx_http_log_module escapes by default.
+  const escaped = (value: string) =>
+    Array.from(Buffer.from(value), (byte) =>
+      byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c
+        ? `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}`
+        : String.fromCharCode(byte),
+    ).join('');
+  const values = fc.record({
+    remote: text(false),
+    user: text(false),
+    method: fc.constantFrom('GET', 'POST', 'PROPFIND'),
+    path: text(false).map((path) => `/${path}`),
+    protocol: fc.constantFrom('HTTP/1.1', 'HTTP/2.0'),
+    code: fc.integer({ min: 100, max: 599 }),
+    size: fc.nat(),
+    referer: text(true),
+    agent: text(true),
+  });
+  const surroundings = fc.constantFrom('', '\n', '0', '" "', 'x'.repeat(20), '1234567890', '"" - -');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(values, surroundings, surroundings), { maxLength: 5 }), (logged) => {
+      const { parser, take } = parserOf({ type: 'nginx' });
+      for (const [value, before, behind] of logged) {
+        const { remote, user, method, path, protocol, code, size, referer, agent } = value;
+        const [r, u, p, f, a] = [remote, user, path, referer, agent].map(escaped);
+        const bytes = Buffer.from(
+          `${r} - ${u} ${TIME} "${method} ${p} ${protocol}" ${code} ${size} "${f}" "${a}"`,
+        );
+        const framed = Buffer.concat([Buffer.from(before), bytes, Buffer.from(behind)]);
+        parser.parse(framed, before.length, before.length + bytes.length);
+        const given = Object.entries({ ...value, time: '2026-11-23T20:30:00Z' }).filter(
+          ([, said]) => said !== '-',
+        );
+        assert.deepEqual(
+          take().map(({ json }) => JSON.parse(json)),
+          [Object.fromEntries(given)],
+        );
+      }
+    }),
+    { numRuns: 500 },
   );
 });
 
