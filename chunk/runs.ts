@@ -4,7 +4,14 @@
  */
 import { TailraceError } from './errors.ts';
 
-const RUN = /^([1-9]\d{0,15})(?:-([1-9]\d{0,15}))?$/;
+const ZERO = 0x30;
+const NINE = 0x39;
+const DASH = 0x2d;
+const COMMA = 0x2c;
+/** A number from here on can't take a further digit and stay a safe integer. */
+const MAX_BEFORE_DIGIT = 1e15;
+/** Up to so many runs are put in one by one. */
+const FEW = 4;
 
 /** A set of positive integers that costs memory per gap, not per member. */
 export class Runs {
@@ -14,17 +21,27 @@ export class Runs {
   /** @throws TailraceError BAD_RUNS when `text` is not what {@link toString} writes */
   static parse(text: string): Runs {
     const runs = new Runs();
+    const bounds = runs.#bounds;
     if (text === '') return runs;
-    let end = -1;
-    for (const part of text.split(',')) {
-      const match = RUN.exec(part);
-      const first = Number(match?.[1]);
-      const last = Number(match?.[2] ?? match?.[1]);
-      if (!match || !Number.isSafeInteger(last) || last < first || first <= end + 1) {
-        throw new TailraceError('BAD_RUNS', `not a list of runs: ${JSON.stringify(text.slice(0, 80))}`);
+    // By hand: agents whose tags take turns have runs of one, and an archive's commits have hundreds of millions.
+    let first = 0;
+    let number = 0;
+    for (let i = 0; i <= text.length; i++) {
+      const code = i < text.length ? text.charCodeAt(i) : COMMA;
+      if (code >= ZERO && code <= NINE && (number > 0 || code > ZERO) && number < MAX_BEFORE_DIGIT) {
+        number = number * 10 + (code - ZERO);
+      } else if (code === DASH && first === 0 && number > 0) {
+        first = number;
+        number = 0;
+      } else if (code === COMMA && number > 0 && Number.isSafeInteger(number)) {
+        const from = first === 0 ? number : first;
+        if (number < from || (bounds.length > 0 && from <= bounds.at(-1)! + 1)) throw badRuns(text);
+        bounds.push(from, number);
+        first = 0;
+        number = 0;
+      } else {
+        throw badRuns(text);
       }
-      runs.#bounds.push(first, last);
-      end = last;
     }
     return runs;
   }
@@ -75,7 +92,45 @@ export class Runs {
   }
 
   union(other: Runs): void {
-    for (const [first, last] of other) this.addRange(first, last);
+    const theirs = other.#bounds;
+    if (theirs.length <= 2 * FEW) {
+      for (let i = 0; i < theirs.length; i += 2) this.addRange(theirs[i]!, theirs[i + 1]!);
+      return;
+    }
+    // Both are in order, so one walk merges them; what ends before the other begins stays as it is.
+    const from = this.#search(theirs[0]! - 1);
+    const mine = this.#bounds.splice(from);
+    const merged = this.#bounds;
+    for (let i = 0, j = 0; i < mine.length || j < theirs.length; ) {
+      const isMine = j >= theirs.length || (i < mine.length && mine[i]! <= theirs[j]!);
+      const first = isMine ? mine[i]! : theirs[j]!;
+      const last = isMine ? mine[i + 1]! : theirs[j + 1]!;
+      if (isMine) i += 2;
+      else j += 2;
+      const end = merged.length - 1;
+      if (end > 0 && first <= merged[end]! + 1) merged[end] = Math.max(merged[end]!, last);
+      else merged.push(first, last);
+    }
+  }
+
+  /** What both sets have. */
+  intersection(other: Runs): Runs {
+    const both = new Runs();
+    const mine = this.#bounds;
+    const theirs = other.#bounds;
+    if (mine.length === 0 || theirs.length === 0) return both;
+    // Both are in order, so one walk finds it, from where each reaches the other's beginning.
+    for (
+      let i = this.#search(theirs[0]!), j = other.#search(mine[0]!);
+      i < mine.length && j < theirs.length;
+    ) {
+      const first = Math.max(mine[i]!, theirs[j]!);
+      const last = Math.min(mine[i + 1]!, theirs[j + 1]!);
+      if (first <= last) both.#bounds.push(first, last);
+      if (mine[i + 1]! < theirs[j + 1]!) i += 2;
+      else j += 2;
+    }
+    return both;
   }
 
   subtract(other: Runs): void {
@@ -128,4 +183,8 @@ export class Runs {
     }
     return low * 2;
   }
+}
+
+function badRuns(text: string): TailraceError {
+  return new TailraceError('BAD_RUNS', `not a list of runs: ${JSON.stringify(text.slice(0, 80))}`);
 }

@@ -16,6 +16,8 @@ export interface ArchiveOptions {
 export interface OpenArchive {
   readonly store: S3Store;
   readonly prefix: string;
+  /** The consumer's dedupe_horizon, ms, where its configuration is at hand. */
+  readonly horizon?: number | undefined;
 }
 
 const TRIES = 5;
@@ -34,7 +36,8 @@ export function openArchive(options: ArchiveOptions): OpenArchive {
   const archive = archiveOf(options);
   const region = options.region ?? archive.region ?? process.env.AWS_REGION ?? 'us-east-1';
   const location = { bucket: archive.bucket, region, endpoint: options.endpoint ?? archive.endpoint };
-  return { store: new S3Store(location, { tries: TRIES }), prefix: options.prefix ?? archive.prefix };
+  const store = new S3Store(location, { tries: TRIES });
+  return { store, prefix: options.prefix ?? archive.prefix, horizon: archive.horizon };
 }
 
 function archiveOf(options: ArchiveOptions): {
@@ -42,10 +45,11 @@ function archiveOf(options: ArchiveOptions): {
   prefix: string;
   region?: string | undefined;
   endpoint?: string | undefined;
+  horizon?: number;
 } {
   if (options.config !== undefined) {
-    const { archive, stream } = loadConfig(options.config, consumerSchema);
-    return { ...archive, region: archive.region ?? stream.region };
+    const { archive, stream, dedupe_horizon: horizon } = loadConfig(options.config, consumerSchema);
+    return { ...archive, region: archive.region ?? stream.region, horizon };
   }
   if (options.bucket !== undefined) return { bucket: options.bucket, prefix: '' };
   throw new TailraceError('CONFIG', 'say where the archive is: --config consumer.yaml, or --bucket NAME');

@@ -29,6 +29,21 @@ export function rangeOf({ tag, from, to }: RangeOptions, now: number): CatalogFi
   return { hours, ...(tag === undefined ? {} : { tag: tagFilter(tag) }) };
 }
 
+/**
+ * The time that the options ask for, by the hours of {@link hourOption}; undefined when they ask for none.
+ *
+ * @throws TailraceError CONFIG for a time that is none
+ */
+export function timesOf(
+  { from, to }: Pick<RangeOptions, 'from' | 'to'>,
+  now: number,
+): { readonly from: number; readonly to: number } | undefined {
+  if (from === undefined && to === undefined) return undefined;
+  const first = hourOption('--from', from, now, 0);
+  const last = hourOption('--to', to, now, Math.floor(now / HOUR_MS));
+  return { from: first * HOUR_MS, to: (last + 1) * HOUR_MS - 1 };
+}
+
 /** A tag, in which `*` stands for anything. */
 export function tagFilter(pattern: string): (tag: string) => boolean {
   if (!pattern.includes('*')) return (tag) => tag === pattern;

@@ -1,11 +1,13 @@
 /** Proves from the commit logs that the archive has every chunk once, or names what is missing or repeated. */
 import { createHash } from 'node:crypto';
 import type { Commit, CommitObject } from '../chunk/commit.ts';
-import { COMMITS_FOLDER, compareSequence, parseCommitKey } from '../chunk/commit-keys.ts';
+import { COMMITS_FOLDER, parseCommitKey } from '../chunk/commit-keys.ts';
 import { TailraceError } from '../chunk/errors.ts';
 import { readChunks } from '../chunk/reader.ts';
 import { Runs } from '../chunk/runs.ts';
-import { type ArchiveStore, readCommit } from './store.ts';
+import { type ArchiveStore, readCommit, shardsOf } from './store.ts';
+import { Book, type Placed, type VerifyReport } from './verify-book.ts';
+import { type LogPart, partOf, type TimeRange } from './verify-range.ts';
 import { standing } from './voiding.ts';
 
 /** An archive that can be listed as well. */
@@ -23,79 +25,11 @@ export interface VerifyOptions {
   readonly deep: boolean;
   /** Only producers whose id begins with this. */
   readonly producer?: string | undefined;
+  /** Only what was archived in this time; commits before and after are not read, but for the few that say what was known. */
+  readonly range?: TimeRange | undefined;
+  /** The consumer's dedupe_horizon, ms: lanes of epochs that began earlier than that before the range may be forgotten. */
+  readonly horizon?: number | undefined;
   readonly onProgress?: (done: number, total: number, what: 'commits' | 'objects') => void;
-}
-
-export interface LaneHole {
-  readonly lane: string;
-  /** The missing sequences. */
-  readonly missing: string;
-  readonly count: number;
-  /** Whether the gap is so young that it may still be filled. */
-  readonly pending: boolean;
-  /** Those of them that were archived by a commit whose data was lost. */
-  readonly voided: string;
-}
-
-export interface EpochReport {
-  readonly epoch: string;
-  readonly chunks: number;
-  /** How many there were at least; exactly, when the epoch has ended. */
-  readonly expected: number;
-  /** Ended by a clean stop, known to be over from a later epoch, or open: running, or dead without a word. */
-  readonly end: 'clean' | 'over' | 'open';
-  readonly lanes: number;
-  readonly holes: readonly LaneHole[];
-  /** Missing chunks, by their ordinals, that no gap in a lane shows: whole ends of lanes. */
-  readonly unlocated: number;
-  readonly unlocatedPending: boolean;
-}
-
-export interface ProducerReport {
-  readonly producer: string;
-  readonly epochs: readonly EpochReport[];
-}
-
-export interface VerifyReport {
-  readonly ok: boolean;
-  readonly logs: number;
-  readonly commits: number;
-  readonly objects: number;
-  readonly bytes: number;
-  readonly chunks: number;
-  readonly events: number;
-  readonly foreign: number;
-  readonly damaged: number;
-  readonly unproven: number;
-  readonly duplicatesSkipped: number;
-  readonly voidedObjects: number;
-  /** Chunks that are missing for good, and those that may still come. */
-  readonly missing: number;
-  readonly pending: number;
-  readonly producers: readonly ProducerReport[];
-  readonly repeats: readonly { readonly lane: string; readonly sequences: string; readonly key: string }[];
-  /** Objects that are too old to be looked for. */
-  readonly expired: number;
-  /** Objects of newest commits without data yet. */
-  readonly unfinished: readonly string[];
-  /** What is wrong with the archive itself. */
-  readonly problems: readonly string[];
-}
-
-interface LaneBook {
-  readonly producer: string;
-  readonly epoch: string;
-  readonly archived: Runs;
-  readonly voided: Runs;
-  /** first sequence of a run, when it was archived. */
-  readonly marks: [first: number, written: number][];
-}
-
-interface EpochBook {
-  ordinal: number;
-  final: number | null;
-  clean: boolean;
-  lastWritten: number;
 }
 
 const READS_AT_ONCE = 32;
@@ -105,23 +39,22 @@ export async function verifyArchive(
   prefix: string,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const book = new Book();
-  const logs = await listLogs(store, prefix, book.problems);
-  const total = [...logs.values()].reduce((sum, log) => sum + log.numbers.length, 0);
+  const book = new Book(options.deep);
+  const logs = options.range
+    ? await partsOfLogs(store, prefix, options.range, book.problems)
+    : await listLogs(store, prefix, book.problems);
+  const total = logs.reduce((sum, log) => sum + log.numbers.length, 0);
   let done = 0;
-  for (const log of logs.values()) {
+  for (const log of logs) {
     const commits = new Map<number, Commit>();
     await atOnce(log.numbers, async (number) => {
-      try {
-        commits.set(number, await readCommit(store, { prefix, ...log }, number));
-      } catch (error) {
-        if (!(error instanceof TailraceError) || error.retriable) throw error;
-        book.problems.push(error.message);
-      }
+      const commit = await noting(book.problems, () => readCommit(store, { prefix, ...log }, number));
+      if (commit) commits.set(number, commit);
       done += 1;
       options.onProgress?.(done, total, 'commits');
     });
-    book.addLog(log.numbers.map((number) => commits.get(number)).filter((commit) => commit !== undefined));
+    const read = log.numbers.map((number) => commits.get(number)).filter((commit) => commit !== undefined);
+    book.addLog(read, log.part);
   }
   const isExpired = ({ written }: Placed): boolean =>
     options.now - written > (options.expireAfter ?? Number.POSITIVE_INFINITY);
@@ -148,22 +81,21 @@ export async function verifyArchive(
       book.live.filter((placed) => !isExpired(placed)),
       options,
     );
-  return book.report(options, logs.size);
+  return book.report(options, logs.length);
 }
 
-interface LogName {
+/** A log, and what of it is read. */
+interface Log {
   readonly incarnation: string;
   readonly shard: string;
+  /** Ascending. */
   readonly numbers: number[];
+  readonly part: LogPart | null;
 }
 
-/** Every log with the numbers of its commits, ascending. */
-async function listLogs(
-  store: ArchiveReader,
-  prefix: string,
-  problems: string[],
-): Promise<Map<string, LogName>> {
-  const logs = new Map<string, LogName>();
+/** Every log with the numbers of all its commits. */
+async function listLogs(store: ArchiveReader, prefix: string, problems: string[]): Promise<Log[]> {
+  const logs = new Map<string, Log>();
   for await (const { key } of store.list(prefix + COMMITS_FOLDER)) {
     const parsed = parseCommitKey(key);
     if (!parsed) {
@@ -174,7 +106,7 @@ async function listLogs(
     const name = `${incarnation}/${shard}`;
     const log = logs.get(name);
     if (log) log.numbers.unshift(number);
-    else logs.set(name, { incarnation, shard, numbers: [number] });
+    else logs.set(name, { incarnation, shard, numbers: [number], part: null });
   }
   for (const [name, { numbers }] of logs) {
     for (let i = 0; i < numbers.length; i++) {
@@ -183,232 +115,39 @@ async function listLogs(
         problems.push(`${name}: commits ${expected} to ${numbers[i]! - 1} are missing`);
     }
   }
+  return [...logs.values()];
+}
+
+/** Every log with the numbers of its commits in a time. */
+async function partsOfLogs(
+  store: ArchiveReader,
+  prefix: string,
+  range: TimeRange,
+  problems: string[],
+): Promise<Log[]> {
+  const names: { incarnation: string; shard: string }[] = [];
+  for (const incarnation of await store.folders(prefix + COMMITS_FOLDER)) {
+    for (const shard of await shardsOf(store, prefix, incarnation)) names.push({ incarnation, shard });
+  }
+  const logs: Log[] = [];
+  await atOnce(names, async (name) => {
+    const part = await noting(problems, () => partOf(store, { prefix, ...name }, range));
+    if (!part) return;
+    const numbers = Array.from({ length: part.last - part.first + 1 }, (_, i) => part.first + i);
+    logs.push({ ...name, numbers, part });
+  });
   return logs;
 }
 
-/** An object, and when its commit was written, ms. */
-interface Placed {
-  readonly object: CommitObject;
-  readonly written: number;
-}
-
-class Book {
-  readonly problems: string[] = [];
-  readonly unfinished: string[] = [];
-  readonly repeats: { lane: string; sequences: string; key: string }[] = [];
-  /** Objects that can lack data: those of the newest commit of each log. */
-  readonly newest: Placed[] = [];
-  /** Objects that hold their data. */
-  readonly live: Placed[] = [];
-  expired = 0;
-  readonly #lanes = new Map<string, LaneBook>();
-  readonly #epochs = new Map<string, Map<string, EpochBook>>();
-  #commits = 0;
-  #voided = 0;
-  #damaged = 0;
-  #unproven = 0;
-  #duplicates = 0;
-
-  addLog(commits: readonly Commit[]): void {
-    commits.forEach((commit, i) => {
-      this.#commits += 1;
-      const before = commits[i - 1];
-      const next = commits[i + 1];
-      const lost = new Set(next?.number === commit.number + 1 ? next.voided.map(({ key }) => key) : []);
-      this.#checkChain(before, commit);
-      this.#damaged += commit.damaged;
-      this.#unproven += commit.unproven;
-      this.#duplicates += commit.skipped.duplicates;
-      for (const object of commit.objects) {
-        const isLost = lost.has(object.key);
-        if (isLost) this.#voided += 1;
-        else {
-          const placed = { object, written: commit.written };
-          this.live.push(placed);
-          if (!next) this.newest.push(placed);
-        }
-        this.#addRuns(commit, object.runs, object.key, isLost);
-      }
-      this.#addRuns(commit, commit.empty, 'chunks without events', false);
-      for (const mark of commit.producers) this.#addMark(commit, mark);
-    });
+/** What is wrong with the archive is noted, and not the end of it. */
+async function noting<T>(problems: string[], work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TailraceError) || error.retriable) throw error;
+    problems.push(error.message);
+    return null;
   }
-
-  #checkChain(before: Commit | undefined, commit: Commit): void {
-    if (!before?.to || !commit.from) return;
-    const goesBack = compareSequence(commit.from, before.to) <= 0;
-    const name = `${commit.incarnation}/${commit.shard}: commit ${commit.number}`;
-    if (goesBack && commit.voided.length === 0)
-      this.problems.push(`${name} covers records of the one before it again`);
-    if (before.close && commit.voided.length === 0)
-      this.problems.push(`${name} comes after the end of the shard`);
-  }
-
-  /** @param key where the runs are */
-  #addRuns(commit: Commit, runsByLane: Readonly<Record<string, string>>, key: string, isLost: boolean): void {
-    for (const [name, text] of Object.entries(runsByLane)) {
-      let lane = this.#lanes.get(name);
-      if (!lane) {
-        const [producer, epoch] = commit.lanes[name] ?? ['', ''];
-        lane = { producer, epoch, archived: new Runs(), voided: new Runs(), marks: [] };
-        this.#lanes.set(name, lane);
-      }
-      const runs = Runs.parse(text);
-      if (isLost) {
-        lane.voided.union(runs);
-        continue;
-      }
-      const twice = new Runs();
-      for (const [first, last] of runs) {
-        lane.marks.push([first, commit.written]);
-        for (const [from, to] of lane.archived) {
-          if (from <= last && to >= first) twice.addRange(Math.max(from, first), Math.min(to, last));
-        }
-      }
-      if (twice.count > 0) this.repeats.push({ lane: name, sequences: twice.toString(), key });
-      lane.archived.union(runs);
-    }
-  }
-
-  #addMark(commit: Commit, mark: Commit['producers'][number]): void {
-    const book = this.#epoch(mark.producer, mark.epoch);
-    book.ordinal = Math.max(book.ordinal, mark.ordinal);
-    book.lastWritten = Math.max(book.lastWritten, commit.written);
-    if (mark.end) {
-      book.clean = true;
-      book.final = Math.max(book.final ?? 0, mark.ordinal);
-    }
-    if (mark.previous) {
-      const previous = this.#epoch(mark.producer, mark.previous.epoch);
-      previous.final = Math.max(previous.final ?? 0, mark.previous.ordinal);
-      previous.lastWritten = Math.max(previous.lastWritten, commit.written);
-    }
-  }
-
-  #epoch(producer: string, epoch: string): EpochBook {
-    let epochs = this.#epochs.get(producer);
-    if (!epochs) {
-      epochs = new Map();
-      this.#epochs.set(producer, epochs);
-    }
-    let book = epochs.get(epoch);
-    if (!book) {
-      book = { ordinal: 0, final: null, clean: false, lastWritten: 0 };
-      epochs.set(epoch, book);
-    }
-    return book;
-  }
-
-  report(options: VerifyOptions, logs: number): VerifyReport {
-    const lanesOf = new Map<string, [string, LaneBook][]>();
-    for (const [name, lane] of this.#lanes) {
-      const key = `${lane.producer}/${lane.epoch}`;
-      const list = lanesOf.get(key);
-      if (list) list.push([name, lane]);
-      else lanesOf.set(key, [[name, lane]]);
-    }
-    const producers: ProducerReport[] = [];
-    let missing = 0;
-    let pending = 0;
-    for (const producer of [...this.#epochs.keys()].sort()) {
-      if (options.producer !== undefined && !producer.startsWith(options.producer)) continue;
-      const epochs = [...this.#epochs.get(producer)!].sort(([a], [b]) => (a < b ? -1 : 1));
-      const reports = epochs.map(([epoch, book], i) => {
-        const isLatest = i === epochs.length - 1;
-        return epochReport(epoch, book, lanesOf.get(`${producer}/${epoch}`) ?? [], isLatest, options);
-      });
-      for (const { holes, unlocated, unlocatedPending } of reports) {
-        for (const hole of holes) {
-          if (hole.pending) pending += hole.count;
-          else missing += hole.count;
-        }
-        if (unlocatedPending) pending += unlocated;
-        else missing += unlocated;
-      }
-      producers.push({ producer, epochs: reports });
-    }
-    const sum = (value: (object: CommitObject) => number): number =>
-      this.live.reduce((total, { object }) => total + value(object), 0);
-    return {
-      ok: missing === 0 && this.repeats.length === 0 && this.problems.length === 0,
-      logs,
-      commits: this.#commits,
-      objects: this.live.length,
-      bytes: sum((object) => object.bytes),
-      chunks: sum((object) => (object.foreign > 0 ? 0 : object.chunks)),
-      events: sum((object) => object.events),
-      foreign: sum((object) => object.foreign),
-      damaged: this.#damaged,
-      unproven: this.#unproven,
-      duplicatesSkipped: this.#duplicates,
-      voidedObjects: this.#voided,
-      missing,
-      pending,
-      producers,
-      repeats: this.repeats,
-      expired: this.expired,
-      unfinished: this.unfinished,
-      problems: this.problems,
-    };
-  }
-}
-
-function epochReport(
-  epoch: string,
-  book: EpochBook,
-  lanes: readonly [string, LaneBook][],
-  isLatest: boolean,
-  options: VerifyOptions,
-): EpochReport {
-  let chunks = 0;
-  let located = 0;
-  const holes: LaneHole[] = [];
-  for (const [name, lane] of lanes) {
-    chunks += lane.archived.count;
-    for (const hole of laneHoles(name, lane, options)) {
-      holes.push(hole);
-      located += hole.count;
-    }
-  }
-  const expected = Math.max(book.ordinal, book.final ?? 0);
-  return {
-    epoch,
-    chunks,
-    expected,
-    end: book.clean ? 'clean' : book.final !== null || !isLatest ? 'over' : 'open',
-    lanes: lanes.length,
-    holes,
-    unlocated: Math.max(0, expected - chunks - located),
-    unlocatedPending: options.now - book.lastWritten < options.pendingFor,
-  };
-}
-
-function laneHoles(name: string, lane: LaneBook, options: VerifyOptions): LaneHole[] {
-  const made = new Runs();
-  made.union(lane.archived);
-  made.union(lane.voided);
-  const gaps = new Runs();
-  gaps.addRange(1, made.last);
-  gaps.subtract(lane.archived);
-  const holes: LaneHole[] = [];
-  for (const [first, last] of gaps) {
-    let since = Number.POSITIVE_INFINITY;
-    for (const [mark, written] of lane.marks) if (mark > last) since = Math.min(since, written);
-    const missing = new Runs();
-    missing.addRange(first, last);
-    const voided = new Runs();
-    voided.union(lane.voided);
-    if (first > 1) voided.removeRange(1, first - 1);
-    voided.removeRange(last + 1, Number.MAX_SAFE_INTEGER);
-    holes.push({
-      lane: name,
-      missing: missing.toString(),
-      count: missing.count,
-      pending: since !== Number.POSITIVE_INFINITY && options.now - since < options.pendingFor,
-      voided: voided.toString(),
-    });
-  }
-  return holes;
 }
 
 /** Reads every object: its checksum, its chunks', and that they are the ones that the commit names. */

@@ -2,8 +2,10 @@
 import { Command } from 'commander';
 import { TailraceError } from '../../chunk/errors.ts';
 import { parseDuration } from '../../chunk/units.ts';
-import { type EpochReport, type VerifyReport, verifyArchive } from '../../consumer/verify.ts';
+import { verifyArchive } from '../../consumer/verify.ts';
+import type { EpochReport, VerifyReport } from '../../consumer/verify-book.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
+import { timesOf } from '../archive-range.ts';
 import { count, plain, bytes as size } from '../output.ts';
 
 interface VerifyCommandOptions extends ArchiveOptions {
@@ -13,6 +15,8 @@ interface VerifyCommandOptions extends ArchiveOptions {
   readonly pending: string;
   readonly expireAfter?: string;
   readonly all?: boolean;
+  readonly from?: string;
+  readonly to?: string;
 }
 
 export function command(): Command {
@@ -20,6 +24,8 @@ export function command(): Command {
     .description('Reads the commit logs and says per producer whether every chunk is archived, and once.')
     .option('--deep', 'read every object and check its checksums and chunks, too')
     .option('--producer <id>', 'only producers whose id begins with this')
+    .option('--from <time>', 'only what was archived from this hour on, such as 2026-11-23T07 or 2h (ago)')
+    .option('--to <time>', 'only what was archived up to this hour, included')
     .option('--pending <duration>', 'gaps younger than this may still be filled and are no holes', '10m')
     .option('--expire-after <duration>', 'objects older than this may be gone by a rule of the bucket')
     .option('--all', 'name producers that are whole, too')
@@ -31,13 +37,16 @@ export function command(): Command {
 async function run(options: VerifyCommandOptions): Promise<void> {
   const pendingFor = durationOption('--pending', options.pending);
   const { expireAfter } = options;
-  const { store, prefix } = openArchive(options);
+  const range = timesOf(options, Date.now());
+  const { store, prefix, horizon } = openArchive(options);
   const report = await verifyArchive(store, prefix, {
     now: Date.now(),
     pendingFor,
     expireAfter: expireAfter === undefined ? undefined : durationOption('--expire-after', expireAfter),
     deep: options.deep ?? false,
     producer: options.producer,
+    range,
+    horizon,
     ...(process.stderr.isTTY ? { onProgress: progress } : {}),
   });
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');

@@ -149,7 +149,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'verify counts what was voided as missing',
-    file: 'consumer/verify.ts',
+    file: 'consumer/verify-book.ts',
     code: 'const isLost = lost.has(object.key);',
     instead: 'const isLost = false;',
     profile: TRIMMED,

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { gunzipSync } from 'node:zlib';
 import { parseCommit } from '../../chunk/commit.ts';
 import { readChunks } from '../../chunk/reader.ts';
-import { ArchiveModel, type Code, type Weights } from './archive-model.ts';
+import { Runs } from '../../chunk/runs.ts';
+import type { VerifyReport } from '../../consumer/verify-book.ts';
+import { ArchiveModel, type Code, START_TIME, type Weights } from './archive-model.ts';
 
 export interface CheckedCode extends Code {
   readonly verifyArchive: typeof import('../../consumer/verify.ts').verifyArchive;
@@ -73,9 +75,54 @@ export async function checkSchedule(
   assert.equal(report.foreign, foreign.size, 'verify counts the foreign records');
   assert.equal(report.missing, missing.length, `verify names what is missing: ${missing.slice(0, 5)}`);
   assert.equal(report.ok, missing.length === 0);
+  await checkParts(code, model, report, Math.floor(random() * (model.now + 1 - START_TIME)) + START_TIME);
   model.happened.set('archived', chunks.size);
   model.happened.set('missing', missing.length);
   return model.happened;
+}
+
+/** Verified in two parts, an archive is what it is as a whole. */
+async function checkParts(
+  code: CheckedCode,
+  model: ArchiveModel,
+  whole: VerifyReport,
+  time: number,
+): Promise<void> {
+  const parts: VerifyReport[] = [];
+  for (const range of [
+    { from: 0, to: time },
+    { from: time + 1, to: model.now },
+  ]) {
+    const options = { now: model.now, pendingFor: 0, deep: true, range };
+    parts.push(await code.verifyArchive(model.archive, 'x/', options));
+  }
+  const sum = (value: (report: VerifyReport) => number): number =>
+    parts.reduce((total, report) => total + value(report), 0);
+  for (const part of parts) {
+    assert.deepEqual(part.problems, []);
+    assert.deepEqual(part.repeats, []);
+  }
+  for (const key of ['commits', 'objects', 'chunks', 'events', 'foreign', 'duplicatesSkipped'] as const) {
+    assert.equal(
+      sum((report) => report[key]),
+      whole[key],
+      `${key} of both parts`,
+    );
+  }
+  assert.deepEqual(holesOf(...parts), holesOf(whole), 'holes of both parts');
+}
+
+/** What is missing of each lane; a gap that two parts tell of may be longer in the later one. */
+function holesOf(...reports: readonly VerifyReport[]): Record<string, string> {
+  const lanes = new Map<string, Runs>();
+  for (const { lane, missing } of reports.flatMap(({ producers }) =>
+    producers.flatMap(({ epochs }) => epochs.flatMap(({ holes }) => holes)),
+  )) {
+    const runs = lanes.get(lane) ?? new Runs();
+    runs.union(Runs.parse(missing));
+    lanes.set(lane, runs);
+  }
+  return Object.fromEntries([...lanes].sort().map(([lane, runs]) => [lane, runs.toString()]));
 }
 
 /** What a reader finds that takes all objects as they lie there, and knows of no commits. */

@@ -71,7 +71,7 @@ const END = 'END';
 const FAMILY = 'abcdefabcd';
 const HOUR_MS = 3_600_000;
 const HASHES = 2 ** 16;
-const START_TIME = 495_000 * HOUR_MS;
+export const START_TIME = 495_000 * HOUR_MS;
 
 export class ArchiveModel {
   readonly archive = new MemoryArchive();

@@ -9,7 +9,8 @@ import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { explicitHashKey } from '../../chunk/header.ts';
 import type { WorkerStatus } from '../../consumer/board.ts';
 import { S3Store } from '../../consumer/s3.ts';
-import { type VerifyReport, verifyArchive } from '../../consumer/verify.ts';
+import { verifyArchive } from '../../consumer/verify.ts';
+import type { VerifyReport } from '../../consumer/verify-book.ts';
 import type { Stack } from '../../local/stack.ts';
 import type { MadeChunk } from './chunks.ts';
 

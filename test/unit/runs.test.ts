@@ -61,6 +61,7 @@ test('union, subtraction and gaps agree with sets', () => {
     fc.property(ranges, ranges, (a, b) => {
       const both = ofRanges(a);
       const other = ofRanges(b);
+      assertEqual(both.runs.intersection(other.runs), both.model.intersection(other.model));
       both.runs.union(other.runs);
       assertEqual(both.runs, both.model.union(other.model));
       both.runs.subtract(other.runs);
@@ -75,6 +76,21 @@ test('union, subtraction and gaps agree with sets', () => {
   );
 });
 
+test('long lists of single numbers are united as sets are', () => {
+  const singles = fc.array(
+    small.map((n) => [n, n] as const),
+    { minLength: 10, maxLength: 60 },
+  );
+  fc.assert(
+    fc.property(singles, singles, (a, b) => {
+      const both = ofRanges(a);
+      const other = ofRanges(b);
+      both.runs.union(other.runs);
+      assertEqual(both.runs, both.model.union(other.model));
+    }),
+  );
+});
+
 test('a lane that arrives in order is one run', () => {
   const runs = new Runs();
   for (let n = 1; n <= 904; n++) runs.add(n);
@@ -85,5 +101,9 @@ test('text that is no list of runs is refused', () => {
   for (const text of ['0', '1-', '3-2', '1,2', '5,1', '1-3,3', 'a', '1,,3', ' 1', '99999999999999999']) {
     assert.throws(() => Runs.parse(text), { code: 'BAD_RUNS' }, text);
   }
+  for (const text of ['-3', '1-2-3', '01', '1-02', ',1', '9007199254740992', '1\n', '１']) {
+    assert.throws(() => Runs.parse(text), { code: 'BAD_RUNS' }, text);
+  }
+  assert.equal(Runs.parse('9007199254740991').last, Number.MAX_SAFE_INTEGER);
   assert.equal(Runs.parse('').count, 0);
 });

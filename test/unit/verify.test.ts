@@ -1,11 +1,13 @@
 /** What verify says of commits: holes by lane and by ordinal, young ones, repeats, and damage to the archive. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { commitHash, encodeCommit, parseCommit } from '../../chunk/commit.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
 import type { LogContext } from '../../consumer/plan.ts';
 import type { StreamRecord } from '../../consumer/record.ts';
 import { ShardArchiver } from '../../consumer/shard.ts';
 import { verifyArchive } from '../../consumer/verify.ts';
+import type { VerifyReport } from '../../consumer/verify-book.ts';
 import { ChunkSource, epochName, type MadeChunk } from '../support/chunks.ts';
 import { MemoryArchive } from '../support/memory-archive.ts';
 
@@ -34,14 +36,16 @@ async function archiveOf(
   batches: readonly (readonly MadeChunk[])[],
   archive = new MemoryArchive(),
   shard = 'shard-0',
+  now = (_batch: number) => NOW,
 ) {
+  let done = 0;
   const archiver = new ShardArchiver(
     context(shard),
     archive,
     { family: '0'.repeat(10), shards: async () => [] },
     {
       limits: { maxBytes: 1e9, maxAge: 1e9 },
-      now: () => NOW,
+      now: () => now(done),
       wait: async () => {},
       events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
     },
@@ -56,6 +60,7 @@ async function archiveOf(
     }));
     await archiver.take(records, false);
     await archiver.flush();
+    done += 1;
   }
   return archive;
 }
@@ -164,4 +169,74 @@ test('what is missing or changed in the archive itself is named', async () => {
   const text = forged.objects.get(names[0]!)!.toString().replace('"records":1', '"records":2');
   forged.objects.set(names[0]!, Buffer.from(text));
   assert.match((await verify(forged)).problems.join('\n'), /does not match its hash/);
+});
+
+const HOUR_MS = 3_600_000;
+const verifyHours = (archive: MemoryArchive, from: number, to: number) =>
+  verifyArchive(archive, '', {
+    now: NOW + 500 * HOUR_MS,
+    pendingFor: 0,
+    deep: false,
+    range: { from: NOW + from * HOUR_MS, to: NOW + to * HOUR_MS },
+  });
+const missingOf = (report: VerifyReport): string[] =>
+  report.producers.flatMap(({ epochs }) =>
+    epochs.flatMap(({ holes }) => holes.map(({ missing }) => missing)),
+  );
+
+test('a range of time tells of its own holes, and of none that is filled by now', async () => {
+  const chunks = chunksOf(new ChunkSource({ name: 'p', epoch: NOW * 2 ** 16 }), 12);
+  const batches = [[0, 1], [3], [5, 6], [8], [4, 9]].map((batch) => batch.map((i) => chunks[i]!));
+  const archive = await archiveOf(batches, undefined, undefined, (batch) => NOW + batch * HOUR_MS);
+  assert.deepEqual(missingOf(await verifyHours(archive, 0, 9)), ['3', '8']);
+  // 3 is missing since the second hour; 5 was missing in the third and came in the fifth.
+  const second = await verifyHours(archive, 1, 2);
+  assert.deepEqual([second.ok, second.commits, second.chunks, missingOf(second)], [false, 2, 3, ['3']]);
+  const fourth = await verifyHours(archive, 3, 3);
+  assert.deepEqual([fourth.commits, fourth.chunks, missingOf(fourth)], [1, 1, ['8']]);
+  const fifth = await verifyHours(archive, 4, 9);
+  assert.deepEqual([fifth.ok, fifth.chunks, missingOf(fifth)], [true, 2, []]);
+  const none = await verifyHours(archive, 7, 9);
+  assert.deepEqual([none.ok, none.commits, none.chunks], [true, 0, 0]);
+});
+
+test('a range of time shows what was archived before it already', async () => {
+  const [a, b] = chunksOf(new ChunkSource({ name: 'p' }), 2) as [MadeChunk, MadeChunk];
+  const archive = await archiveOf([[a], [b]], undefined, undefined, (batch) => NOW + batch * HOUR_MS);
+  const key = [...archive.objects.keys()].filter((name) => name.startsWith('_commits/')).sort()[0]!;
+  const commit = parseCommit(archive.objects.get(key)!, key);
+  const objects = commit.objects.map((object) => ({ ...object, runs: { [a.lane]: '1-2' } }));
+  const forged = { ...commit, objects };
+  archive.objects.set(key, encodeCommit({ ...forged, hash: commitHash(forged) }));
+  const report = await verifyHours(archive, 1, 9);
+  assert.deepEqual(
+    report.repeats.map(({ sequences }) => sequences),
+    ['1'],
+  );
+});
+
+test('a range of time is found without reading the other commits', async () => {
+  const chunks = chunksOf(new ChunkSource({ name: 'p' }), 400);
+  const batches = chunks.map((chunk) => [chunk]);
+  const archive = await archiveOf(batches, undefined, undefined, (batch) => NOW + batch * HOUR_MS);
+  let reads = 0;
+  const get = archive.get.bind(archive);
+  archive.get = (key) => {
+    reads += 1;
+    return get(key);
+  };
+  const report = await verifyHours(archive, 390, 500);
+  assert.deepEqual([report.ok, report.commits], [true, 10]);
+  assert.ok(reads < 100, `${reads} of 400 commits were read`);
+});
+
+test('ends of lanes count in a range of time only while no lane of the epoch can be forgotten', async () => {
+  const late = { previous: { epoch: (NOW - 100 * 24 * HOUR_MS) * 2 ** 16, ordinal: 5 } };
+  const source = new ChunkSource({ name: 'p', epoch: NOW * 2 ** 16, ...late });
+  const archive = await archiveOf([chunksOf(source, 1)]);
+  assert.equal((await verify(archive)).missing, 5);
+  assert.equal((await verifyHours(archive, 0, 9)).missing, 0);
+  const recent = { previous: { epoch: (NOW - 24 * HOUR_MS) * 2 ** 16, ordinal: 5 } };
+  const other = new ChunkSource({ name: 'p', epoch: NOW * 2 ** 16, ...recent });
+  assert.equal((await verifyHours(await archiveOf([chunksOf(other, 1)]), 0, 9)).missing, 5);
 });
