@@ -44,7 +44,7 @@ export const kclSchema = z.strictObject({
   max_records: z._default(count.check(z.maximum(10_000)), 10_000),
   max_leases: z.optional(count),
   lease_assignment_interval: z._default(duration, 10_000),
-  graceful_handoff: z._default(z.boolean(), true),
+  graceful_handoff: z._default(z.boolean(), false),
   shutdown_grace: z._default(duration, 30_000),
   worker_metrics_interval: z._default(duration, 30_000),
   worker_metrics_sample: z._default(duration, 10_000),

@@ -10,6 +10,7 @@ import { Board } from './board.ts';
 import type { ConsumerConfig } from './config.ts';
 import { Daemon, type DaemonEnd } from './daemon.ts';
 import { serveBoard } from './http.ts';
+import { giveUpLeadership } from './leadership.ts';
 import { ReportServer } from './report.ts';
 
 export interface LauncherOptions {
@@ -97,6 +98,7 @@ export class Launcher {
     let deaths = 0;
     while (!this.#stop.signal.aborted) {
       const startedAt = Date.now();
+      await giveUpLeadership(this.#config, this.#log);
       const daemon = await Daemon.start({ ...this.#options, directory, reports });
       this.#log.info(
         { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },

@@ -66,7 +66,6 @@ export function writeConfigs(
       idle_between_reads: '250ms',
       max_records: 1000,
       lease_assignment_interval: '500ms',
-      graceful_handoff: false,
       shutdown_grace: '10s',
       worker_metrics_interval: '1s',
       worker_metrics_sample: '500ms',

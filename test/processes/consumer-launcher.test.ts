@@ -53,6 +53,7 @@ function launch(changes: Record<string, unknown>, ...args: string[]): Run {
   const whole = {
     stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
     archive: { bucket: 'logs', endpoint: 'http://127.0.0.1:9' },
+    dynamodb: { endpoint: 'http://127.0.0.1:9' },
     http: { listen: '127.0.0.1:0' },
     ...changes,
   };

@@ -119,7 +119,6 @@ function configText(stack: Stack, workerId: string): string {
       idle_between_reads: '250ms',
       max_records: 500,
       lease_assignment_interval: '500ms',
-      graceful_handoff: false,
       shutdown_grace: '10s',
       worker_metrics_interval: '1s',
       worker_metrics_sample: '500ms',
