@@ -20,14 +20,18 @@ export interface Controlled {
 
 /** Serves one connection: one request, its answers, the end. */
 export function serveControl(socket: Socket, agent: () => Controlled | null, log: Logger): void {
-  socket.on('error', (error) => log.debug({ err: error }, 'a control connection broke'));
+  const lines = createInterface({ input: socket });
+  // Both: the reader of lines passes the socket's errors on as its own.
+  for (const source of [socket, lines]) {
+    source.on('error', (error: Error) => log.debug({ err: error }, 'a control connection broke'));
+  }
   const say = (answer: object): void => {
     if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
   };
   socket.on('data', () => {
     if (socket.bytesRead > MAX_REQUEST_BYTES) socket.destroy();
   });
-  createInterface({ input: socket }).once('line', (line) => {
+  lines.once('line', (line) => {
     answer(line, agent(), say)
       .catch((error: Error) => say({ error: error.message }))
       .finally(() => socket.end());

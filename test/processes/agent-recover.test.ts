@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { appendFileSync, cpSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { spawnAgent, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
@@ -100,6 +102,25 @@ test('a second agent on a state directory refuses and says who holds it', async 
   assert.equal(await second.ended, 2);
   assert.match(second.log(), new RegExp(`state is held by the agent with pid ${agent.child.pid} on `));
   assert.equal((await statusOf(directory))['pid'], agent.child.pid, 'the first one runs on');
+});
+
+test('somebody who asks the agent and goes before its answer does it no harm', async (context) => {
+  const { directory, config } = await setUp(context);
+  const agent = await startAgent(directory, config);
+  context.after(() => void agent.child.kill('SIGKILL'));
+  // While it stands still, so that the answer finds nobody.
+  agent.child.kill('SIGSTOP');
+  for (const command of ['status', 'reload', 'nonsense']) {
+    const socket = connect(join(directory, 'state', 'control.sock'));
+    await once(socket, 'connect');
+    await new Promise((resolve) => socket.write(`{"command":"${command}"}\n`, resolve));
+    socket.destroy();
+    await once(socket, 'close');
+  }
+  agent.child.kill('SIGCONT');
+  assert.equal((await statusOf(directory))['pid'], agent.child.pid);
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0, agent.log());
 });
 
 test('what is wrong with a configuration is said in one line each, with the path of the key', async (context) => {
