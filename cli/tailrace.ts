@@ -2,9 +2,7 @@
 /** The `tailrace` command: finds the subcommand that is asked for and turns its errors into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { TailraceError } from '../chunk/errors.ts';
-
-/** Errors of configuration and surroundings, for which the exit code is 2: nothing was begun. */
-const CONFIGURATION_CODES = new Set(['CONFIG', 'STREAM', 'LISTEN', 'STATE_LOCKED', 'NO_SPOOL']);
+import { exitCodeOf } from './exit-code.ts';
 
 interface CommandModule {
   command(): Command;
@@ -37,7 +35,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
   },
 };
 
-/** Exit codes: 0 fine, 1 what was asked for failed, 2 bad usage or configuration; a flush adds 3, something is left. */
+/** Exit codes: 0 fine, 1 what was asked for failed, 2 bad usage or configuration, or what it names can't be used; a flush adds 3, something is left. */
 async function main(args: readonly string[]): Promise<void> {
   const program = new Command('tailrace')
     .description('Carries web-server logs to an S3 archive through Kinesis: none lost, none repeated.')
@@ -60,7 +58,7 @@ try {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (error instanceof TailraceError) {
     process.stderr.write(`${error.message}\n`);
-    process.exitCode = CONFIGURATION_CODES.has(error.code) ? 2 : 1;
+    process.exitCode = exitCodeOf(error);
   } else {
     throw error;
   }

@@ -27,6 +27,7 @@ export interface ReadyMessage {
 /** What a child says over IPC when it can't start. */
 export interface FailedMessage {
   readonly failed: string;
+  readonly code: 'CHILD_FAILED' | 'LISTEN';
 }
 
 /** How a child ended. */
@@ -85,7 +86,8 @@ export class Child {
   /**
    * The port that the child serves on, as soon as it says so.
    *
-   * @throws TailraceError CHILD_FAILED when it ends or gives up before, with the end of its log
+   * @throws TailraceError LISTEN when its port is in use; CHILD_FAILED when it ends or gives up otherwise, with the end
+   *   of its log
    */
   ready(timeoutMs: number): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -98,7 +100,7 @@ export class Child {
           resolve(message.port);
         } else if ('failed' in message) {
           clearTimeout(timer);
-          reject(new TailraceError('CHILD_FAILED', `${this.name} can't start: ${message.failed}`));
+          reject(new TailraceError(message.code, `${this.name} can't start: ${message.failed}`));
         }
       });
       void this.exited.then((exit) => {

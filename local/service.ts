@@ -11,10 +11,10 @@ export function wantedPort(): number {
 export function listenOnLoopback(server: Server, port: number): Promise<number> {
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') return giveUp(error.message);
       giveUp(
-        error.code === 'EADDRINUSE'
-          ? `port ${port} on 127.0.0.1 is in use by another program; choose another one, or 0 for any free port`
-          : error.message,
+        `port ${port} on 127.0.0.1 is in use by another program; choose another one, or 0 for any free port`,
+        'LISTEN',
       );
     });
     server.listen(port, '127.0.0.1', () => {
@@ -31,8 +31,8 @@ export function tellReady(port: number): void {
 }
 
 /** Tells the parent why this process can't serve, and ends it. */
-export function giveUp(reason: string): void {
-  const message: FailedMessage = { failed: reason };
+export function giveUp(reason: string, code: FailedMessage['code'] = 'CHILD_FAILED'): void {
+  const message: FailedMessage = { failed: reason, code };
   console.error(reason);
   if (process.send) process.send(message, () => process.exit(1));
   else process.exit(1);

@@ -56,7 +56,8 @@ const FREE_PORTS = { kinesis: 0, dynamodb: 0, s3: 0 };
 /**
  * Starts all of it in parallel and resolves when the stream is active, the bucket exists and KCL's tables are ready.
  *
- * @throws TailraceError CHILD_FAILED when one does not come up, DATA_DIR_IN_USE when another stack has the folder
+ * @throws TailraceError CHILD_FAILED when one does not come up, LISTEN when a port is in use, DATA_DIR when the folder
+ *   can't be written to, DATA_DIR_IN_USE when another stack has it
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const streamName = options.streamName ?? 'weblogs';
@@ -227,7 +228,7 @@ const OWN = ['kinesis', 'dynamodb', 's3', 'logs', 'demo', 'agent', 'agent.yaml',
 /**
  * Removes what earlier runs have left in the folder.
  *
- * @throws TailraceError DATA_DIR_IN_USE
+ * @throws TailraceError DATA_DIR or DATA_DIR_IN_USE
  */
 export function clearFolder(dataDir: string): void {
   holdFolder(dataDir)();
@@ -240,7 +241,6 @@ export function clearFolder(dataDir: string): void {
  * @returns gives the folder free
  */
 function holdFolder(dataDir: string): () => void {
-  fs.mkdirSync(dataDir, { recursive: true });
   const file = path.join(dataDir, 'stack.pid');
   const holder = readPid(file);
   if (holder !== null && holder !== process.pid && isAlive(holder)) {
@@ -249,7 +249,13 @@ function holdFolder(dataDir: string): () => void {
       `${dataDir} is in use by process ${holder}; stop that one or choose another folder`,
     );
   }
-  fs.writeFileSync(file, `${process.pid}\n`);
+  try {
+    fs.mkdirSync(dataDir, { recursive: true });
+    fs.writeFileSync(file, `${process.pid}\n`);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TailraceError('DATA_DIR', `${dataDir} can't be used as a folder for data (${code})`, { cause });
+  }
   return () => fs.rmSync(file, { force: true });
 }
 

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { TailraceError } from '../chunk/errors.ts';
+import { exitCodeOf } from '../cli/exit-code.ts';
 import { ArchiveReader, type Comparison, compare } from './archive.ts';
 import { endpointEnv, s3Client } from './clients.ts';
 import { type Made, NOTHING_MADE, readMade } from './demo/ledger.ts';
@@ -283,6 +284,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof TailraceError) {
     process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
+    process.exitCode = exitCodeOf(error);
   } else throw error;
 }

@@ -25,7 +25,11 @@ export function command(): Command {
   const cat = new Command('cat')
     .description('Prints archived events as NDJSON, hour by hour; only what commits name, each event once.')
     .option('--grep <text>', 'only lines that contain this')
-    .option('--follow', 'go on as more is archived');
+    .option('--follow', 'go on as more is archived')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 printed, 1 an object is damaged or gone, 2 bad usage, or the archive can not be read.',
+    );
   return withArchiveOptions(withRangeOptions(cat)).action(run);
 }
 

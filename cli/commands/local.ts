@@ -31,6 +31,10 @@ export function command(): Command {
     .option('--kinesis-port <n>', 'a port, 0 for any free one', port, 0)
     .option('--dynamodb-port <n>', 'a port, 0 for any free one', port, 0)
     .option('--s3-port <n>', 'a port, 0 for any free one', port, 0)
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ended in order, or that of the command; 1 one of them failed; 2 bad usage, a port or the folder in use.',
+    )
     .action(run);
 }
 

@@ -24,7 +24,8 @@ export function command(): Command {
   const ls = new Command('ls')
     .description('Lists what the archive holds: tags, or with --hours each hour of them.')
     .option('--hours', 'a line for each hour')
-    .option('--json', 'a line of JSON each');
+    .option('--json', 'a line of JSON each')
+    .addHelpText('after', '\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive can not be read.');
   return withArchiveOptions(withRangeOptions(ls)).action(run);
 }
 

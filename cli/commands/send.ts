@@ -1,6 +1,6 @@
 /** `tailrace send`: posts events to an agent with fluent-logger, and waits for the ack of each. */
 import { createInterface } from 'node:readline';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import fluent from 'fluent-logger';
 import { TailraceError } from '../../chunk/errors.ts';
 import { ConfigError } from '../config.ts';
@@ -26,54 +26,64 @@ export function command(): Command {
     )
     .requiredOption('-t, --tag <tag>', 'tag of the events, e.g. app.checkout')
     .option('-a, --address <host:port>', "the agent's forward input", '127.0.0.1:24224')
-    .option('--ack-timeout <ms>', 'milliseconds to wait for an ack', '30000')
+    .option('--ack-timeout <ms>', 'milliseconds to wait for an ack', milliseconds, 30_000)
+    .addHelpText('after', '\nExit codes: 0 the agent has them all, 1 no agent took them, 2 bad usage.')
     .action(run);
 }
 
 async function run(
   events: string[],
-  { tag, address, ackTimeout }: { tag: string; address: string; ackTimeout: string },
+  { tag, address, ackTimeout }: { tag: string; address: string; ackTimeout: number },
 ): Promise<void> {
   const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
-  if (!host || !port) throw new ConfigError(`--address: expected host:port, not ${address}`);
+  if (!host || !(Number(port) >= 1 && Number(port) <= 65_535)) {
+    throw new ConfigError(`--address: expected host:port, not ${address}`);
+  }
   const options = {
     host,
     port: Number(port),
     eventMode: 'PackedForward',
     requireAckResponse: true,
-    ackResponseTimeout: Number(ackTimeout),
+    ackResponseTimeout: ackTimeout,
     // Whoever waits at a prompt wants to know now, and not in ten minutes.
     enableReconnect: false,
     internalLogger: { info: () => {}, error: () => {} },
   };
   const logger = fluent.createFluentSender(tag, options) as unknown as FluentSender;
-  const failed = new Promise<never>((_, reject) => {
-    logger.on('error', (error: Error) => {
-      reject(
-        new TailraceError('SEND', `${address}: ${error.message}: is an agent with a forward input there?`, {
-          cause: error,
-        }),
-      );
-    });
-  });
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  const fail = (error: Error): void => {
+    const message = `${address}: ${error.message}: is an agent with a forward input there?`;
+    reject(new TailraceError('SEND', message, { cause: error }));
+  };
+  logger.on('error', fail);
 
-  // It is awaited below; until then a failure is no unhandled one.
-  failed.catch(() => {});
-
-  let sent = 0;
-  const waiting = new Set<Promise<void>>();
-  for await (const text of events.length > 0 ? events : createInterface({ input: process.stdin })) {
-    if (text.trim() === '') continue;
-    const acknowledged = new Promise<void>((resolve, reject) => {
-      logger.emit(toEvent(text), (error?: Error) => (error ? reject(error) : resolve()));
-    }).finally(() => waiting.delete(acknowledged));
-    waiting.add(acknowledged);
-    sent++;
-    if (waiting.size >= IN_FLIGHT) await Promise.race([failed, Promise.race(waiting)]);
-  }
-  await Promise.race([failed, Promise.all(waiting)]);
+  const post = async (): Promise<number> => {
+    let sent = 0;
+    const waiting = new Set<Promise<void>>();
+    for await (const text of events.length > 0 ? events : createInterface({ input: process.stdin })) {
+      if (text.trim() === '') continue;
+      const acknowledged = new Promise<void>((resolve) => {
+        logger.emit(toEvent(text), (error?: Error) => (error ? fail(error) : resolve()));
+      }).finally(() => waiting.delete(acknowledged));
+      waiting.add(acknowledged);
+      sent++;
+      if (waiting.size >= IN_FLIGHT) await Promise.race(waiting);
+    }
+    await Promise.all(waiting);
+    return sent;
+  };
+  // Neither stdin nor the connection to somebody who never answers may hold the process once the failure is said.
+  failed.catch(() => setImmediate(() => process.exit()));
+  const sent = await Promise.race([failed, post()]);
   logger.end();
   process.stderr.write(`${sent} events sent and acknowledged\n`);
+}
+
+function milliseconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('Expected a number of milliseconds from 1 on.');
+  return value;
 }
 
 function toEvent(text: string): object {

@@ -30,7 +30,10 @@ export function command(): Command {
     .option('--expire-after <duration>', 'objects older than this may be gone by a rule of the bucket')
     .option('--all', 'name producers that are whole, too')
     .option('--json', 'print the report as JSON')
-    .addHelpText('after', '\nExit codes: 0 whole, 1 holes, repeats or damage, 2 bad usage.');
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 whole, 1 holes, repeats or damage, 2 bad usage, or the archive can not be read.',
+    );
   return withArchiveOptions(verify).action(run);
 }
 

@@ -1,0 +1,111 @@
+/** What the commands say and end with when they can't do what they are asked for; `send` to an agent and to nobody. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import { freePorts } from '../../local/ports.ts';
+import { startAgent, tailrace, temporaryDirectory } from '../support/agent-process.ts';
+import { KinesisDouble } from '../support/kinesis-double.ts';
+
+const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+
+test('each command tells its options and its exit codes', async () => {
+  const { stdout } = await tailrace(['--help']);
+  const names = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}(\w+) /gm)].map(
+    ([, name]) => name!,
+  );
+  assert.ok(names.length >= 11, stdout);
+  await Promise.all(
+    names.map(async (name) => {
+      const help = await tailrace([name, '--help']);
+      assert.equal(help.code, 0, name);
+      assert.match(help.stdout, new RegExp(`^Usage: tailrace ${name} `));
+      assert.match(help.stdout, /Exit codes: 0 /, name);
+    }),
+  );
+});
+
+test('what can not be begun ends with 2 and one line that names it', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = path.join(directory, 'file');
+  fs.writeFileSync(file, '');
+  const [nobody] = await freePorts(1);
+  const archive = ['--bucket', 'logs', '--endpoint', `http://127.0.0.1:${nobody}`];
+  const cases: readonly [readonly string[], RegExp][] = [
+    [['nonsense'], /nonsense/],
+    [['cat', '--nonsense'], /--nonsense/],
+    [['cat'], /--config/],
+    [['cat', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
+    [['ls', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
+    [['verify', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
+    [['send', 'text'], /--tag/],
+    [['send', '--tag', 'a', '--address', '127.0.0.1:99999', 'text'], /127\.0\.0\.1:99999/],
+    [['send', '--tag', 'a', '--ack-timeout', 'soon', 'text'], /soon/],
+    [['local', '--shards', '0'], /--shards/],
+    [['local', '--data', file], new RegExp(file)],
+    [['local', '--archive', directory], /has no archive/],
+  ];
+  await Promise.all(
+    cases.map(async ([args, named]) => {
+      const { code, stdout, stderr } = await tailrace(args);
+      assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
+      assert.equal(stdout, '');
+      assert.match(stderr, named);
+      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+    }),
+  );
+});
+
+test('send: the agent has each event when it says so', async (t) => {
+  const directory = temporaryDirectory(t);
+  const kinesis = await KinesisDouble.start();
+  t.after(() => kinesis.stop());
+  const [port] = await freePorts(1);
+  const agent = await startAgent(directory, {
+    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
+    inputs: [{ type: 'forward', listen: `127.0.0.1:${port}` }],
+  });
+  t.after(() => agent.child.kill('SIGKILL'));
+  const to = ['send', '--tag', 'app', '--address', `127.0.0.1:${port}`];
+  const given = await tailrace([...to, '{"n":1}', 'two']);
+  assert.deepEqual([given.code, given.stderr], [0, '2 events sent and acknowledged\n']);
+  const piped = await tailrace(to, `{"n":3}\n\n${'4\n'.repeat(1000)}`);
+  assert.deepEqual([piped.code, piped.stderr], [0, '1001 events sent and acknowledged\n']);
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0, agent.log());
+  const events = (kinesis.events() as Record<string, unknown>[]).map(({ time: _, ...fields }) => fields);
+  assert.deepEqual(events.slice(0, 3), [{ n: 1 }, { message: 'two' }, { n: 3 }]);
+  assert.equal(events.length, 1003);
+});
+
+test('send: whom nobody answers it ends with 1, though more may still come from stdin', async (t) => {
+  const silent = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.after(() => silent.close());
+  const [nobody] = await freePorts(1);
+  const ways = [
+    [nobody, 30_000, /ECONNREFUSED/],
+    [(silent.address() as AddressInfo).port, 300, /ack response timeout/],
+  ] as const;
+  for (const [port, timeout, why] of ways) {
+    const address = `127.0.0.1:${port}`;
+    const child = spawn(
+      process.execPath,
+      [CLI, 'send', '--tag', 'app', '--address', address, '--ack-timeout', String(timeout)],
+      { stdio: ['pipe', 'ignore', 'pipe'] },
+    );
+    t.after(() => child.kill('SIGKILL'));
+    let stderr = '';
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    child.stdin.write('one\n');
+    const [code] = await once(child, 'close');
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, why);
+    assert.ok(stderr.startsWith(address), stderr);
+  }
+});
