@@ -6,8 +6,9 @@ import * as path from 'node:path';
 import { Child, describeExit, type Exit } from './child.ts';
 import { APPLICATION, type Listening, type PipelinePaths, pipelinePaths, writeConfigs } from './configs.ts';
 import { ACCESS_LOG, type DemoOptions, type DemoProgress } from './demo/serve.ts';
+import { clearFolder } from './folder.ts';
 import { freePorts } from './ports.ts';
-import { clearFolder, type Stack, startStack } from './stack.ts';
+import { type Stack, startStack } from './stack.ts';
 import { agentStatus, consumerStatus } from './status.ts';
 
 export interface PipelineOptions {

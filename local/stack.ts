@@ -11,6 +11,7 @@ import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { TailraceError } from '../chunk/errors.ts';
 import { Child, describeExit } from './child.ts';
 import { dynamodbClient, kinesisClient, LOCAL_ENV, REGION, s3Client } from './clients.ts';
+import { holdFolder } from './folder.ts';
 import { primeLeases } from './prime.ts';
 
 export interface StackOptions {
@@ -220,59 +221,4 @@ function ignore(name: string): (error: Error) => void {
   return (error) => {
     if (error.name !== name) throw error;
   };
-}
-
-/** What a stack and a pipeline put into their folder, and nothing else that may be there. */
-const OWN = ['kinesis', 'dynamodb', 's3', 'logs', 'demo', 'agent', 'agent.yaml', 'consumer.yaml', 'env.sh'];
-
-/**
- * Removes what earlier runs have left in the folder.
- *
- * @throws TailraceError DATA_DIR or DATA_DIR_IN_USE
- */
-export function clearFolder(dataDir: string): void {
-  holdFolder(dataDir)();
-  for (const name of OWN) fs.rmSync(path.join(dataDir, name), { recursive: true, force: true });
-}
-
-/**
- * Two stacks on one folder would ruin it: the second is refused while the first one's process lives.
- *
- * @returns gives the folder free
- */
-function holdFolder(dataDir: string): () => void {
-  const file = path.join(dataDir, 'stack.pid');
-  const holder = readPid(file);
-  if (holder !== null && holder !== process.pid && isAlive(holder)) {
-    throw new TailraceError(
-      'DATA_DIR_IN_USE',
-      `${dataDir} is in use by process ${holder}; stop that one or choose another folder`,
-    );
-  }
-  try {
-    fs.mkdirSync(dataDir, { recursive: true });
-    fs.writeFileSync(file, `${process.pid}\n`);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('DATA_DIR', `${dataDir} can't be used as a folder for data (${code})`, { cause });
-  }
-  return () => fs.rmSync(file, { force: true });
-}
-
-function readPid(file: string): number | null {
-  try {
-    const pid = Number(fs.readFileSync(file, 'utf8'));
-    return Number.isInteger(pid) && pid > 0 ? pid : null;
-  } catch {
-    return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
