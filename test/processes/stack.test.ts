@@ -159,7 +159,7 @@ test('a second stack on the same folder is refused, and the first goes on', asyn
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const [text, [code]] = await Promise.all([readAll(second.stderr), once(second, 'exit')]);
-    assert.equal(code, 1);
+    assert.equal(code, 2);
     assert.match(text, new RegExp(`is in use by process ${process.pid}`));
     await withClients(stack, async ({ kinesis }) => {
       assert.deepEqual(await recordsOf(kinesis, stack.streamName), []);
