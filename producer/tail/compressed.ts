@@ -7,6 +7,8 @@ import type { Source } from './source.ts';
 
 /** Compressed bytes that are sure to hold the bytes of a fingerprint. */
 const HEAD_BYTES = 16 * 1024;
+/** Bytes of header and trailer, which the smallest of the files has. */
+const SMALLEST = 9;
 /** Decompressed bytes that are held ready. */
 const WINDOW_BYTES = 512 * 1024;
 
@@ -21,8 +23,9 @@ export interface OpenedCompressed {
 }
 
 /**
- * Looks into a compressed file; null when nothing can be made of it.
+ * Looks into a compressed file; null when it can't be opened or has too little in it yet.
  *
+ * @throws the error of zlib when it is no compressed log, or damaged at its first bytes
  * @param ready called when more can be read, with the error when the rest can't be
  */
 export function openCompressed(
@@ -30,24 +33,35 @@ export function openCompressed(
   compressed: 'gz' | 'zst',
   ready: (error: Error | null) => void,
 ): OpenedCompressed | null {
+  const fd = open(file);
+  if (fd === null) return null;
   try {
-    const fd = openSync(file, 'r');
-    try {
-      const bytes = Buffer.alloc(HEAD_BYTES);
-      const read = readSync(fd, bytes, 0, HEAD_BYTES, 0);
-      return {
-        head: decompressHead(bytes.subarray(0, read), compressed).subarray(0, FINGERPRINT_BYTES),
-        size: compressed === 'gz' ? gzipSize(fd, file) : -1,
-        // The open file, not its name, which may be another one's by now.
-        source: (offset) => new CompressedSource(fd, compressed, offset, ready),
-        close: () => closeSync(fd),
-      };
-    } catch (error) {
+    const bytes = Buffer.alloc(HEAD_BYTES);
+    const read = readSync(fd, bytes, 0, HEAD_BYTES, 0);
+    if (read < SMALLEST) {
       closeSync(fd);
-      throw error;
+      return null;
     }
-  } catch {
-    return null;
+    const head = decompressHead(bytes.subarray(0, read), compressed).subarray(0, FINGERPRINT_BYTES);
+    return {
+      head,
+      size: head.length < FINGERPRINT_BYTES ? head.length : compressed === 'gz' ? gzipSize(fd) : -1,
+      // The open file, not its name, which may be another one's by now.
+      source: (offset) => new CompressedSource(fd, compressed, offset, ready),
+      close: () => closeSync(fd),
+    };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function open(file: string): number | null {
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
   }
 }
 
@@ -57,10 +71,9 @@ function decompressHead(bytes: Buffer, compressed: 'gz' | 'zst'): Buffer {
   return zlib.zstdDecompressSync(bytes, { finishFlush: zlib.constants.ZSTD_e_flush });
 }
 
-/** The size that a gzip file's trailer says, which is right for one member below 4 GiB. */
-function gzipSize(fd: number, file: string): number {
+/** The size that a gzip file's trailer says: modulo 4 GiB, and of its last member alone. */
+function gzipSize(fd: number): number {
   const { size } = fstatSync(fd);
-  if (size < 18) throw new Error(`${file} is no gzip file`);
   const trailer = Buffer.alloc(4);
   readSync(fd, trailer, 0, 4, size - 4);
   return trailer.readUInt32LE(0);
@@ -77,6 +90,8 @@ export class CompressedSource implements Source {
   /** Bytes to leave out until the window begins. */
   #skip: number;
   ended = false;
+  /** Whether it ended as it should. */
+  whole = false;
 
   constructor(fd: number, compressed: 'gz' | 'zst', offset: number, ready: (error: Error | null) => void) {
     this.#ready = ready;
@@ -126,6 +141,7 @@ export class CompressedSource implements Source {
   #end(error: Error | null): void {
     if (this.ended) return;
     this.ended = true;
+    this.whole = error === null;
     this.#ready(error);
   }
 }

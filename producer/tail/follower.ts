@@ -1,11 +1,16 @@
 /** One generation of a log file being read: its position, and what proves that the position is still in it. */
+import type { BigIntStats } from 'node:fs';
 import type { Json } from '../state.ts';
 import { begins, FINGERPRINT_BYTES, type Fingerprint, fingerprint, NO_FINGERPRINT } from './fingerprint.ts';
 import { ALL, type Ending, MORE_TO_COME, type Splitter } from './lines.ts';
-import type { Source } from './source.ts';
+import { PlainSource, type Source } from './source.ts';
 
 /** Bytes before the position that are read again with each turn: they are others when the file was truncated. */
 export const CHECK_BYTES = 64;
+/** Nanoseconds by which a time of change may come out too early that a copy or a compressor has handed on. */
+const MTIME_SLACK = 2_000_000_000n;
+/** Sizes from here on a gzip file does not say. */
+const MAX_GZIP_SIZE = 2 ** 32;
 /** Most bytes of input in one turn. */
 export const TURN_BYTES = 256 * 1024;
 
@@ -18,16 +23,19 @@ export interface SavedFollower {
   /** Hash of the last bytes before `offset`. */
   readonly check: Fingerprint;
   readonly skipping: boolean;
+  /** Where the file lay when it was opened, if that is another path: behind a symbolic link. */
+  readonly at?: string | undefined;
 }
 
 export function toJson(saved: SavedFollower): Exclude<Json, null> {
-  const { path, offset, check, skipping } = saved;
+  const { path, offset, check, skipping, at } = saved;
   return {
     path,
     offset,
     fingerprint: [saved.fingerprint.bytes, saved.fingerprint.hash],
     check: [check.bytes, check.hash],
     ...(skipping ? { skipping } : {}),
+    ...(at === undefined ? {} : { at }),
   };
 }
 
@@ -48,7 +56,13 @@ export function fromJson(json: Json | undefined): SavedFollower | null {
     fingerprint: head,
     check,
     skipping: value.skipping === true,
+    at: typeof value.at === 'string' ? value.at : undefined,
   };
+}
+
+/** When a file was made; null where the file system does not say, and what it says is the last change. */
+function birthOf({ birthtimeNs, ctimeNs }: BigIntStats): bigint | null {
+  return birthtimeNs > 0n && birthtimeNs !== ctimeNs ? birthtimeNs : null;
 }
 
 export type TurnResult =
@@ -63,8 +77,10 @@ export class Follower {
   readonly key: string;
   /** The path of the log's configuration. */
   readonly path: string;
-  /** The path under which this generation was opened. */
+  /** The path under which this generation was opened; symbolic links are followed. */
   readonly openedAs: string;
+  /** When the file was made, in nanoseconds since 1970; empty for a compressed one. */
+  readonly born: string;
   readonly source: Source;
   readonly splitter: Splitter;
   /** Position behind the last byte that went into an event. */
@@ -99,6 +115,7 @@ export class Follower {
     readonly key: string;
     readonly path: string;
     readonly openedAs: string;
+    readonly born: string;
     readonly source: Source;
     readonly splitter: Splitter;
     readonly offset: number;
@@ -109,6 +126,7 @@ export class Follower {
     this.key = parts.key;
     this.path = parts.path;
     this.openedAs = parts.openedAs;
+    this.born = parts.born;
     this.source = parts.source;
     this.splitter = parts.splitter;
     this.offset = parts.offset;
@@ -119,6 +137,7 @@ export class Follower {
     if (parts.offset > 0 && this.source.seekable) {
       const length = Math.min(CHECK_BYTES, parts.offset);
       this.#checkBytes = this.source.read(this.#check, 0, length, parts.offset - length);
+      this.#holes = this.#check.every((byte, i) => i >= length || byte === 0);
     }
   }
 
@@ -139,6 +158,55 @@ export class Follower {
     const actual = Buffer.alloc(FINGERPRINT_BYTES);
     const bytes = Math.min(this.source.read(actual, 0, FINGERPRINT_BYTES, 0), head.length);
     return bytes > 0 && actual.compare(head, 0, bytes, 0, bytes) === 0;
+  }
+
+  /**
+   * Whether a file that begins alike is surely no copy of this generation: it is older than this one's file, or it
+   * ends with bytes that do not stand here and nothing that was read of this one has gone since.
+   *
+   * @param other the file; null when it is compressed
+   * @param head its first bytes
+   * @param size bytes of the log in it; -1 when it does not say
+   */
+  differs(other: PlainSource | null, head: Buffer, size: number, stats: BigIntStats): boolean {
+    const { source } = this;
+    if (!(source instanceof PlainSource)) return false;
+    const born = birthOf(source.stats());
+    if (born !== null && stats.mtimeNs < born - MTIME_SLACK) return true;
+    const theirBirth = other === null ? null : birthOf(stats);
+    if (born !== null && theirBirth !== null && theirBirth < born) return true;
+    const sameHead = this.#startsAlike(source, head);
+    if (sameHead && (size < 0 || this.#goesOnAlike(source, other, size))) return false;
+    // Asked last: a copy is made before its original is truncated.
+    return this.#holds(source);
+  }
+
+  #startsAlike(source: PlainSource, head: Buffer): boolean {
+    const own = Buffer.alloc(FINGERPRINT_BYTES);
+    const bytes = Math.min(source.read(own, 0, FINGERPRINT_BYTES, 0), head.length);
+    return own.compare(head, 0, bytes, 0, bytes) === 0;
+  }
+
+  /** Whether all of another file may stand here, as far as its end and its size tell. */
+  #goesOnAlike(source: PlainSource, other: PlainSource | null, size: number): boolean {
+    if (other === null) {
+      const own = Number(source.stats().size);
+      return size <= own || own >= MAX_GZIP_SIZE;
+    }
+    const theirs = Buffer.alloc(Math.min(CHECK_BYTES, size));
+    const ours = Buffer.alloc(theirs.length);
+    other.read(theirs, 0, theirs.length, size - theirs.length);
+    const read = source.read(ours, 0, ours.length, size - ours.length);
+    // Zeros may be what a copy has not got yet.
+    return (read === ours.length && ours.equals(theirs)) || theirs.every((byte) => byte === 0);
+  }
+
+  #holds(source: PlainSource): boolean {
+    const check = Buffer.alloc(this.#checkBytes);
+    const head = Buffer.alloc(this.#head.length);
+    source.read(check, 0, check.length, this.offset - check.length);
+    source.read(head, 0, head.length, 0);
+    return this.#check.compare(check, 0, check.length, 0, check.length) === 0 && head.equals(this.#head);
   }
 
   /** Notes its size at a look. */
@@ -162,6 +230,7 @@ export class Follower {
       fingerprint: this.fingerprint,
       check: this.check,
       skipping: this.splitter.skipping,
+      at: this.openedAs === this.path ? undefined : this.openedAs,
     };
   }
 

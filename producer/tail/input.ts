@@ -67,6 +67,8 @@ class TailInput implements Input {
   #nextLook = 0;
   #nextRefresh = 0;
   #drains: (() => void)[] = [];
+  /** Whether a drain is to look once more when all is read. */
+  #lookAgain = false;
   readonly #bytes: Counter;
   readonly #counters: readonly (readonly [keyof Tally, Counter])[];
 
@@ -130,6 +132,7 @@ class TailInput implements Input {
     const drain = Promise.withResolvers<void>();
     this.#drains.push(drain.resolve);
     this.#nextRefresh = 0;
+    this.#lookAgain = true;
     this.#scanner.lookAtAll();
     this.#tick();
     return drain.promise;
@@ -283,6 +286,13 @@ class TailInput implements Input {
       this.#enqueue(follower);
     }
     if (waiting) return;
+    // What a rotated file is may only be told by what was read meanwhile.
+    if (this.#lookAgain) {
+      this.#lookAgain = false;
+      this.#scanner.lookAtAll();
+      this.#scanner.refresh();
+      if (this.#queue.length > 0) return;
+    }
     for (const resolve of this.#drains.splice(0)) resolve();
   }
 

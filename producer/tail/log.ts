@@ -17,7 +17,19 @@ export interface Done {
   readonly offset: number;
   readonly check: Fingerprint;
   readonly skipping: boolean;
+  /** Device and inode of the file that holds it; empty when it was truncated, so that there are only copies. */
+  readonly key: string;
+  /** When that file was made, in nanoseconds since 1970: an inode is given out again. */
+  readonly born: string;
+  /** Whether it was read to its end from a compressed file. */
+  readonly whole: boolean;
 }
+
+/** Where a generation lies, as the ledger notes it. */
+export type Place = Pick<Done, 'key' | 'born' | 'whole'>;
+
+/** A generation that only copies hold. */
+export const TRUNCATED: Place = { key: '', born: '', whole: false };
 
 export const BEFORE_OUR_TIME = Number.MAX_SAFE_INTEGER;
 /** Milliseconds that the ledger keeps a generation of which no file is left: a rename may hide one for a moment. */
@@ -53,7 +65,7 @@ export class FollowedLog {
   constructor(path: string, saved: Json | undefined) {
     this.path = path;
     this.known = saved !== undefined;
-    for (const done of readLedger(saved)) this.#done.set(done.fingerprint.hash, done);
+    for (const done of readLedger(saved)) this.#done.set(idOf(done), done);
   }
 
   *followers(): Generator<Follower> {
@@ -61,63 +73,92 @@ export class FollowedLog {
     if (this.live) yield this.live;
   }
 
-  /** The generation in the ledger that begins as `head` does. */
-  doneOf(head: Buffer): Done | null {
-    for (const done of this.#done.values()) {
-      const { bytes, hash } = done.fingerprint;
-      if (head.length >= bytes && fingerprint(head, bytes).hash === hash) return done;
-    }
+  /** The generations in the ledger that begin as `head` does. */
+  doneOf(head: Buffer): Done[] {
+    return [...this.#done.values()].filter(({ fingerprint: { bytes, hash } }) => {
+      return head.length >= bytes && fingerprint(head, bytes).hash === hash;
+    });
+  }
+
+  /** The generation in the ledger that this very file held when it was closed. */
+  doneIn(key: string, born: string): Done | null {
+    for (const done of this.#done.values()) if (done.key === key && done.born === born) return done;
     return null;
   }
 
-  /** Notes that a generation was read up to an offset. */
-  note(read: Pick<SavedFollower, 'fingerprint' | 'offset' | 'check' | 'skipping'>): void {
+  /** Notes that a generation was read up to an offset; what was noted of the same file before gives way. */
+  note(
+    read: Pick<SavedFollower, 'fingerprint' | 'offset' | 'check' | 'skipping'>,
+    place: Place,
+  ): Done | null {
     const { bytes, hash } = read.fingerprint;
-    if (bytes === 0) return;
+    if (bytes === 0) return null;
     const { offset, check, skipping } = read;
-    this.#done.set(hash, { fingerprint: { bytes, hash }, offset, check, skipping });
+    const { key, born, whole } = place;
+    for (const [id, done] of this.#done) if (key !== '' && done.key === key) this.#done.delete(id);
+    const done: Done = { fingerprint: { bytes, hash }, offset, check, skipping, key, born, whole };
+    this.#done.set(idOf(done), done);
     this.dirty = true;
+    return done;
   }
 
   /** Forgets generations of which no file has been there for a while. */
   prune(now: number): void {
     const present = new Set([...this.siblings.values()].map((sibling) => sibling.done));
-    for (const hash of this.#done.keys()) {
-      const since = this.#unseenSince.get(hash);
-      if (present.has(hash)) this.#unseenSince.delete(hash);
-      else if (since === undefined) this.#unseenSince.set(hash, now);
+    for (const id of this.#unseenSince.keys()) if (!this.#done.has(id)) this.#unseenSince.delete(id);
+    for (const id of this.#done.keys()) {
+      const since = this.#unseenSince.get(id);
+      if (present.has(id)) this.#unseenSince.delete(id);
+      else if (since === undefined) this.#unseenSince.set(id, now);
       else if (now - since > FORGET_AFTER) {
-        this.#done.delete(hash);
-        this.#unseenSince.delete(hash);
+        this.#done.delete(id);
+        this.#unseenSince.delete(id);
         this.dirty = true;
       }
     }
   }
 
   toJson(): Exclude<Json, null> {
-    return [...this.#done.values()].map(({ fingerprint: head, offset, check, skipping }) => [
-      head.bytes,
-      head.hash,
-      offset,
-      check.bytes,
-      check.hash,
-      ...(skipping ? [1] : []),
-    ]);
+    return [...this.#done.values()].map(
+      ({ fingerprint: head, offset, check, skipping, key, born, whole }) => [
+        head.bytes,
+        head.hash,
+        offset,
+        check.bytes,
+        check.hash,
+        (skipping ? SKIPPING : 0) | (whole ? WHOLE : 0),
+        key,
+        born,
+      ],
+    );
   }
+}
+
+/** Flags of a generation in the state. */
+const SKIPPING = 1;
+const WHOLE = 2;
+
+/** Names a generation: those that begin alike end otherwise. */
+export function idOf({ fingerprint: { hash }, check }: Done): string {
+  return `${hash}:${check.hash}`;
 }
 
 function readLedger(saved: Json | undefined): Done[] {
   if (!Array.isArray(saved)) return [];
   return saved.flatMap((entry: Json) => {
     if (!Array.isArray(entry)) return [];
-    const [bytes, hash, offset, checkBytes, checkHash, skipping] = entry as readonly Json[];
+    const [bytes, hash, offset, checkBytes, checkHash, flags = 0, key = '', born = ''] =
+      entry as readonly Json[];
     if (typeof bytes !== 'number' || typeof hash !== 'string' || typeof offset !== 'number') return [];
     return [
       {
         fingerprint: { bytes, hash },
         offset,
         check: { bytes: Number(checkBytes), hash: String(checkHash) },
-        skipping: skipping === 1,
+        skipping: (Number(flags) & SKIPPING) !== 0,
+        key: String(key),
+        born: String(born),
+        whole: (Number(flags) & WHOLE) !== 0,
       },
     ];
   });

@@ -4,6 +4,7 @@ import { duration, size } from '../../chunk/units.ts';
 import { formatOptions } from '../format/options.ts';
 import { transformShape } from '../format/transform.ts';
 import { Glob } from './glob.ts';
+import { compressionOf } from './rotation.ts';
 import { isTagTemplate, TAG_PLACEHOLDERS } from './tag.ts';
 
 const KiB = 1024;
@@ -22,13 +23,19 @@ const glob = z.string().check(
   ),
 );
 
+const logs = glob.check(
+  z.refine((pattern) => compressionOf(pattern) === null, {
+    error: 'names compressed files: name the log itself, its compressed generations are found beside it',
+  }),
+);
+
 const globs = z.union([glob, z.array(glob).check(z.minLength(1))]);
 
 export const tailOptions = z.strictObject({
   type: z.literal('tail'),
   /** Names the input in state and metrics; by default its paths do. */
   id: z.optional(z.string().check(z.regex(/^[\w.-]+$/))),
-  path: globs,
+  path: z.union([logs, z.array(logs).check(z.minLength(1))]),
   exclude_path: z.optional(globs),
   tag: z.string().check(
     z.minLength(1),

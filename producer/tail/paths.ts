@@ -2,9 +2,12 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Glob, List } from './glob.ts';
-import { basesOf } from './rotation.ts';
+import { basesOf, compressionOf } from './rotation.ts';
 
-/** The paths of logs that globs mean: all files that match, but for the rotated generations of another one of them. */
+/**
+ * The paths of logs that globs mean: all files that match, but for the rotated generations of another one of them and
+ * for compressed files, to which nobody appends lines.
+ */
 export function* followedPaths(
   include: readonly Glob[],
   exclude: readonly Glob[],
@@ -13,7 +16,7 @@ export function* followedPaths(
 ): Generator<string> {
   const found = new Set(include.flatMap((glob) => glob.expand(list)));
   for (const file of found) {
-    if (exclude.some((glob) => glob.matches(file))) continue;
+    if (compressionOf(file) !== null || exclude.some((glob) => glob.matches(file))) continue;
     // Several globs may name a file that another one takes for a log's rotated generation: it is read with that log.
     const rotated = basesOf(path.basename(file)).some((base) => {
       const live = path.join(path.dirname(file), base);

@@ -6,14 +6,15 @@ import { type BigIntStats, realpathSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Logger } from 'pino';
 import type { StateMap } from '../state.ts';
-import { openCompressed } from './compressed.ts';
+import { CompressedSource, type OpenedCompressed, openCompressed } from './compressed.ts';
 import { begins, fingerprint, readHead } from './fingerprint.ts';
 import { Follower, fromJson, type SavedFollower, toJson } from './follower.ts';
+import { generationOf } from './generation.ts';
 import { type Glob, type List, listFolder } from './glob.ts';
 import type { Splitter } from './lines.ts';
-import { BEFORE_OUR_TIME, type Done, FollowedLog } from './log.ts';
+import { BEFORE_OUR_TIME, FollowedLog, idOf, TRUNCATED } from './log.ts';
 import { followedPaths, statOf } from './paths.ts';
-import { holds, lastLine } from './position.ts';
+import { holds, lastLine, type Position } from './position.ts';
 import { basesOf, compressionOf, uncompressedName } from './rotation.ts';
 import { fileKey, PlainSource, type Source } from './source.ts';
 
@@ -92,10 +93,26 @@ export class Scanner {
     for (const file of followedPaths(include, exclude, list, (live) => this.logs.has(live))) this.#log(file);
     for (const log of this.logs.values()) this.look(log);
     for (const log of this.logs.values()) this.#guarded(log, () => this.#lookBeside(log, list));
+    for (const [key, saved] of this.#saved) this.#lookWhereItLay(key, saved);
     for (const log of this.logs.values()) this.#forgetGone(log);
     this.#started = true;
     this.#lookedAt = this.#parts.now();
     this.#reportLost();
+  }
+
+  /** Takes up a file that its log's link led to before the start, and no longer leads to. */
+  #lookWhereItLay(key: string, saved: SavedFollower): void {
+    if (saved.at === undefined) return;
+    const log = this.#log(saved.path);
+    const opened = this.#open(log, saved.at);
+    if (opened === null) return;
+    const { source, head, stats } = opened;
+    if (fileKey(stats) === key && this.#guarded(log, () => holds(source, head, saved), saved.at)) {
+      this.#saved.delete(key);
+      this.#followRotated(log, saved.at, source, head, saved, stats);
+    } else {
+      source.close();
+    }
   }
 
   /** Has the next look go through what lies beside each log, whatever the clocks of their folders say. */
@@ -146,7 +163,7 @@ export class Scanner {
     const log = this.logs.get(follower.path)!;
     count('truncated');
     const { unread } = follower;
-    log.note(follower.saved());
+    log.note(follower.saved(), TRUNCATED);
     logger.info(
       { file: follower.openedAs, offset: follower.offset },
       'file was truncated: reading it from its start',
@@ -168,7 +185,9 @@ export class Scanner {
   /** Closes a generation that was read to its end. */
   finish(follower: Follower): void {
     const log = this.logs.get(follower.path)!;
-    log.note(follower.saved());
+    const { source, key, born } = follower;
+    const whole = source instanceof CompressedSource && source.whole;
+    log.note(follower.saved(), { key, born, whole });
     log.rotated.delete(follower.key);
     // Looked at again, so that the ledger's entry is known to belong to a file that is there.
     log.siblings.clear();
@@ -271,13 +290,17 @@ export class Scanner {
     const saved = this.#saved.get(key);
     try {
       let from: Start = { offset: 0, skipping: false };
+      const done = log.doneIn(key, bornOf(stats));
       if (saved && holds(source, head, saved)) {
         this.#saved.delete(key);
         from = saved;
+      } else if (done !== null && holds(source, head, done)) {
+        // It was away for a while: a link that points back, a rotation that was undone.
+        from = done;
       } else if (!this.#started && !this.#options.readFromHead) {
         from = { offset: lastLine(source, Number(stats.size)), skipping: false };
       }
-      log.live = this.#follow(log, log.path, key, source, head, from);
+      log.live = this.#follow(log, path.join(log.folder, log.base), stats, source, head, from);
     } catch (error) {
       source.close();
       throw error;
@@ -291,6 +314,8 @@ export class Scanner {
       real = realpathSync(log.path);
     } catch {
       if (log.base !== '') return;
+      // A link that is gone: its file may lie where it did.
+      for (const { path: of, at } of this.#saved.values()) if (of === log.path && at !== undefined) real = at;
     }
     log.folder = path.dirname(real);
     log.base = path.basename(real);
@@ -312,7 +337,9 @@ export class Scanner {
     const found = names
       .map((name) => ({ name, stats: this.#statBeside(log, name) }))
       .filter((file): file is { name: string; stats: BigIntStats } => file.stats?.isFile() ?? false)
-      .sort((a, b) => Number(a.stats.mtimeNs - b.stats.mtimeNs));
+      .sort((a, b) => Number(a.stats.mtimeNs - b.stats.mtimeNs))
+      // What was being read is looked for under its own inode first, then among the copies.
+      .sort((a, b) => Number(this.#saved.has(fileKey(b.stats))) - Number(this.#saved.has(fileKey(a.stats))));
     for (const { name, stats } of found) {
       const looks = `${fileKey(stats)}:${stats.size}:${stats.mtimeNs}`;
       if (log.siblings.get(name)?.signature === looks) continue;
@@ -354,14 +381,12 @@ export class Scanner {
     const saved = this.#saved.get(key);
     if (saved && holds(source, head, saved)) {
       this.#saved.delete(key);
-      this.#followRotated(log, file, key, source, head, saved, stats);
+      this.#followRotated(log, file, source, head, saved, opened.stats);
       return null;
     }
-    const decision = this.#decide(log, head, Number(opened.stats.size), Number(stats.mtimeMs), (done) =>
-      holds(source, head, done),
-    );
+    const decision = this.#decide(log, { name, head, size: Number(opened.stats.size), source, stats });
     if (decision.from === null) source.close();
-    else this.#followRotated(log, file, key, source, head, decision.from, stats);
+    else this.#followRotated(log, file, source, head, decision.from, opened.stats);
     return decision.answer;
   }
 
@@ -369,30 +394,36 @@ export class Scanner {
     const { log: logger, ready, count } = this.#parts;
     const key = fileKey(stats);
     if (this.followers.has(key)) return null;
-    const opened = openCompressed(file, compressed, (error) => {
-      if (error) {
-        count('damaged');
-        logger.error(
-          { file, err: error },
-          'compressed log is damaged: what comes before the damage was read',
-        );
-      }
-      const follower = this.followers.get(key);
-      if (follower) ready(follower);
-    });
+    const damaged = (error: unknown): void => {
+      count('damaged');
+      logger.error({ file, err: error }, 'compressed log is damaged: what comes before the damage was read');
+    };
+    let opened: OpenedCompressed | null;
+    try {
+      opened = openCompressed(file, compressed, (error) => {
+        if (error) damaged(error);
+        const follower = this.followers.get(key);
+        if (follower) ready(follower);
+      });
+    } catch (error) {
+      if (typeof (error as NodeJS.ErrnoException).syscall === 'string') throw error;
+      damaged(error);
+      return null;
+    }
     if (opened === null) return UNDECIDED;
     const { head, size } = opened;
     const saved = this.#saved.get(key);
     if (saved && begins(head, saved.fingerprint)) {
       this.#saved.delete(key);
-      this.#followRotated(log, file, key, opened.source(saved.offset), head, saved, stats);
+      this.#followRotated(log, file, opened.source(saved.offset), head, saved, stats);
       return null;
     }
-    const decision = this.#decide(log, head, size, Number(stats.mtimeMs), () => true);
+    const name = path.basename(file);
+    const decision = this.#decide(log, { name, head, size, source: null, stats });
     if (decision.from === null) {
       opened.close();
     } else {
-      this.#followRotated(log, file, key, opened.source(decision.from.offset), head, decision.from, stats);
+      this.#followRotated(log, file, opened.source(decision.from.offset), head, decision.from, stats);
     }
     return decision.answer;
   }
@@ -400,37 +431,42 @@ export class Scanner {
   /** Where to read a rotated file from, by what it begins with; null when there is nothing to read. */
   #decide(
     log: FollowedLog,
-    head: Buffer,
-    size: number,
-    mtime: number,
-    verify: (known: Done | SavedFollower) => boolean,
+    { name, head, size, source, stats }: Beside,
   ): { readonly from: Start | null; readonly answer: Answer } {
-    for (const [key, saved] of this.#saved) {
-      if (saved.path !== log.path || !begins(head, saved.fingerprint) || !verify(saved)) continue;
-      // The file that was followed is still there itself: this is a copy of it.
-      this.#saved.delete(key);
-      this.#gone.push(key);
+    const verify = (known: Position): boolean => source === null || holds(source, head, known);
+    const key = source === null ? null : fileKey(stats);
+    const candidates = log.doneOf(head);
+    for (const [of, saved] of this.#saved) {
+      if (saved.path !== log.path || candidates.some((done) => done.key === key)) continue;
+      if (!begins(head, saved.fingerprint) || !verify(saved)) continue;
+      // The file that was followed is no longer there itself: this is a copy of it.
+      this.#saved.delete(of);
+      this.#gone.push(of);
       return { from: saved, answer: null };
     }
     // A copy of what is being read: of use only when the original is truncated, and looked at again then.
-    for (const follower of log.followers())
-      if (follower.sameContent(head)) return { from: null, answer: UNDECIDED };
-    const done = log.doneOf(head);
-    if (done !== null) {
-      const { hash } = done.fingerprint;
-      if (size <= done.offset) return { from: null, answer: hash };
-      if (verify(done)) return { from: done, answer: hash };
+    for (const follower of log.followers()) {
+      if (follower.sameContent(head) && !follower.differs(source, head, size, stats))
+        return { from: null, answer: UNDECIDED };
     }
-    if (log.known || mtime > this.#lookedAt - CLOCK_SLACK)
+    const known = generationOf(candidates, {
+      size,
+      key,
+      holds: verify,
+      elsewhere: (done) =>
+        [...log.siblings].some(([other, sibling]) => other !== name && sibling.done === idOf(done)),
+    });
+    if (known !== null) return { from: known.rest ? known.done : null, answer: idOf(known.done) };
+    if (log.known || Number(stats.mtimeMs) > this.#lookedAt - CLOCK_SLACK)
       return { from: { offset: 0, skipping: false }, answer: null };
-    const mark = fingerprint(head);
-    log.note({
-      fingerprint: mark,
+    const history = {
+      fingerprint: fingerprint(head),
       offset: size < 0 ? BEFORE_OUR_TIME : size,
       check: { bytes: 0, hash: '' },
       skipping: false,
-    });
-    return { from: null, answer: mark.hash };
+    };
+    const noted = log.note(history, { key: fileKey(stats), born: bornOf(stats), whole: source === null });
+    return { from: null, answer: noted === null ? null : idOf(noted) };
   }
 
   #open(
@@ -487,22 +523,29 @@ export class Scanner {
   #followRotated(
     log: FollowedLog,
     file: string,
-    key: string,
     source: Source,
     head: Buffer,
     from: Start,
     stats: BigIntStats,
   ): void {
-    const follower = this.#follow(log, file, key, source, head, from);
+    const follower = this.#follow(log, file, stats, source, head, from);
     follower.rotated = true;
     follower.sized(Number(stats.size));
     follower.lastGrowth = Math.min(follower.lastGrowth, Number(stats.mtimeMs));
-    log.rotated.set(key, follower);
+    log.rotated.set(follower.key, follower);
     this.#parts.log.info({ file, offset: from.offset }, 'reading a rotated file');
     this.#parts.ready(follower);
   }
 
-  #follow(log: FollowedLog, file: string, key: string, source: Source, head: Buffer, from: Start): Follower {
+  #follow(
+    log: FollowedLog,
+    file: string,
+    stats: BigIntStats,
+    source: Source,
+    head: Buffer,
+    from: Start,
+  ): Follower {
+    const key = fileKey(stats);
     const now = this.#parts.now();
     const splitter = this.#parts.splitter(log.path);
     splitter.skipping = from.skipping;
@@ -510,6 +553,7 @@ export class Scanner {
       key,
       path: log.path,
       openedAs: file,
+      born: bornOf(stats),
       source,
       splitter,
       offset: from.offset,
@@ -551,5 +595,22 @@ const UNDECIDED = Symbol('undecided');
 
 /** What is known of a file beside a log: the hash of its generation when the ledger has it, or not enough yet. */
 type Answer = string | null | typeof UNDECIDED;
+
+/** A file beside a log. */
+interface Beside {
+  readonly name: string;
+  /** The first bytes of the log in it. */
+  readonly head: Buffer;
+  /** Bytes of the log in it; -1 when it does not say. */
+  readonly size: number;
+  /** Null when it is compressed. */
+  readonly source: PlainSource | null;
+  readonly stats: BigIntStats;
+}
+
+/** When a file was made. */
+function bornOf(stats: BigIntStats): string {
+  return String(stats.birthtimeNs);
+}
 
 type Start = Pick<SavedFollower, 'offset' | 'skipping'>;

@@ -180,8 +180,21 @@ test('property: several lines, one event, whatever lies in which read and whenev
 });
 
 test('zeros that a writer leaves where it was truncated are no line', async (t) => {
-  const tail = await read(t, Buffer.concat([Buffer.alloc(600_000), Buffer.from('one\ntwo\n')]));
+  const zeros = Buffer.alloc(600_000);
+  const tail = await read(t, Buffer.concat([zeros, Buffer.from('one\ntwo\n')]));
   assert.deepEqual(tail.messages(), ['one', 'two']);
+  // And after a restart in the middle of them.
+  const file = path.join(temporaryFolder(t), 'b.log');
+  fs.writeFileSync(file, zeros);
+  const other = new TailHarness({ path: file });
+  t.after(() => other.crash());
+  await other.start();
+  await other.settle();
+  await other.crash();
+  fs.appendFileSync(file, Buffer.concat([zeros, Buffer.from('one\n')]));
+  await other.start();
+  await other.settle();
+  assert.deepEqual(other.messages(), ['one']);
 });
 
 test('read_from_head: false begins behind what is there at the first start, and misses nothing after it', async (t) => {
@@ -216,6 +229,17 @@ test('globs, exclude_path and tags with a part of the name', async (t) => {
   await tail.settle();
   const found = tail.events().map(({ tag, message }) => `${tag} ${message}`);
   assert.deepEqual(found.sort(), ['web.a.x a/x.log', 'web.b.y b/y.log', 'web.c.z b/c/z.log']);
+});
+
+test('compressed files are no logs, whatever pattern they match', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const name of ['a.log', 'b.log.2.gz', 'c.zst', 'd.xz'])
+    fs.writeFileSync(path.join(folder, name), 'one\n');
+  const tail = new TailHarness({ path: path.join(folder, '*') });
+  t.after(() => tail.crash());
+  await tail.start();
+  await tail.settle();
+  assert.deepEqual(tail.messages(), ['one']);
 });
 
 test('files that come later are found', async (t) => {

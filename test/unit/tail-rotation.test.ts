@@ -91,6 +91,41 @@ test('copytruncate before the end was read: the rest comes from the copy', async
   log.assertOnce(tail.messages());
 });
 
+test('copytruncate before the end was read, and its copy compressed at once', async (t) => {
+  for (const way of ['gz', 'zst'] as const) {
+    const { log, tail } = setUp(t);
+    log.write(10);
+    const input = await tail.start();
+    await tail.settle();
+    input.pause();
+    log.write(1000);
+    log.copyTruncate();
+    const plain = fs.readFileSync(`${log.file}.1`);
+    fs.unlinkSync(`${log.file}.1`);
+    fs.writeFileSync(`${log.file}.1.${way}`, way === 'gz' ? gzipSync(plain) : zstdCompressSync(plain));
+    log.write(3);
+    input.resume();
+    await tail.settle();
+    await tail.stop();
+    await tail.start();
+    await tail.settle();
+    log.assertOnce(tail.messages());
+  }
+});
+
+test('a file beside a log that is not compressed though its name says so is counted, once', async (t) => {
+  const { log, tail } = setUp(t);
+  log.write(10);
+  await tail.start();
+  await tail.settle();
+  fs.writeFileSync(`${log.file}.1.gz`, 'this is no gzip file');
+  fs.writeFileSync(`${log.file}.2.zst`, 'this is no zstd file');
+  await tail.settle();
+  await tail.settle();
+  log.assertOnce(tail.messages());
+  assert.equal(tail.counters.total('tailrace_agent_tail_damaged_files_total'), 2);
+});
+
 test('a file truncated and grown beyond the old position is not mistaken for the old one', async (t) => {
   const { log, tail } = setUp(t);
   log.write(5);
@@ -297,6 +332,77 @@ test('a symbolic link that is pointed at the next file', async (t) => {
   }
   await tail.settle();
   for (const day of days) day.assertOnce(tail.messages());
+});
+
+test('down: a symbolic link that is pointed at the next file, or is gone', async (t) => {
+  const { folder } = setUp(t);
+  const link = path.join(folder, 'current');
+  const days = [1, 2].map((day) => new NumberedLog(path.join(folder, `day-${day}`)));
+  const tail = new TailHarness({ path: link, rotate_wait: '1ms' });
+  t.after(() => tail.crash());
+  for (const day of days) {
+    day.write(5);
+    fs.rmSync(link, { force: true });
+    fs.symlinkSync(path.basename(day.file), link);
+    await tail.start();
+    await tail.settle();
+    await tail.crash();
+    day.write(5);
+  }
+  fs.unlinkSync(link);
+  await tail.start();
+  await tail.settle();
+  for (const day of days) day.assertOnce(tail.messages());
+  assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 0);
+});
+
+test('down: a container ended, its link is gone and its file was rotated', async (t) => {
+  const { folder } = setUp(t);
+  fs.mkdirSync(path.join(folder, 'pods'));
+  const log = new NumberedLog(path.join(folder, 'pods', '0.log'));
+  const link = path.join(folder, 'web-1.log');
+  log.write(5);
+  fs.symlinkSync(log.file, link);
+  const tail = new TailHarness({ path: path.join(folder, '*.log'), tag: `k8s.\${name}` });
+  t.after(() => tail.crash());
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  log.write(5);
+  fs.renameSync(log.file, `${log.file}.20261123-120000`);
+  log.write(5);
+  fs.unlinkSync(link);
+  await tail.start();
+  await tail.settle();
+  assert.deepEqual(new Set(tail.events().map(({ tag }) => tag)), new Set(['k8s.web-1']));
+  assert.equal(tail.messages().length, new Set(tail.messages()).size);
+  // What the second file holds belongs to a link that the agent never saw.
+  assert.equal(tail.messages().length, 10);
+});
+
+test('a link that points back, a rotation that is undone: a file that was closed goes on where it was left', async (t) => {
+  const { folder } = setUp(t);
+  const link = path.join(folder, 'current');
+  const colours = ['blue', 'green'].map((name) => new NumberedLog(path.join(folder, name)));
+  const tail = new TailHarness({ path: link, rotate_wait: '1ms' });
+  t.after(() => tail.crash());
+  for (const log of colours) log.write(5);
+  fs.symlinkSync('blue', link);
+  await tail.start();
+  for (const turn of [0, 1, 0, 1, 0]) {
+    const log = colours[turn]!;
+    fs.unlinkSync(link);
+    fs.symlinkSync(path.basename(log.file), link);
+    await tail.settle();
+    await closed(tail, 1);
+    log.write(2);
+    await tail.settle();
+    if (turn === 1) {
+      await tail.crash();
+      await tail.start();
+    }
+  }
+  for (const log of colours) log.assertOnce(tail.messages());
 });
 
 test('containers: a link to a file that is rotated where it lies', async (t) => {

@@ -74,5 +74,6 @@ test('options: defaults, and faults at their keys', () => {
   assert.match(fault({ refresh_interval: '5 parsecs' }), /^refresh_interval: expected a duration/);
   assert.match(fault({ multiline: { start: '(' } }), /^multiline.start: expected a regular expression/);
   assert.match(fault({ path: '/a/[z-a].log' }), /^path/);
+  assert.match(fault({ path: '/a/b.log.gz' }), /compressed/);
   assert.match(fault({ formt: 'json' }), /formt/);
 });
