@@ -1,8 +1,7 @@
 /** What the archive holds, from its commit logs: the objects that stand, without what was voided. */
 import type { Commit, CommitObject } from '../chunk/commit.ts';
-import { COMMITS_FOLDER, parseCommitKey } from '../chunk/commit-keys.ts';
-import { readCommit } from './store.ts';
-import type { ArchiveReader } from './verify.ts';
+import { COMMITS_FOLDER, commitFolder, parseCommitKey } from '../chunk/commit-keys.ts';
+import { type ArchiveStore, readCommit, shardsOf } from './store.ts';
 
 export interface CatalogEntry {
   readonly object: CommitObject;
@@ -21,14 +20,21 @@ const READS_AT_ONCE = 32;
 
 /** Reads the logs, and on the next call what has come since. */
 export class Catalog {
-  readonly #store: ArchiveReader;
+  readonly #store: ArchiveStore;
   readonly #prefix: string;
   /** Newest commit read of each log. */
   readonly #read = new Map<string, Commit>();
 
-  constructor(store: ArchiveReader, prefix: string) {
+  readonly #onProgress: ((done: number, total: number, what: string) => void) | undefined;
+
+  constructor(
+    store: ArchiveStore,
+    prefix: string,
+    onProgress?: (done: number, total: number, what: string) => void,
+  ) {
     this.#store = store;
     this.#prefix = prefix;
+    this.#onProgress = onProgress;
   }
 
   /**
@@ -38,17 +44,25 @@ export class Catalog {
    */
   async next(filter: CatalogFilter, settled = false): Promise<CatalogEntry[]> {
     const numbers = new Map<string, { incarnation: string; shard: string; from: number; to: number }>();
-    for await (const { key } of this.#store.list(this.#prefix + COMMITS_FOLDER)) {
-      const parsed = parseCommitKey(key);
-      if (!parsed) continue;
-      const name = `${parsed.incarnation}/${parsed.shard}`;
-      if (!numbers.has(name)) {
-        numbers.set(name, { ...parsed, from: (this.#read.get(name)?.number ?? 0) + 1, to: parsed.number });
+    for (const incarnation of await this.#store.folders(this.#prefix + COMMITS_FOLDER)) {
+      for (const shard of await shardsOf(this.#store, this.#prefix, incarnation)) {
+        // The newest is listed first, and numbers have no gaps: who follows an archive does not list all of it again.
+        const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
+        const newest = key === null ? null : parseCommitKey(key);
+        const name = `${incarnation}/${shard}`;
+        const from = (this.#read.get(name)?.number ?? 0) + 1;
+        if (newest) numbers.set(name, { incarnation, shard, from, to: newest.number });
       }
     }
+    const total = [...numbers.values()].reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    let done = 0;
+    const onRead = (): void => {
+      done += 1;
+      this.#onProgress?.(done, total, 'commits');
+    };
     const entries: CatalogEntry[] = [];
     for (const [name, log] of numbers) {
-      const commits = await this.#readRange(log, log.from, log.to);
+      const commits = await this.#readRange(log, log.from, log.to, onRead);
       if (settled && commits.length > 0 && !(await this.#isWhole(commits.at(-1)!))) commits.pop();
       commits.forEach((commit, i) => {
         const lost = new Set(commits[i + 1]?.voided.map(({ key }) => key));
@@ -76,13 +90,19 @@ export class Catalog {
     return true;
   }
 
-  async #readRange(log: { incarnation: string; shard: string }, from: number, to: number): Promise<Commit[]> {
+  async #readRange(
+    log: { incarnation: string; shard: string },
+    from: number,
+    to: number,
+    onRead: () => void,
+  ): Promise<Commit[]> {
     const commits: Commit[] = [];
     let next = from;
     const run = async (): Promise<void> => {
       while (next <= to) {
         const number = next++;
         commits[number - from] = await readCommit(this.#store, { prefix: this.#prefix, ...log }, number);
+        onRead();
       }
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, run));

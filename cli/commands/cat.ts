@@ -11,6 +11,7 @@ import { zstdFrames } from '../../consumer/zstd-frames.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
 import { plainLines } from '../output.ts';
+import { progress } from '../progress.ts';
 
 interface CatOptions extends ArchiveOptions, RangeOptions {
   readonly grep?: string;
@@ -36,14 +37,22 @@ export function command(): Command {
 async function run(options: CatOptions): Promise<void> {
   const filter = rangeOf(options, Date.now());
   const { store, prefix } = openArchive(options);
-  const catalog = new Catalog(store, prefix);
+  // On a terminal that shows the events themselves a line of progress would stand among them.
+  const line = progress(!process.stdout.isTTY && !options.follow);
+  const catalog = new Catalog(store, prefix, line?.show);
   const print = printer(options.grep);
   // A reader that has seen enough, such as head, closes the pipe.
   process.stdout.on('error', () => process.exit(0));
   for (;;) {
     const entries = await catalog.next(filter, true);
     const bodies = entries.map(({ object }) => object);
-    for await (const { object, bytes } of fetchAhead(store, bodies)) await printObject(object, bytes, print);
+    let done = 0;
+    for await (const { object, bytes } of fetchAhead(store, bodies)) {
+      await printObject(object, bytes, print);
+      done += 1;
+      line?.show(done, bodies.length, 'objects');
+    }
+    line?.clear();
     if (!options.follow) break;
     await sleep(POLL_MS);
   }

@@ -5,6 +5,7 @@ import { Catalog } from '../../consumer/catalog.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
 import { count, plain, bytes as size } from '../output.ts';
+import { progress } from '../progress.ts';
 
 interface LsOptions extends ArchiveOptions, RangeOptions {
   readonly hours?: boolean;
@@ -32,8 +33,9 @@ export function command(): Command {
 async function run(options: LsOptions): Promise<void> {
   const filter = rangeOf(options, Date.now());
   const { store, prefix } = openArchive(options);
+  const shown = progress(true);
   const lines = new Map<string, Line>();
-  for (const { object } of await new Catalog(store, prefix).next(filter)) {
+  for (const { object } of await new Catalog(store, prefix, shown?.show).next(filter)) {
     const hour = options.hours ? dateAndHour(object.hour).join('T') : undefined;
     const key = `${object.tag}\n${hour}`;
     let line = lines.get(key);
@@ -53,6 +55,7 @@ async function run(options: LsOptions): Promise<void> {
     line.bytes += object.bytes;
     line.raw_bytes += object.raw_bytes;
   }
+  shown?.clear();
   store.close();
   const sorted = [...lines].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line);
   process.stdout.write(

@@ -7,6 +7,7 @@ import type { EpochReport, VerifyReport } from '../../consumer/verify-book.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { timesOf } from '../archive-range.ts';
 import { count, plain, bytes as size } from '../output.ts';
+import { progress } from '../progress.ts';
 
 interface VerifyCommandOptions extends ArchiveOptions {
   readonly json?: boolean;
@@ -42,6 +43,7 @@ async function run(options: VerifyCommandOptions): Promise<void> {
   const { expireAfter } = options;
   const range = timesOf(options, Date.now());
   const { store, prefix, horizon } = openArchive(options);
+  const line = progress(true);
   const report = await verifyArchive(store, prefix, {
     now: Date.now(),
     pendingFor,
@@ -50,9 +52,9 @@ async function run(options: VerifyCommandOptions): Promise<void> {
     producer: options.producer,
     range,
     horizon,
-    ...(process.stderr.isTTY ? { onProgress: progress } : {}),
+    ...(line ? { onProgress: line.show } : {}),
   });
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  line?.clear();
   store.close();
   process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, options));
   if (!report.ok) process.exitCode = 1;
@@ -63,14 +65,6 @@ function durationOption(name: string, text: string): number {
   if (ms === null)
     throw new TailraceError('CONFIG', `${name} ${text}: expected a duration such as 10m, 2h or 30d`);
   return ms;
-}
-
-let lastShown = 0;
-
-function progress(done: number, total: number, what: string): void {
-  if (done < total && Date.now() - lastShown < 100) return;
-  lastShown = Date.now();
-  process.stderr.write(`\r${count(done)} of ${count(total)} ${what}\u001b[K`);
 }
 
 function text(report: VerifyReport, options: VerifyCommandOptions): string {

@@ -1,7 +1,8 @@
 /** `tailrace cat`, `ls` and `verify` on an archive of gzip and zstd in S3. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import * as path from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
@@ -18,11 +19,32 @@ const ENV = { ...process.env, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 
 
 let s3: LocalS3;
 const made: MadeChunk[] = [];
+const stores: S3Store[] = [];
 
 before(async () => {
   Object.assign(process.env, ENV);
   s3 = await startLocalS3();
+  const archiver = await openArchiver('a/');
+  const sources = [new ChunkSource({ name: 'gz' }), new ChunkSource({ name: 'zs', codec: 'zstd' })];
+  const records: StreamRecord[] = [];
+  for (let i = 0; i < 60; i++) {
+    const chunk = sources[i % 2]!.next(i % 3 === 0 ? 'app/\u001b[2J' : 'nginx.access', HOUR + (i % 4), 5);
+    made.push(chunk);
+    records.push({ sequence: `${1000 + i}`, arrival: Date.now(), data: chunk.bytes });
+  }
+  await archiver.take(records, false);
+  await archiver.end();
+});
+
+after(() => {
+  for (const store of stores) store.close();
+  return s3.stop();
+});
+
+/** An archiver of its own under a prefix of the bucket. */
+async function openArchiver(prefix: string): Promise<ShardArchiver> {
   const store = new S3Store({ bucket: BUCKET, region: 'us-east-1', endpoint: s3.endpoint }, { tries: 3 });
+  stores.push(store);
   const archiver = new ShardArchiver(
     {
       stream: 'weblogs',
@@ -30,7 +52,7 @@ before(async () => {
       shard: 'shardId-000000000000',
       range: ['0'.repeat(32), 'f'.repeat(32)],
       parents: [],
-      prefix: 'a/',
+      prefix,
       keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
       forget: { horizon: 1e12, grace: 1e12 },
       snapshotEvery: 64,
@@ -47,19 +69,8 @@ before(async () => {
     },
   );
   await archiver.initialize(null);
-  const sources = [new ChunkSource({ name: 'gz' }), new ChunkSource({ name: 'zs', codec: 'zstd' })];
-  const records: StreamRecord[] = [];
-  for (let i = 0; i < 60; i++) {
-    const chunk = sources[i % 2]!.next(i % 3 === 0 ? 'app/\u001b[2J' : 'nginx.access', HOUR + (i % 4), 5);
-    made.push(chunk);
-    records.push({ sequence: `${1000 + i}`, arrival: Date.now(), data: chunk.bytes });
-  }
-  await archiver.take(records, false);
-  await archiver.end();
-  store.close();
-});
-
-after(() => s3.stop());
+  return archiver;
+}
 
 async function tailrace(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const where = ['--bucket', BUCKET, '--prefix', 'a/', '--endpoint', s3.endpoint];
@@ -108,6 +119,50 @@ test('cat takes a tag, a range of hours and a text', async () => {
   const wrong = await tailrace('cat', '--from', 'noon');
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /^--from noon: expected a time/);
+});
+
+test('on a terminal, cat shows how far it is, and neutralises what would drive it', async () => {
+  const driving = '{"text":"\u009b2J\u202e"}';
+  const archiver = await openArchiver('t/');
+  await archiver.take([{ sequence: '1', arrival: Date.now(), data: Buffer.from(driving) }], false);
+  await archiver.flush();
+  const where = ['--bucket', BUCKET, '--prefix', 't/', '--endpoint', s3.endpoint];
+  const line = [process.execPath, CLI, 'cat', ...where].map((word) => `'${word}'`).join(' ');
+  /** script(1) gives a command a terminal. */
+  const onTerminal = async (redirect: string): Promise<string> =>
+    (await promisify(execFile)('script', ['-qec', line + redirect, '/dev/null'], { env: ENV })).stdout;
+  const shown = await onTerminal(' > /dev/null');
+  assert.ok(shown.includes('\r1 of 1 commits\u001b[K') && shown.includes('\r1 of 1 objects\u001b[K'), shown);
+  assert.equal(await onTerminal(''), '{"text":"\\u009b2J\\u202e"}\r\n');
+  // What goes elsewhere stays as it is.
+  assert.ok((await onTerminal(' | cat')).includes(`${driving}\r\n`));
+});
+
+test('cat --follow goes on as more is archived', async () => {
+  const where = ['--bucket', BUCKET, '--prefix', 'f/', '--endpoint', s3.endpoint];
+  const archiver = await openArchiver('f/');
+  const source = new ChunkSource({ name: 'follow' });
+  const [first, second] = [source.next('t', HOUR, 3), source.next('t', HOUR, 3)];
+  const take = async (sequence: string, chunk: MadeChunk): Promise<void> => {
+    await archiver.take([{ sequence, arrival: Date.now(), data: chunk.bytes }], false);
+    await archiver.flush();
+  };
+  await take('1', first);
+  const child = spawn(process.execPath, [CLI, 'cat', '--follow', ...where], {
+    env: ENV,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      lines.push(`${line}\n`);
+      if (lines.length === 3) await take('2', second);
+      if (lines.length === 6) break;
+    }
+    assert.deepEqual(ids(lines.join('')), idsOf([first, second]));
+  } finally {
+    child.kill();
+  }
 });
 
 test('ls sums up, and no tag drives a terminal', async () => {
