@@ -1,5 +1,6 @@
-/** KCL's lines arrive whole, however the pipe cuts them. */
+/** KCL's lines arrive whole, however the pipe cuts them, and stdout has nothing else. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -37,4 +38,24 @@ test('lines come out as they went in', async () => {
       },
     ),
   );
+});
+
+test('what is printed goes to stderr, and only the protocol to stdout', () => {
+  const code = `
+    import { takeStdout } from ${JSON.stringify(new URL('../../consumer/protocol.ts', import.meta.url).href)};
+    console.log('before');
+    const output = takeStdout();
+    console.log('a stray line');
+    console.info('another');
+    process.stdout.write('and a third\\n');
+    let all = true;
+    for (let i = 0; i < 3; i++) all &&= output.write('x'.repeat(1 << 20) + '\\n');
+    console.error('never false: ' + all);
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 24,
+  });
+  assert.equal(stdout, `before\n${`${'x'.repeat(1 << 20)}\n`.repeat(3)}`);
+  assert.equal(stderr, 'a stray line\nanother\nand a third\nnever false: true\n');
 });

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { S3Store, type S3Trouble } from '../../consumer/s3.ts';
+import { newestCommit } from '../../consumer/store.ts';
 
 type Fault = number | 'reset' | 'hang' | 'lost';
 
@@ -12,6 +13,7 @@ type Fault = number | 'reset' | 'hang' | 'lost';
 let faults: Fault[] = [];
 let troubles: S3Trouble[] = [];
 const objects = new Map<string, Buffer>();
+let urls: string[] = [];
 let headers: IncomingMessage['headers'] = {};
 let server: Server;
 
@@ -24,6 +26,9 @@ before(async () => {
     if (fault === 'reset') return request.socket.destroy();
     if (fault === 'hang') return;
     if (typeof fault === 'number') return response.writeHead(fault).end();
+    urls.push(request.url!);
+    if (request.url!.includes('list-type=2'))
+      return response.writeHead(200).end('<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>');
     const key = request.url!.split('?')[0]!;
     if (request.method !== 'PUT') {
       const object = objects.get(key);
@@ -48,6 +53,7 @@ after(() => {
 beforeEach(() => {
   faults = [];
   troubles = [];
+  urls = [];
   objects.clear();
 });
 
@@ -69,8 +75,31 @@ test('a put is made once, and says so to the second', async () => {
   const hash = createHash('sha256').update('onetwo');
   assert.equal(headers['x-amz-checksum-sha256'], hash.copy().digest('base64'));
   assert.equal(headers['x-amz-content-sha256'], hash.digest('hex'));
+  assert.equal(headers['content-type'], 'application/gzip');
   assert.equal(headers['content-encoding'], undefined, 'the object is the archive, not a way to transfer it');
   assert.equal(await store(1).putIfAbsent('k', BODY, 'gzip'), 'exists');
+});
+
+test('objects have the type of what they are', async () => {
+  for (const [kind, type] of [
+    ['commit', 'application/json'],
+    ['zstd', 'application/zstd'],
+  ] as const) {
+    await store(1).putIfAbsent(kind, BODY, kind);
+    assert.equal(headers['content-type'], type);
+    assert.equal(headers['content-encoding'], undefined);
+  }
+});
+
+test('the newest commit is found by one listing of one key', async () => {
+  const log = { prefix: 'p/', incarnation: '0'.repeat(18), shard: 's' };
+  assert.equal(await newestCommit(store(1), log), null);
+  assert.equal(urls.length, 1);
+  const { searchParams } = new URL(urls[0]!, 'http://s3');
+  assert.deepEqual(
+    ['list-type', 'max-keys', 'prefix'].map((name) => searchParams.get(name)),
+    ['2', '1', `p/_commits/${'0'.repeat(18)}/s/`],
+  );
 });
 
 test('what passes is tried again', async () => {
