@@ -4,10 +4,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { pino } from 'pino';
+import { COMMITS_FOLDER } from '../../chunk/commit-keys.ts';
 import { TailraceError } from '../../chunk/errors.ts';
 import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
 import { javaMissing } from '../../consumer/daemon.ts';
 import { Launcher } from '../../consumer/launcher.ts';
+import { S3Store } from '../../consumer/s3.ts';
 import { describeStream, streamClient } from '../../consumer/stream.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 
@@ -37,6 +39,7 @@ async function run(options: { config: string; check?: boolean }): Promise<void> 
   const stream = await checkStream(options.config, config);
   if (options.check) {
     checkFit(options.config, config, stream.openShards);
+    await checkBucket(options.config, config);
     process.stdout.write(`${options.config}: fine\n`);
     return;
   }
@@ -87,6 +90,19 @@ async function checkStream(file: string, { stream }: ConsumerConfig): Promise<{ 
     throw new ConfigError(`${file}: stream: ${where} can't be reached: ${message || name}`, error);
   } finally {
     client.destroy();
+  }
+}
+
+/** At a start S3 is waited for; whoever checks wants to know now. */
+async function checkBucket(file: string, { archive, stream }: ConsumerConfig): Promise<void> {
+  const { bucket, region = stream.region, endpoint, prefix } = archive;
+  const store = new S3Store({ bucket, region, endpoint }, { tries: 1 });
+  try {
+    await store.first(prefix + COMMITS_FOLDER);
+  } catch (error) {
+    throw new ConfigError(`${file}: archive.bucket: ${(error as Error).message}`, error);
+  } finally {
+    store.close();
   }
 }
 

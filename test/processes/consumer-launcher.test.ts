@@ -12,11 +12,13 @@ import type { WorkerStatus } from '../../consumer/board.ts';
 import { freePorts } from '../../local/ports.ts';
 import { isAlive, until } from '../support/consumer-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
+import { BUCKET, type LocalS3, startLocalS3 } from '../support/local-s3.ts';
 
 const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 
 let directory: string;
 let kinesis: KinesisDouble;
+let s3: LocalS3;
 let count = 0;
 /** Processes that a failed test leaves would keep this file from ending. */
 const started: ChildProcess[] = [];
@@ -26,11 +28,13 @@ before(async () => {
   fs.mkdirSync(path.join(directory, 'jars'));
   fs.writeFileSync(path.join(directory, 'jars', 'amazon-kinesis-client-multilang-0.jar'), '');
   kinesis = await KinesisDouble.start(1);
+  s3 = await startLocalS3();
 });
 
 after(async () => {
   for (const child of started) child.kill('SIGKILL');
   await kinesis.stop();
+  await s3.stop();
   fs.rmSync(directory, { recursive: true });
 });
 
@@ -225,10 +229,25 @@ test('what can not work is refused in a line, with exit code 2', async (t) => {
   }
 });
 
-test('--check refuses a worker that can not hold its shards', async () => {
+test('--check refuses a worker that can not hold its shards, and an archive that is not there', async () => {
   const java = { command: daemon('exit 0') };
-  assert.equal(await launch({ java }, '--check').ended, 0);
-  const small = launch({ java: { ...java, heap: '64MiB' } }, '--check');
-  assert.equal(await small.ended, 2);
-  assert.match(small.log(), /java\.heap: 1 shards need 192MiB/);
+  const archive = { bucket: BUCKET, endpoint: s3.endpoint };
+  assert.equal(await launch({ java, archive }, '--check').ended, 0);
+  const cases: [what: Record<string, unknown>, message: RegExp][] = [
+    [{ java: { ...java, heap: '64MiB' }, archive }, /java\.heap: 1 shards need 192MiB/],
+    [
+      { java, archive, batch: { memory: '1000KiB', max_bytes: '1000KiB' } },
+      /batch\.memory: 1 shards have less than 1 MiB/,
+    ],
+    [
+      { java, archive: { ...archive, bucket: 'nowhere' } },
+      /archive\.bucket: S3 list s3:\/\/nowhere\/_commits\/: no_such_bucket/,
+    ],
+    [{ java }, /archive\.bucket: S3 list .*: connection/],
+  ];
+  for (const [changes, message] of cases) {
+    const run = launch(changes, '--check');
+    assert.equal(await run.ended, 2, run.log());
+    assert.match(run.log(), message);
+  }
 });
