@@ -1,13 +1,8 @@
 /** The embedded S3 answers as another S3 does: the same calls on it and on Adobe's S3Mock, the answers compared. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import * as fs from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import * as path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import {
-  CreateBucketCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
@@ -20,21 +15,11 @@ import {
   type S3Client,
   type S3ServiceException,
 } from '@aws-sdk/client-s3';
-import { ensureJar } from '../../local/jars.ts';
-import { freePorts } from '../../local/ports.ts';
-import { BUCKET as Bucket, type LocalS3, startLocalS3, testClient } from '../support/local-s3.ts';
-
-const S3MOCK = 'com/adobe/testing/s3mock/5.2.0/s3mock-5.2.0-exec.jar';
-const S3MOCK_SHA256 = 'dd7c192fef0005374dec507317ae946eaa5beeffeb4e901d8b97f7fd2ddfb741';
-const START_MS = 60_000;
-
-interface Other {
-  readonly client: S3Client;
-  stop(): Promise<void>;
-}
+import { BUCKET as Bucket, type LocalS3, startLocalS3 } from '../support/local-s3.ts';
+import { type S3Mock, startS3Mock } from '../support/s3mock.ts';
 
 let ours: LocalS3;
-let other: Other | null = null;
+let other: S3Mock | null = null;
 let reason = '';
 
 before(async () => {
@@ -50,54 +35,6 @@ after(async () => {
   await ours.stop();
   await other?.stop();
 });
-
-async function startS3Mock(): Promise<Other> {
-  if (spawnSync('java', ['-version']).status !== 0) throw new Error('no Java');
-  const jar = await ensureJar(S3MOCK, S3MOCK_SHA256);
-  const folder = await fs.mkdtemp(path.join(tmpdir(), 'tailrace-s3mock-'));
-  const [port] = await freePorts(1);
-  const java = spawn(
-    'java',
-    [
-      '-Xmx256m',
-      '-XX:TieredStopAtLevel=1',
-      '-jar',
-      jar,
-      '--server.address=127.0.0.1',
-      '--server.ssl.enabled=false',
-      `--server.port=${port}`,
-      '--http.port=0',
-      `--com.adobe.testing.s3mock.store.root=${folder}`,
-    ],
-    { stdio: 'ignore', cwd: folder },
-  );
-  const client = testClient(`http://127.0.0.1:${port}`);
-  const stop = async (): Promise<void> => {
-    client.destroy();
-    await ended(java);
-    await fs.rm(folder, { recursive: true, force: true });
-  };
-  for (const deadline = Date.now() + START_MS; ; ) {
-    try {
-      await client.send(new CreateBucketCommand({ Bucket }));
-      return { client, stop };
-    } catch (error) {
-      if (Date.now() > deadline || java.exitCode !== null) {
-        await stop();
-        throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve();
-    child.once('exit', () => resolve());
-    child.kill('SIGTERM');
-  });
-}
 
 /** An answer without what differs between any two stores: times, request ids, tokens, wording. */
 type Answer = Readonly<Record<string, unknown>>;
