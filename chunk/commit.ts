@@ -45,6 +45,8 @@ const commitObject = z.strictObject({
   foreign: count,
   /** The sequences of each lane that are in it. */
   runs: runsByLane,
+  /** How many of its events are of each lane; commits of before this was noted have none. */
+  lane_events: z.optional(z.record(lane, count)),
 });
 
 const producerMark = z.strictObject({

@@ -49,6 +49,7 @@ interface Draft {
   readonly codec: Codec;
   readonly parts: Buffer[];
   readonly runs: Map<string, Runs>;
+  readonly laneEvents: Map<string, number>;
   readonly records: { arrival: number; data: Buffer }[];
   chunks: number;
   events: number;
@@ -261,7 +262,18 @@ function draftOf(
   const key = draftKey(tag, hour, codec, kind);
   let draft = drafts.get(key);
   if (!draft) {
-    draft = { tag, hour, codec, parts: [], runs: new Map(), records: [], chunks: 0, events: 0, rawBytes: 0 };
+    draft = {
+      tag,
+      hour,
+      codec,
+      parts: [],
+      runs: new Map(),
+      laneEvents: new Map(),
+      records: [],
+      chunks: 0,
+      events: 0,
+      rawBytes: 0,
+    };
     drafts.set(key, draft);
   }
   return draft;
@@ -271,6 +283,7 @@ function addChunk(draft: Draft, header: FramedHeader, bytes: Buffer): void {
   // Some readers refuse zstd's skippable frames; gzip's header cannot be left out and disturbs nobody.
   draft.parts.push(header.codec === 'zstd' ? bytes.subarray(header.headerBytes) : bytes);
   addSequence(draft.runs, header);
+  draft.laneEvents.set(header.lane, (draft.laneEvents.get(header.lane) ?? 0) + header.events);
   draft.chunks += 1;
   draft.events += header.events;
   draft.rawBytes += header.rawBytes;
@@ -311,6 +324,7 @@ function describe(draft: Draft, body: Body): CommitObject {
     raw_bytes: draft.rawBytes,
     foreign: draft.records.length,
     runs: runsText(draft.runs),
+    lane_events: Object.fromEntries(draft.laneEvents),
   };
 }
 

@@ -22,6 +22,8 @@ export interface LaneHole {
 export interface EpochReport {
   readonly epoch: string;
   readonly chunks: number;
+  /** In commits that say so; all that this release writes do. */
+  readonly events: number;
   /** How many there were at least; exactly, when the epoch has ended. */
   readonly expected: number;
   /** Ended by a clean stop, known to be over from a later epoch, or open: running, or dead without a word. */
@@ -72,6 +74,7 @@ interface LaneBook {
   readonly before: Runs;
   readonly after: Runs;
   readonly voided: Runs;
+  events: number;
   /** A sequence, and when it was archived; of each batch the last one. */
   readonly marks: [sequence: number, written: number][];
 }
@@ -131,15 +134,19 @@ export class Book {
       this.#duplicates += commit.skipped.duplicates;
       for (const object of commit.objects) {
         const isLost = lost.has(object.key);
+        this.#addRuns(commit, object.runs, object.key, isLost, known);
         if (isLost) this.#voided += 1;
         else {
+          for (const [name, n] of Object.entries(object.lane_events ?? {})) {
+            const lane = this.#lanes.get(name);
+            if (lane) lane.events += n;
+          }
           // Lists of runs are most of what commits are; only who reads the objects needs them again.
-          const kept = this.#keepRuns ? object : { ...object, runs: {} };
+          const kept = this.#keepRuns ? object : { ...object, runs: {}, lane_events: {} };
           const placed = { object: kept, written: commit.written };
           this.live.push(placed);
           if (!next) this.newest.push(placed);
         }
-        this.#addRuns(commit, object.runs, object.key, isLost, known);
       }
       this.#addRuns(commit, commit.empty, 'chunks without events', false, known);
       for (const mark of commit.producers) this.#addMark(commit, mark);
@@ -158,7 +165,7 @@ export class Book {
 
   #openLane(name: string, producer: string, epoch: string): LaneBook {
     const [archived, before, after, voided] = [new Runs(), new Runs(), new Runs(), new Runs()];
-    const lane: LaneBook = { producer, epoch, archived, before, after, voided, marks: [] };
+    const lane: LaneBook = { producer, epoch, archived, before, after, voided, events: 0, marks: [] };
     this.#lanes.set(name, lane);
     return lane;
   }
@@ -311,11 +318,13 @@ function epochReport(
   options: VerifyOptions,
 ): EpochReport {
   let chunks = 0;
+  let events = 0;
   /** Archived at any time, and missing, whenever it should have come. */
   let accounted = 0;
   const holes: LaneHole[] = [];
   for (const [name, lane] of lanes) {
     chunks += lane.archived.count;
+    events += lane.events;
     const archived = allArchived(lane);
     const gaps = gapsOf(lane, archived);
     accounted += archived.count + gaps.count;
@@ -325,6 +334,7 @@ function epochReport(
   return {
     epoch,
     chunks,
+    events,
     expected,
     end: book.clean ? 'clean' : book.final !== null || !isLatest ? 'over' : 'open',
     lanes: lanes.length,

@@ -106,7 +106,10 @@ function text(report: VerifyReport, options: VerifyCommandOptions): string {
 
 function epochLines(epoch: EpochReport): string[] {
   const end = { clean: 'ended cleanly', over: 'over', open: 'open' }[epoch.end];
-  const lines = [`  epoch ${epoch.epoch}: ${count(epoch.chunks)} of ${count(epoch.expected)} chunks, ${end}`];
+  const { chunks, expected, events } = epoch;
+  const lines = [
+    `  epoch ${epoch.epoch}: ${count(chunks)} of ${count(expected)} chunks, ${count(events)} events, ${end}`,
+  ];
   for (const { lane, missing, pending, voided } of epoch.holes) {
     const lost = voided === '' ? '' : `; of them voided: ${voided}`;
     lines.push(`    ${pending ? 'pending' : 'HOLE'} lane ${lane}: ${missing}${lost}`);

@@ -21,6 +21,9 @@ export interface Weights {
   readonly go: number;
   readonly put: number;
   readonly repeat: number;
+  /** Chunks that wait in a spill: made and put much later, when the stream looks otherwise. */
+  readonly hold: number;
+  readonly readmit: number;
   readonly foreign: number;
   readonly start: number;
   readonly crash: number;
@@ -62,6 +65,14 @@ interface Worker {
   alive: boolean;
 }
 
+/** One epoch of a producer. */
+interface Source {
+  readonly source: ChunkSource;
+  readonly name: string;
+  readonly epoch: number;
+  readonly made: MadeChunk[];
+}
+
 interface Waiting {
   readonly worker: Worker;
   readonly go: () => void;
@@ -92,7 +103,9 @@ export class ArchiveModel {
   #shardNumber = 0;
   #sequence = 10n ** 20n;
   #trimmedTo = 0n;
-  #sources: { source: ChunkSource; name: string; epoch: number; made: MadeChunk[] }[] = [];
+  #sources: Source[] = [];
+  /** Chunks of all epochs that were not put yet. */
+  #held: { readonly name: string; readonly epoch: number; readonly chunk: MadeChunk }[] = [];
   #failure: unknown = null;
   #foreignCount = 0;
 
@@ -135,6 +148,12 @@ export class ArchiveModel {
       case 'repeat':
         this.#putAgain();
         return;
+      case 'hold':
+        this.#hold();
+        return;
+      case 'readmit':
+        this.#readmit(this.#below(this.#held.length));
+        return;
       case 'foreign':
         this.#putForeign();
         return;
@@ -173,6 +192,7 @@ export class ArchiveModel {
 
   /** Last chunks of everybody, all processes but zombies replaced, every shard read to its end. */
   async #finish(): Promise<void> {
+    while (this.#held.length > 0) this.#readmit(this.#below(this.#held.length));
     for (let i = 0; i < this.#sources.length; i++) {
       const { source } = this.#sources[i]!;
       this.#put([this.#make(i, source, { end: true })]);
@@ -220,12 +240,12 @@ export class ArchiveModel {
     const before = this.#sources[i];
     const previous = before ? { epoch: before.epoch, ordinal: before.made.length } : null;
     const lane = digest32(`${name} ${epoch} ${this.#below(1e9)}`);
-    // All of the epoch before was acknowledged: it may be forgotten, and is never sent again.
     const source = new ChunkSource({
       name,
       epoch,
       lane,
-      floor: epoch,
+      // What is still held may come at any time; the rest was acknowledged, may be forgotten and is never sent again.
+      floor: () => this.#floorOf(name, epoch),
       previous: before && before.made.length > 0 ? previous : null,
     });
     this.#sources[i] = { source, name, epoch, made: [] };
@@ -239,12 +259,35 @@ export class ArchiveModel {
     return chunk;
   }
 
+  #floorOf(name: string, epoch: number): number {
+    return Math.min(epoch, ...this.#held.filter((held) => held.name === name).map((held) => held.epoch));
+  }
+
+  #hold(): void {
+    const i = this.#below(this.#sources.length);
+    const { source, name, epoch } = this.#sources[i]!;
+    const before = this.#held.length;
+    for (let n = 1 + this.#below(3); n > 0; n--)
+      this.#held.push({ name, epoch, chunk: this.#make(i, source) });
+    this.#count('held');
+    // Some of them went out before, and nobody knows.
+    for (const { chunk } of this.#held.slice(before)) if (this.#below(3) === 0) this.#put([chunk]);
+  }
+
+  #readmit(i: number): void {
+    const [held] = this.#held.splice(i, 1);
+    if (!held) return;
+    const isLate = this.#sources.some(({ name, epoch }) => name === held.name && epoch > held.epoch);
+    this.#count(isLate ? 'readmitted in a later epoch' : 'readmitted');
+    this.#put([held.chunk]);
+  }
+
   #putNew(): void {
     const i = this.#below(this.#sources.length);
     const count = 1 + this.#below(3);
     const { source } = this.#sources[i]!;
     const chunks = Array.from({ length: count }, () => this.#make(i, source));
-    // Chunks of one record travel together; some are held back and come later, or never in order.
+    // Chunks of one record travel together, not always in order.
     this.#put(this.#below(3) === 0 ? chunks.reverse() : chunks);
   }
 

@@ -18,7 +18,7 @@ export interface SourceOptions {
   readonly epoch?: number;
   readonly lane?: string;
   readonly codec?: Codec;
-  readonly floor?: number;
+  readonly floor?: number | (() => number);
   readonly previous?: { readonly epoch: number; readonly ordinal: number } | null;
 }
 
@@ -55,7 +55,7 @@ export class ChunkSource {
       producer: this.producer,
       epoch: epochName(epoch),
       ordinal: sequence,
-      floor: epochName(floor),
+      floor: epochName(typeof floor === 'function' ? floor() : floor),
       previous: sequence === 1 && previous ? { ...previous, epoch: epochName(previous.epoch) } : null,
       end: false,
       tag,

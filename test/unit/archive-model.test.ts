@@ -15,6 +15,7 @@ const code = {
 /** What the schedules of a profile must have brought about to be worth anything. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'takeovers and zombies': ['followed', 'passed over'],
+  'epochs and floors': ['followed', 'held', 'readmitted in a later epoch'],
   'trimmed by retention': ['followed', 'voided', 'missing'],
   'recreated streams': ['followed', 'DEAD', 'missing'],
 };

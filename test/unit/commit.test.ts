@@ -46,6 +46,7 @@ const commits: fc.Arbitrary<Commit> = fc
         raw_bytes: count,
         foreign: count,
         runs: runsByLane,
+        lane_events: fc.dictionary(hex(32), count, { maxKeys: 3 }),
       }),
       { maxLength: 3 },
     ),

@@ -120,8 +120,8 @@ test('the end of a lane that never came shows by the ordinals of the next epoch'
   assert.equal(report.missing, 3);
   const [one, two] = report.producers[0]!.epochs;
   assert.deepEqual(
-    [one!.epoch, one!.end, one!.expected, one!.chunks, one!.unlocated],
-    [epochName(1), 'over', 5, 2, 3],
+    [one!.epoch, one!.end, one!.expected, one!.chunks, one!.events, one!.unlocated],
+    [epochName(1), 'over', 5, 2, 4, 3],
   );
   assert.deepEqual([two!.end, two!.unlocated], ['clean', 0]);
 });
