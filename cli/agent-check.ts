@@ -18,7 +18,11 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
       continue;
     }
     const { files, events, refused, unparsed } = sampleTail(options);
-    say(`tail ${plain([options.path].flat().join(', '))}: ${count(files.length)} files`);
+    say(
+      `tail ${plain([options.path].flat().join(', '))}: ${count(files.length)} ${files.length === 1 ? 'file' : 'files'}`,
+    );
+    if (files.length === 0)
+      say('  ! no file matches so far; those that come later are read from their first byte');
     for (const { path, tag, bytes: size, error } of files.slice(0, SHOWN_FILES)) {
       say(`  ${plain(path)} → ${plain(tag)}: ${error ?? bytes(size ?? 0)}`);
       if (error !== null) process.exitCode = 2;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, cpSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { spawnAgent, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
@@ -123,6 +125,28 @@ test('somebody who asks the agent and goes before its answer does it no harm', a
   assert.equal(await agent.ended, 0, agent.log());
 });
 
+test('so does one in another container, with processes, a host name and a network of its own', async (context) => {
+  const alone = ['--pid', '--fork', '--uts', '--net', '--kill-child'];
+  if (spawnSync('unshare', [...alone, 'true']).status !== 0) {
+    context.skip('no namespaces can be made here');
+    return;
+  }
+  const { directory, config } = await setUp(context);
+  const agent = await startAgent(directory, config);
+  context.after(() => void agent.child.kill('SIGKILL'));
+  const cli = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+  const command = 'hostname elsewhere; exec "$0" "$1" agent --config "$2"';
+  const file = join(directory, 'agent.yaml');
+  const second = spawnSync('unshare', [...alone, 'sh', '-c', command, process.execPath, cli, file], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  assert.equal(second.status, 2, second.stderr);
+  const holder = `the agent with pid ${agent.child.pid} on ${hostname()}`;
+  assert.ok(second.stderr.includes(`is held by ${holder}`), second.stderr);
+  assert.equal((await statusOf(directory))['pid'], agent.child.pid, 'the first one runs on');
+});
+
 test('what is wrong with a configuration is said in one line each, with the path of the key', async (context) => {
   const { directory, config, kinesis } = await setUp(context);
   const faulty = {
@@ -155,7 +179,7 @@ test('--check shows the files, their events and the stream, and leaves no state'
     join(directory, 'agent.yaml'),
   ]);
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /1 files/);
+  assert.match(stdout, /1 file\n/);
   assert.equal(stdout.split('\n').filter((line) => line.includes('"message":"line ')).length, 5);
   assert.match(stdout, /stream weblogs answers/);
 });
