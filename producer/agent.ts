@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { TailraceError } from '../chunk/errors.ts';
 import { Builders, DEFAULT_BUILDER_LIMITS } from './builder.ts';
-import type { AgentConfig } from './config.ts';
+import { type AgentConfig, inputName } from './config.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { changedKeys, RELOADABLE } from './control/reload.ts';
 import { serveControl } from './control/server.ts';
@@ -427,12 +427,6 @@ export class Agent {
       instanceEnding: this.#instance.reasons.length > 0,
     });
   }
-}
-
-/** The name of an input's section in the state: what it reads, or the id that the configuration gives it. */
-function inputName(options: AgentConfig['inputs'][number]): string {
-  if (options.type === 'forward') return `forward:${[options.listen].flat().join(',')}`;
-  return `tail:${options.id ?? [options.path].flat().join(',')}`;
 }
 
 function compressionOf({ compression }: AgentConfig): { codec: 'gzip' | 'zstd'; level: number } {

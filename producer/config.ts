@@ -69,13 +69,29 @@ const spool = z.strictObject({
   segment_size: z._default(size, 16 * MIB),
 });
 
+type InputOptions = z.output<typeof tailOptions> | z.output<typeof forwardOptions>;
+
+/** The name of an input's section in the state: what it reads, or the id that the configuration gives it. */
+export function inputName(options: InputOptions): string {
+  if (options.type === 'forward') return `forward:${[options.listen].flat().join(',')}`;
+  return `tail:${options.id ?? [options.path].flat().join(',')}`;
+}
+
 export const agentConfig = z.strictObject({
   state_dir: z.string().check(z.minLength(1)),
   stream,
   compression: z._default(compression, 'gzip'),
-  inputs: z
-    .array(z.discriminatedUnion('type', [tailOptions, forwardOptions]))
-    .check(z.minLength(1, { error: 'expected at least one input' })),
+  inputs: z.array(z.discriminatedUnion('type', [tailOptions, forwardOptions])).check(
+    z.minLength(1, { error: 'expected at least one input' }),
+    z.superRefine((list, context) => {
+      const names = list.map(inputName);
+      names.forEach((name, i) => {
+        if (names.indexOf(name) === i) return;
+        const message = `has the name of inputs[${names.indexOf(name)}], ${name}: give one of them an id of its own`;
+        context.addIssue({ code: 'custom', path: [i], message, input: list });
+      });
+    }),
+  ),
   /** Lanes that a run begins with; more join by themselves where shards throttle. */
   lanes: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(64)), 1),
   send: z.prefault(send, {}),
