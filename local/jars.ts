@@ -204,6 +204,6 @@ if (import.meta.main) {
   } catch (error) {
     if (shown && terminal) process.stderr.write('\n');
     process.stderr.write(`${(error as Error).message}\n`);
-    process.exitCode = 1;
+    process.exitCode = 2;
   }
 }

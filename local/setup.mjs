@@ -19,10 +19,14 @@ const NODE = path.join(MODULES, 'node', 'bin', 'node');
 const LEAST_NODE = 20;
 const LEAST_JAVA = 17;
 
-/** @param {string} message */
+/**
+ * Says why nothing can be begun, and ends with 2 as the commands do.
+ *
+ * @param {string} message
+ */
 function fail(message) {
   process.stderr.write(`${message}\n`);
-  process.exit(1);
+  process.exit(2);
 }
 
 function checkNode() {
@@ -78,8 +82,13 @@ function checkJava() {
 }
 
 function ensureJars() {
-  const jars = spawnSync(NODE, [path.join(ROOT, 'local', 'jars.ts')], { cwd: ROOT, stdio: 'inherit' });
-  if (jars.status !== 0) process.exit(1);
+  const jars = spawnSync(NODE, [path.join(ROOT, 'local', 'jars.ts')], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    // Node's fetch asks no proxy unless told so, unlike npm.
+    env: { NODE_USE_ENV_PROXY: '1', ...process.env },
+  });
+  if (jars.status !== 0) process.exit(2);
 }
 
 /** Takes this process's place as far as Node allows: same terminal, signals passed on, the same end. */

@@ -1,6 +1,6 @@
 /** What the commands say and end with when they can't do what they are asked for; `send` to an agent and to nobody. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -10,7 +10,8 @@ import { freePorts } from '../../local/ports.ts';
 import { startAgent, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 
-const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+const ROOT = path.join(import.meta.dirname, '..', '..');
+const CLI = path.join(ROOT, 'cli', 'tailrace.ts');
 
 test('each command tells its options and its exit codes', async () => {
   const { stdout } = await tailrace(['--help']);
@@ -57,6 +58,23 @@ test('what can not be begun ends with 2 and one line that names it', async (t) =
       assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
     }),
   );
+});
+
+test('set-up names what the machine lacks, and what to install', async (t) => {
+  const directory = temporaryDirectory(t);
+  const setup = (): { status: number | null; stderr: string } =>
+    spawnSync(process.execPath, [path.join(ROOT, 'local', 'setup.mjs')], {
+      env: { PATH: directory },
+      encoding: 'utf8',
+    });
+  const none = setup();
+  assert.equal(none.status, 2);
+  assert.match(none.stderr, /^Java is not installed.*: install a Java runtime, 17 or later .*\n$/);
+  const java = path.join(directory, 'java');
+  fs.writeFileSync(java, '#!/bin/sh\necho \'openjdk version "11.0.2" 2019-01-15\' >&2\n', { mode: 0o755 });
+  const old = setup();
+  assert.equal(old.status, 2);
+  assert.match(old.stderr, /^Java 11 is too old: install a Java runtime, 17 or later .*\n$/);
 });
 
 test('send: the agent has each event when it says so', async (t) => {
