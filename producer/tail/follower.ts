@@ -23,17 +23,20 @@ export interface SavedFollower {
   /** Hash of the last bytes before `offset`. */
   readonly check: Fingerprint;
   readonly skipping: boolean;
+  /** When the file was made, in nanoseconds since 1970: an inode is given out again. */
+  readonly born: string;
   /** Where the file lay when it was opened, if that is another path: behind a symbolic link. */
   readonly at?: string | undefined;
 }
 
 export function toJson(saved: SavedFollower): Exclude<Json, null> {
-  const { path, offset, check, skipping, at } = saved;
+  const { path, offset, check, skipping, born, at } = saved;
   return {
     path,
     offset,
     fingerprint: [saved.fingerprint.bytes, saved.fingerprint.hash],
     check: [check.bytes, check.hash],
+    born,
     ...(skipping ? { skipping } : {}),
     ...(at === undefined ? {} : { at }),
   };
@@ -56,6 +59,7 @@ export function fromJson(json: Json | undefined): SavedFollower | null {
     fingerprint: head,
     check,
     skipping: value.skipping === true,
+    born: typeof value.born === 'string' ? value.born : '',
     at: typeof value.at === 'string' ? value.at : undefined,
   };
 }
@@ -230,6 +234,7 @@ export class Follower {
       fingerprint: this.fingerprint,
       check: this.check,
       skipping: this.splitter.skipping,
+      born: this.born,
       at: this.openedAs === this.path ? undefined : this.openedAs,
     };
   }

@@ -567,15 +567,20 @@ export class Scanner {
 
   #reportLost(): void {
     for (const [key, saved] of this.#saved) {
+      const log = this.#log(saved.path);
+      // What can't be opened now may be opened later.
+      if (log.refused.size > 0) continue;
+      this.#saved.delete(key);
       this.#gone.push(key);
       if (saved.fingerprint.bytes === 0) continue;
+      // It goes on there should it come back, as the files of a disk that is mounted late do.
+      log.note(saved, { key, born: saved.born, whole: false });
       this.#parts.count('gone');
       this.#parts.log.warn(
         { file: saved.path, offset: saved.offset },
         'a file that was being read is gone: what was written to it after this offset can not be read',
       );
     }
-    this.#saved.clear();
   }
 }
 

@@ -53,6 +53,52 @@ test('a file that may not be read is said once, and read from its first byte onc
   log.assertOnce(tail.messages());
 });
 
+test('a file that may not be read after a restart, and then may, goes on where it was left', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  log.write(5);
+  const tail = follow(t, log.file);
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  log.write(5);
+  fs.chmodSync(log.file, 0);
+  await unprivileged(async () => {
+    await tail.start();
+    await tail.settle();
+    await tail.crash();
+    await tail.start();
+    await tail.settle();
+  });
+  assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 0);
+  fs.chmodSync(log.file, 0o644);
+  await unprivileged(() => tail.settle());
+  log.assertOnce(tail.messages());
+});
+
+test('the files of a disk that is mounted only after the start go on where they were left', async (t) => {
+  const folder = temporaryFolder(t);
+  const disk = path.join(folder, 'disk');
+  fs.mkdirSync(disk);
+  const log = new NumberedLog(path.join(disk, 'a.log'));
+  log.write(5);
+  const tail = follow(t, path.join(disk, '*.log'));
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  log.write(5);
+  fs.renameSync(disk, `${disk}.away`);
+  await tail.start();
+  await tail.settle();
+  assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 1);
+  await tail.crash();
+  await tail.start();
+  fs.renameSync(`${disk}.away`, disk);
+  await tail.settle();
+  log.assertOnce(tail.messages());
+});
+
 test('a folder that may not be read is said by the input and by its sample', async (t) => {
   const folder = temporaryFolder(t);
   fs.chmodSync(folder, 0o755);
