@@ -189,7 +189,7 @@ export function nginxError(timezone: string | undefined): RecordParser {
 }
 
 const APACHE_ERROR =
-  /^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}(?:\.\d{1,9})? \d{4})\] \[(?:([^:\]]*):)?(\w+)\](?: \[pid (\d+)(?::tid (\d+))?\])?(?: ([^[]*\(\d+\)[^[]*):)?(?: \[(?:client|remote) ([^\]]*)\])? ?(.*)$/s;
+  /^\[([A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}(?:\.\d{1,9})? \d{4})\] \[(?:([^:\]]*):)?(\w+)\](?: \[pid (\d+)(?::tid (\d+))?\])?(?: +(\S+\(\d+\)):)?(?: (\(\d+\)[^:[]*):)?(?: \[(?:client|remote) ([^\]]*)\])? ?(.*)$/s;
 const APACHE_MESSAGE =
   /^(?:(\(\d+\)[^:]*): )?(?:\[client ([^\]]*)\] )?(?:(AH\d{5}): )?(.*?)(?:, referer: (\S+))?$/s;
 
@@ -199,7 +199,7 @@ export function apacheError(timezone: string | undefined): RecordParser {
   return (line, now) => {
     const match = APACHE_ERROR.exec(line);
     if (!match) return null;
-    const [, stamp, module, level, pid, tid, cause, client, rest] = match;
+    const [, stamp, module, level, pid, tid, source, cause, client, rest] = match;
     const time = (stamp!.includes('.') ? parseFraction : parseTime)(stamp!, now);
     if (!(time >= 0)) return null;
     const inner = APACHE_MESSAGE.exec(rest!)!;
@@ -209,6 +209,7 @@ export function apacheError(timezone: string | undefined): RecordParser {
     if (pid !== undefined) fields.pid = Number(pid);
     if (tid !== undefined) fields.tid = convert(tid, 'integer');
     const values = {
+      source,
       cause: cause ?? inner[1],
       client: client ?? inner[2],
       code: inner[3],

@@ -157,6 +157,8 @@ test('error logs of nginx and Apache', () => {
     events({ type: 'apache_error', timezone: 'UTC' }, [
       '[Mon Nov 23 20:04:07.123456 2026] [core:error] [pid 12:tid 34] (13)Permission denied: [client 192.0.2.1:5] AH00035: access denied, referer: http://r/',
       '[Mon Nov 23 20:04:07 2026] [error] [client 192.0.2.1] File does not exist: /x',
+      '[Mon Nov 23 20:04:07.123456 2026] [proxy:error] [pid 12] (111)Connection refused: AH00957: http: attempt to connect to 127.0.0.1:80 (127.0.0.1) failed',
+      '[Mon Nov 23 20:04:07.123456 2026] [ssl:debug] [pid 12] ssl_engine_io.c(1113): (70014)End of file found: [client 192.0.2.1:5] AH02007: SSL handshake interrupted: (x)',
     ]),
     [
       {
@@ -176,6 +178,26 @@ test('error logs of nginx and Apache', () => {
         level: 'error',
         client: '192.0.2.1',
         message: 'File does not exist: /x',
+      },
+      {
+        time: '2026-11-23T20:04:07.123Z',
+        module: 'proxy',
+        level: 'error',
+        pid: 12,
+        cause: '(111)Connection refused',
+        code: 'AH00957',
+        message: 'http: attempt to connect to 127.0.0.1:80 (127.0.0.1) failed',
+      },
+      {
+        time: '2026-11-23T20:04:07.123Z',
+        module: 'ssl',
+        level: 'debug',
+        pid: 12,
+        source: 'ssl_engine_io.c(1113)',
+        cause: '(70014)End of file found',
+        client: '192.0.2.1:5',
+        code: 'AH02007',
+        message: 'SSL handshake interrupted: (x)',
       },
     ],
   );
