@@ -30,8 +30,8 @@ export class Metadata {
       });
       if (status === 200) return body.trim();
       if (status === 404) return null;
-      this.#token = null;
       // The token was of an earlier life of the service: once more with a new one.
+      if (status === 401) this.#token = null;
       if (status !== 401 || tries > 0) throw new Error(`metadata ${path}: status ${status}`);
     }
   }

@@ -22,10 +22,13 @@ export interface InstanceState {
 export type EndReason = 'lifecycle' | 'spot';
 
 const UNKNOWN: InstanceState = { id: null, lifecycle: null, interruption: null, rebalance: null };
-/** The target state of an instance that goes and does not come back. */
-const TERMINATED = 'Terminated';
-/** Failed polls in a row after which the log says so. */
-const SILENT_POLLS = 12;
+/** The target states of an instance that goes and does not come back, from service or from a warm pool. */
+const TERMINATED: ReadonlySet<string | null> = new Set(['Terminated', 'Warmed:Terminated']);
+/**
+ * Failed questions in a row, of a few polls, after which the service counts as silent: the log says so, or `auto` takes
+ * it that there is none where nothing was ever answered.
+ */
+const SILENT_QUESTIONS = 40;
 
 export class InstanceWatch {
   readonly #options: InstanceOptions;
@@ -35,6 +38,8 @@ export class InstanceWatch {
   #state = UNKNOWN;
   #told = new Set<EndReason>();
   #failures = 0;
+  /** Whether the service has answered at all. */
+  #answered = false;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
@@ -57,18 +62,8 @@ export class InstanceWatch {
 
   /** Asks for the instance's id and begins to poll; with `watch: auto` only where the service answers. */
   async start(): Promise<void> {
-    const { watch } = this.#options;
-    if (watch === 'off') return;
-    try {
-      this.#state = { ...this.#state, id: await this.#metadata.get('instance-id') };
-      this.#log.info({ instance: this.#state.id }, "the instance's metadata is watched");
-    } catch (error) {
-      if (watch === 'auto') {
-        this.#log.debug({ err: error }, 'no instance metadata here: nothing is watched');
-        return;
-      }
-      this.#log.warn({ err: error }, "the instance's metadata does not answer; it is asked again");
-    }
+    if (this.#options.watch === 'off') return;
+    await this.#askForId();
     this.#again(0);
   }
 
@@ -88,27 +83,53 @@ export class InstanceWatch {
 
   async #poll(): Promise<void> {
     const { lifecycle, spot, rebalance } = this.#options;
+    if (this.#state.id === null) await this.#askForId();
+    // Each for itself and told at once: one that is late or can't be read must not hide another. A notice that was
+    // there and can't be read stays.
+    if (spot) await this.#look('interruption', 'spot/instance-action', (text) => timeOf(text, 'time'));
+    if (lifecycle) await this.#look('lifecycle', 'autoscaling/target-lifecycle-state');
+    if (rebalance) {
+      const path = 'events/recommendations/rebalance';
+      await this.#look('rebalance', path, (text) => timeOf(text, 'noticeTime'));
+    }
+  }
+
+  async #askForId(): Promise<void> {
+    const before = this.#answered;
+    await this.#look('id', 'instance-id');
+    if (this.#answered && !before) {
+      this.#log.info({ instance: this.#state.id }, "the instance's metadata is watched");
+    }
+  }
+
+  /** Asks for one path and tells what is new. */
+  async #look(
+    key: keyof InstanceState,
+    path: string,
+    read: (text: string) => string = (text) => text,
+  ): Promise<void> {
+    if (this.#stopped) return;
     try {
-      const id = this.#state.id ?? (await this.#metadata.get('instance-id'));
-      const target = lifecycle ? await this.#metadata.get('autoscaling/target-lifecycle-state') : null;
-      const action = spot ? await this.#metadata.get('spot/instance-action') : null;
-      const advice = rebalance ? await this.#metadata.get('events/recommendations/rebalance') : null;
+      const text = await this.#metadata.get(path);
       this.#failures = 0;
+      this.#answered = true;
       if (this.#stopped) return;
       const before = this.#state;
-      this.#state = {
-        id,
-        lifecycle: target,
-        interruption: action === null ? null : timeOf(action, 'time'),
-        rebalance: advice === null ? null : timeOf(advice, 'noticeTime'),
-      };
+      this.#state = { ...before, [key]: text === null ? null : read(text) };
       this.#tell(before);
     } catch (error) {
-      // Polls fail now and then, on busy hosts more often; the next one is soon.
-      if (++this.#failures === SILENT_POLLS) {
-        this.#log.warn({ err: error }, "the instance's metadata does not answer; it is asked on");
-      }
+      // Questions fail now and then, on busy hosts more often; the next one is soon.
+      if (++this.#failures === SILENT_QUESTIONS) this.#isSilent(error);
     }
+  }
+
+  #isSilent(error: unknown): void {
+    if (this.#answered || this.#options.watch === 'on') {
+      this.#log.warn({ err: error }, "the instance's metadata does not answer; it is asked on");
+      return;
+    }
+    this.stop();
+    this.#log.debug({ err: error }, 'no instance metadata here: nothing is watched');
   }
 
   #tell(before: InstanceState): void {
@@ -117,7 +138,7 @@ export class InstanceWatch {
       this.#log.warn({ instance: id, notice: rebalance }, 'EC2 recommends to replace this spot instance');
     }
     if (interruption !== null) this.#end('spot', { instance: id, interruption });
-    if (lifecycle === TERMINATED) this.#end('lifecycle', { instance: id, lifecycle });
+    if (TERMINATED.has(lifecycle)) this.#end('lifecycle', { instance: id, lifecycle });
   }
 
   #end(reason: EndReason, details: object): void {

@@ -13,6 +13,10 @@ export class MetadataDouble {
   /** Paths that were asked for, in their order. */
   readonly asked: string[] = [];
   tokens = 0;
+  /** Requests that were refused because all were. */
+  refused = 0;
+  /** Paths that are answered with this status instead; `*` is for all, tokens included. */
+  readonly failing = new Map<string, number>();
   #token: string | null = null;
   readonly #server: Server;
 
@@ -21,6 +25,11 @@ export class MetadataDouble {
     this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.on('request', (request, response) => {
       const url = request.url!;
+      if (this.failing.has('*')) {
+        this.refused++;
+        response.writeHead(this.failing.get('*')!).end();
+        return;
+      }
       if (request.method === 'PUT' && url === '/latest/api/token') {
         const ttl = Number(request.headers['x-aws-ec2-metadata-token-ttl-seconds']);
         if (!(ttl >= 1 && ttl <= 21_600)) {
@@ -39,7 +48,9 @@ export class MetadataDouble {
       const path = url.replace('/latest/meta-data/', '');
       this.asked.push(path);
       const value = this.values.get(path);
-      if (value === undefined) response.writeHead(404).end('<html>not found</html>');
+      const failing = this.failing.get(path);
+      if (failing !== undefined) response.writeHead(failing).end();
+      else if (value === undefined) response.writeHead(404).end('<html>not found</html>');
       else response.end(value);
     });
   }

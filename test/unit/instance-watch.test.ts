@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pino } from 'pino';
 import * as z from 'zod/mini';
 import { instanceOptions } from '../../producer/instance/options.ts';
 import { type EndReason, InstanceWatch } from '../../producer/instance/watch.ts';
@@ -8,13 +9,13 @@ import { MetadataDouble } from '../support/metadata-double.ts';
 
 type Context = { after: (done: () => Promise<void>) => void };
 
-async function setUp(context: Context, options: Record<string, unknown> = {}) {
+async function setUp(context: Context, options: Record<string, unknown> = {}, log = silent) {
   const metadata = await MetadataDouble.start();
   const ends: EndReason[] = [];
   let wake = (): void => {};
   const watch = new InstanceWatch(
     z.parse(instanceOptions, { endpoint: metadata.endpoint, interval: '5ms', ...options }),
-    silent,
+    log,
     (reason) => {
       ends.push(reason);
       wake();
@@ -105,4 +106,63 @@ test('without a metadata service nothing is watched, unless it is asked for', as
   await metadata.stop();
   await watch.start();
   assert.equal(watch.state.id, null);
+});
+
+for (const hidden of [REBALANCE, LIFECYCLE, 'instance-id']) {
+  test(`a spot notice is seen although ${hidden} can not be read`, { timeout: 20_000 }, async (context) => {
+    const { metadata, watch, ended } = await setUp(context);
+    metadata.failing.set(hidden, 403);
+    metadata.values.set(SPOT, '{"action":"terminate","time":"2026-11-23T08:22:00Z"}');
+    await watch.start();
+    await ended();
+    assert.equal(watch.state.interruption, '2026-11-23T08:22:00Z');
+    assert.equal(metadata.tokens, 1, 'a path that is refused takes no new token');
+  });
+}
+
+test('a notice that was seen stays while the service does not answer', async (context) => {
+  const { metadata, watch, polled, ended } = await setUp(context);
+  metadata.values.set(SPOT, '{"action":"terminate","time":"2026-11-23T08:22:00Z"}');
+  await watch.start();
+  await ended();
+  metadata.failing.set(SPOT, 500);
+  await polled(SPOT, 2);
+  assert.equal(watch.state.interruption, '2026-11-23T08:22:00Z');
+});
+
+test('an instance that leaves a warm pool ends too', async (context) => {
+  const { metadata, watch, ends, ended } = await setUp(context);
+  metadata.values.set(LIFECYCLE, 'Warmed:Terminated');
+  await watch.start();
+  await ended();
+  assert.deepEqual(ends, ['lifecycle']);
+});
+
+test('a service that is late at the start of the machine is watched all the same', {
+  timeout: 20_000,
+}, async (context) => {
+  const { metadata, watch, ended } = await setUp(context);
+  metadata.failing.set('*', 503);
+  await watch.start();
+  assert.equal(watch.state.id, null);
+  metadata.failing.delete('*');
+  metadata.values.set(LIFECYCLE, 'Terminated');
+  await ended();
+  assert.equal(watch.state.id, 'i-0123456789abcdef0');
+});
+
+test('where no service answers a few times in a row, it is asked no more, unless it is to be', {
+  timeout: 20_000,
+}, async (context) => {
+  const { promise: givenUp, resolve } = Promise.withResolvers<void>();
+  const log = pino({ level: 'debug' }, { write: (text) => /nothing is watched/.test(text) && resolve() });
+  const { metadata, watch } = await setUp(context, {}, log);
+  metadata.failing.set('*', 503);
+  await watch.start();
+  await givenUp;
+  assert.equal(metadata.refused, 40);
+  const asked = await setUp(context, { watch: 'on' });
+  asked.metadata.failing.set('*', 503);
+  await asked.watch.start();
+  while (asked.metadata.refused < 100) await new Promise((resolve) => setTimeout(resolve, 1));
 });
