@@ -28,6 +28,14 @@ export const duration = z.pipe(
   z.transform((text) => parseDuration(text)!),
 );
 
+/** A timer of Node's holds 2^31 - 1 milliseconds, a little more than this; a longer one would go off at once. */
+const LONGEST_TIMER_MS = 24 * MS.d;
+
+/** Configuration value: a duration that something waits for, 1 ms to 24 days. */
+export const timerDuration = duration.check(
+  z.refine((ms) => ms >= 1 && ms <= LONGEST_TIMER_MS, { error: 'expected 1ms to 24d' }),
+);
+
 /** Configuration value: a size with its unit or plain bytes, read as bytes. */
 export const size = z.pipe(
   z.union([z.string(), z.number()], { error: 'expected a size such as 256KiB, 10MiB or plain bytes' }).check(

@@ -1,8 +1,9 @@
 /** The agent's configuration, `agent.yaml`. */
 import * as z from 'zod/mini';
-import { duration, size } from '../chunk/units.ts';
+import { duration, size, timerDuration } from '../chunk/units.ts';
 import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
+import { hostPort } from './host-port.ts';
 import { instanceOptions } from './instance/options.ts';
 import { tailOptions } from './tail/options.ts';
 
@@ -14,7 +15,7 @@ const stream = z.strictObject({
   region: z.string().check(z.minLength(1)),
   endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4567' })),
   /** Time after which a request without an answer is given up, alone; what it carried goes again. */
-  request_timeout: z._default(duration, 30 * SECOND),
+  request_timeout: z._default(timerDuration, 30 * SECOND),
 });
 
 const atMost = (bytes: number, text: string) =>
@@ -22,14 +23,14 @@ const atMost = (bytes: number, text: string) =>
     z.refine((value) => value >= 256 * 1024 && value <= bytes, { error: `expected 256KiB to ${text}` }),
   );
 
+const positive = size.check(z.refine((value) => value > 0, { error: 'expected more than 0' }));
+
 const send = z.strictObject({
   /** Bytes of one PutRecords request; the service takes up to 10 MiB. */
   request_size: z._default(atMost(10 * MIB, '10MiB'), 5 * MIB),
   requests_in_flight: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(32)), 3),
   /** Politeness: bytes a second that go to the stream at most. */
-  max_bytes_per_second: z.optional(
-    size.check(z.refine((value) => value > 0, { error: 'expected more than 0' })),
-  ),
+  max_bytes_per_second: z.optional(positive),
 });
 
 const spill = z.strictObject({
@@ -55,18 +56,18 @@ const compression = z.union([
 
 const seal = z.strictObject({
   /** Time between cuts under load. */
-  interval: z._default(duration, SECOND),
+  interval: z._default(timerDuration, SECOND),
   /** Time between cuts when little comes in and no client waits. */
-  idle_interval: z._default(duration, 5 * SECOND),
+  idle_interval: z._default(timerDuration, 5 * SECOND),
   /** Time within which a waiting client gets its ack. */
-  ack_interval: z._default(duration, 100),
+  ack_interval: z._default(timerDuration, 100),
 });
 
 const spool = z.strictObject({
   /** Bytes on disk from which on the inputs are held back. */
-  max_size: z._default(size, 1024 * MIB),
+  max_size: z._default(positive, 1024 * MIB),
   /** Bytes after which a segment file is followed by the next. */
-  segment_size: z._default(size, 16 * MIB),
+  segment_size: z._default(positive, 16 * MIB),
 });
 
 type InputOptions = z.output<typeof tailOptions> | z.output<typeof forwardOptions>;
@@ -106,13 +107,11 @@ export const agentConfig = z.strictObject({
   /** Event times further from now than this are absurd: the event is kept, under the hour of its arrival. */
   max_past: z._default(duration, 30 * 24 * 3600 * SECOND),
   max_future: z._default(duration, 24 * 3600 * SECOND),
-  http: z.optional(
-    z.strictObject({ listen: z.string().check(z.regex(/^.+:\d+$/, { error: 'expected host:port' })) }),
-  ),
+  http: z.optional(z.strictObject({ listen: hostPort })),
   /** Metrics for CloudWatch, through its agent on this host. */
   emf: z.optional(emfOptions),
   /** How long a stop by signal may take to send what is left; the spool keeps the rest. */
-  stop_timeout: z._default(duration, 60 * SECOND),
+  stop_timeout: z._default(timerDuration, 60 * SECOND),
   /** The agent's own log; by default standard error. Opened anew on SIGHUP, as logrotate wants it. */
   log_file: z.optional(z.string().check(z.minLength(1))),
   log_level: z._default(z.enum(['trace', 'debug', 'info', 'warn', 'error']), 'info'),

@@ -5,17 +5,15 @@
  */
 import { createSocket, type Socket } from 'node:dgram';
 import * as z from 'zod/mini';
-import { duration } from '../chunk/units.ts';
+import { timerDuration } from '../chunk/units.ts';
+import { hostPort, parseHostPort } from './host-port.ts';
 import type { AgentStatus } from './status.ts';
 
 export const emfOptions = z.strictObject({
   namespace: z._default(z.string().check(z.minLength(1)), 'tailrace'),
-  interval: z._default(duration, 60_000),
+  interval: z._default(timerDuration, 60_000),
   /** Where the CloudWatch agent listens for the format. */
-  address: z._default(
-    z.string().check(z.regex(/^.+:\d+$/, { error: 'expected host:port' })),
-    '127.0.0.1:25888',
-  ),
+  address: z._default(hostPort, '127.0.0.1:25888'),
 });
 
 export type EmfOptions = z.output<typeof emfOptions>;
@@ -81,9 +79,7 @@ export class Emf {
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: EmfOptions, stream: string, status: () => AgentStatus) {
-    const colon = options.address.lastIndexOf(':');
-    const host = options.address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
-    const port = Number(options.address.slice(colon + 1));
+    const { host, port } = parseHostPort(options.address)!;
     this.#socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     this.#socket.unref();
     // Nobody listens: nothing to do about it here.

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { Gauge, Counter as PrometheusCounter, Registry } from 'prom-client';
 import { TailraceError } from '../chunk/errors.ts';
 import type { Counters, Labels } from './counters.ts';
+import { parseHostPort } from './host-port.ts';
 import { helpOf } from './metrics.ts';
 
 export interface Health {
@@ -26,7 +27,7 @@ export interface HttpParts {
 }
 
 /**
- * Listens on `host:port`.
+ * Listens on an address that the configuration has checked.
  *
  * @throws TailraceError LISTEN naming the address when it is in use or not allowed
  */
@@ -46,15 +47,14 @@ export async function serveHttp(listen: string, parts: HttpParts): Promise<Serve
       response.end('/health or /metrics\n');
     }
   });
-  const colon = listen.lastIndexOf(':');
-  const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  const { host, port } = parseHostPort(listen)!;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         new TailraceError('LISTEN', `http.listen: ${listen} can't be used (${error.code})`, { cause: error }),
       );
     });
-    server.listen(Number(listen.slice(colon + 1)), host, resolve);
+    server.listen(port, host, resolve);
   });
   return server;
 }
