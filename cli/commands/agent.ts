@@ -1,6 +1,7 @@
 /** `tailrace agent`: runs the agent until a signal ends it. */
 import { Command } from 'commander';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
+import { TailraceError } from '../../chunk/errors.ts';
 import { Agent } from '../../producer/agent.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
@@ -28,17 +29,15 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     await checkAgent(config);
     return;
   }
-  const destination = pino.destination({ dest: config.log_file ?? 2, sync: true, mkdir: true });
+  const destination = openLog(config.log_file);
   const log = pino({ level: config.log_level, base: null }, destination);
-  // Before the start: who asks for the end meanwhile gets a clean one.
-  const signal = new Promise<null>((resolve) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(null));
-  });
-  const agent = await Agent.start(config, log, {
-    readConfig: () => loadConfig(options.config, agentConfig),
-  });
-  process.on('SIGHUP', () => {
-    if (config.log_file !== undefined) destination.reopen();
+  // Before the start: who asks for the end meanwhile gets a clean one, and SIGHUP is none.
+  const signal = endSignal(log);
+  let agent: Agent | null = null;
+  let asked = false;
+  const reload = (): void => {
+    asked = true;
+    if (agent === null) return;
     try {
       agent.reload();
     } catch (error) {
@@ -47,7 +46,15 @@ async function run(options: { config: string; check?: true }): Promise<void> {
         'the configuration was not taken; the agent goes on as it was',
       );
     }
+  };
+  process.on('SIGHUP', () => {
+    if (config.log_file !== undefined) destination.reopen();
+    reload();
   });
+  agent = await Agent.start(config, log, {
+    readConfig: () => loadConfig(options.config, agentConfig),
+  });
+  if (asked) reload();
 
   log.info(
     { ...agent.status().spool, state_dir: config.state_dir, stream: config.stream.name },
@@ -56,11 +63,6 @@ async function run(options: { config: string; check?: true }): Promise<void> {
   const failure = await Promise.race([agent.failed, signal]);
   if (failure !== null) process.exit(failure);
 
-  const atOnce = (): void => {
-    log.warn('a second signal: the agent ends at once, the spool keeps what is left');
-    process.exit(3);
-  };
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, atOnce);
   log.info({ timeout_ms: agent.stopTimeout }, 'sending what is left');
   const progress = (left: Remaining): void => log.info(left, 'still to send');
   const ended = agent.stop(Date.now() + agent.stopTimeout, progress).catch((error: Error) => {
@@ -78,4 +80,39 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     'the agent ends; the spool keeps what is left',
   );
   process.exit(3);
+}
+
+/** Resolves at the first signal that asks for the end; any further one ends the process at once. */
+function endSignal(log: Logger): Promise<null> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const ask = (): void => {
+      if (asked) {
+        log.warn('a second signal: the agent ends at once, the spool keeps what is left');
+        process.exit(3);
+      }
+      asked = true;
+      resolve(null);
+    };
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, ask);
+  });
+}
+
+/** Log lines that wait for a full disk to have room; further ones are left out. */
+const WAITING_LOG_BYTES = 256 * 1024;
+
+/**
+ * @throws TailraceError CONFIG when the file can't be opened
+ */
+function openLog(file: string | undefined): ReturnType<typeof pino.destination> {
+  try {
+    const options = { dest: file ?? 2, sync: true, mkdir: true, maxLength: WAITING_LOG_BYTES };
+    const destination = pino.destination(options);
+    // A log that takes no more, as on a full disk, must not end what it tells of.
+    destination.on('error', () => {});
+    return destination;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TailraceError('CONFIG', `log_file: ${file} can't be written (${code})`, { cause });
+  }
 }

@@ -45,6 +45,8 @@ export class KinesisDouble {
   onRequest: (operation: string, accessKey: string) => Answer | 'hang' | 'reset' | null = () => null;
   /** The same for a PutRecords request, by what is in it. */
   onRequestRecords: (records: readonly PutRecord[]) => Answer | null = () => null;
+  /** What an answer waits for, before anything else is done with its request. */
+  beforeAnswer: (operation: string) => Promise<void> | void = () => {};
   /** Decides what becomes of an answer after the records were taken: milliseconds to wait, or it is lost. */
   onAnswer: (operation: string) => 'lose' | number = () => 0;
   /** Calls of each operation, and access keys that they came with. */
@@ -107,6 +109,7 @@ export class KinesisDouble {
     this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1);
     const [, key] = /Credential=([^/]+)/.exec(String(request.headers.authorization)) ?? [];
     if (key !== undefined) this.accessKeys.add(key);
+    await this.beforeAnswer(operation);
     const decision = this.onRequest(operation, key ?? '');
     if (decision === 'hang') return;
     if (decision === 'reset') {
