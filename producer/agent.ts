@@ -179,9 +179,9 @@ export class Agent {
       counters,
       log,
       explain: (error) => explain(error, config.stream),
-      acknowledged: () => {
+      acknowledged: (chunks) => {
         this.#sealer.roomMade();
-        this.#flusher.acknowledged();
+        this.#flusher.acknowledged(chunks);
       },
     });
     this.#sealer = new Sealer(

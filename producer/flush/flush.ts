@@ -46,17 +46,27 @@ export function nothingRemains({ chunks, quarantined, unread }: Remaining): bool
   return chunks === 0 && quarantined === 0 && unread.length === 0;
 }
 
+/** What one flush waits for: chunks that were there when it had read and sealed. */
+interface Marked {
+  readonly chunks: Set<SpooledChunk>;
+  bytes: number;
+  readonly gone: () => void;
+}
+
 export class Flusher {
   readonly #parts: FlushParts;
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<Marked>();
 
   constructor(parts: FlushParts) {
     this.#parts = parts;
   }
 
-  /** To be called when chunks were acknowledged. */
-  acknowledged(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+  /** To be called when chunks were acknowledged, or put aside because they are damaged. */
+  acknowledged(chunks: readonly SpooledChunk[]): void {
+    for (const marked of this.#waiting) {
+      for (const chunk of chunks) if (marked.chunks.delete(chunk)) marked.bytes -= chunk.header.bytes;
+      if (marked.chunks.size === 0) marked.gone();
+    }
   }
 
   /**
@@ -73,15 +83,10 @@ export class Flusher {
     const reserve = spill ? Math.min(SPILL_MS, (deadline - Date.now()) * SPILL_SHARE) : 0;
     const sendUntil = deadline - Math.max(0, reserve);
     const unread = new Set(inputs.map(({ name }) => name));
-    let mine: ReadonlySet<SpooledChunk> | null = null;
+    let marked: Marked | null = null;
     const remaining = (): Remaining => {
-      const left = sender.unacknowledged().filter((chunk) => mine === null || mine.has(chunk));
-      return {
-        chunks: left.length,
-        bytes: left.reduce((bytes, { header }) => bytes + header.bytes, 0),
-        quarantined: spool.quarantined,
-        unread: [...unread],
-      };
+      const { size, bytes } = marked ? { size: marked.chunks.size, bytes: marked.bytes } : all(sender);
+      return { chunks: size, bytes, quarantined: spool.quarantined, unread: [...unread] };
     };
     const ticker = setInterval(() => progress(remaining()), PROGRESS_MS);
     try {
@@ -95,21 +100,22 @@ export class Flusher {
       const sealed = await before(Math.max(sendUntil, Date.now() + LAST_CUT_MS), sealer.cut(ends));
       // On a full disk the cut is still waiting: what the inputs gave is durable nowhere but at its source.
       if (!sealed || sealer.failed) for (const { name } of inputs) unread.add(name);
-      const marked = new Set(sender.unacknowledged());
-      mine = marked;
+      const { promise: gone, resolve } = Promise.withResolvers<void>();
+      const chunks = new Set(sender.unacknowledged());
+      marked = { chunks, bytes: bytesOf(chunks), gone: resolve };
+      this.#waiting.add(marked);
       progress(remaining());
-      while (remaining().chunks > 0 && Date.now() < sendUntil) {
-        await before(sendUntil, new Promise<void>((resolve) => this.#waiting.push(resolve)));
+      if (chunks.size > 0) await before(sendUntil, gone);
+      if (nothingRemains(remaining())) {
+        if (spool.reclaimable) await before(deadline, sealer.cut());
+        return { remaining: remaining(), spilled: null };
       }
+      const spilled = await this.#spill(deadline);
+      return { remaining: remaining(), spilled };
     } finally {
       clearInterval(ticker);
+      if (marked) this.#waiting.delete(marked);
     }
-    const left = remaining();
-    if (nothingRemains(left)) {
-      if (spool.reclaimable) await before(deadline, sealer.cut());
-      return { remaining: left, spilled: null };
-    }
-    return { remaining: remaining(), spilled: await this.#spill(deadline) };
   }
 
   async #spill(deadline: number): Promise<Spilled | null> {
@@ -127,6 +133,17 @@ export class Flusher {
     log.warn(spilled, 'what could not be sent in time was spilled; the spool keeps it too');
     return spilled;
   }
+}
+
+function all(sender: Sender): { readonly size: number; readonly bytes: number } {
+  const chunks = sender.unacknowledged();
+  return { size: chunks.length, bytes: bytesOf(chunks) };
+}
+
+function bytesOf(chunks: Iterable<SpooledChunk>): number {
+  let bytes = 0;
+  for (const { header } of chunks) bytes += header.bytes;
+  return bytes;
 }
 
 /** Milliseconds that the last cut, or a spill, gets in any case. */

@@ -8,8 +8,9 @@
  *     <prefix><instance>/<producer>/quarantine/<name>            damaged bytes, for people
  */
 import { createHash } from 'node:crypto';
-import type { S3Client } from '@aws-sdk/client-s3';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { inTime } from '../sender/in-time.ts';
 import type { SpooledChunk } from '../spool/spool.ts';
 
 export interface SpillOptions {
@@ -43,8 +44,9 @@ export interface SpillParts {
   readonly log: Logger;
 }
 
-/** Milliseconds between tries of one object. */
+/** Milliseconds between rounds of tries, and for one try while other objects wait. */
 const RETRY_MS = 500;
+const TRY_MS = 20_000;
 
 export class Spill {
   readonly #options: SpillOptions;
@@ -63,66 +65,115 @@ export class Spill {
   async put(chunks: readonly SpooledChunk[], deadline: number): Promise<Spilled> {
     const { bucket, prefix } = this.#options;
     const base = `${prefix}${this.#parts.instance()}/${this.#parts.producer}/`;
-    const put = await this.#client(deadline);
     const total = { objects: 0, chunks: 0, bytes: 0, missing: 0, error: null as string | null };
-    for (const [segment, members] of bySegment(chunks)) {
-      const there = (await Promise.all(members.map((chunk) => this.#parts.read(chunk)))).filter(
-        (b) => b !== null,
-      );
-      if (there.length === 0) continue;
-      const body = Buffer.concat(there);
-      const hash = createHash('sha256').update(body).digest('hex').slice(0, 16);
-      const error = await put(`${base}${String(segment).padStart(12, '0')}-${hash}.chunks`, body);
-      if (error === null) {
-        total.objects++;
-        total.chunks += there.length;
-        total.bytes += body.length;
-      } else {
-        total.missing += there.length;
-        total.error = error;
+    let left = await this.#pieces(chunks, base);
+    const { put, close } = await this.#client();
+    const reasons = new Set<string>();
+    try {
+      // In rounds, so that one object that can't be put keeps no other from its turn.
+      for (let round = 0; left.length > 0 && Date.now() < deadline; round++) {
+        if (round > 0) await sleep(Math.min(RETRY_MS, deadline - Date.now()));
+        const failed: Piece[] = [];
+        for (const piece of left) {
+          const rest = Math.max(1, deadline - Date.now());
+          const content = await piece.read();
+          if (content === null) continue;
+          const { key, body, chunks: count } = content;
+          const error = await put(key, body, left.length > 1 ? Math.min(rest, TRY_MS) : rest);
+          if (error === null) {
+            total.objects++;
+            total.chunks += count;
+            total.bytes += count === 0 ? 0 : body.length;
+            continue;
+          }
+          failed.push(piece);
+          total.error = `s3://${bucket}/${key}: ${error.name}: ${error.message}`;
+          if (reasons.has(error.name)) continue;
+          reasons.add(error.name);
+          this.#parts.log.error({ key, err: error }, 'an object could not be spilled; it is tried again');
+        }
+        left = failed;
       }
+    } finally {
+      close();
     }
-    for (const [name, read] of await this.#parts.quarantined()) {
-      const error = await put(`${base}quarantine/${name}`, await read());
-      if (error === null) total.objects++;
-      else total.error = error;
-    }
+    total.missing = left.reduce((sum, { chunks: count }) => sum + count, 0);
+    if (left.length === 0) total.error = null;
+    else total.error ??= 'there was no time left';
     return { place: `s3://${bucket}/${base}`, ...total };
   }
 
-  /** A function that puts one object and says what is wrong, or null; it ends with the deadline. */
-  async #client(deadline: number): Promise<(key: string, body: Buffer) => Promise<string | null>> {
+  /** What is to be put: the chunks of each segment, and what is in quarantine. */
+  async #pieces(chunks: readonly SpooledChunk[], base: string): Promise<Piece[]> {
+    const pieces: Piece[] = [];
+    for (const [segment, members] of bySegment(chunks)) {
+      const name = String(segment).padStart(12, '0');
+      const read = async (): Promise<Content | null> => {
+        const there: Buffer[] = [];
+        for (const chunk of members) {
+          const bytes = await this.#parts.read(chunk);
+          if (bytes !== null) there.push(bytes);
+        }
+        if (there.length === 0) return null;
+        const body = Buffer.concat(there);
+        const hash = createHash('sha256').update(body).digest('hex').slice(0, 16);
+        return { key: `${base}${name}-${hash}.chunks`, body, chunks: there.length };
+      };
+      pieces.push({ read, chunks: members.length });
+    }
+    for (const [name, bytes] of await this.#parts.quarantined()) {
+      const read = async (): Promise<Content> => ({
+        key: `${base}quarantine/${name}`,
+        body: await bytes(),
+        chunks: 0,
+      });
+      pieces.push({ read, chunks: 0 });
+    }
+    return pieces;
+  }
+
+  /** A function that puts one object within so many milliseconds, and says what is wrong, or null. */
+  async #client(): Promise<Client> {
     const { bucket, region, endpoint } = this.#options;
     // Loaded when it is needed, which is hardly ever.
     const { PutObjectCommand, S3Client } = await import('@aws-sdk/client-s3');
-    const client: S3Client = new S3Client({
+    const client = new S3Client({
       region,
       maxAttempts: 1,
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     });
-    return async (key, body) => {
-      let reason = 'there was no time left';
-      while (Date.now() < deadline) {
-        try {
-          const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: '*' });
-          await client.send(command, {
-            abortSignal: AbortSignal.timeout(Math.max(1, deadline - Date.now())),
-          });
-          return null;
-        } catch (error) {
-          const { name, message, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
-          // It is there already, and its name says that it holds the same bytes.
-          if (name === 'PreconditionFailed' || $metadata?.httpStatusCode === 412) return null;
-          reason = `s3://${bucket}/${key}: ${name}: ${message}`;
-          this.#parts.log.error({ key, err: error }, 'an object could not be spilled; it is tried again');
-        }
-        await new Promise((resolve) =>
-          setTimeout(resolve, Math.max(0, Math.min(RETRY_MS, deadline - Date.now()))),
-        );
+    const put = async (key: string, body: Buffer, timeout: number): Promise<Error | null> => {
+      const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: '*' });
+      try {
+        await inTime(timeout, (abortSignal) => client.send(command, { abortSignal }));
+        return null;
+      } catch (error) {
+        const { name, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
+        // It is there already, and its name says that it holds the same bytes.
+        if (name === 'PreconditionFailed' || $metadata?.httpStatusCode === 412) return null;
+        return error as Error;
       }
-      return reason;
     };
+    return { put, close: () => client.destroy() };
   }
+}
+
+interface Client {
+  put(key: string, body: Buffer, timeout: number): Promise<Error | null>;
+  close(): void;
+}
+
+/** One object to be. */
+interface Piece {
+  /** Null when nothing of it is left. */
+  read(): Promise<Content | null>;
+  readonly chunks: number;
+}
+
+interface Content {
+  readonly key: string;
+  readonly body: Buffer;
+  readonly chunks: number;
 }
 
 function bySegment(chunks: readonly SpooledChunk[]): Map<number, SpooledChunk[]> {

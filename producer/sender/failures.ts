@@ -10,6 +10,7 @@ export const CONDITIONS = [
   'stream_changing',
   'kms',
   'dns',
+  'tls',
   'timeout',
   'connection',
   'service',
@@ -66,6 +67,10 @@ const BY_CODE: Readonly<Record<string, Condition>> = {
   ETIMEDOUT: 'timeout',
   ECONNREFUSED: 'connection',
   ECONNRESET: 'connection',
+  ECONNABORTED: 'connection',
+  EADDRNOTAVAIL: 'connection',
+  EHOSTDOWN: 'connection',
+  ENETDOWN: 'connection',
   EPIPE: 'connection',
   EHOSTUNREACH: 'connection',
   ENETUNREACH: 'connection',
@@ -79,6 +84,9 @@ const BY_CODE: Readonly<Record<string, Condition>> = {
   SPOOL_READ: 'spool',
 };
 
+/** Codes of OpenSSL and Node about a certificate, or a handshake that fails. */
+const TLS_CODE = /^(CERT_|DEPTH_ZERO_|EPROTO|ERR_SSL_|ERR_TLS_|HOSTNAME_MISMATCH|SELF_SIGNED_|UNABLE_TO_)/;
+
 /** Which condition an error of a request stands for; what is unknown counts as trouble of the service. */
 export function conditionOf(error: unknown): Condition {
   const { name, message } = error as Error;
@@ -86,7 +94,8 @@ export function conditionOf(error: unknown): Condition {
     return 'clock';
   if (name.startsWith('KMS')) return 'kms';
   // The SDK calls a reset connection a time-out; the system's own code says more.
-  const code = BY_CODE[codeOf(error) ?? ''];
+  const own = codeOf(error) ?? '';
+  const code = TLS_CODE.test(own) ? 'tls' : BY_CODE[own];
   const known = name === 'TimeoutError' ? (code ?? 'timeout') : (BY_CODE[name] ?? code);
   if (known) return known;
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 500;
@@ -121,6 +130,8 @@ function sentence(condition: Condition, name: string, where: string, code: strin
       return `the key that encrypts stream ${name} can't be used (${code}${said}): check the key's state and policy`;
     case 'dns':
       return `the address of ${where} can't be resolved (${code}): check DNS and stream.endpoint`;
+    case 'tls':
+      return `no safe connection to ${where} (${code}${said}): check this machine's clock and CA certificates, and proxies`;
     case 'timeout':
       return `${where} does not answer`;
     case 'connection':

@@ -82,7 +82,7 @@ export class Lanes {
     return this.#active;
   }
 
-  /** Whether the list of shards is asked for: a shard throttles, or an answer named one that is not in it. */
+  /** Whether the list of shards is asked for: a shard throttles, or an answer named another one than it says. */
   get wantsShards(): boolean {
     return this.#stale;
   }
@@ -116,9 +116,8 @@ export class Lanes {
    * @param drained whether nothing of the lane waits any more
    */
   accepted(lane: string, shard: string | null, drained: boolean, now: number): void {
-    if (shard !== null && this.#shards.length > 0 && !this.#shards.some(({ id }) => id === shard)) {
-      this.#stale = true;
-    }
+    // Another one than the list says: a reshard, or a stream that was deleted and made anew under the same names.
+    if (shard !== null && this.#shards.length > 0 && this.#shardOf(lane)?.id !== shard) this.#stale = true;
     const state = this.#find(lane);
     if (!state) return;
     if (shard !== null && shard !== state.shard) {

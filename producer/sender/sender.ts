@@ -9,9 +9,10 @@ import { explicitHashKey } from '../../chunk/header.ts';
 import type { Counters } from '../counters.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from '../spool/spool.ts';
 import { Backoff } from './backoff.ts';
-import { PASSING, type Trouble } from './failures.ts';
+import { type Condition, PASSING, type Trouble } from './failures.ts';
 import { LaneQueue, RECORD_BACKOFF } from './lane-queue.ts';
 import type { Lanes } from './lanes.ts';
+import { News } from './news.ts';
 import { Pace } from './pace.ts';
 import { RecentChunks } from './recent.ts';
 import type { Stream } from './stream.ts';
@@ -39,8 +40,9 @@ export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
 };
 
 const REQUEST_BACKOFF = { base: 200, cap: 30_000 };
-/** Milliseconds between questions for the stream's shards. */
+/** Milliseconds between questions for the stream's shards, and after one that was refused. */
 const SHARDS_INTERVAL_MS = 10_000;
+const SHARDS_REFUSED_MS = 60_000;
 /** Milliseconds of throttling of all lanes after which the log says so. */
 const THROTTLED_NEWS_MS = 10_000;
 /** Bytes of the longest partition key: `producer/epoch/lane/sequence`. */
@@ -82,8 +84,8 @@ export interface SenderParts {
   readonly log: Logger;
   /** The meaning of a request that failed as a whole. */
   readonly explain: (error: unknown) => Trouble;
-  /** Called after each request: chunks may have been acknowledged and room made in the spool. */
-  readonly acknowledged: () => void;
+  /** Called after each request, with the chunks that are done with: there may be room in the spool. */
+  readonly acknowledged: (chunks: readonly SpooledChunk[]) => void;
 }
 
 export class Sender {
@@ -100,15 +102,19 @@ export class Sender {
   #notBefore = 0;
   #failures = 0;
   #trouble: Trouble | null = null;
-  #told: Trouble | null = null;
-  #throttledNews = false;
-  #shardsAskedAt = Number.NEGATIVE_INFINITY;
+  readonly #news = new News<Condition>();
+  readonly #throttling = new News<'all'>();
+  readonly #listing = new News<'refused'>();
+  /** Bytes that a request may hold at present: less where the network does not carry a full one in time. */
+  #requestBytes: number;
+  #shardsAskAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
   constructor(options: SenderOptions, parts: SenderParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#requestBytes = options.requestBytes;
     this.#recent = new RecentChunks(options.recentBytes);
     this.#pace = new Pace(options.bytesPerSecond, performance.now());
   }
@@ -211,6 +217,7 @@ export class Sender {
     options: Partial<Pick<SenderOptions, 'requestBytes' | 'bytesPerSecond' | 'requestsInFlight'>>,
   ): void {
     this.#options = { ...this.#options, ...options };
+    this.#requestBytes = this.#options.requestBytes;
     this.#pace = new Pace(this.#options.bytesPerSecond, performance.now());
     this.#pump();
   }
@@ -222,9 +229,10 @@ export class Sender {
 
   /** Chunks that no answer has acknowledged, of all lanes. */
   unacknowledged(): SpooledChunk[] {
-    const chunks = [...this.#inFlight].flatMap((record) => record.chunks);
-    for (const queue of this.#queues.values()) for (const chunk of queue.queued()) chunks.push(chunk);
-    return chunks;
+    // A set: what was refused a moment ago may be in flight still and in its queue again.
+    const chunks = new Set([...this.#inFlight].flatMap((record) => record.chunks));
+    for (const queue of this.#queues.values()) for (const chunk of queue.queued()) chunks.add(chunk);
+    return [...chunks];
   }
 
   #pump(): void {
@@ -245,9 +253,11 @@ export class Sender {
         this.#inFlight.add(record);
         for (const { header } of record.chunks) this.#pace.spend(header.bytes);
       }
-      void this.#put(batch).finally(() => {
+      const done: SpooledChunk[] = [];
+      void this.#put(batch, done).finally(() => {
         for (const record of batch) this.#inFlight.delete(record);
         this.#requests--;
+        this.#parts.acknowledged(done);
         this.#pump();
       });
     }
@@ -258,7 +268,7 @@ export class Sender {
   #takeBatch(now: number): OutgoingRecord[] {
     const { recordBytes, bytesPerSecond } = this.#options;
     // Where bytes a second are bounded, a request carries about a quarter of a second's share.
-    const requestBytes = Math.min(this.#options.requestBytes, Math.max(recordBytes, bytesPerSecond / 4));
+    const requestBytes = Math.min(this.#requestBytes, Math.max(recordBytes, bytesPerSecond / 4));
     // A request that the service refuses as such goes in single records, to find the one that is at fault.
     const requestRecords = this.#trouble?.condition === 'request' ? 1 : this.#options.requestRecords;
     const batch: OutgoingRecord[] = [];
@@ -284,13 +294,14 @@ export class Sender {
     return batch;
   }
 
-  async #put(batch: readonly OutgoingRecord[]): Promise<void> {
+  /** @param done gets the chunks that are done with */
+  async #put(batch: readonly OutgoingRecord[], done: SpooledChunk[]): Promise<void> {
     const sent: OutgoingRecord[] = [];
     const entries: PutRecordsRequestEntry[] = [];
     let left = batch;
     try {
       for (const record of batch) {
-        const sound = await this.#readSound(record);
+        const sound = await this.#readSound(record, done);
         left = left.slice(1);
         if (!sound) continue;
         sent.push(sound.record);
@@ -301,13 +312,13 @@ export class Sender {
       this.#requestFailed([...sent, ...left], error);
       return;
     }
-    if (entries.length > 0) await this.#putEntries(sent, entries);
-    this.#parts.acknowledged();
+    if (entries.length > 0) await this.#putEntries(sent, entries, done);
   }
 
   /** Reads a record's chunks; damaged ones go to the quarantine and leave the record. */
   async #readSound(
     record: OutgoingRecord,
+    done: SpooledChunk[],
   ): Promise<{ record: OutgoingRecord; entry: PutRecordsRequestEntry } | null> {
     const chunks: SpooledChunk[] = [];
     const bytes: Buffer[] = [];
@@ -321,6 +332,7 @@ export class Sender {
         damaged.push(chunk);
       }
     }
+    done.push(...damaged);
     for (const { header } of damaged) {
       this.#waitingEvents -= header.events;
       this.#parts.counters.add('tailrace_agent_quarantined_events_total', header.events);
@@ -337,7 +349,11 @@ export class Sender {
     return { record: { lane: record.lane, chunks }, entry };
   }
 
-  async #putEntries(sent: readonly OutgoingRecord[], entries: PutRecordsRequestEntry[]): Promise<void> {
+  async #putEntries(
+    sent: readonly OutgoingRecord[],
+    entries: PutRecordsRequestEntry[],
+    done: SpooledChunk[],
+  ): Promise<void> {
     const { stream, counters } = this.#parts;
     counters.add('tailrace_agent_put_requests_total');
     let answers: readonly PutRecordsResultEntry[];
@@ -356,6 +372,7 @@ export class Sender {
         outcome.accepted++;
         outcome.shard = answer.ShardId ?? null;
         await this.#acknowledged(record, outcome.shard ?? 'unknown');
+        done.push(...record.chunks);
       } else {
         const reason = answer?.ErrorCode ?? 'NoAnswer';
         counters.add('tailrace_agent_retried_records_total', 1, { reason });
@@ -392,10 +409,9 @@ export class Sender {
     if (outcome.refused.length > 0) lane.putBack(outcome.refused);
     lane.answered(outcome.accepted, outcome.refusedRecords, now);
     if (outcome.accepted > 0) lanes.accepted(lane.lane, outcome.shard, lane.empty, now);
-    if (outcome.throttled) {
-      lanes.throttled(lane.lane, now);
-      counters.add('tailrace_agent_throttled_answers_total');
-    }
+    // Whatever its shard refuses it for: new chunks have better go where they are taken.
+    if (outcome.refusedRecords > 0) lanes.throttled(lane.lane, now);
+    if (outcome.throttled) counters.add('tailrace_agent_throttled_answers_total');
     // While this answer was worked off another one may have emptied the lane, and new chunks begun it anew.
     if (lane.empty && this.#queues.get(lane.lane) === lane) this.#queues.delete(lane.lane);
     this.#tellOfThrottling(now);
@@ -408,22 +424,26 @@ export class Sender {
     const all = lanes.active.every(
       ({ throttledSince }) => throttledSince !== null && now - throttledSince >= THROTTLED_NEWS_MS,
     );
-    if (all === this.#throttledNews) return;
-    this.#throttledNews = all;
     const shards = lanes.active.map(({ shard }) => shard);
-    if (all) log.warn({ shards }, 'every shard in use throttles: more comes in than the stream takes');
-    else log.info({ shards }, 'the stream keeps up again');
+    if (!all) {
+      if (this.#throttling.over().length > 0) log.info({ shards }, 'the stream keeps up again');
+    } else if (this.#throttling.worthTelling('all', now)) {
+      log.warn({ shards }, 'every shard in use throttles: more comes in than the stream takes');
+    }
   }
 
   async #askForShards(now: number): Promise<void> {
-    if (now - this.#shardsAskedAt < SHARDS_INTERVAL_MS) return;
-    this.#shardsAskedAt = now;
+    if (now < this.#shardsAskAt) return;
+    this.#shardsAskAt = now + SHARDS_INTERVAL_MS;
     const { lanes, stream, log } = this.#parts;
     try {
       const shards = await stream.listShards();
       lanes.setShards(shards);
+      this.#listing.over();
       log.debug({ shards: shards.length }, 'the shards of the stream were listed');
     } catch (error) {
+      this.#shardsAskAt = performance.now() + SHARDS_REFUSED_MS;
+      if (!this.#listing.worthTelling('refused', now)) return;
       log.warn(
         { err: error },
         "the stream's shards can't be listed (kinesis:ListShards): new lanes are placed by chance",
@@ -432,7 +452,7 @@ export class Sender {
   }
 
   #requestFailed(sent: readonly OutgoingRecord[], error: unknown): void {
-    const { counters, log, explain } = this.#parts;
+    const { counters, lanes, log, explain } = this.#parts;
     const trouble = explain(error);
     const { condition } = trouble;
     const now = performance.now();
@@ -443,15 +463,23 @@ export class Sender {
     // A single record that is refused keeps back its own lane and no other.
     if (condition === 'request' && this.#trouble?.condition === 'request' && sent.length === 1 && only) {
       only.lane.answered(0, 1, now);
+      lanes.throttled(only.lane.lane, now);
     } else {
       this.#notBefore = now + this.#requestBackoff.next();
+    }
+    // What a slow network does not carry in time it never would: half as much at a time, a record at least.
+    if (condition === 'timeout') {
+      this.#requestBytes = Math.max(this.#options.recordBytes, this.#requestBytes / 2);
     }
     log.debug({ reason: trouble.message, failures: this.#failures }, 'a request failed and goes again');
     if (PASSING.has(condition) && this.#failures < 2) return;
     this.#trouble = trouble;
-    if (this.#told?.message === trouble.message) return;
-    this.#told = trouble;
-    log.error({ condition, reason: trouble.message }, 'the stream takes nothing; the spool keeps everything');
+    if (this.#news.worthTelling(condition, now)) {
+      log.error(
+        { condition, reason: trouble.message },
+        'the stream takes nothing; the spool keeps everything',
+      );
+    }
   }
 
   #recovered(): void {
@@ -459,9 +487,10 @@ export class Sender {
     this.#notBefore = 0;
     this.#failures = 0;
     this.#trouble = null;
-    if (this.#told === null) return;
-    this.#parts.log.info({ condition: this.#told.condition }, 'the stream takes records again');
-    this.#told = null;
+    const { requestBytes, recordBytes } = this.#options;
+    this.#requestBytes = Math.min(requestBytes, this.#requestBytes + recordBytes);
+    const conditions = this.#news.over();
+    if (conditions.length > 0) this.#parts.log.info({ conditions }, 'the stream takes records again');
   }
 
   /** Wakes the sender when the next lane, or the whole stream, may be tried again. */

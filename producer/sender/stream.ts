@@ -10,15 +10,18 @@ import {
   type PutRecordsRequestEntry,
   type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
-import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { CredentialSource } from './credentials.ts';
 import { conditionOf, explain, type StreamName } from './failures.ts';
+import { inTime } from './in-time.ts';
 import type { ShardRange } from './lanes.ts';
 import { putRecordsBody } from './put-body.ts';
 
 export interface StreamOptions extends StreamName {
   /** Milliseconds after which a request that got no answer is given up; its records are sent again. */
   readonly requestTimeout?: number;
+  /** Milliseconds after which a source of credentials that does not answer is given up; 10,000 unless given. */
+  readonly credentialsTimeout?: number | undefined;
 }
 
 /** The stream, reduced to what sending needs. */
@@ -38,17 +41,18 @@ const IDLE_CONNECTION_MS = 30_000;
 export function openStream(options: StreamOptions): Stream {
   const { name, requestTimeout = REQUEST_TIMEOUT_MS } = options;
   const handler = createHandler(requestTimeout);
-  let client = createClient(options, handler);
-  const send = async <T>(request: (client: KinesisClient) => Promise<T>): Promise<T> => {
+  const source = new CredentialSource(options.credentialsTimeout);
+  let client = createClient(options, handler, source);
+  const send = async <T>(request: (client: KinesisClient, signal: AbortSignal) => Promise<T>): Promise<T> => {
     const used = client;
     try {
-      return await request(used);
+      return await inTime(requestTimeout, (signal) => request(used, signal));
     } catch (error) {
       // A client keeps the credentials that it has found once. Another one looks for them anew, wherever they come
       // from, and shares the connections, so that requests under way are not touched.
       const condition = conditionOf(error);
       if ((condition === 'credentials' || condition === 'access') && client === used) {
-        client = createClient(options, handler);
+        client = createClient(options, handler, source);
       }
       throw error;
     }
@@ -63,9 +67,7 @@ export function openStream(options: StreamOptions): Stream {
         },
         { step: 'build', priority: 'high', name: 'putRecordsBody' },
       );
-      const output = await send((kinesis) =>
-        kinesis.send(command, { abortSignal: AbortSignal.timeout(requestTimeout) }),
-      );
+      const output = await send((kinesis, abortSignal) => kinesis.send(command, { abortSignal }));
       return output.Records ?? [];
     },
     async listShards() {
@@ -75,8 +77,8 @@ export function openStream(options: StreamOptions): Stream {
         const command = new ListShardsCommand(
           next === undefined ? { StreamName: name, ShardFilter: { Type: 'AT_LATEST' } } : { NextToken: next },
         );
-        const page: ListShardsCommandOutput = await send((kinesis) =>
-          kinesis.send(command, { abortSignal: AbortSignal.timeout(requestTimeout) }),
+        const page: ListShardsCommandOutput = await send((kinesis, abortSignal) =>
+          kinesis.send(command, { abortSignal }),
         );
         for (const { ShardId, HashKeyRange, SequenceNumberRange } of page.Shards ?? []) {
           if (SequenceNumberRange?.EndingSequenceNumber !== undefined) continue;
@@ -106,13 +108,17 @@ function createHandler(requestTimeout: number): NodeHttpHandler {
   });
 }
 
-function createClient({ region, endpoint }: StreamName, requestHandler: NodeHttpHandler): KinesisClient {
+function createClient(
+  { region, endpoint }: StreamName,
+  requestHandler: NodeHttpHandler,
+  source: CredentialSource,
+): KinesisClient {
   return new KinesisClient({
     region,
     // The sender tries again by itself, record by record.
     maxAttempts: 1,
     requestHandler,
-    credentials: defaultProvider({ ignoreCache: true }),
+    credentials: source.provider(),
     ...(endpoint === undefined ? {} : { endpoint }),
   });
 }
@@ -122,13 +128,12 @@ function createClient({ region, endpoint }: StreamName, requestHandler: NodeHttp
  *
  * @returns what is wrong, in words, or null
  */
-export async function checkStream(options: StreamName): Promise<string | null> {
+export async function checkStream(options: StreamOptions): Promise<string | null> {
   const handler = createHandler(CONNECT_TIMEOUT_MS);
   try {
     const command = new DescribeStreamSummaryCommand({ StreamName: options.name });
-    await createClient(options, handler).send(command, {
-      abortSignal: AbortSignal.timeout(CONNECT_TIMEOUT_MS),
-    });
+    const client = createClient(options, handler, new CredentialSource(options.credentialsTimeout));
+    await inTime(CONNECT_TIMEOUT_MS, (abortSignal) => client.send(command, { abortSignal }));
     return null;
   } catch (error) {
     return explain(error, options).message;

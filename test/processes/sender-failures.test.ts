@@ -138,6 +138,47 @@ test('renewed credentials are found where the old ones were', { timeout: 30_000 
   assert.deepEqual([...double.accessKeys].toSorted(), ['NEW', 'OLD']);
 });
 
+test('a source of credentials that never answers is given up, and asked anew', {
+  timeout: 60_000,
+}, async (context) => {
+  const directory = temporaryDirectory(context as never);
+  const answer = join(directory, 'answer');
+  const config = join(directory, 'config');
+  // A process that does not answer, unless what it answers is there at its start.
+  const script = `[ -e ${answer} ] && exec cat ${answer}
+while [ -d ${directory} ] && [ ! -e ${answer} ]; do sleep 0.1; done
+exit 1
+`;
+  writeFileSync(join(directory, 'source.sh'), script);
+  writeFileSync(config, `[default]\ncredential_process = sh ${join(directory, 'source.sh')}\n`);
+  const before = { ...process.env };
+  delete process.env['AWS_ACCESS_KEY_ID'];
+  delete process.env['AWS_SECRET_ACCESS_KEY'];
+  process.env['AWS_SHARED_CREDENTIALS_FILE'] = join(directory, 'none');
+  process.env['AWS_CONFIG_FILE'] = config;
+  context.after(() => Object.assign(process.env, before));
+
+  const { double, core } = await setUp(context, { credentialsTimeout: 500 });
+  await sealOne(core, 1);
+  await core.until(() => core.sender.trouble?.condition === 'credentials');
+  assert.match(core.sender.trouble!.message, /no credentials within 0.5 s/);
+  writeFileSync(answer, '{"Version":1,"AccessKeyId":"LATE","SecretAccessKey":"secret"}');
+  await core.emptied();
+  assert.deepEqual([...double.accessKeys], ['LATE']);
+});
+
+test('a clock that is off by hours is found out from the answer, and the request goes again with the right time', {
+  timeout: 30_000,
+}, async (context) => {
+  const { double, core } = await setUp(context);
+  const ahead = 3 * 3_600_000;
+  double.clock = () => Date.now() + ahead;
+  await sealOne(core, 1);
+  await core.emptied();
+  assert.ok(core.counters.counter('tailrace_agent_failed_requests_total', { reason: 'clock' }).value > 0);
+  assert.deepEqual(double.events(), [{ n: 1 }]);
+});
+
 test('a record that the service refuses keeps back its own lane and no other', {
   timeout: 30_000,
 }, async (context) => {

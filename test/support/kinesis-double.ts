@@ -47,6 +47,8 @@ export class KinesisDouble {
   onRequestRecords: (records: readonly PutRecord[]) => Answer | null = () => null;
   /** What an answer waits for, before anything else is done with its request. */
   beforeAnswer: (operation: string) => Promise<void> | void = () => {};
+  /** The service's clock, milliseconds since 1970: requests signed at another time, by five minutes, are refused. */
+  clock: () => number = Date.now;
   /** Decides what becomes of an answer after the records were taken: milliseconds to wait, or it is lost. */
   onAnswer: (operation: string) => 'lose' | number = () => 0;
   /** Calls of each operation, and access keys that they came with. */
@@ -110,7 +112,7 @@ export class KinesisDouble {
     const [, key] = /Credential=([^/]+)/.exec(String(request.headers.authorization)) ?? [];
     if (key !== undefined) this.accessKeys.add(key);
     await this.beforeAnswer(operation);
-    const decision = this.onRequest(operation, key ?? '');
+    const decision = this.onRequest(operation, key ?? '') ?? this.#atWrongTime(request);
     if (decision === 'hang') return;
     if (decision === 'reset') {
       request.socket.destroy();
@@ -125,8 +127,20 @@ export class KinesisDouble {
       return;
     }
     if (fate > 0) await new Promise((resolve) => setTimeout(resolve, fate));
-    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
+    response.writeHead(status, {
+      'content-type': 'application/x-amz-json-1.1',
+      date: new Date(this.clock()).toUTCString(),
+    });
     response.end(JSON.stringify(body));
+  }
+
+  #atWrongTime(request: IncomingMessage): Answer | null {
+    const [, ...parts] = /^(....)(..)(..)T(..)(..)(..)Z$/.exec(String(request.headers['x-amz-date'])) ?? [];
+    const [year, month, day, hour, minute, second] = parts.map(Number) as [number, ...number[]];
+    const signed = Date.UTC(year, month! - 1, day, hour, minute, second);
+    if (Math.abs(signed - this.clock()) < 300_000) return null;
+    const message = `Signature expired: ${request.headers['x-amz-date']} is now earlier than the service's time`;
+    return { status: 400, body: { __type: 'InvalidSignatureException', message } };
   }
 
   #answer(operation: string, input: { StreamName: string; Records: PutRecord[] }): Answer {

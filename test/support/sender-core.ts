@@ -31,6 +31,7 @@ export interface SenderCoreOptions {
   readonly sender?: Partial<SenderOptions>;
   readonly lanes?: number;
   readonly requestTimeout?: number;
+  readonly credentialsTimeout?: number;
   readonly endpoint?: string;
   readonly log?: Logger;
 }
@@ -48,7 +49,11 @@ export async function startSenderCore(
   );
   const own = new StateMap();
   const name = { name: 'weblogs', region: 'us-east-1', endpoint: options.endpoint ?? double.endpoint };
-  const stream = openStream({ ...name, requestTimeout: options.requestTimeout ?? 5000 });
+  const stream = openStream({
+    ...name,
+    requestTimeout: options.requestTimeout ?? 5000,
+    credentialsTimeout: options.credentialsTimeout,
+  });
   const checks = new Set<() => void>();
   const look = (): void => {
     for (const check of checks) check();

@@ -121,3 +121,14 @@ test('agents that make less than the free shards take have no backlog, whatever 
   assert.ok(outcome.backlog < 10e6, `${outcome.backlog} bytes wait`);
   assert.ok(sum(rates(outcome, 60, 120)) > 2.3);
 });
+
+test('a stream that was made anew with other ranges under the same names is noticed from the answers', () => {
+  const lanes = start();
+  lanes.setShards(SHARDS);
+  const [{ lane } = { lane: '' }] = lanes.active;
+  lanes.accepted(lane, shardOf(lane), true, 1000);
+  assert.equal(lanes.wantsShards, false);
+  const other = SHARDS.find(({ id }) => id !== shardOf(lane))!.id;
+  lanes.accepted(lane, other, true, 2000);
+  assert.equal(lanes.wantsShards, true);
+});

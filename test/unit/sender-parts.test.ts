@@ -57,6 +57,8 @@ test('errors of the system, of the SDK and of the service have a condition each'
     conditionOf(error('AggregateError', { errors: [error('Error', { code: 'ENETUNREACH' })] })),
     'connection',
   );
+  assert.equal(conditionOf(error('Error', { code: 'CERT_NOT_YET_VALID' })), 'tls');
+  assert.equal(conditionOf(error('Error', { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })), 'tls');
   assert.equal(conditionOf(error('TimeoutError', { code: 'ECONNRESET' })), 'connection');
   assert.equal(conditionOf(error('TimeoutError')), 'timeout');
   assert.equal(conditionOf(error('KMSDisabledException')), 'kms');
