@@ -1,8 +1,9 @@
 /** `tailrace flush`: makes the running agent read, seal and send all it has. */
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { TailraceError } from '../../chunk/errors.ts';
 import { parseDuration } from '../../chunk/units.ts';
-import { ask } from '../../producer/control/protocol.ts';
+import { ask, MAX_FLUSH_MS } from '../../producer/control/protocol.ts';
 import { type Flushed, nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
 import { ConfigError } from '../config.ts';
 import { bytes, count, plain } from '../output.ts';
@@ -33,10 +34,11 @@ async function run({
   const timeoutMs = parseDuration(timeout);
   if (timeoutMs === null)
     throw new ConfigError(`--timeout: expected a duration such as 30s or 10m, not ${timeout}`);
+  if (timeoutMs > MAX_FLUSH_MS) throw new ConfigError(`--timeout: expected 24h at most, not ${timeout}`);
   let last: Remaining | null = null;
   for await (const answer of ask(state, { command: 'flush', timeout_ms: timeoutMs })) {
     if (answer['done']) {
-      conclude(answer as unknown as Flushed);
+      conclude(answer as unknown as Flushed, state);
       return;
     }
     if (typeof answer['error'] === 'string') throw new TailraceError('FLUSH', answer['error']);
@@ -48,12 +50,15 @@ async function run({
   throw new TailraceError('FLUSH', 'the agent ended before the flush did; its spool keeps what was left');
 }
 
-function conclude({ remaining, spilled }: Flushed): void {
+function conclude({ remaining, spilled }: Flushed, state: string): void {
   if (nothingRemains(remaining)) {
     say('nothing is left');
     return;
   }
   say(`left: ${describe(remaining)}`);
+  const spool = join(state, 'spool');
+  if (remaining.chunks > 0) say(`kept in ${plain(spool)}, sent as soon as the stream takes it`);
+  if (remaining.quarantined > 0) say(`put aside in ${plain(join(spool, 'quarantine'))}, for people`);
   if (spilled) {
     const { objects, chunks, missing, place, error } = spilled;
     say(`spilled: ${count(chunks)} chunks in ${count(objects)} objects under ${plain(place)}`);

@@ -6,9 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { link, rename, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { TailraceError } from '../../chunk/errors.ts';
-import { connectAgent, reachSocket, SOCKET_NAME } from './protocol.ts';
+import { connectAgent, linesOf, reachSocket, SOCKET_NAME } from './protocol.ts';
 
 /** Thrown when another agent holds the state directory. */
 export class StateLockedError extends TailraceError {
@@ -99,10 +98,9 @@ async function refuseIfAlive(directory: string, name: string): Promise<void> {
 
 async function holder(socket: Socket): Promise<string> {
   const silent = 'an agent that does not answer';
-  socket.setTimeout(HOLDER_ANSWER_MS, () => socket.destroy());
   socket.write('{"command":"status"}\n');
   try {
-    for await (const line of createInterface({ input: socket })) {
+    for await (const line of linesOf(socket, HOLDER_ANSWER_MS)) {
       const { pid, host } = JSON.parse(line) as { pid: number; host: string };
       return `the agent with pid ${pid} on ${host}`;
     }

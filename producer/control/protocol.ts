@@ -13,6 +13,11 @@ export type ControlRequest =
   | { readonly command: 'flush'; readonly timeout_ms: number }
   | { readonly command: 'reload' };
 
+/** The longest time of a flush, in milliseconds; a timer holds 2^31 - 1 at most. */
+export const MAX_FLUSH_MS = 24 * 3_600_000;
+/** A flush says every second how far it is, and all else is answered at once: an agent that is silent so long hangs. */
+const SILENCE_MS = 30_000;
+
 export const SOCKET_NAME = 'control.sock';
 /** sun_path holds 108 bytes with its final zero (unix(7)). */
 const MAX_SOCKET_PATH = 107;
@@ -57,11 +62,13 @@ export async function connectAgent(directory: string, name = SOCKET_NAME): Promi
 /**
  * Asks the agent of a state directory something and yields its answers.
  *
- * @throws TailraceError NO_AGENT when none runs there
+ * @param silence milliseconds without a word after which the agent counts as hanging
+ * @throws TailraceError NO_AGENT when none runs there, SILENT when it hangs
  */
 export async function* ask(
   directory: string,
   request: ControlRequest,
+  silence = SILENCE_MS,
 ): AsyncGenerator<Record<string, unknown>> {
   const socket = await connectAgent(directory);
   if (!socket) {
@@ -72,10 +79,26 @@ export async function* ask(
   }
   try {
     socket.write(`${JSON.stringify(request)}\n`);
-    for await (const line of createInterface({ input: socket })) {
-      yield JSON.parse(line) as Record<string, unknown>;
-    }
+    for await (const line of linesOf(socket, silence)) yield JSON.parse(line) as Record<string, unknown>;
   } finally {
     socket.destroy();
   }
+}
+
+/**
+ * The lines that come over a socket, to its end.
+ *
+ * @param silence milliseconds without anything after which the other side counts as hanging
+ * @throws TailraceError SILENT when it does
+ */
+export async function* linesOf(socket: Socket, silence: number): AsyncGenerator<string> {
+  const lines = createInterface({ input: socket });
+  let silent = false;
+  socket.setTimeout(silence, () => {
+    silent = true;
+    // A socket that is destroyed ends no loop over its lines.
+    lines.close();
+  });
+  yield* lines;
+  if (silent) throw new TailraceError('SILENT', 'the agent does not answer: restart it, its spool keeps all');
 }

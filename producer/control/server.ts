@@ -4,10 +4,8 @@ import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
 import type { Flushed, Remaining } from '../flush/flush.ts';
-import type { ControlRequest } from './protocol.ts';
+import { type ControlRequest, MAX_FLUSH_MS } from './protocol.ts';
 
-/** A timer holds 2^31 - 1 milliseconds at most. */
-const MAX_FLUSH_MS = 24 * 3_600_000;
 /** A request is one short line; who sends more is no client of ours. */
 const MAX_REQUEST_BYTES = 64 * 1024;
 
