@@ -51,6 +51,12 @@ async function main(args: readonly string[]): Promise<void> {
   else await program.parseAsync(args, { from: 'user' });
 }
 
+// Who reads may have seen enough, as `head` has.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {

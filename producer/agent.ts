@@ -27,6 +27,7 @@ import { type Gauges, type Health, serveHttp } from './http.ts';
 import { Identity } from './identity.ts';
 import type { Input, InputContext } from './input.ts';
 import { type EndReason, InstanceWatch } from './instance/watch.ts';
+import { FROM_THE_START } from './metrics.ts';
 import { Sealer, type SealPace } from './sealer.ts';
 import { explain } from './sender/failures.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from './sender/lanes.ts';
@@ -109,6 +110,7 @@ export class Agent {
     const lock = await holdDirectory(config.state_dir, serve);
     try {
       const counters = new Counters();
+      for (const name of FROM_THE_START) counters.counter(name);
       const spool = await Spool.open(
         {
           directory: join(config.state_dir, 'spool'),

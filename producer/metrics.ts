@@ -19,6 +19,10 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_sealed_chunks_total: 'Chunks that became durable in the spool.',
   tailrace_agent_sealed_events_total: 'Events that became durable in the spool.',
   tailrace_agent_sealed_raw_bytes_total: 'Bytes of NDJSON in those chunks, before compression.',
+  tailrace_agent_sent_bytes_total:
+    'Bytes of chunks that went out in requests, those that went again counted again.',
+  tailrace_agent_sent_records_total:
+    'Records that went out in requests, those that went again counted again.',
   tailrace_agent_spool_damaged_total: 'Damaged places in the spool that were put aside.',
   tailrace_agent_spool_lost_chunks_total: 'Chunks that a damaged place in the spool took away.',
   tailrace_agent_spool_lost_states_total:
@@ -57,6 +61,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_tail_invalid_utf8_total: 'Lines in which bytes that are no UTF-8 were replaced.',
   tailrace_agent_tail_lost_bytes_total:
     'Bytes that were in files which went or were truncated before they were read.',
+  tailrace_agent_tail_parsed_total: 'Events whose lines matched their format.',
   tailrace_agent_tail_read_errors_total: 'Reads of files that failed.',
   tailrace_agent_tail_refused_files_total: 'Files that may not be read.',
   tailrace_agent_tail_rotations_total: 'Rotations that were followed.',
@@ -66,6 +71,24 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_tail_truncations_total: 'Files that were truncated in place.',
   tailrace_agent_tail_unparsed_total: 'Lines that did not match their format, kept whole.',
 };
+
+/** Counters without labels that stand in /metrics from the start, so that their first rise is seen as one. */
+export const FROM_THE_START: readonly string[] = [
+  'tailrace_agent_disk_full_total',
+  'tailrace_agent_put_requests_total',
+  'tailrace_agent_quarantined_events_total',
+  'tailrace_agent_recovered_events_total',
+  'tailrace_agent_sealed_bytes_total',
+  'tailrace_agent_sealed_chunks_total',
+  'tailrace_agent_sealed_events_total',
+  'tailrace_agent_sent_bytes_total',
+  'tailrace_agent_sent_records_total',
+  'tailrace_agent_spool_damaged_total',
+  'tailrace_agent_spool_lost_chunks_total',
+  'tailrace_agent_spool_lost_states_total',
+  'tailrace_agent_tag_overflows_total',
+  'tailrace_agent_throttled_answers_total',
+];
 
 /** The help text of a counter; one that has none is described by its name. */
 export function helpOf(name: string): string {

@@ -356,6 +356,11 @@ export class Sender {
   ): Promise<void> {
     const { stream, counters } = this.#parts;
     counters.add('tailrace_agent_put_requests_total');
+    counters.add('tailrace_agent_sent_records_total', entries.length);
+    counters.add(
+      'tailrace_agent_sent_bytes_total',
+      sum(entries, ({ Data }) => Data!.length),
+    );
     let answers: readonly PutRecordsResultEntry[];
     try {
       answers = await stream.put(entries);
@@ -504,6 +509,10 @@ export class Sender {
     if (at === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => this.#pump(), Math.max(1, at - now));
   }
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
 }
 
 function outcomeOf(outcomes: Map<LaneQueue, LaneOutcome>, lane: LaneQueue): LaneOutcome {

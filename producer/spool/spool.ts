@@ -16,6 +16,8 @@ import type { CutState, SectionChanges } from './recovery.ts';
 import { apply, merged, type Sections } from './sections.ts';
 import { type Segment, type SpooledChunk, segmentName } from './segment.ts';
 
+/** About half a KiB of memory each: 200 MiB for what an outage of a day leaves that is sealed nearly five times a second. */
+const MAX_CHUNKS = 400_000;
 const FULL_DISK_RETRY_MS = 1000;
 
 /** Thrown when the disk failed to keep what it had taken: the process must end and recover from the files. */
@@ -45,6 +47,8 @@ export interface SpoolOptions {
   readonly segmentBytes: number;
   /** Bytes of all segments from which on the inputs are held back. */
   readonly maxBytes: number;
+  /** Unacknowledged chunks from which on they are too, because each is held in memory; 400,000 unless given. */
+  readonly maxChunks?: number;
   readonly files?: SpoolFiles;
   /** How often a full disk is tried again, milliseconds; 1000 unless given. */
   readonly retryMs?: number;
@@ -122,7 +126,8 @@ export class Spool {
   }
 
   get full(): boolean {
-    return this.bytes >= this.#options.maxBytes;
+    const { maxBytes, maxChunks = MAX_CHUNKS } = this.#options;
+    return this.bytes >= maxBytes || this.pending >= maxChunks;
   }
 
   /** Chunks in the spool that the stream has not acknowledged. */

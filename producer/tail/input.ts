@@ -70,6 +70,7 @@ class TailInput implements Input {
   /** Whether a drain is to look once more when all is read. */
   #lookAgain = false;
   readonly #bytes: Counter;
+  readonly #parsed: Counter;
   readonly #counters: readonly (readonly [keyof Tally, Counter])[];
 
   constructor(options: TailOptions, context: InputContext) {
@@ -79,6 +80,7 @@ class TailInput implements Input {
     this.#turnBytes = Math.max(TURN_BYTES, turnBytes(options.max_line_size, options.multiline !== undefined));
     const counter = (name: string) => context.counters.counter(name, { input: this.name });
     this.#bytes = counter('tailrace_agent_tail_bytes_total');
+    this.#parsed = counter('tailrace_agent_tail_parsed_total');
     this.#counters = TALLIES.map(([key, name]) => [key, counter(name)] as const);
     this.#clock = { now: context.now() };
     this.#buffer = Buffer.allocUnsafeSlow(CHECK_BYTES + this.#turnBytes + 1);
@@ -318,6 +320,7 @@ class TailInput implements Input {
   #report(bytes: number): void {
     const tally = this.#tally;
     this.#bytes.value += bytes;
+    this.#parsed.value += tally.events - tally.unparsed;
     for (const [key, counter] of this.#counters) {
       counter.value += tally[key];
       tally[key] = 0;

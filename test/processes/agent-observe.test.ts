@@ -1,5 +1,6 @@
 /** What an agent tells of itself: /health, /metrics, CloudWatch datagrams, its own log file. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -7,7 +8,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AgentStatus } from '../../producer/status.ts';
-import { spawnAgent, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
+import {
+  CLI,
+  spawnAgent,
+  startAgent,
+  statusOf,
+  tailrace,
+  temporaryDirectory,
+} from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 
 async function freePort(): Promise<number> {
@@ -60,6 +68,14 @@ test('/health and /metrics agree with each other, with the status and with the s
       metric(text, 'tailrace_agent_quarantined_events_total'),
   );
   assert.equal(metric(text, 'tailrace_agent_stream_condition'), 0);
+  assert.equal(metric(text, 'tailrace_agent_tail_parsed_total'), 500);
+  assert.equal(
+    metric(text, 'tailrace_agent_sent_records_total'),
+    metric(text, 'tailrace_agent_acknowledged_records_total'),
+  );
+  for (const name of ['spool_damaged', 'spool_lost_chunks', 'quarantined_events']) {
+    assert.match(text, new RegExp(`^tailrace_agent_${name}_total 0$`, 'm'), 'before anything happened');
+  }
 
   kinesis.onRequest = () => ({ status: 400, body: { __type: 'AccessDeniedException', message: 'no' } });
   appendFileSync(log, 'line 500\n');
@@ -75,6 +91,30 @@ test('/health and /metrics agree with each other, with the status and with the s
   agent.child.kill('SIGTERM');
   assert.equal(await agent.ended, 0);
   assert.equal(kinesis.events().length, 501);
+});
+
+test('status --watch shows it anew until nobody looks any more', async (context) => {
+  const { directory, log, config, state } = await setUp(context);
+  const agent = await startAgent(directory, config);
+  const args = [CLI, 'status', '--watch', '--state', state];
+  const watch = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(watch, 'close');
+  let shown = '';
+  let errors = '';
+  watch.stderr.on('data', (text) => {
+    errors += text;
+  });
+  appendFileSync(log, 'line 1\nline 2\n');
+  for await (const text of watch.stdout) {
+    shown += text;
+    // Rates need two looks; the third and further ones come too. The loop's end closes the pipe.
+    if (/acknowledged 2[\s\S]*events\/s/.test(shown)) break;
+  }
+  assert.match(shown, /^agent \d+ on .*: ready, up/);
+  await ended;
+  assert.equal(errors, '');
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0);
 });
 
 test('an address that is in use is named, with exit code 2', async (context) => {

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { before, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { loadConfig } from '../../cli/config.ts';
 import { type Arch, buildPackage } from '../../infra/package.ts';
@@ -96,6 +97,61 @@ test('the agent of the package reads, sends and flushes', async (context) => {
   assert.deepEqual(await ended, [0, null]);
 });
 
+test("logrotate by the package's rule: the agent's own log goes on in a new file", async (context) => {
+  if (!existsSync('/usr/sbin/logrotate') || process.getuid?.() !== 0) {
+    context.skip('no logrotate here, or not root, whose configurations alone it trusts');
+    return;
+  }
+  const directory = temporaryDirectory(context);
+  const kinesis = await KinesisDouble.start();
+  context.after(() => kinesis.stop());
+  const source = join(directory, 'app.log');
+  writeFileSync(source, '');
+  const log = join(directory, 'log', 'agent.log');
+  writeFileSync(
+    join(directory, 'agent.yaml'),
+    stringify({
+      state_dir: join(directory, 'state'),
+      stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
+      inputs: [{ type: 'tail', path: source, tag: 'app', format: 'none' }],
+      instance: { watch: 'off' },
+      log_file: log,
+    }),
+  );
+  const agent = spawn(join(folder, 'bin', 'tailrace'), ['agent', '--config', join(directory, 'agent.yaml')], {
+    env: BARE_ENV,
+    stdio: 'ignore',
+  });
+  const ended = once(agent, 'exit');
+  context.after(() => agent.kill('SIGKILL'));
+  const logged = async (file: string, text: string): Promise<void> => {
+    while (!existsSync(file) || !readFileSync(file, 'utf8').includes(text)) await nextTurn();
+  };
+  await logged(log, 'the agent runs');
+  // What systemd does with the rule's command, for the one process that is meant.
+  writeFileSync(
+    join(directory, 'systemctl'),
+    `#!/bin/sh\n[ "$*" = 'kill --kill-who=main --signal=HUP tailrace.service' ] && kill -HUP ${agent.pid}\n`,
+    { mode: 0o755 },
+  );
+  const rule = readFileSync(join(UNIT, 'tailrace.logrotate'), 'utf8');
+  writeFileSync(
+    join(directory, 'rule'),
+    rule.replace('/var/log/tailrace/*.log', join(directory, 'log', '*.log')),
+    { mode: 0o644 },
+  );
+  const args = ['-f', '-s', join(directory, 'rotated'), join(directory, 'rule')];
+  const { status, stderr } = spawnSync('/usr/sbin/logrotate', args, {
+    env: { PATH: `${directory}:/usr/bin:/bin` },
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  await logged(log, 'the configuration was read again');
+  assert.match(readFileSync(`${log}.1`, 'utf8'), /the agent runs/);
+  agent.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
+});
+
 test('commands that a server can not run say so', () => {
   const { status, stderr } = tailrace(['local']);
   assert.equal(status, 2);
@@ -148,6 +204,11 @@ test('systemd takes the unit, which gives a flush more time than the agent takes
   const [, seconds] = /^TimeoutStopSec=(\d+)s$/m.exec(text)!;
   const { stop_timeout: stop } = loadConfig(join(UNIT, 'agent.yaml'), agentConfig);
   assert.ok(Number(seconds) * 1000 > stop);
+  // A process that SIGHUP ends counts as ended well: with on-failure it would stay away.
+  assert.match(text, /^Restart=always$/m);
+  const [, before] = /^Before=(.*)$/m.exec(text)!;
+  for (const service of ['nginx', 'apache2', 'httpd'])
+    assert.ok(before!.split(' ').includes(`${service}.service`));
   if (spawnSync('systemd-analyze', ['--version']).status !== 0) {
     context.skip('no systemd-analyze here');
     return;

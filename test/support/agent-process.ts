@@ -15,7 +15,7 @@ after(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+export const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 
 /** Credentials and the like for SDK clients that talk to a stand-in. */
 export const AWS_ENV = {

@@ -150,7 +150,10 @@ test('records that fail for different reasons go again, each counted by its own'
   for (const [reason, times] of refused) {
     assert.equal(counters.counter('tailrace_agent_retried_records_total', { reason }).value, times);
   }
-  assert.equal(counters.total('tailrace_agent_acknowledged_chunks_total'), 30);
+  const total = (name: string): number => counters.total(`tailrace_agent_${name}_total`);
+  assert.equal(total('acknowledged_chunks'), 30);
+  assert.equal(total('sent_records'), total('acknowledged_records') + total('retried_records'));
+  assert.ok(total('sent_bytes') > total('acknowledged_bytes'));
 });
 
 test('a shard that fails without throttling is left by new chunks too', { timeout: 30_000 }, async () => {

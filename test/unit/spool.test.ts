@@ -4,20 +4,27 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { readHeader } from '../../chunk/header.ts';
 import { Counters } from '../../producer/counters.ts';
-import { type EncodedChunk, Spool, type SpooledChunk, SpoolSyncError } from '../../producer/spool/spool.ts';
+import {
+  type EncodedChunk,
+  Spool,
+  type SpooledChunk,
+  type SpoolOptions,
+  SpoolSyncError,
+} from '../../producer/spool/spool.ts';
 import { chunkOf } from '../support/chunk-arbitraries.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
 
 const DIRECTORY = '/state/spool';
 const log = pino({ level: 'silent' });
 
-async function open(files: MemoryFiles, options: { segmentBytes?: number; maxBytes?: number } = {}) {
+async function open(files: MemoryFiles, options: Partial<SpoolOptions> = {}) {
   const counters = new Counters();
   const spool = await Spool.open(
     {
       directory: DIRECTORY,
       segmentBytes: options.segmentBytes ?? 2000,
       maxBytes: options.maxBytes ?? 1e9,
+      maxChunks: options.maxChunks ?? 1e9,
       files,
       retryMs: 1,
     },
@@ -297,4 +304,12 @@ test('the spool says when it is full', async () => {
   assert.equal(spool.full, false);
   await spool.append([encoded(1), encoded(2), encoded(3)], { input: { position: 1 } });
   assert.equal(spool.full, true);
+});
+
+test('many small chunks fill it too: each that waits is held in memory', async () => {
+  const { spool } = await open(new MemoryFiles(), { maxChunks: 3 });
+  const spooled = await spool.append([encoded(1), encoded(2), encoded(3)], {});
+  assert.equal(spool.full, true);
+  await spool.acknowledge(spooled[0]!);
+  assert.equal(spool.full, false);
 });
