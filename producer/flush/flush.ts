@@ -90,11 +90,14 @@ export class Flusher {
     };
     const ticker = setInterval(() => progress(remaining()), PROGRESS_MS);
     try {
+      let inTime = true;
       const drains = inputs.map(async (input) => {
         await input.drain();
-        unread.delete(input.name);
+        // An input that is stopped lets go of who waits for its end, reached or not.
+        if (inTime) unread.delete(input.name);
       });
       await before(sendUntil, Promise.all(drains));
+      inTime = false;
       if (end) await Promise.all(inputs.map((input) => input.stop()));
       const ends = end && unread.size === 0;
       const sealed = await before(Math.max(sendUntil, Date.now() + LAST_CUT_MS), sealer.cut(ends));

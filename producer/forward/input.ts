@@ -49,6 +49,7 @@ class ForwardServer implements ForwardInput {
   readonly #connections = new Set<Connection>();
   #security: Security | null = null;
   #held = false;
+  #waiting: (() => void)[] = [];
   #stopping = false;
   #sweep: NodeJS.Timeout | null = null;
   /** Bytes of unfinished messages of all connections. */
@@ -141,13 +142,24 @@ class ForwardServer implements ForwardInput {
     if (!this.#held) return;
     this.#held = false;
     for (const connection of this.#connections) connection.resume();
+    for (const release of this.#waiting.splice(0)) release();
+  }
+
+  /** Resolves when nothing holds the clients back, or the input stops. */
+  async #released(): Promise<void> {
+    while (this.#held && !this.#stopping) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
   }
 
   async drain(): Promise<void> {
+    // While the spool is full nothing is read, and what clients have sent is still to come.
+    await this.#released();
     // Two turns of the event loop: whatever the kernel had at the call has been read then.
     for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
     for (const connection of this.#connections) {
-      while (this.#connections.has(connection) && connection.inMessage && !this.#held) {
+      while (this.#connections.has(connection) && connection.inMessage) {
+        await this.#released();
         const quiet = this.#context.now() - connection.lastRead;
         if (quiet >= DRAIN_QUIET_MS && !connection.busy) break;
         await new Promise((resolve) => setTimeout(resolve, 10));
@@ -159,6 +171,7 @@ class ForwardServer implements ForwardInput {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    for (const release of this.#waiting.splice(0)) release();
     if (this.#sweep) clearInterval(this.#sweep);
     const closing = this.#closeListeners();
     for (const connection of this.#connections) connection.finish();
