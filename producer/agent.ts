@@ -48,6 +48,8 @@ const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 100
 const END_FLUSH_MS: Readonly<Record<EndReason, number>> = { lifecycle: 600_000, spot: 110_000 };
 /** Milliseconds that are left for others when a spot instance is interrupted. */
 const SPOT_MARGIN_MS = 5000;
+/** Milliseconds that such a flush gets whatever this machine's clock says. */
+const LEAST_FLUSH_MS = 10_000;
 /** Age of the oldest unsent chunk from which on the agent is degraded. */
 const OLD_MS = 300_000;
 
@@ -76,6 +78,7 @@ export class Agent {
   readonly #log: Logger;
   readonly #counters: Counters;
   readonly #inputs: Input[] = [];
+  readonly #inputLogs: Logger[] = [];
   readonly #sections = new Map<string, StateMap>();
   readonly #spool: Spool;
   readonly #stream: Stream;
@@ -246,11 +249,13 @@ export class Agent {
 
     for (const options of config.inputs) {
       const name = inputName(options);
+      const inputLog = log.child({ input: name });
+      this.#inputLogs.push(inputLog);
       const context: InputContext = {
         builders,
         state: this.#section(name),
         afterDurable: (done, urgent) => this.#sealer.afterDurable(done, urgent),
-        log: log.child({ input: name }),
+        log: inputLog,
         now,
         counters,
       };
@@ -302,7 +307,9 @@ export class Agent {
     this.#realTime = true;
     this.#sealer.pace(REAL_TIME);
     const at = reason === 'spot' ? Date.parse(this.#instance.state.interruption ?? '') : Number.NaN;
-    const deadline = Number.isNaN(at) ? Date.now() + END_FLUSH_MS[reason] : at - SPOT_MARGIN_MS;
+    const deadline = Number.isNaN(at)
+      ? Date.now() + END_FLUSH_MS[reason]
+      : Math.max(at - SPOT_MARGIN_MS, Date.now() + LEAST_FLUSH_MS);
     this.flush(deadline).then(
       (flushed) =>
         this.#log.warn({ reason, ...flushed.remaining }, 'flushed, as this instance is about to end'),
@@ -356,7 +363,8 @@ export class Agent {
     const restart = changed.filter((key) => !RELOADABLE.has(key));
     const { log_level, seal, send, stop_timeout } = config;
     this.#config = { ...this.#config, log_level, seal, send, stop_timeout };
-    this.#log.level = log_level;
+    // A child of a logger has a level of its own.
+    for (const log of [this.#log, ...this.#inputLogs]) log.level = log_level;
     if (!this.#realTime) this.#sealer.pace(paceOf(config));
     this.#sender.adjust(senderOptions(config));
     this.#log.info({ applied, restart }, 'the configuration was read again');

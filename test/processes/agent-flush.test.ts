@@ -9,7 +9,14 @@ import { inflateChunk, readChunks } from '../../chunk/reader.ts';
 import { createS3Server } from '../../local/s3/server.ts';
 import { Store } from '../../local/s3/store.ts';
 import type { AgentStatus } from '../../producer/status.ts';
-import { AWS_ENV, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
+import {
+  AWS_ENV,
+  spawnAgent,
+  startAgent,
+  statusOf,
+  tailrace,
+  temporaryDirectory,
+} from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 
 Object.assign(process.env, AWS_ENV);
@@ -265,6 +272,35 @@ test('bad usage and no agent: exit 2 and 1, in one line', async (context) => {
   const nobody = await tailrace(['flush', '--state', state]);
   assert.equal(nobody.code, 1);
   assert.match(nobody.stderr, /^no agent runs on .*\n$/);
+});
+
+test('a reload of log_level reaches the inputs too', async (context) => {
+  const base = await setUp(context, { log_level: 'error' });
+  const path = join(base.directory, 'forward.sock');
+  const config = { ...base.config, inputs: [{ type: 'forward', listen: `unix:${path}` }] };
+  const agent = spawnAgent(base.directory, config);
+  const answers = (): Promise<boolean> =>
+    statusOf(base.directory).then(
+      ({ state }) => state === 'ready',
+      () => false,
+    );
+  while (!(await answers()));
+  const { stringify } = await import('yaml');
+  const changed = { state_dir: base.state, ...config, log_level: 'info' };
+  writeFileSync(join(base.directory, 'agent.yaml'), stringify(changed));
+  agent.child.kill('SIGHUP');
+  const logged = async (text: string): Promise<void> => {
+    while (!agent.log().includes(text)) {
+      await new Promise((resolve) => agent.child.stderr!.once('data', resolve));
+    }
+  };
+  await logged('the configuration was read again');
+  const client = connect(path).on('error', () => {});
+  client.write('no message of the protocol\n');
+  await logged('a client was refused');
+  client.destroy();
+  agent.child.kill('SIGTERM');
+  assert.equal(await agent.ended, 0);
 });
 
 test('a reload takes over what can change while the agent runs, and names what can not', async (context) => {
