@@ -187,7 +187,7 @@ export function rates(outcome: Outcome, from: number, to: number): number[] {
 }
 
 /** The table of docs/sending.md. */
-function table(): string {
+export function table(): string {
   const rows = [
     '| agents | seconds | shard 0 (hot) | shard 1 | shard 2 | shard 3 | all, MB/s | lanes | refused per accepted |',
   ];

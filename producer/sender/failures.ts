@@ -117,7 +117,7 @@ function sentence(condition: Condition, name: string, where: string, code: strin
     case 'throttled':
       return `${where} takes no more requests at present (${code})`;
     case 'access':
-      return `${where} refuses access to stream ${name} (${code}): check the role's kinesis:PutRecords permission`;
+      return `${where} refuses access to stream ${name} (${code}${said}): check the role's permissions (kinesis:PutRecords, ListShards, DescribeStreamSummary)`;
     case 'credentials':
       return `no valid AWS credentials (${code}${said}): check the instance profile or the environment`;
     case 'clock':

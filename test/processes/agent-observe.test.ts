@@ -83,7 +83,10 @@ test('/health and /metrics agree with each other, with the status and with the s
   const degraded = await get('/health');
   assert.equal(degraded.status, 503);
   const { reasons } = (await degraded.json()) as { reasons: string[] };
-  assert.match(reasons[0]!, /refuses access to stream weblogs \(AccessDeniedException\): check the role's/);
+  assert.match(
+    reasons[0]!,
+    /refuses access to stream weblogs \(AccessDeniedException: no\): check the role's/,
+  );
   const denied = await (await get('/metrics')).text();
   assert.match(denied, /^tailrace_agent_stream_condition\{condition="access"\} 1$/m);
   assert.equal((await get('/elsewhere')).status, 404);

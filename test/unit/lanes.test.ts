@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { evenRanges, generator, randomKey, rates, simulate, sum } from '../../bench/lanes-simulation.ts';
+import {
+  evenRanges,
+  generator,
+  randomKey,
+  rates,
+  simulate,
+  sum,
+  table,
+} from '../../bench/lanes-simulation.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from '../../producer/sender/lanes.ts';
 
 const SHARDS = evenRanges(4);
@@ -114,6 +124,11 @@ test('with one hot shard among four, 1 to 50 agents come near the capacity of th
     assert.ok(sum(each) > 2.85, `${agents} agents: ${each.map((rate) => rate.toFixed(2))} MB/s`);
     assert.ok(outcome.lanes <= agents * 4);
   }
+});
+
+test('the table of docs/sending.md is what the simulation says', () => {
+  const docs = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'sending.md'), 'utf8');
+  assert.ok(docs.includes(table()), 'run `node bench/lanes-simulation.ts` and put its table there');
 });
 
 test('agents that make less than the free shards take have no backlog, whatever shard is hot', () => {

@@ -28,6 +28,11 @@ interface Options {
 
 async function startSender(put: Put, options: Options = {}) {
   const { spool, counters } = await startCore();
+  let lists = 0;
+  const listShards = async () => {
+    lists++;
+    return SHARDS;
+  };
   const lanes = new Lanes({ ...DEFAULT_LANE_LIMITS, ...options.lanes }, performance.now());
   const sender = new Sender(
     { ...DEFAULT_SENDER_OPTIONS, ...options.sender },
@@ -38,7 +43,7 @@ async function startSender(put: Put, options: Options = {}) {
       log: options.log ?? silent,
       explain: (error) => explain(error, { name: 'weblogs', region: 'us-east-1' }),
       acknowledged: () => {},
-      stream: { put, listShards: async () => SHARDS, close: () => {} },
+      stream: { put, listShards, close: () => {} },
     },
   );
   let sequence = 0;
@@ -51,7 +56,7 @@ async function startSender(put: Put, options: Options = {}) {
     sender.send(await spool.append([chunk], {}));
     return lane;
   };
-  return { sender, spool, counters, lanes, seal };
+  return { sender, spool, counters, lanes, seal, listed: () => lists };
 }
 
 function shardOf(hashKey: string): string {
@@ -154,6 +159,18 @@ test('records that fail for different reasons go again, each counted by its own'
   assert.equal(total('acknowledged_chunks'), 30);
   assert.equal(total('sent_records'), total('acknowledged_records') + total('retried_records'));
   assert.ok(total('sent_bytes') > total('acknowledged_bytes'));
+});
+
+test('a reshard is noticed from an answer: the shards are listed again, and the lane is told on its child', async () => {
+  const { sender, seal, spool, lanes, listed } = await startSender(async (records) =>
+    records.map(() => ({ SequenceNumber: '1', ShardId: 'shardId-child' })),
+  );
+  lanes.setShards([{ id: 'shardId-parent', first: 0n, last: 2n ** 128n - 1n }]);
+  await seal();
+  while (spool.pending > 0 || lanes.wantsShards) await setImmediate();
+  assert.equal(listed(), 1);
+  const [lane] = sender.lanes();
+  assert.equal(lane!.shard, shardOf(explicitHashKey(lane!.lane)));
 });
 
 test('a shard that fails without throttling is left by new chunks too', { timeout: 30_000 }, async () => {
