@@ -4,6 +4,7 @@ import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:f
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { recoverSegment } from '../../producer/spool/recovery.ts';
 import type { AgentStatus } from '../../producer/status.ts';
 import { startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
@@ -114,8 +115,10 @@ test('a damaged spool: the flush sends the rest, says where the damage is kept, 
   const [segment] = readdirSync(join(state, 'spool')).filter((name) => name.endsWith('.seg'));
   const file = join(state, 'spool', segment!);
   const bytes = readFileSync(file);
-  // Inside the compressed bytes of some chunk in the middle.
-  const at = bytes.indexOf('TR', Math.floor(bytes.length / 2)) + 150;
+  // Inside the compressed bytes of a chunk in the middle.
+  const chunks = recoverSegment(bytes, true).cuts.flatMap((cut) => cut.chunks);
+  const { offset, header } = chunks.find(({ header: { ordinal } }) => ordinal === 5)!;
+  const at = offset + header.headerBytes + 5;
   bytes[at] = bytes[at]! ^ 0xff;
   writeFileSync(file, bytes);
 
@@ -144,7 +147,13 @@ test('the numbers of events agree at any moment: lines left out, unparsed, refus
     ...base.config,
     inputs: [
       ...(base.config.inputs as object[]),
-      { type: 'tail', path: json, tag: 'json', format: 'json', exclude: { level: 'debug' } },
+      {
+        type: 'tail',
+        path: json,
+        tag: 'json',
+        format: 'json',
+        exclude: [{ field: 'level', pattern: 'debug' }],
+      },
     ],
   };
   let open = true;
