@@ -116,6 +116,16 @@ export function placeInstaller(of: keyof typeof PACKAGES, version: string, folde
   writeFileSync(join(folder, 'VERSION'), `${version}\n`);
 }
 
+/**
+ * The programs of a package as it has them, bundled, without anything else.
+ *
+ * @returns the path of the `tailrace` command
+ */
+export async function bundlePrograms(of: keyof typeof PACKAGES, outdir: string): Promise<string> {
+  await bundle(PACKAGES[of], outdir);
+  return join(outdir, 'tailrace.js');
+}
+
 async function bundle({ programs, absent: filter }: Contents, outdir: string): Promise<void> {
   const absent: Plugin = {
     name: 'absent',

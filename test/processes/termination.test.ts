@@ -16,6 +16,7 @@ import { GROUP, INSTANCE, Region, STACK } from '../simulation/region.ts';
 import { Template } from '../simulation/template.ts';
 import type { FlushMode, WebServer } from '../simulation/web-server.ts';
 import { statusOf } from '../support/agent-process.ts';
+import { generator } from '../support/random.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'tailrace-packaged-'));
 const packaged = join(out, 'stack');
@@ -335,24 +336,13 @@ describe('the services and the functions fail', () => {
   });
 });
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const SEEDS = (process.env['TAILRACE_SIMULATED_SEEDS'] ?? '1,2,3,4,5,6,7,8').split(',').map(Number);
 
 for (const seed of SEEDS) {
   test(`any mixture of faults, seed ${seed}: gone with all its lines, or retained and alarmed`, async () => {
     const region = await Region.start(packaged);
     try {
-      const random = randomFrom(seed);
+      const random = generator(seed);
       const oneOf = <T>(...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
       const server = await region.launch();
       server.modes = oneOf<FlushMode[]>(

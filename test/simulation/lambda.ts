@@ -164,7 +164,10 @@ export class Lambda {
     child.once('close', () => this.#children.delete(child));
     createInterface({ input: child.stdout! }).on('line', (line) => this.#line(id, line));
     createInterface({ input: child.stderr! }).on('line', (line) => this.log.push(`${id}! ${line}`));
-    await new Promise((resolve) => child.once('message', resolve));
+    // One that is killed before it is ready never says that it is.
+    const ended = once(child, 'exit').then(() => Promise.reject(new Error('ended before it was ready')));
+    await Promise.race([once(child, 'message'), ended]);
+    ended.catch(() => {});
     child.on('message', (answer: { id: number; result?: unknown; error?: string }) => {
       const waiting = this.#waiting.get(answer.id);
       if (answer.error === undefined) waiting?.resolve(answer.result);

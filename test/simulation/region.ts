@@ -28,6 +28,17 @@ export const LIMITS = {
   BudgetSeconds: 3600,
 } as const;
 
+/** A stream outside the region that its web servers and functions use instead of the region's own. */
+export interface ForeignStream {
+  readonly name: string;
+  /** For web servers. */
+  readonly endpoint: string;
+  /** For functions. */
+  readonly functionsEndpoint: string;
+  /** Makes it refuse all that web servers send, or no more. */
+  readonly refuse: (refusing: boolean) => void;
+}
+
 export class Region {
   readonly clock = new SimulatedClock();
   readonly template: Template;
@@ -44,12 +55,15 @@ export class Region {
   lambda!: Lambda;
   events!: EventBridge;
   #refusing = false;
+  readonly #foreign: ForeignStream | null;
 
   private constructor(
     packaged: string,
     parameters: Readonly<Record<string, string | number>>,
     stack: string,
+    foreign: ForeignStream | null,
   ) {
+    this.#foreign = foreign;
     this.template = new Template(join(packaged, TEMPLATE), stack, { ...LIMITS, ...parameters });
     this.iam = new Iam(this.template);
     this.bucket = new SpillBucket(this.iam, this.template);
@@ -66,8 +80,9 @@ export class Region {
     packaged: string,
     parameters: Readonly<Record<string, string | number>> = {},
     stack = STACK,
+    foreign: ForeignStream | null = null,
   ): Promise<Region> {
-    const region = new Region(packaged, parameters, stack);
+    const region = new Region(packaged, parameters, stack, foreign);
     region.kinesis = await startKinesis(region.iam, region.template);
     region.#spillEndpoint = await region.bucket.start();
     region.kinesis.onRecord = () =>
@@ -78,7 +93,7 @@ export class Region {
     const env = {
       AWS_ENDPOINT_URL: url,
       AWS_ENDPOINT_URL_S3: region.#spillEndpoint,
-      AWS_ENDPOINT_URL_KINESIS: region.kinesis.endpoint,
+      AWS_ENDPOINT_URL_KINESIS: foreign?.functionsEndpoint ?? region.kinesis.endpoint,
       S3_PATH_STYLE: 'true',
       AWS_MAX_ATTEMPTS: '3',
     };
@@ -99,10 +114,12 @@ export class Region {
     this.autoScaling.add(id, group);
     const server = await WebServer.start(
       join(this.folder, id),
-      { endpoint: this.kinesis.endpoint, spill: { bucket: this.bucket.name, endpoint: this.#spillEndpoint } },
-      (refusing) => {
-        this.#refusing = refusing;
+      {
+        stream: this.#foreign?.name ?? 'weblogs',
+        endpoint: this.#foreign?.endpoint ?? this.kinesis.endpoint,
+        spill: { bucket: this.bucket.name, endpoint: this.#spillEndpoint },
       },
+      (refusing) => this.refuse(refusing),
       options,
     );
     this.servers.set(id, server);
@@ -132,6 +149,7 @@ export class Region {
 
   refuse(refusing: boolean): void {
     this.#refusing = refusing;
+    this.#foreign?.refuse(refusing);
   }
 
   /** After the functions have ended, so that all they wrote is read. */

@@ -17,6 +17,8 @@ export interface WebServerOptions {
   readonly first?: number;
   /** Random bytes in each of those. */
   readonly noise?: number;
+  /** What each line has as its id besides its number; none unless said. */
+  readonly mark?: string;
   /** Whether its agent may spill what a flush could not send. */
   readonly spill?: boolean;
 }
@@ -25,12 +27,16 @@ export interface WebServerOptions {
 const WRITER = `
 const { appendFileSync } = require('node:fs');
 const { randomBytes } = require('node:crypto');
-const [file, first, noise] = process.argv.slice(1);
+const [file, first, noise, mark] = process.argv.slice(1);
 let n = 0;
 const write = (count, bytes) => {
   const extra = bytes > 0 ? { noise: randomBytes(bytes).toString('base64') } : {};
   let text = '';
-  for (let i = 0; i < count; i++) text += JSON.stringify({ n: ++n, ...extra }) + '\\n';
+  for (let i = 0; i < count; i++) {
+    // Numbers begin with 1, ids with 0.
+    const id = mark === '' ? {} : { id: '@' + mark + ':' + n + '@' };
+    text += JSON.stringify({ n: ++n, ...id, ...extra }) + '\\n';
+  }
   appendFileSync(file, text);
 };
 if (noise > 0) for (let i = 0; i < first; i++) write(1, Number(noise));
@@ -79,19 +85,19 @@ export class WebServer implements ManagedInstance {
    */
   static async start(
     directory: string,
-    config: { endpoint: string; spill: { bucket: string; endpoint: string } },
+    config: { stream: string; endpoint: string; spill: { bucket: string; endpoint: string } },
     setRefusing: (refusing: boolean) => void,
-    { first = 500, noise = 0, spill = false }: WebServerOptions,
+    { first = 500, noise = 0, mark = '', spill = false }: WebServerOptions,
   ): Promise<WebServer> {
     mkdirSync(join(directory, 'bin'), { recursive: true });
     const log = join(directory, 'access.log');
     writeFileSync(log, '');
-    const writer = spawn(process.execPath, ['-e', WRITER, log, String(first), String(noise)], {
+    const writer = spawn(process.execPath, ['-e', WRITER, log, String(first), String(noise), mark], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(writer.stdout!, 'data');
     const agent = await startAgent(directory, {
-      stream: { name: 'weblogs', region: 'us-east-1', endpoint: config.endpoint },
+      stream: { name: config.stream, region: 'us-east-1', endpoint: config.endpoint },
       inputs: [{ type: 'tail', path: log, tag: 'nginx.access', format: 'json', read_from_head: true }],
       instance: { watch: 'off' },
       stop_timeout: '10s',

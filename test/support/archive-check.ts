@@ -6,6 +6,7 @@ import { readChunks } from '../../chunk/reader.ts';
 import { Runs } from '../../chunk/runs.ts';
 import type { VerifyReport } from '../../consumer/verify-book.ts';
 import { ArchiveModel, type Code, START_TIME, type Weights } from './archive-model.ts';
+import { generator } from './random.ts';
 
 export interface CheckedCode extends Code {
   readonly verifyArchive: typeof import('../../consumer/verify.ts').verifyArchive;
@@ -161,16 +162,4 @@ async function contents(
 
 function add(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-export function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,12 +1,33 @@
-/** A proxy before Kinesis that refuses records of a request one by one, and loses answers after the put. */
+/**
+ * A proxy before an HTTP service of AWS that fails requests, loses answers after they took effect, and, of a PutRecords
+ * request, refuses some of its records.
+ */
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** An answer that the service itself would give. */
+export interface Failure {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** Shares of requests, 0 to 1, and what becomes of them. */
 export interface Faults {
-  /** Share of records that are refused as throttled, 0 to 1. */
+  /** Records of PutRecords that are refused as throttled. */
   readonly throttled: number;
-  /** Share of PutRecords answers that are lost although the records are in the stream, 0 to 1. */
+  /** Requests that take effect and whose answer is lost. */
   readonly lost: number;
+  /** Requests that are answered with `failure` and have no effect. */
+  readonly failed: number;
+  readonly failure: Failure;
+  /** Connections that are reset before the request is passed on. */
+  readonly reset: number;
+  /** Requests that are never answered and have no effect. */
+  readonly hung: number;
+  /** Answers that come later, and by how many milliseconds at most. */
+  readonly late: number;
+  readonly lateMs: number;
 }
 
 interface Put {
@@ -17,84 +38,166 @@ interface PutAnswer {
   readonly Records: readonly Readonly<Record<string, unknown>>[];
 }
 
+interface Answer {
+  readonly status: number;
+  readonly headers: http.OutgoingHttpHeaders;
+  readonly body: Buffer;
+}
+
 const THROTTLED = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded' };
+const JSON_TYPE = 'application/x-amz-json-1.1';
+/** Headers of a connection and not of a message (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
+/** Headers of a request that are given anew, or that were answered here. */
+const NOT_PASSED = new Set([...HOP_BY_HOP, 'content-length', 'host', 'expect']);
+
+export const NO_FAULTS: Faults = {
+  throttled: 0,
+  lost: 0,
+  failed: 0,
+  failure: { status: 500, type: JSON_TYPE, body: '{"__type":"InternalFailure"}' },
+  reset: 0,
+  hung: 0,
+  late: 0,
+  lateMs: 0,
+};
 
 export class FaultProxy {
   readonly endpoint: string;
   readonly #server: http.Server;
-  readonly #target: string;
-  readonly #faults: Faults;
-  #puts = 0;
+  readonly #target: URL;
+  readonly #random: () => number;
+  readonly #agent = new http.Agent({ keepAlive: true });
+  #faults: Faults;
+  #answers = 0;
   /** Evenly spread, so that a short run loses answers too. */
   #nextLost = 5;
   /** What was done to requests so far. */
-  readonly done = { throttled: 0, lost: 0, passed: 0 };
+  readonly done = { throttled: 0, lost: 0, failed: 0, reset: 0, hung: 0, late: 0, passed: 0 };
 
-  private constructor(server: http.Server, target: string, faults: Faults) {
+  private constructor(server: http.Server, target: string, faults: Faults, random: () => number) {
     this.#server = server;
-    this.#target = target;
+    this.#target = new URL(target);
     this.#faults = faults;
+    this.#random = random;
     this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  static async start(target: string, faults: Faults): Promise<FaultProxy> {
+  static async start(
+    target: string,
+    faults: Partial<Faults> = {},
+    random: () => number = Math.random,
+  ): Promise<FaultProxy> {
     let proxy: FaultProxy | null = null;
     const server = http.createServer((request, response) => {
+      // A client that goes away in the middle, or a service that does.
+      response.on('error', () => {});
       proxy!.#handle(request, response).catch(() => response.destroy());
     });
+    server.requestTimeout = 0;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    proxy = new FaultProxy(server, target, faults);
+    proxy = new FaultProxy(server, target, { ...NO_FAULTS, ...faults }, random);
     return proxy;
+  }
+
+  /** From now on, until the next call. */
+  set faults(faults: Partial<Faults>) {
+    this.#faults = { ...NO_FAULTS, ...faults };
   }
 
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
+    this.#agent.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
   async #handle(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    const body = Buffer.concat(parts).toString();
-    if (!String(request.headers['x-amz-target']).endsWith('.PutRecords')) {
-      const { status, text } = await this.#pass(request, body);
-      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(text);
+    const faults = this.#faults;
+    if (this.#random() < faults.reset) {
+      this.done.reset++;
+      request.socket.resetAndDestroy();
       return;
     }
-    const put = JSON.parse(body) as Put;
-    const refused = put.Records.map(() => Math.random() < this.#faults.throttled);
-    const kept = put.Records.filter((_, i) => !refused[i]);
-    this.done.throttled += put.Records.length - kept.length;
-    let taken: PutAnswer['Records'] = [];
-    if (kept.length > 0) {
-      const { status, text } = await this.#pass(request, JSON.stringify({ ...put, Records: kept }));
-      if (status !== 200) {
-        response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(text);
-        return;
-      }
-      taken = (JSON.parse(text) as PutAnswer).Records;
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const body = Buffer.concat(parts);
+    if (this.#random() < faults.hung) {
+      this.done.hung++;
+      return;
     }
-    this.#puts++;
-    if (kept.length > 0 && this.#faults.lost > 0 && this.#puts >= this.#nextLost) {
-      this.#nextLost = this.#puts + Math.round(1 / this.#faults.lost);
+    if (this.#random() < faults.failed) {
+      this.done.failed++;
+      response.writeHead(faults.failure.status, { 'content-type': faults.failure.type });
+      response.end(request.method === 'HEAD' ? '' : faults.failure.body);
+      return;
+    }
+    const isPut = String(request.headers['x-amz-target']).endsWith('.PutRecords');
+    const answer =
+      isPut && faults.throttled > 0
+        ? await this.#putSome(request, body, faults.throttled)
+        : await this.#pass(request, body);
+    if (this.#random() < faults.late) {
+      this.done.late++;
+      await new Promise((resolve) => setTimeout(resolve, this.#random() * faults.lateMs));
+    }
+    if (answer.status === 200 && this.#loses(faults.lost)) {
       this.done.lost++;
       response.destroy();
       return;
     }
-    let next = 0;
-    const Records = refused.map((no) => (no ? THROTTLED : taken[next++]));
-    const answer = { Records, FailedRecordCount: put.Records.length - kept.length };
-    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer));
     this.done.passed++;
+    response.writeHead(answer.status, answer.headers).end(answer.body);
   }
 
-  async #pass(request: http.IncomingMessage, body: string): Promise<{ status: number; text: string }> {
-    const headers: Record<string, string> = {};
-    for (const name of ['x-amz-target', 'content-type', 'authorization', 'x-amz-date']) {
-      const value = request.headers[name];
-      if (typeof value === 'string') headers[name] = value;
+  #loses(share: number): boolean {
+    if (share === 0) return false;
+    if (++this.#answers < this.#nextLost) return false;
+    this.#nextLost = this.#answers + Math.round(1 / share);
+    return true;
+  }
+
+  /** Refuses a share of the records and puts the others. */
+  async #putSome(request: http.IncomingMessage, body: Buffer, share: number): Promise<Answer> {
+    const put = JSON.parse(body.toString()) as Put;
+    const refused = put.Records.map(() => this.#random() < share);
+    const kept = put.Records.filter((_, i) => !refused[i]);
+    this.done.throttled += put.Records.length - kept.length;
+    let taken: PutAnswer['Records'] = [];
+    if (kept.length > 0) {
+      const answer = await this.#pass(request, Buffer.from(JSON.stringify({ ...put, Records: kept })));
+      if (answer.status !== 200) return answer;
+      taken = (JSON.parse(answer.body.toString()) as PutAnswer).Records;
     }
-    const answer = await fetch(this.#target, { method: 'POST', headers, body });
-    return { status: answer.status, text: await answer.text() };
+    let next = 0;
+    const Records = refused.map((no) => (no ? THROTTLED : taken[next++]));
+    const text = JSON.stringify({ Records, FailedRecordCount: put.Records.length - kept.length });
+    return { status: 200, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(text) };
+  }
+
+  #pass(request: http.IncomingMessage, body: Buffer): Promise<Answer> {
+    const headers: http.OutgoingHttpHeaders = { host: request.headers.host, 'content-length': body.length };
+    for (const [name, value] of Object.entries(request.headers)) {
+      if (!NOT_PASSED.has(name)) headers[name] = value;
+    }
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = this.#target;
+      const path = request.url ?? '/';
+      const options = { agent: this.#agent, hostname, port, path, method: request.method!, headers };
+      const inner = http.request(options, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on('data', (part: Buffer) => parts.push(part));
+        answer.once('error', reject);
+        answer.once('end', () => {
+          const kept = Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.has(name));
+          resolve({
+            status: answer.statusCode!,
+            headers: Object.fromEntries(kept) as http.OutgoingHttpHeaders,
+            body: Buffer.concat(parts),
+          });
+        });
+      });
+      inner.once('error', reject);
+      inner.end(body);
+    });
   }
 }

@@ -8,15 +8,22 @@ export class NumberedLog {
   readonly file: string;
   written = 0;
   readonly #prefix: string;
+  readonly #line: (n: number) => string;
 
-  constructor(file: string, prefix = path.basename(file)) {
+  /** @param line what the line of a number is, without its end */
+  constructor(
+    file: string,
+    prefix = path.basename(file),
+    line: (n: number) => string = (n) => `${prefix} ${n}`,
+  ) {
     this.file = file;
     this.#prefix = prefix;
+    this.#line = line;
   }
 
   write(lines: number): void {
     let text = '';
-    for (let i = 0; i < lines; i++) text += `${this.#prefix} ${this.written++}\n`;
+    for (let i = 0; i < lines; i++) text += `${this.#line(this.written++)}\n`;
     fs.appendFileSync(this.file, text);
   }
 
@@ -40,6 +47,11 @@ export class NumberedLog {
     fs.writeFileSync(`${plain}.gz`, gzipSync(fs.readFileSync(plain)));
     fs.utimesSync(`${plain}.gz`, atime, mtime);
     fs.unlinkSync(plain);
+  }
+
+  /** Removes the files that were rotated more than `kept` times. */
+  forget(kept: number): void {
+    for (const suffix of ['', '.gz']) fs.rmSync(`${this.file}.${kept + 1}${suffix}`, { force: true });
   }
 
   /** That the messages are this log's lines, each once; in any order. */

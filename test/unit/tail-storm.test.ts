@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { NumberedLog, temporaryFolder } from '../support/numbered-log.ts';
+import { generator } from '../support/random.ts';
 import { TailHarness } from '../support/tail-harness.ts';
 
 const FILES = 10;
@@ -9,16 +10,6 @@ const ROTATIONS = 40;
 const EVERY_MS = 50;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A small generator (mulberry32), so that a failure can be had again. */
-function random(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 for (const crashes of [0, 10]) {
   test(`a rotation every 50 ms over ten files, ${crashes} crashes: each line once`, async (t) => {
@@ -31,7 +22,7 @@ for (const crashes of [0, 10]) {
       refresh_interval: '200ms',
     });
     t.after(() => tail.crash());
-    const next = random(20261123 + crashes);
+    const next = generator(20261123 + crashes);
     await tail.start();
     tail.cut();
     for (let round = 0; round < ROTATIONS; round++) {
@@ -65,7 +56,7 @@ test('one file: 200 cycles of writing, rotating, dying between any two of them',
     const log = new NumberedLog(path.join(temporaryFolder(t), 'a.log'));
     log.write(1);
     const tail = new TailHarness({ path: log.file, rotate_wait: '20ms' });
-    const next = random(seed);
+    const next = generator(seed);
     await tail.start();
     tail.cut();
     for (let i = 0; i < 200; i++) {

@@ -1,0 +1,130 @@
+/** The report of a run, for people: a page and a plot of the times that recoveries took. */
+import { writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { End } from './end.ts';
+import { median } from './memory.ts';
+import { type Happened, RECOVERIES, type Recovery } from './timeline.ts';
+
+export interface RunReport extends End {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly rate: number;
+  /** How long faults happened, ms. */
+  readonly faultMs: number;
+  readonly happened: readonly Happened[];
+  readonly violations: readonly string[];
+}
+
+/** Writes the page to `file` and the plot beside it, as SVG of the same name. */
+export function writeReport(file: string, report: RunReport): void {
+  const plot = join(dirname(file), `${basename(file, '.md')}.svg`);
+  writeFileSync(plot, recoveryPlot(recoveryTimes(report.happened)));
+  writeFileSync(file, page(report, basename(plot)));
+}
+
+function recoveryTimes(happened: readonly Happened[]): Map<Recovery, number[]> {
+  const times = new Map<Recovery, number[]>();
+  for (const of of RECOVERIES) {
+    const found = happened.flatMap(({ recovery }) => (recovery?.of === of ? [recovery.ms] : []));
+    if (found.length > 0) times.set(of, found);
+  }
+  return times;
+}
+
+function page(report: RunReport, plot: string): string {
+  const { verdict, verify, happened, memory, violations } = report;
+  const number = (n: number): string => n.toLocaleString('en');
+  const seconds = (ms: number): string => (ms / 1000).toFixed(1);
+  const counts = new Map<string, number>();
+  for (const { target, kind } of happened) {
+    const what = `${target.replace(/-\d$/, '')} | ${kind}`;
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+  }
+  const faults = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  const recoveries = [...recoveryTimes(happened)].map(([of, ms]) => {
+    const sorted = ms.toSorted((a, b) => a - b);
+    return `| ${of} | ${ms.length} | ${seconds(median(ms))} | ${seconds(sorted.at(-1)!)} |`;
+  });
+  return `# Reliability
+
+What the last long run of the fault harness saw, written by it (\`npm run faults:soak\`). [test/faults/](../test/faults/) is the
+harness: the whole pipeline on the embedded stack, a schedule of faults that a seed decides, and an oracle that knows
+each event by its id and reads the archive's objects as they lie there.
+
+${number(Math.round(report.faultMs / 60_000))} minutes, seed ${report.seed}, ${number(happened.length)} faults, ${number(verdict.promised)} events promised (in a followed
+file, or acknowledged to a forward client).
+
+| | |
+|---|---|
+| archived | ${number(verdict.archived)} |
+| lost | ${number(verdict.lost)} |
+| repeated | ${number(verdict.repeated)} |
+| never made | ${number(verdict.invented)} |
+| destroyed on an agent's disk on purpose (one flipped bit a time), each named by \`tailrace verify\` | ${number(verdict.destroyed)} |
+| other violations | ${number(violations.length)} |
+| chunks, objects, commits | ${number(verify.chunks)}, ${number(verify.objects)}, ${number(verify.commits)} |
+| chunks that came more than once, and were skipped | ${number(verify.duplicatesSkipped)} |
+
+\`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing chunks: those that were destroyed.
+
+## Recovery
+
+![Times of recovery](${plot})
+
+| | times | median, s | longest, s |
+|---|---|---|---|
+${recoveries.join('\n')}
+
+All faults of a run happen on one machine with two cores, many at the same time: a recovery waits for others' JVMs to start, and may
+meet the next fault. "Taken over" is a worker that dies and stays away: KCL's leader lock alone lives for two minutes.
+
+## Memory
+
+Medians of resident memory over the first and the last quarter, and the most, MiB; of several processes of a kind, the
+largest. agent-3 is one process for the whole run.
+
+| | first quarter | last quarter | most |
+|---|---|---|---|
+${memory.map(({ role, first, last, most }) => `| ${role} | ${first} | ${last} | ${most} |`).join('\n')}
+
+The emulators keep what they serve in memory, and are here to show that they grew and not we.
+
+## Faults
+
+| what | kind | times |
+|---|---|---|
+${faults.map(([what, count]) => `| ${what} | ${count} |`).join('\n')}
+`;
+}
+
+const WIDTH = 760;
+const LEFT = 220;
+const ROW = 44;
+const TOP = 24;
+/** Seconds at which the scale has a line. */
+const TICKS = [0.1, 1, 10, 60, 180, 600];
+
+/** A row of dots for each kind of recovery, on a logarithmic scale of seconds. */
+function recoveryPlot(times: ReadonlyMap<Recovery, readonly number[]>): string {
+  const all = [...times.values()].flat().map((ms) => ms / 1000);
+  const [least, most] = [Math.min(0.1, ...all.filter((s) => s > 0)), Math.max(180, ...all)];
+  const x = (s: number): number =>
+    LEFT + ((WIDTH - LEFT - 20) * (Math.log(Math.max(s, least)) - Math.log(least))) / Math.log(most / least);
+  const height = TOP + ROW * times.size + 30;
+  const ticks = TICKS.filter((s) => s >= least && s <= most).map(
+    (s) =>
+      `<line x1="${x(s).toFixed(1)}" y1="${TOP}" x2="${x(s).toFixed(1)}" y2="${height - 30}" stroke="#ccc"/>` +
+      `<text x="${x(s).toFixed(1)}" y="${height - 12}" text-anchor="middle">${s} s</text>`,
+  );
+  const rows = [...times].map(([of, list], i) => {
+    const middle = TOP + ROW * (i + 0.5);
+    const dots = list.map((ms, n) => {
+      // Spread a little, so that equal times do not hide each other.
+      const y = middle + ((n * 7) % 17) - 8;
+      return `<circle cx="${x(ms / 1000).toFixed(1)}" cy="${y.toFixed(1)}" r="3" fill="#1f6feb" fill-opacity="0.45"/>`;
+    });
+    return `<text x="${LEFT - 12}" y="${middle + 4}" text-anchor="end">${of} (${list.length})</text>${dots.join('')}`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>${ticks.join('')}${rows.join('')}</svg>
+`;
+}
