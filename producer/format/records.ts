@@ -159,10 +159,38 @@ function structured(data: string): Record<string, unknown> {
 }
 
 const NGINX_ERROR = /^(\d{4}\/\d{2}\/\d{2} \d{2}:\d{2}:\d{2}) \[(\w+)\] (\d+)#(\d+): (?:\*(\d+) )?(.*)$/s;
-/** What nginx appends, in this order, each where it is known. */
-const NGINX_CONTEXT =
-  /^(.*?)(?:, client: ([^,]*))?(?:, server: ([^,]*))?(?:, request: "(.*?)")?(?:, subrequest: "(.*?)")?(?:, upstream: "(.*?)")?(?:, host: "(.*?)")?(?:, referrer: "(.*?)")?$/s;
-const NGINX_CONTEXT_NAMES = ['client', 'server', 'request', 'subrequest', 'upstream', 'host', 'referrer'];
+/** What nginx appends to the message: these two first. */
+const NGINX_ENDS = /^(.*?)(?:, client: ([^,]*))?(?:, server: ([^,]*))?$/s;
+/** Then the request, then these in this order, each where it is known and in quotes. */
+const NGINX_QUOTED = ['subrequest', 'upstream', 'host', 'referrer'] as const;
+
+/**
+ * Takes apart what nginx appends, from its end. Requests stand there as they came, quotes and all: by a regular
+ * expression for the whole, who sends one could have it tried for seconds.
+ */
+function nginxContext(text: string): Record<string, string> {
+  const quoted: [string, string][] = [];
+  let rest = text;
+  for (const name of NGINX_QUOTED.toReversed()) {
+    const before = `, ${name}: "`;
+    const at = rest.endsWith('"') ? rest.lastIndexOf(before) : -1;
+    const value = rest.slice(at + before.length, -1);
+    if (at < 0 || value.includes('"')) continue;
+    quoted.unshift([name, value]);
+    rest = rest.slice(0, at);
+  }
+  const before = ', request: "';
+  const at = rest.indexOf(before);
+  if (at >= 0) {
+    // nginx cuts its lines at 2048 bytes, inside a long request as a rule.
+    const end = rest.endsWith('"') ? rest.length - 1 : rest.length;
+    quoted.unshift(['request', rest.slice(at + before.length, end)]);
+    rest = rest.slice(0, at);
+  }
+  const [, message, client = '', server = ''] = NGINX_ENDS.exec(rest)!;
+  const fields = Object.entries({ client, server, ...Object.fromEntries(quoted) });
+  return { message: message!, ...Object.fromEntries(fields.filter(([, value]) => value !== '')) };
+}
 
 export function nginxError(timezone: string | undefined): RecordParser {
   const parseTime = compileTimeFormat('%Y/%m/%d %H:%M:%S', timezone);
@@ -179,11 +207,7 @@ export function nginxError(timezone: string | undefined): RecordParser {
       tid: Number(tid),
     };
     if (connection !== undefined) fields.connection = convert(connection, 'integer');
-    const context = NGINX_CONTEXT.exec(rest!)!;
-    fields.message = context[1];
-    NGINX_CONTEXT_NAMES.forEach((name, i) => {
-      if (context[i + 2] !== undefined && context[i + 2] !== '') fields[name] = context[i + 2];
-    });
+    Object.assign(fields, nginxContext(rest!));
     return { record: fields, time };
   };
 }

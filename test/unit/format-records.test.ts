@@ -203,6 +203,41 @@ test('error logs of nginx and Apache', () => {
   );
 });
 
+test('what a client sends can neither take fields of an nginx error away nor hold the parser up', () => {
+  const start =
+    '2026/11/23 21:04:07 [error] 1#1: *7 limiting requests, client: 192.0.2.1, server: s, request: "';
+  const sent = `GET /"${', subrequest: "", upstream: "", host: "", referrer: "'.repeat(2000)}x HTTP/1.1`;
+  assert.deepEqual(
+    events({ type: 'nginx_error', timezone: 'UTC' }, [`${start}${sent}", host: "h"`, `${start}GET /`]),
+    [
+      {
+        time: '2026-11-23T21:04:07Z',
+        level: 'error',
+        pid: 1,
+        tid: 1,
+        connection: 7,
+        message: 'limiting requests',
+        client: '192.0.2.1',
+        server: 's',
+        request: sent,
+        host: 'h',
+      },
+      // A line that nginx itself cut.
+      {
+        time: '2026-11-23T21:04:07Z',
+        level: 'error',
+        pid: 1,
+        tid: 1,
+        connection: 7,
+        message: 'limiting requests',
+        client: '192.0.2.1',
+        server: 's',
+        request: 'GET /',
+      },
+    ],
+  );
+});
+
 test('regexp: named groups are the fields; groups that take no part are left out', () => {
   const options = {
     type: 'regexp',
