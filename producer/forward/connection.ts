@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { RefusedError } from './errors.ts';
 import { answerPing, type Challenge, helo, ruleFor, type Security } from './handshake.ts';
-import { isJsonStart, JsonScanner, jsonAck, jsonToMsgpack } from './json-message.ts';
+import { isJsonStart, JsonScanner, jsonAck } from './json-message.ts';
+import { jsonToMsgpack } from './json-msgpack.ts';
 import { type Message, readMessage } from './message.ts';
 import { MessageScanner } from './msgpack-scan.ts';
 import { packAck } from './msgpack-write.ts';
@@ -15,8 +16,10 @@ const KEPT_BUFFER_BYTES = 1024 * 1024;
 /** A client that has sent the first so many bytes of a message gets room for the second so many at once. */
 const SHOWN_BYTES = 256 * 1024;
 const TRUSTED_BYTES = 16 * 1024 * 1024;
-/** Acks that may wait for a client that doesn't read them; one that wants them never has so many. */
+/** Acks that may wait for a client that doesn't read them. */
 const MAX_WAITING_ACKS = 10_000;
+/** A PING is some hundred bytes: nobody gets the memory of a message before the handshake. */
+const MAX_PING_BYTES = 64 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -53,7 +56,7 @@ export class Connection {
   readonly #challenge: Challenge | null = null;
   /** Null until the first byte tells. */
   #json: boolean | null = null;
-  readonly #scanner: MessageScanner;
+  #scanner: MessageScanner;
   readonly #jsonScanner: JsonScanner;
   /** What was read and is not yet handled stands in `[#at, #end)`: in the last read itself, or in `#own`. */
   #bytes: Buffer = EMPTY;
@@ -69,7 +72,16 @@ export class Connection {
   /** Acks asked for that are not yet allowed, and those that wait for the one before them to be written. */
   #pendingAcks = 0;
   #acks: Buffer[] = [];
+  /** The place in `#acks` of the next one; those before it are written. */
+  #nextAck = 0;
   #writing = false;
+  /** How many writes of acks came to their end, and how many had at the last look. */
+  #ackWrites = 0;
+  #ackWritesSeen = -1;
+  /** The client took no ack from one look to the next. */
+  #deaf = false;
+  /** When the handshake began, milliseconds since 1970. */
+  #began: number;
   /** When bytes last came, milliseconds since 1970. */
   lastRead: number;
   /** The last bytes accounted to the owner as buffered. */
@@ -78,9 +90,11 @@ export class Connection {
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.socket = socket;
     this.#owner = owner;
-    this.#scanner = new MessageScanner(owner.maxMessageBytes);
+    const first = owner.security === null ? owner.maxMessageBytes : MAX_PING_BYTES;
+    this.#scanner = new MessageScanner(first);
     this.#jsonScanner = new JsonScanner(owner.maxMessageBytes);
     this.lastRead = owner.now();
+    this.#began = this.lastRead;
     this.#phase = owner.security === null ? 'open' : 'handshake';
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
     socket.on('end', () => this.#readEnd());
@@ -114,7 +128,11 @@ export class Connection {
   }
 
   get hasPendingAcks(): boolean {
-    return this.#pendingAcks > 0 || this.#acks.length > 0 || this.#writing;
+    return this.#pendingAcks > 0 || this.#waitingAcks > 0 || this.#writing;
+  }
+
+  get #waitingAcks(): number {
+    return this.#acks.length - this.#nextAck;
   }
 
   /** Goes on after the owner has held it back. */
@@ -134,7 +152,8 @@ export class Connection {
   /** Acknowledges a message by the bytes that its client gave as its id. */
   acknowledge(value: Buffer): void {
     this.#pendingAcks--;
-    if (this.#acks.length >= MAX_WAITING_ACKS) {
+    // One that reads may have any number due: a cut makes a great many messages durable at once.
+    if (this.#deaf && this.#waitingAcks >= MAX_WAITING_ACKS) {
       this.#owner.ackNotRead();
       return;
     }
@@ -158,13 +177,20 @@ export class Connection {
   /** Closes the connection when it has stood still for too long. Durations are in milliseconds. */
   lookOver(now: number, readTimeout: number, idleTimeout: number | null): void {
     const quiet = now - this.lastRead;
+    this.#deaf = this.#writing && this.#ackWrites === this.#ackWritesSeen;
+    this.#ackWritesSeen = this.#ackWrites;
     if (this.#phase === 'closing') {
       // Its client doesn't take what is still to be written.
       if (quiet > readTimeout && this.#pendingAcks === 0) this.socket.destroy();
     } else if (this.#paused) {
       // It is this side that doesn't read.
       this.lastRead = now;
-    } else if (this.#phase === 'handshake' || this.inMessage) {
+      this.#began = now;
+    } else if (this.#phase === 'handshake') {
+      // Whole, however it trickles: a stranger may not hold a place for long.
+      if (now - this.#began > readTimeout)
+        this.#fail(new RefusedError('timeout', `no handshake within ${readTimeout} ms`));
+    } else if (this.inMessage) {
       if (quiet > readTimeout)
         this.#fail(new RefusedError('timeout', `nothing came for ${quiet} ms inside a message`));
     } else if (idleTimeout !== null && quiet > idleTimeout && !this.hasPendingAcks) {
@@ -214,7 +240,7 @@ export class Connection {
   #scan(): number {
     const { msgpack, json } = { msgpack: this.#scanner, json: this.#jsonScanner };
     if (!this.#inMessage) {
-      if (this.#json === null) {
+      if (this.#json === null && this.#phase === 'open') {
         const first = this.#bytes[this.#at]!;
         // A heartbeat's nil does not tell yet which of the two the client speaks.
         if (first !== 0xc0) this.#json = isJsonStart(first);
@@ -256,8 +282,9 @@ export class Connection {
     const rule = ruleFor(security, this.socket.remoteAddress);
     const verdict = answerPing(this.#bytes, start, end, this.#challenge!, security, rule);
     this.socket.write(verdict.pong);
-    if (verdict.failure === null) this.#phase = 'open';
-    else throw new RefusedError('auth', verdict.failure);
+    if (verdict.failure !== null) throw new RefusedError('auth', verdict.failure);
+    this.#phase = 'open';
+    this.#scanner = new MessageScanner(this.#owner.maxMessageBytes);
   }
 
   /** Puts what is not yet handled into the connection's own buffer, and `bytes` behind it. */
@@ -323,15 +350,19 @@ export class Connection {
 
   #writeNextAck(): void {
     if (this.#writing || this.socket.destroyed) return;
-    const ack = this.#acks.shift();
+    const ack = this.#acks[this.#nextAck];
     if (ack === undefined) {
+      this.#acks = [];
+      this.#nextAck = 0;
       this.#endWhenDone();
       return;
     }
+    this.#nextAck++;
     this.#writing = true;
     // The next one waits for this one's write: several clients parse one read as one ack.
     this.socket.write(ack, () => {
       this.#writing = false;
+      this.#ackWrites++;
       this.#writeNextAck();
     });
   }
@@ -362,6 +393,7 @@ export class Connection {
     this.#at = 0;
     this.#end = 0;
     this.#acks = [];
+    this.#nextAck = 0;
     this.#owner.closed(this);
   }
 }

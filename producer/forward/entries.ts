@@ -95,6 +95,14 @@ function entryHead(type: number): number {
   return type === 0xdc ? 3 : type === 0xdd ? 5 : 1;
 }
 
+/** Bytes before the time in an array of a time and metadata; 0 for what is no such array. */
+export function timeAndMetadataHead(bytes: Uint8Array, at: number): number {
+  const type = bytes[at]!;
+  if (type > 0x90 && type < 0xa0) return 1;
+  if (type === 0xdc) return (bytes[at + 1]! | bytes[at + 2]!) === 0 ? 0 : 3;
+  return type === 0xdd && readUint32(bytes, at + 1) !== 0 ? 5 : 0;
+}
+
 /** @throws RefusedError when the value at `at`, which is complete, is no time */
 export function checkTime(bytes: Buffer, at: number, end: number, metadata: boolean): void {
   if (at >= end) throw malformed('an entry ends after its message');
@@ -102,7 +110,7 @@ export function checkTime(bytes: Buffer, at: number, end: number, metadata: bool
   if (type < 0x80 || type >= 0xe0 || type === 0xc0 || (type >= 0xca && type <= 0xd3)) return;
   if (type === 0xd7 && bytes[at + 1] === 0) return;
   if (type === 0xc7 && bytes[at + 1] === 8 && bytes[at + 2] === 0) return;
-  if (!metadata || type <= 0x90 || type >= 0xa0)
-    throw malformed(`a time of msgpack type 0x${type.toString(16)}`);
-  checkTime(bytes, at + 1, end, false);
+  const head = timeAndMetadataHead(bytes, at);
+  if (!metadata || head === 0) throw malformed(`a time of msgpack type 0x${type.toString(16)}`);
+  checkTime(bytes, at + head, end, false);
 }

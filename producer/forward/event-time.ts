@@ -1,4 +1,5 @@
 /** The times of forward events: what clients send, and how they stand in the NDJSON line. */
+import { timeAndMetadataHead } from './entries.ts';
 import { malformed } from './errors.ts';
 import { readUint32 } from './msgpack-scan.ts';
 
@@ -6,6 +7,7 @@ import { readUint32 } from './msgpack-scan.ts';
 const MILLISECONDS_FROM = 1e11;
 const MICROSECONDS_FROM = 1e14;
 const NANOSECONDS_FROM = 1e17;
+const NANOSECONDS = 1_000_000_000n;
 /** RFC 3339 has four digits for the year. */
 const MIN_SECONDS = -62167219200;
 const MAX_SECONDS = 253402300799;
@@ -75,13 +77,29 @@ export class EventTime {
       this.#setEventTime(bytes, at + 3);
       return;
     }
-    if (type > 0x90 && type < 0xa0) {
-      this.read(bytes, at + 1);
+    const head = timeAndMetadataHead(bytes, at);
+    if (head > 0) {
+      this.read(bytes, at + head);
+      return;
+    }
+    if (type === 0xcf || type === 0xd3) {
+      this.#setInteger(type === 0xcf ? bytes.readBigUInt64BE(at + 1) : bytes.readBigInt64BE(at + 1));
       return;
     }
     const value = readNumber(bytes, at);
     this.absent = value === 0 || !Number.isFinite(value);
     if (!this.absent) this.setNumber(value);
+  }
+
+  /** Takes an integer of 64 bits: as nanoseconds it has more digits than a double. */
+  #setInteger(value: bigint): void {
+    const number = Number(value);
+    this.absent = value === 0n;
+    if (!this.absent) this.setNumber(number);
+    if (!this.absent && Math.abs(number) > NANOSECONDS_FROM) {
+      this.nanoseconds = Number(((value % NANOSECONDS) + NANOSECONDS) % NANOSECONDS);
+      this.seconds = Number((value - BigInt(this.nanoseconds)) / NANOSECONDS);
+    }
   }
 
   #setEventTime(bytes: Uint8Array, at: number): void {
@@ -92,7 +110,7 @@ export class EventTime {
   }
 }
 
-/** A number of any msgpack type as a double; 0 for nil. */
+/** A number of any msgpack type but the integers of 64 bits, as a double; 0 for nil. */
 function readNumber(bytes: Buffer, at: number): number {
   const type = bytes[at]!;
   if (type < 0x80) return type;
@@ -110,16 +128,12 @@ function readNumber(bytes: Buffer, at: number): number {
       return bytes.readUInt16BE(at + 1);
     case 0xce:
       return readUint32(bytes, at + 1);
-    case 0xcf:
-      return Number(bytes.readBigUInt64BE(at + 1));
     case 0xd0:
       return bytes.readInt8(at + 1);
     case 0xd1:
       return bytes.readInt16BE(at + 1);
     case 0xd2:
       return bytes.readInt32BE(at + 1);
-    case 0xd3:
-      return Number(bytes.readBigInt64BE(at + 1));
     default:
       throw malformed(`a time of msgpack type 0x${type.toString(16)}`);
   }

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { decompress } from '../../producer/forward/decompress.ts';
 import { RefusedError } from '../../producer/forward/errors.ts';
 import { EventTaker } from '../../producer/forward/events.ts';
-import { jsonToMsgpack } from '../../producer/forward/json-message.ts';
+import { jsonToMsgpack } from '../../producer/forward/json-msgpack.ts';
 import { readMessage } from '../../producer/forward/message.ts';
 import { MessageScanner } from '../../producer/forward/msgpack-scan.ts';
 import { Cuts } from '../support/cuts.ts';
@@ -120,6 +120,9 @@ test('times of all kinds are understood', () => {
     [int(SECONDS, 3), '2026-11-23T21:00:00Z'],
     [int(NOW + 7), '2026-11-23T21:00:00.007Z'],
     [int((NOW + 7) * 1000 + 1), '2026-11-23T21:00:00.007001000Z'],
+    [int(BigInt(SECONDS) * 1_000_000_000n + 123_456_789n), '2026-11-23T21:00:00.123456789Z'],
+    [int(-1_000_000_000_000_000_001n), '1938-04-24T22:13:19.999999999Z'],
+    [array([int(SECONDS), map([])], 3), '2026-11-23T21:00:00Z'],
     [float64(SECONDS + 0.25), '2026-11-23T21:00:00.250Z'],
     [float64(SECONDS + 0.123456), '2026-11-23T21:00:00.123456000Z'],
     [eventTime(SECONDS, 500_000_000), '2026-11-23T21:00:00.500Z'],
@@ -380,6 +383,7 @@ test('JSON messages give what msgpack ones do', () => {
       { time: '2026-11-23T21:00:00.250Z', n: 2 },
     ],
   );
+  assert.deepEqual(events(json(`["a.b", [${SECONDS}, {"k": "v"}], {"n": 3}]`)), [{ time, n: 3 }]);
   const big = json(
     '["a", 1, {"u": 18446744073709551615, "s": -9223372036854775808, "b": 123456789012345678901234567890}]',
   );

@@ -6,15 +6,15 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { decode } from '@msgpack/msgpack';
 import fc from 'fast-check';
-import { Connection, type ConnectionOwner } from '../../producer/forward/connection.ts';
+import { Connection } from '../../producer/forward/connection.ts';
 import { skipValue } from '../../producer/forward/msgpack-scan.ts';
+import { FakeSocket, owner } from '../support/fake-socket.ts';
 import { RawClient, startForward, until } from '../support/forward.ts';
 import { array, bin, int, map, record, str } from '../support/msgpack-values.ts';
 
@@ -458,7 +458,13 @@ test('a client that speaks JSON is answered in JSON', async () => {
   const client = await RawClient.open(server.port);
   client.send('["a.b", 1795467796, {"n": 1}, {"chunk": "grün\\n"}]\n');
   assert.equal((await client.read())!.toString(), JSON.stringify({ ack: 'grün\n' }));
-  assert.deepEqual(numbers(server.cuts.events), [1]);
+  // Whatever the id is, its bytes come back.
+  for (const id of ['"\xff\xc3(\\u0000\x80\\u00e4"', '18446744073709551615', '[1,"x"]', '""']) {
+    client.send(Buffer.from(`["a.b", 1795467796, {"n": 2}, {"chunk": ${id}}]`, 'latin1'));
+    const raw = id.startsWith('"\xff') ? '"\xff\xc3(\\u0000\x80ä"' : id;
+    assert.equal((await client.read())!.toString('latin1'), `{"ack":${raw.replace('ä', '\xc3\xa4')}}`);
+  }
+  assert.deepEqual(numbers(server.cuts.events), [1, 2, 2, 2, 2]);
   client.end();
 });
 
@@ -576,51 +582,3 @@ test('a memory of many refused clients does not grow', async () => {
   // A leak would be 160; what one round leaves behind for a moment is 40.
   assert.ok(grown < 60, `${Math.round(grown)} MiB more`);
 });
-
-/** A socket whose reads are the test's, and whose writes are seen one by one. */
-class FakeSocket extends Duplex {
-  readonly written: Buffer[] = [];
-  /** Writes that the stream joined. */
-  coalesced = 0;
-  readonly remoteAddress = '127.0.0.1';
-
-  constructor() {
-    super({ readableHighWaterMark: 1, allowHalfOpen: true });
-  }
-
-  override _read(): void {}
-
-  override _write(bytes: Buffer, _encoding: string, done: () => void): void {
-    this.written.push(bytes);
-    setImmediate(done);
-  }
-
-  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
-    if (chunks.length > 1) this.coalesced++;
-    for (const { chunk } of chunks) this.written.push(chunk);
-    setImmediate(done);
-  }
-
-  destroySoon(): void {
-    this.end();
-  }
-}
-
-/** An owner that keeps each message's time and record. */
-function owner(taken: Buffer[]): ConnectionOwner {
-  return {
-    maxMessageBytes: 1e6,
-    now: Date.now,
-    security: null,
-    held: false,
-    take: (message, bytes) => {
-      taken.push(Buffer.from(bytes.subarray(message.from, message.to)));
-    },
-    refused: (_connection, error) => assert.fail(error.message),
-    mayBuffer: () => true,
-    buffered: () => {},
-    ackNotRead: () => {},
-    torn: () => {},
-    closed: () => {},
-  };
-}
