@@ -49,7 +49,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_torn_messages_total: 'Connections that ended inside a message.',
   tailrace_agent_forward_truncated_events_total: 'Events that were cut at the longest line.',
   tailrace_agent_forward_unparsed_events_total: 'Events kept as text, because they are no maps.',
-  tailrace_agent_forward_unread_acks_total: 'Acks that a client closed its connection on.',
+  tailrace_agent_forward_unread_acks_total: 'Acks given up because their client reads none.',
 
   tailrace_agent_forward_redacted_values_total: 'Values that a redaction changed.',
   tailrace_agent_tail_redacted_values_total: 'Values that a redaction changed.',

@@ -9,6 +9,7 @@ import { compilePattern, fillTag } from './routes.ts';
 
 /** Tags whose destinations are remembered: a client that makes up tags must not fill the memory with them. */
 const CACHED_TAGS = 2000;
+const CACHED_TAG_LETTERS = 1024;
 
 /** Where events without a tag go. */
 const UNTAGGED = '_untagged';
@@ -104,6 +105,7 @@ export class Destinations {
         transforms.length > 1 ||
         fields.includes('time'),
     };
+    if (clientTag.length > CACHED_TAG_LETTERS) return destination;
     if (this.#known.size >= CACHED_TAGS) this.#known.clear();
     this.#known.set(clientTag, destination);
     return destination;

@@ -99,7 +99,7 @@ class ForwardServer implements ForwardInput {
         const accept = (socket: Socket): void => this.#accept(socket, rules);
         const refuse = (reason: 'tls' | 'too_many', remote: string | undefined, error: Error | null): void =>
           this.#count(reason, remote, error);
-        const listener = await listen(address, tls, accept, refuse, limits, log);
+        const listener = await listen(address, onUnix ? null : tls, accept, refuse, limits, log);
         this.#listeners.push(listener);
         if (udp_heartbeat && !('path' in listener.address)) {
           this.#heartbeats.push(await listenHeartbeats(listener.address, log));

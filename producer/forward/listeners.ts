@@ -18,6 +18,7 @@ export interface Listener {
 }
 
 /**
+ * @param secure no client speaks TLS on a unix socket: there it must be null
  * @param accept takes a client's socket; of a TLS client when its handshake is done
  * @throws TailraceError FORWARD_LISTEN that names the address, when it is in use or can't be had
  */
@@ -40,20 +41,30 @@ export async function listen(
   if (secure === null) {
     server = createServer(options, accept);
   } else {
+    const before = stamp(secure);
     const files = readTlsFiles(secure);
     const secureServer = tls.createServer(
       {
         ...options,
+        // Half open before its handshake, a client that comes and goes would keep its place until that times out.
+        allowHalfOpen: false,
         ...files,
         minVersion: secure.min_version,
         handshakeTimeout: limits.handshakeMs,
         requestCert: secure.client_auth,
         rejectUnauthorized: secure.client_auth,
       },
-      accept,
+      (socket) => {
+        socket.allowHalfOpen = true;
+        accept(socket);
+      },
     );
-    secureServer.on('tlsClientError', (error, socket) => refuse('tls', socket.remoteAddress, error));
-    reload = watchTlsFiles(secureServer, secure, log);
+    secureServer.on('tlsClientError', (error, socket) => {
+      // A heartbeat or a load balancer's check that comes and goes without a word is no refused client.
+      const silent = socket.bytesRead === 0 && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+      if (!silent) refuse('tls', socket.remoteAddress, error);
+    });
+    reload = watchTlsFiles(secureServer, secure, before, log);
     server = secureServer;
   }
   // Also those that never come to the end of their TLS handshake.
@@ -175,8 +186,7 @@ function readTlsFiles(options: TlsOptions): TlsFiles {
 }
 
 /** Takes new certificates for new connections as soon as their files are whole; keeps the old ones until then. */
-function watchTlsFiles(server: tls.Server, options: TlsOptions, log: Logger): NodeJS.Timeout {
-  let last = stamp(options);
+function watchTlsFiles(server: tls.Server, options: TlsOptions, last: string, log: Logger): NodeJS.Timeout {
   const timer = setInterval(() => {
     const now = stamp(options);
     if (now === last) return;

@@ -23,6 +23,8 @@ export interface Options {
   readonly compressed: 'gzip' | 'zstd' | null;
 }
 
+/** Longer ones than anybody has: a tag stands in each event that it gives its name to. */
+const MAX_TAG_BYTES = 64 * 1024;
 const NO_OPTIONS: Options = { chunk: null, compressed: null };
 const CHUNK = Buffer.from('chunk');
 const COMPRESSED = Buffer.from('compressed');
@@ -41,6 +43,7 @@ export function readMessage(bytes: Buffer, at: number, end: number): Message | n
     throw malformed('a message that is no array of tag and events');
   const tagHead = readHead(bytes, outer.at);
   if (tagHead?.kind !== 'bytes') throw malformed('a tag that is no string');
+  if (tagHead.count > MAX_TAG_BYTES) throw new RefusedError('too_large', `a tag of ${tagHead.count} bytes`);
   const tag = bytes.toString('utf8', tagHead.at, tagHead.end);
   const second = tagHead.end < end ? readHead(bytes, tagHead.end) : null;
   if (second?.kind === 'bytes') {

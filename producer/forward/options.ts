@@ -25,7 +25,7 @@ const pattern = text.check(
   }),
 );
 
-const tls = z.strictObject({
+const tlsShape = z.strictObject({
   /** PEM files; read again when they change. */
   cert: text,
   key: text,
@@ -37,6 +37,13 @@ const tls = z.strictObject({
   /** How often the files are looked at. */
   reload_interval: z._default(duration, 10 * SECOND),
 });
+
+// Without it any certificate of any public authority would do.
+const tls = tlsShape.check(
+  z.refine((value) => !value.client_auth || value.ca !== undefined, {
+    error: 'client_auth needs ca: the file of those who may have signed the certificates of clients',
+  }),
+);
 
 /** A secret stands in the configuration, or alone in a file. */
 const secret = z.union([text, z.strictObject({ file: text })]);

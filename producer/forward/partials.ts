@@ -15,6 +15,10 @@ const PREFIX = 'part/';
 const MAX_WAITING = 1000;
 /** Bytes of a line that are kept; more than that no event holds. */
 const MAX_BYTES = 1024 * 1024;
+/** Bytes of all waiting lines: they are in memory and in the state. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024;
+/** What a part counts beside its bytes. */
+const PART_BYTES = 128;
 const PARTIAL_FIELDS = ['partial_message', 'partial_id', 'partial_ordinal', 'partial_last'];
 
 /** A line put together again. */
@@ -39,6 +43,7 @@ interface Waiting {
   readonly parts: Map<number, Buffer>;
   /** When its last part came, milliseconds since 1970. */
   seen: number;
+  /** Bytes of the log's parts. */
   bytes: number;
   /** The ordinal of the last part; 0 until it came. */
   last: number;
@@ -62,6 +67,7 @@ export class Partials {
   /** In the order of their last parts. */
   readonly #waiting = new Map<string, Waiting>();
   readonly #changed = new Set<string>();
+  #waitingBytes = 0;
   /** Parts that came twice. */
   repeated = 0;
 
@@ -72,7 +78,9 @@ export class Partials {
       const stored = value as unknown as Stored;
       const parts = stored.parts.map(([ordinal, log]) => [ordinal, Buffer.from(log, 'base64')] as const);
       const rest = Buffer.from(stored.rest, 'base64');
-      this.#waiting.set(key, { ...stored, key, rest, parts: new Map(parts) });
+      const line = { ...stored, key, rest, parts: new Map(parts) };
+      this.#waiting.set(key, line);
+      this.#waitingBytes += bytesOf(line);
     }
   }
 
@@ -102,6 +110,8 @@ export class Partials {
     if (line === undefined) {
       const { fields, rest } = part;
       line = { key, tag, seconds, nanoseconds, fields, rest, parts: new Map(), seen: now, bytes: 0, last: 0 };
+    } else {
+      this.#waitingBytes -= bytesOf(line);
     }
     // Behind all that wait for longer.
     this.#waiting.delete(key);
@@ -116,10 +126,14 @@ export class Partials {
       line.bytes += Math.min(room, part.log.length);
     }
     if (part.last) line.last = part.ordinal;
+    this.#waitingBytes += bytesOf(line);
     if (line.last > 0 && line.parts.size === line.last) return [this.#join(line, false)];
-    if (this.#waiting.size <= MAX_WAITING) return [];
-    const oldest: Waiting = this.#waiting.values().next().value!;
-    return [this.#join(oldest, true)];
+    const givenUp: Joined[] = [];
+    for (const oldest of this.#waiting.values()) {
+      if (this.#waiting.size <= MAX_WAITING && this.#waitingBytes <= MAX_WAITING_BYTES) break;
+      givenUp.push(this.#join(oldest, true));
+    }
+    return givenUp;
   }
 
   /** Gives up on lines for which nothing came since `before`, milliseconds since 1970. */
@@ -151,6 +165,7 @@ export class Partials {
 
   #join(line: Waiting, incomplete: boolean): Joined {
     this.#waiting.delete(line.key);
+    this.#waitingBytes -= bytesOf(line);
     this.#changed.add(line.key);
     const parts = [...line.parts].sort(([a], [b]) => a - b).map(([, log]) => log);
     const log = Buffer.concat(parts);
@@ -167,6 +182,11 @@ export class Partials {
   }
 }
 
+/** What a waiting line takes of the memory. */
+function bytesOf(line: Waiting): number {
+  return line.bytes + line.rest.length + (line.parts.size + 1) * PART_BYTES;
+}
+
 const LOG = Buffer.from('log');
 
 interface Part {
@@ -178,8 +198,9 @@ interface Part {
   readonly rest: Buffer;
 }
 
-/** Reads a record as a part; null when it lacks what joining needs. */
+/** Reads a record as a part; null when it lacks what joining needs, or is larger than Docker makes any. */
 function readPart(bytes: Buffer, at: number, end: number): Part | null {
+  if (end - at > MAX_BYTES) return null;
   const record = readHead(bytes, at)!;
   const marks = new Map<string, string>();
   const rest: Buffer[] = [];

@@ -20,6 +20,7 @@ test('faults are named', () => {
     [{ routes: [{ match: '{a' }] }, /routes\[0\]\.match: match pattern "\{a" has a \{ without its \}/],
     [{ routes: [{ tag: 'x' }] }, /routes\[0\]\.match: is missing/],
     [{ tls: { cert: 'a.pem' } }, /tls\.key: is missing/],
+    [{ tls: { cert: 'a.pem', key: 'a.key', client_auth: true } }, /tls: client_auth needs ca/],
     [{ security: {} }, /security\.shared_key: is missing/],
     [{ chunk_id_ttl: 5 }, /chunk_id_ttl: expected a duration/],
     [{ max_message_size: 'big' }, /max_message_size: expected a size/],
