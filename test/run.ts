@@ -1,5 +1,5 @@
 /**
- * `npm test`: types and style, then the fast pure tests, then those with real processes, one file at a time.
+ * `npm test`: types and style, then the fast pure tests, then those with real processes.
  *
  *     npm test                     all of it
  *     npm test -- unit             one of check, unit, model (planted faults are found), processes
@@ -9,6 +9,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
@@ -18,6 +19,11 @@ const BIN = join(ROOT, 'node_modules', '.bin');
 const PHASES = ['check', 'unit', 'model', 'processes'] as const;
 /** Milliseconds after which a test that says nothing of its own limit is ended. */
 const TEST_TIMEOUT_MS = { unit: 120_000, model: 120_000, processes: 300_000 };
+/** Files at a time. Those with processes wait most of their time, but each may have a stack of its own in memory. */
+const CORES = Math.max(2, availableParallelism());
+const AT_ONCE = { unit: CORES, model: CORES, processes: Math.min(4, CORES) };
+/** What takes longest begins first, so that it does not run alone at the end. */
+const LONG = ['termination', 'consumer-kill', 'end-to-end', 'forward-clients'];
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
@@ -28,6 +34,10 @@ function check(name: string, command: string, args: readonly string[]): void {
   else totals.failed++;
 }
 
+function isLong(name: string): number {
+  return Number(LONG.some((word) => name.startsWith(word)));
+}
+
 async function runTests(phase: keyof typeof TEST_TIMEOUT_MS, words: readonly string[]): Promise<void> {
   const directory = join(import.meta.dirname, phase);
   const files = readdirSync(directory)
@@ -35,10 +45,10 @@ async function runTests(phase: keyof typeof TEST_TIMEOUT_MS, words: readonly str
       (name) =>
         name.endsWith('.test.ts') && (words.length === 0 || words.some((word) => name.includes(word))),
     )
-    .sort()
+    .sort((a, b) => isLong(b) - isLong(a) || a.localeCompare(b))
     .map((name) => join(directory, name));
   if (files.length === 0) return;
-  const stream = run({ files, concurrency: phase !== 'processes', timeout: TEST_TIMEOUT_MS[phase] });
+  const stream = run({ files, concurrency: AT_ONCE[phase], timeout: TEST_TIMEOUT_MS[phase] });
   stream.on('test:summary', ({ file, counts }) => {
     if (file !== undefined) return;
     totals.passed += counts.passed;
