@@ -1,5 +1,6 @@
 /** Shows how a running pipeline stands: a view that repaints itself on a terminal, a line now and then elsewhere. */
 import type { PipelineStatus } from './pipeline.ts';
+import type { ShardView } from './status.ts';
 
 export interface Snapshot extends PipelineStatus {
   /** Milliseconds since the pipeline began. */
@@ -50,6 +51,11 @@ function sentEvents({ agent, consumer }: PipelineStatus): number {
   return Math.max(agent?.acknowledged ?? 0, consumer?.archived ?? 0);
 }
 
+/** KCL tells a shard's process of a lease that it gives up at a stop as it does of one that another worker took. */
+function stateOf({ phase }: ShardView): string {
+  return phase === 'lost' ? 'no lease' : phase;
+}
+
 /** The view, a string a line. */
 export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
   const { demo, agent, consumer } = snapshot;
@@ -84,7 +90,7 @@ export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
   ];
   for (const shard of consumer?.shards ?? []) {
     lines.push(
-      `  ${shard.id.padEnd(22)}${shard.phase.padEnd(14)}${count(shard.records).padStart(10)}${count(shard.archived).padStart(12)}${size(shard.pendingBytes).padStart(11)}${seconds(shard.behindMs).padStart(10)}`,
+      `  ${shard.id.padEnd(22)}${stateOf(shard).padEnd(14)}${count(shard.records).padStart(10)}${count(shard.archived).padStart(12)}${size(shard.pendingBytes).padStart(11)}${seconds(shard.behindMs).padStart(10)}`,
     );
     if (shard.trouble !== null) lines.push(`      ${shard.trouble}`);
   }
