@@ -5,7 +5,9 @@
  *     dist/attach/    the drain alone, for groups that exist (serverless.attach.yml)
  */
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { TailraceError } from '../chunk/errors.ts';
 import { bundle } from './bundle.ts';
 
@@ -16,6 +18,9 @@ export const TEMPLATE = 'cloudformation-template-update-stack.json';
 export const STACKS = { stack: 'serverless.yml', attach: 'serverless.attach.yml' } as const;
 
 /**
+ * osls works in files beside its configuration: each packaging has a folder of its own for them, so that several may
+ * run at once.
+ *
  * @param out the folder in which each stack gets its own
  * @param parameters values for the params of serverless.yml, as `--param` takes them
  */
@@ -24,21 +29,29 @@ export async function packageFunctions(
   parameters: Readonly<Record<string, string | number>> = {},
   stacks: readonly (keyof typeof STACKS)[] = ['stack', 'attach'],
 ): Promise<void> {
-  await bundle();
-  const params = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
-  for (const stack of stacks) {
-    const args = ['package', '--config', STACKS[stack], '--package', join(out, stack), ...params];
-    const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', 'osls'), args, {
-      cwd: ROOT,
-      encoding: 'utf8',
-      env: { ...process.env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off', CI: '1' },
-    });
-    if (status !== 0) {
-      throw new TailraceError(
-        'PACKAGE_FUNCTIONS',
-        `${STACKS[stack]} could not be packaged:\n${stdout}${stderr}`,
-      );
+  const service = mkdtempSync(join(tmpdir(), 'tailrace-functions-'));
+  try {
+    await bundle(join(service, 'dist', 'functions'));
+    for (const name of ['infra', ...Object.values(STACKS)]) {
+      cpSync(join(ROOT, name), join(service, name), { recursive: true });
     }
+    const params = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
+    for (const stack of stacks) {
+      const args = ['package', '--config', STACKS[stack], '--package', resolve(out, stack), ...params];
+      const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', 'osls'), args, {
+        cwd: service,
+        encoding: 'utf8',
+        env: { ...process.env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off', CI: '1' },
+      });
+      if (status !== 0) {
+        throw new TailraceError(
+          'PACKAGE_FUNCTIONS',
+          `${STACKS[stack]} could not be packaged:\n${stdout}${stderr}`,
+        );
+      }
+    }
+  } finally {
+    rmSync(service, { recursive: true, force: true });
   }
 }
 
