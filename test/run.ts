@@ -22,8 +22,8 @@ const TEST_TIMEOUT_MS = { unit: 120_000, model: 120_000, processes: 300_000 };
 /** Files at a time. Those with processes wait most of their time, but each may have a stack of its own in memory. */
 const CORES = Math.max(2, availableParallelism());
 const AT_ONCE = { unit: CORES, model: CORES, processes: Math.min(4, CORES) };
-/** What takes longest begins first, so that it does not run alone at the end. */
-const LONG = ['termination', 'consumer-kill', 'end-to-end', 'forward-clients'];
+/** What takes longest begins first, so that it does not run alone at the end; one that computes beside one that waits. */
+const FIRST = ['faults.test', 'consumer-kill', 'termination', 'end-to-end', 'forward-clients'];
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 
@@ -34,8 +34,10 @@ function check(name: string, command: string, args: readonly string[]): void {
   else totals.failed++;
 }
 
-function isLong(name: string): number {
-  return Number(LONG.some((word) => name.startsWith(word)));
+/** The place of a file in the order of running. */
+function rank(name: string): number {
+  const place = FIRST.findIndex((first) => name.startsWith(first));
+  return place === -1 ? FIRST.length : place;
 }
 
 async function runTests(phase: keyof typeof TEST_TIMEOUT_MS, words: readonly string[]): Promise<void> {
@@ -45,7 +47,7 @@ async function runTests(phase: keyof typeof TEST_TIMEOUT_MS, words: readonly str
       (name) =>
         name.endsWith('.test.ts') && (words.length === 0 || words.some((word) => name.includes(word))),
     )
-    .sort((a, b) => isLong(b) - isLong(a) || a.localeCompare(b))
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
     .map((name) => join(directory, name));
   if (files.length === 0) return;
   const stream = run({ files, concurrency: AT_ONCE[phase], timeout: TEST_TIMEOUT_MS[phase] });
