@@ -17,6 +17,18 @@ again() {
   done
 }
 
+# A file that may be there; 1 when it is not, which S3 says as 403 to those who may not list. Anything else is tried
+# again: a configuration that can't be had just now must not give way to another one.
+fetch_if_there() {
+  tries=0
+  until said=$(fetch "$1" "$2" 2>&1); do
+    case $said in *'(403)'* | *'(404)'*) return 1 ;; esac
+    tries=$((tries + 1))
+    [ "$tries" -lt 60 ] || { echo "tailrace: gave up: $1: $said" >&2; exit 1; }
+    sleep 5
+  done
+}
+
 # Unpacks NAME-VERSION-linux-ARCH.tar.gz and runs its install script.
 install_package() {
   work=$(mktemp -d)

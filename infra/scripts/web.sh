@@ -3,7 +3,7 @@ mkdir -p "$ROOT/etc/tailrace" "$ROOT/etc/systemd/system" "$ROOT/usr/local/sbin"
 install_package tailrace
 
 # A configuration of your own, agent.yaml beside the package, goes before this one.
-if ! fetch agent.yaml "$ROOT/etc/tailrace/agent.yaml"; then
+if ! fetch_if_there agent.yaml "$ROOT/etc/tailrace/agent.yaml"; then
   cat > "$ROOT/etc/tailrace/agent.yaml" <<END
 state_dir: /var/lib/tailrace
 stream: { name: $STREAM, region: $REGION }
@@ -51,4 +51,4 @@ systemctl daemon-reload
 systemctl enable --now tailrace.service tailrace-metrics.timer
 
 # What makes this a web server, web.sh beside the package; last, so that the agent is there before the first line.
-if fetch web.sh "$ROOT/etc/tailrace/web.sh"; then sh "$ROOT/etc/tailrace/web.sh"; fi
+if fetch_if_there web.sh "$ROOT/etc/tailrace/web.sh"; then sh "$ROOT/etc/tailrace/web.sh"; fi

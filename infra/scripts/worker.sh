@@ -2,7 +2,7 @@
 mkdir -p "$ROOT/etc/tailrace" "$ROOT/etc/systemd/system/tailrace-consumer.service.d"
 command -v java >/dev/null || again dnf install -y --quiet java-21-amazon-corretto-headless
 
-if ! fetch consumer.yaml "$ROOT/etc/tailrace/consumer.yaml"; then
+if ! fetch_if_there consumer.yaml "$ROOT/etc/tailrace/consumer.yaml"; then
   cat > "$ROOT/etc/tailrace/consumer.yaml" <<END
 stream: { name: $STREAM, region: $REGION }
 archive: { bucket: $ARCHIVE }

@@ -8,8 +8,12 @@ import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
 import { packageFunctions, TEMPLATE } from '../../functions/package.ts';
 import { placeInstaller } from '../../infra/package.ts';
+import { freePorts } from '../../local/ports.ts';
 import { agentConfig } from '../../producer/config.ts';
+import { Iam } from '../simulation/iam.ts';
 import { Template } from '../simulation/template.ts';
+import { startAgent, temporaryDirectory } from '../support/agent-process.ts';
+import { KinesisDouble } from '../support/kinesis-double.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'tailrace-user-data-'));
 let template: Template;
@@ -44,8 +48,15 @@ function server(name: string, launchTemplate: string): Server {
   };
   stub(
     'aws',
-    `echo "aws $*" >> ${calls}; key=\${4#s3://tailrace-artifacts/tailrace/}; cp ${bucket}/$key "$5" 2>/dev/null`,
+    `echo "aws $*" >> ${calls}; key=\${4#s3://tailrace-artifacts/tailrace/}
+if [ -e ${bucket}/$key.unreachable ]; then
+  rm ${bucket}/$key.unreachable
+  echo 'fatal error: Could not connect to the endpoint URL' >&2; exit 1
+fi
+cp ${bucket}/$key "$5" 2>/dev/null && exit
+echo 'fatal error: An error occurred (403) when calling the HeadObject operation: Forbidden' >&2; exit 1`,
   );
+  stub('sleep', 'exit 0');
   stub('systemctl', `echo "systemctl $*" >> ${calls}`);
   stub('java', `echo 'openjdk version "21.0.5" 2024-10-15 LTS' >&2`);
   const script = template.one(launchTemplate)['LaunchTemplateData'].UserData as string;
@@ -100,6 +111,69 @@ test('a configuration of the user goes before the one that is made', () => {
   writeFileSync(join(web.bucket, 'agent.yaml'), 'mine: true\n');
   assert.equal(web.run().status, 0);
   assert.equal(read(web.root, 'etc/tailrace/agent.yaml'), 'mine: true\n');
+});
+
+test('a configuration that can not be had at the first try is tried again, and no other takes its place', () => {
+  const web = server('again', 'WebTemplate');
+  place(web.bucket, 'agent');
+  writeFileSync(join(web.bucket, 'agent.yaml'), 'mine: true\n');
+  writeFileSync(join(web.bucket, 'agent.yaml.unreachable'), '');
+  assert.equal(web.run().status, 0);
+  assert.equal(read(web.root, 'etc/tailrace/agent.yaml'), 'mine: true\n');
+  const worker = server('worker-again', 'WorkerTemplate');
+  place(worker.bucket, 'consumer');
+  writeFileSync(join(worker.bucket, 'consumer.yaml'), 'mine: true\n');
+  writeFileSync(join(worker.bucket, 'consumer.yaml.unreachable'), '');
+  assert.equal(worker.run().status, 0);
+  assert.equal(read(worker.root, 'etc/tailrace/consumer.yaml'), 'mine: true\n');
+});
+
+test('the age that the alarm goes by is what the agent of this configuration says, by a call that its role may make', async (t) => {
+  if (spawnSync('curl', ['--version']).error) return t.skip('curl is not installed');
+  const web = server('metrics', 'WebTemplate');
+  place(web.bucket, 'agent');
+  assert.equal(web.run().status, 0);
+  const config = parse(read(web.root, 'etc/tailrace/agent.yaml')) as { http: { listen: string } };
+  const kinesis = await KinesisDouble.start();
+  t.after(() => kinesis.stop());
+  kinesis.onRecord = () => ({ ErrorCode: 'ProvisionedThroughputExceededException' });
+  const [port] = await freePorts(1);
+  const log = join(web.root, 'access.log');
+  writeFileSync(log, '{"n":1}\n');
+  const agent = await startAgent(temporaryDirectory(t), {
+    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
+    inputs: [{ type: 'tail', path: log, tag: 'nginx.access', format: 'json', read_from_head: true }],
+    instance: { watch: 'off' },
+    stop_timeout: '1s',
+    http: { listen: `127.0.0.1:${port}` },
+  });
+  const script = read(web.root, 'usr/local/sbin/tailrace-metrics');
+  assert.ok(script.includes(`http://${config.http.listen}/metrics`), script);
+  const measure = (): string[] => {
+    writeFileSync(web.calls, '');
+    const here = script.replace(config.http.listen, `127.0.0.1:${port}`);
+    const env = { PATH: `${join(web.bucket, '..', 'bin')}:${process.env['PATH']}` };
+    spawnSync('sh', ['-c', here], { env });
+    return read(web.calls).trim().split(' ');
+  };
+  const option = (call: readonly string[], name: string): string => call[call.indexOf(name) + 1]!;
+  // The chunk grows older as long as the stream takes nothing.
+  let call = measure();
+  while (option(call, '--value') === '0') call = measure();
+  assert.ok(Number(option(call, '--value')) > 0, call.join(' '));
+  const alarm = template.one('OldestUnsentAlarm');
+  assert.deepEqual(call.slice(0, 3), ['aws', 'cloudwatch', 'put-metric-data']);
+  assert.equal(option(call, '--namespace'), alarm['Namespace']);
+  assert.equal(option(call, '--metric-name'), alarm['MetricName']);
+  const [dimension] = alarm['Dimensions'];
+  assert.equal(option(call, '--dimensions'), `${dimension.Name}=${dimension.Value}`);
+  const context = { 'cloudwatch:namespace': option(call, '--namespace') };
+  assert.ok(
+    new Iam(template).allows('WebRole', { action: 'cloudwatch:PutMetricData', resource: '*', context }),
+  );
+  agent.child.kill('SIGKILL');
+  await agent.ended;
+  assert.deepEqual(measure(), [''], 'no age of an agent that is not there');
 });
 
 test('units made by the user data are sound', (context) => {
