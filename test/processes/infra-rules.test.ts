@@ -284,6 +284,60 @@ test('each function has a role, a log group with an end, and no more than two wa
   assert.equal(stack().one('DrainWatchLambdaFunction')['ReservedConcurrentExecutions'], 1);
 });
 
+test('the way back: every spilled object is a message, which ends among the dead letters when nothing helps', () => {
+  const bucket = stack().one('SpillBucket');
+  const arn = (id: string): unknown => stack().resolve({ 'Fn::GetAtt': [id, 'Arn'] });
+  const [notification, ...more] = bucket['NotificationConfiguration'].QueueConfigurations;
+  assert.deepEqual(more, []);
+  assert.equal(notification.Queue, arn('SpillQueue'));
+  // The bucket can't be made before its queue lets it in; the policy names it, because it can't ask for it yet.
+  assertNeeds(stack(), 'SpillBucket', ['SpillQueuePolicy', 'SpillQueue']);
+  const [letIn] = stack().one('SpillQueuePolicy')['PolicyDocument'].Statement;
+  assert.equal(letIn.Condition.ArnLike['aws:SourceArn'], arn('SpillBucket'));
+  const rules = notification.Filter.S3Key.Rules as Properties[];
+  const part = (name: string): string => rules.find(({ Name }) => Name === name)!['Value'];
+  const key = 'spill/i-0123456789abcdef0/p/000000000001-0123456789abcdef.chunks';
+  assert.ok(key.startsWith(part('prefix')) && key.endsWith(part('suffix')));
+
+  const queue = stack().one('SpillQueue');
+  const timeout = stack().one('ReadmitLambdaFunction')['Timeout'];
+  assert.ok(queue['VisibilityTimeout'] >= 6 * timeout);
+  assert.equal(queue['RedrivePolicy'].deadLetterTargetArn, arn('SpillDeadLetters'));
+  assert.ok(queue['RedrivePolicy'].maxReceiveCount >= 5);
+  const raw = stack().raw.Resources['SpillDeadLetters']!;
+  assert.equal(raw.DeletionPolicy, 'Retain');
+  const alarm = stack().one('DeadLetterAlarm');
+  assert.equal(
+    alarm['Dimensions'][0].Value,
+    stack().resolve({ 'Fn::GetAtt': ['SpillDeadLetters', 'QueueName'] }),
+  );
+  // An object is a segment of a spool, put back within one call at the least pace that is taken.
+  const least = (stack().raw.Parameters!['ReadmitBytesPerSecond'] as Properties)['MinValue'];
+  assert.ok((16 * 1024 ** 2) / least < timeout - 15);
+});
+
+test('all that is to be alarmed is, to the topic', () => {
+  const alarms = stack().all('AWS::CloudWatch::Alarm');
+  const topic = stack().resolve({ Ref: 'AlertTopic' });
+  for (const { id, properties } of alarms) assert.deepEqual(properties['AlarmActions'], [topic], id);
+  const metrics = alarms.flatMap(({ properties: { MetricName, Metrics = [] } }) => [
+    MetricName,
+    ...(Metrics as Properties[]).map(({ MetricStat }) => MetricStat?.Metric.MetricName),
+  ]);
+  for (const metric of [
+    'GetRecords.IteratorAgeMilliseconds',
+    'PutRecords.ThrottledRecords',
+    'DrainFailed',
+    'InstancesRetained',
+    'Errors',
+    'WatchRuns',
+    'ApproximateNumberOfMessagesVisible',
+    'OldestUnsentSeconds',
+  ]) {
+    assert.ok(metrics.includes(metric), metric);
+  }
+});
+
 test('the keeper of shards may do what it calls, and nothing else', () => {
   const source = readFileSync(join(import.meta.dirname, '..', '..', 'functions', 'scale.ts'), 'utf8');
   const called = new Set([...source.matchAll(/new (\w+)Command\(/g)].map(([, name]) => name));
