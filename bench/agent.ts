@@ -21,6 +21,7 @@ import { gzipSync } from 'node:zlib';
 import { stringify } from 'yaml';
 import { ask } from '../producer/control/protocol.ts';
 import type { AgentStatus } from '../producer/status.ts';
+import { forkBundled } from './fork-bundled.ts';
 import { ndjson } from './ndjson-lines.ts';
 import type { BenchResult } from './run.ts';
 import { accessLines } from './tail-lines.ts';
@@ -123,16 +124,21 @@ async function measure(
       log_level: 'warn',
     }),
   );
-  const cli = fileURLToPath(new URL('../cli/tailrace.ts', import.meta.url));
-  const agent = fork(cli, ['agent', '--config', join(directory, 'agent.yaml')], {
-    env: {
-      ...process.env,
-      AWS_ACCESS_KEY_ID: 'bench',
-      AWS_SECRET_ACCESS_KEY: 'bench',
-      AWS_EC2_METADATA_DISABLED: 'true',
+  const config = join(directory, 'agent.yaml');
+  const agent = await forkBundled(
+    '../cli/tailrace.ts',
+    join(directory, 'bundle'),
+    ['agent', '--config', config],
+    {
+      env: {
+        ...process.env,
+        AWS_ACCESS_KEY_ID: 'bench',
+        AWS_SECRET_ACCESS_KEY: 'bench',
+        AWS_EC2_METADATA_DISABLED: 'true',
+      },
+      execArgv: process.env['PROFILE'] ? ['--cpu-prof', `--cpu-prof-dir=${process.env['PROFILE']}`] : [],
     },
-    execArgv: process.env['PROFILE'] ? ['--cpu-prof', `--cpu-prof-dir=${process.env['PROFILE']}`] : [],
-  });
+  );
   try {
     const arrived = async (lines: number): Promise<void> => {
       while ((await acknowledged(state).catch(() => null)) !== lines) await sleep(200);

@@ -1,28 +1,40 @@
 /** Runs the measured side of a bench as it ships: bundled, and so without the memory of what strips types. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
+import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 
-/** Bundles a file of bench/ into `directory` and starts it. */
+/**
+ * Bundles a program into `directory` and starts it.
+ *
+ * @param program its path from this folder
+ */
 export async function forkBundled(
-  name: string,
+  program: string,
   directory: string,
   args: readonly string[],
+  options: ForkOptions = {},
 ): Promise<ChildProcess> {
-  const outfile = join(directory, `${name}.mjs`);
   await build({
-    entryPoints: [join(import.meta.dirname, `${name}.ts`)],
-    outfile,
+    entryPoints: [join(import.meta.dirname, program)],
+    outdir: directory,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    splitting: true,
     platform: 'node',
     format: 'esm',
     target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    keepNames: true,
+    external: ['winston-transport'],
     logLevel: 'error',
     // What CommonJS packages inside the bundle ask for.
     banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },
   });
+  const bundled = join(directory, basename(program).replace('.ts', '.mjs'));
   // The flag with which infra/systemd/tailrace.sh starts it.
-  return fork(outfile, args, { execArgv: ['--max-semi-space-size=2'] });
+  const execArgv = ['--max-semi-space-size=2', ...(options.execArgv ?? [])];
+  return fork(bundled, args, { ...options, execArgv });
 }

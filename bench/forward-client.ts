@@ -11,7 +11,7 @@ export interface ClientReport {
   readonly seconds: number;
 }
 
-const [port = 0, events = 0, perMessage = 0, connections = 0] = process.argv.slice(2).map(Number);
+const [port = 0, warmUp = 0, events = 0, perMessage = 0, connections = 0] = process.argv.slice(2).map(Number);
 const AGENTS = [
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1',
@@ -43,21 +43,23 @@ function record(n: number): Record<string, string | number> {
 }
 
 const started = Math.floor(Date.now() / 1000);
+const warming: Buffer[] = [];
 const messages: Buffer[] = [];
 let bareSeconds = 0;
-for (let first = 0; first < events; first += perMessage) {
+for (let first = 0; first < warmUp + events; first += perMessage) {
   const entries: Uint8Array[] = [];
   const lines: string[] = [];
-  for (let n = first; n < Math.min(events, first + perMessage); n++) {
+  for (let n = first; n < first + perMessage; n++) {
     const fields = record(n);
     const time = started + Math.floor(n / 5000);
     entries.push(encode([time, fields]));
     lines.push(JSON.stringify({ time: new Date(time * 1000).toISOString().replace('.000', ''), ...fields }));
   }
   const chunk = `${first}`.padStart(24, '0');
-  messages.push(
+  (first < warmUp ? warming : messages).push(
     Buffer.from(encode(['bench.access', Buffer.concat(entries), { chunk, size: entries.length }])),
   );
+  if (first < warmUp) continue;
   const json = Buffer.from(`${lines.join('\n')}\n`);
   const before = process.cpuUsage();
   gzipSync(json, { level: 1 });
@@ -66,14 +68,25 @@ for (let first = 0; first < events; first += perMessage) {
 }
 
 process.send!('ready');
-process.once('message', async () => {
+process.on('message', async (message) => {
   const begun = performance.now();
+  await sendAll(message === 'warm-up' ? warming : messages);
+  if (message === 'warm-up') {
+    process.send!('warm');
+    return;
+  }
+  const report: ClientReport = { events, bareSeconds, seconds: (performance.now() - begun) / 1000 };
+  process.send!(report, () => process.disconnect());
+});
+
+/** Sends messages over all connections, on each the next one when the last one's ack is there. */
+async function sendAll(batch: readonly Buffer[]): Promise<void> {
   let next = 0;
   const one = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const socket = connect(port, '127.0.0.1');
       const send = (): void => {
-        const message = messages[next++];
+        const message = batch[next++];
         if (message === undefined) {
           socket.end();
           resolve();
@@ -84,6 +97,4 @@ process.once('message', async () => {
       socket.on('error', reject);
     });
   await Promise.all(Array.from({ length: connections }, one));
-  const report: ClientReport = { events, bareSeconds, seconds: (performance.now() - begun) / 1000 };
-  process.send!(report, () => process.disconnect());
-});
+}

@@ -56,7 +56,7 @@ function compress(pieces: readonly Buffer[]): number {
 }
 
 async function follow(warmUp: string, file: string): Promise<TailReport> {
-  const agent = await forkBundled('tail-agent', dirname(file), [warmUp, file]);
+  const agent = await forkBundled('tail-agent.ts', join(dirname(file), 'agent'), [warmUp, file]);
   const [report] = (await once(agent, 'message')) as [TailReport];
   await once(agent, 'exit');
   if (report.events !== LINES) throw new Error(`${LINES} lines, ${report.events} events in the spool`);
