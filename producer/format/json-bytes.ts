@@ -4,13 +4,6 @@
 export const PLAIN = new Uint8Array(256);
 for (let byte = 0x20; byte < 0x80; byte++) PLAIN[byte] = byte === 0x22 || byte === 0x5c ? 0 : 1;
 
-// Four times a byte, for all four bytes of a word at once.
-const ONES = 0x01010101;
-const HIGHS = 0x80808080;
-const BLANKS = 0x20202020;
-const QUOTES = 0x22222222;
-const BACKSLASHES = 0x5c5c5c5c;
-
 /** Largest growth of one byte of input: `\u0000` for a control character. */
 export const MAX_GROWTH = 6;
 
@@ -51,9 +44,11 @@ export function viewOf(bytes: Uint8Array): DataView {
 
 /** How many of the four bytes of a little-endian word are plain before the first that is not. */
 export function plainBytes(word: number): number {
-  // "Has a byte less than n" and "has a zero byte" of S. E. Anderson's Bit Twiddling Hacks; borrows go upwards only,
-  // so the lowest bit is exact.
-  const odd = (word | (word - BLANKS) | ((word ^ QUOTES) - ONES) | ((word ^ BACKSLASHES) - ONES)) & HIGHS;
+  // "Has a byte less than n" and "has a zero byte" of S. E. Anderson's Bit Twiddling Hacks, for a byte above 0x7f, for
+  // a control character or a quote (0x20 and 0x22 change places, which makes the two one range), and for a backslash.
+  // Borrows go upwards only, so the lowest bit is exact. The numbers stand here because a bundler makes variables of
+  // constants outside a function, which the compiler must read each time.
+  const odd = (word | ((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080;
   return odd === 0 ? 4 : (31 - Math.clz32(odd & -odd)) >> 3;
 }
 

@@ -1,18 +1,11 @@
 /** Writes single values as JSON into a buffer: strings, bytes, numbers and times. */
 import { isUtf8 } from 'node:buffer';
-import { Tally, writeString } from '../format/json-bytes.ts';
+import { plainBytes, Tally, writeString } from '../format/json-bytes.ts';
 import { TimeWriter } from './event-time.ts';
 import { readUint32 } from './msgpack-scan.ts';
 
 const EMPTY = Buffer.alloc(0);
 const NOTHING = new DataView(new ArrayBuffer(0));
-
-// Four times a byte, for all four bytes of a word at once.
-const BLANKS = 0x20202020;
-const QUOTES = 0x22222222;
-const BACKSLASHES = 0x5c5c5c5c;
-const ONES = 0x01010101;
-const HIGHS = 0x80808080;
 
 /** A place in a buffer, and what writes JSON there. The offsets returned are those behind what was read. */
 export class JsonOutput {
@@ -41,21 +34,23 @@ export class JsonOutput {
     const to = this.#targetView;
     let place = this.at;
     out[place++] = 0x22;
-    // Four bytes at a time up to the first that JSON doesn't copy: a control character, a quote, a backslash, or one
-    // of a longer UTF-8 sequence. In each byte of `odd` the highest bit tells; the lowest such bit is exact, borrows go
-    // upwards only.
-    while (at + 4 <= end) {
+    // Four bytes at a time up to the first that JSON doesn't copy. The last word is read and written beyond the end:
+    // what follows covers that.
+    const readable = src.length - 3;
+    const writable = out.length - 3;
+    while (at < end && at < readable && place < writable) {
       const word = from.getInt32(at, true);
-      const odd = (word | (word - BLANKS) | ((word ^ QUOTES) - ONES) | ((word ^ BACKSLASHES) - ONES)) & HIGHS;
       to.setInt32(place, word, true);
-      if (odd !== 0) {
-        const plain = (31 - Math.clz32(odd & -odd)) >> 3;
-        at += plain;
-        place += plain;
+      const plain = plainBytes(word);
+      const left = end - at;
+      if (left <= plain) {
+        at = end;
+        place += left;
         break;
       }
-      at += 4;
-      place += 4;
+      at += plain;
+      place += plain;
+      if (plain < 4) break;
     }
     if (at < end) place = writeString(out, place, src, at, end, this.tally);
     out[place++] = 0x22;
