@@ -2,7 +2,7 @@
 import type { AgentConfig } from '../producer/config.ts';
 import { checkStream } from '../producer/sender/stream.ts';
 import { sampleTail } from '../producer/tail/sample.ts';
-import { bytes, count, plain } from './output.ts';
+import { bytes, count, plain, plainLines } from './output.ts';
 
 /** Most files that are named for an input. */
 const SHOWN_FILES = 20;
@@ -10,7 +10,7 @@ const SHOWN_FILES = 20;
 /** Prints the findings; an exit code of 2 when the stream does not answer or a file can't be read. */
 export async function checkAgent(config: AgentConfig): Promise<void> {
   const say = (line: string): void => {
-    process.stdout.write(`${line}\n`);
+    process.stdout.write(`${plainLines(line)}\n`);
   };
   for (const options of config.inputs) {
     if (options.type === 'forward') {

@@ -33,7 +33,7 @@ export function plain(text: string): string {
   return text.replace(OBEYED, escaped);
 }
 
-/** Whole lines that came from outside: their tabs and line ends stay. */
+/** Whole lines that came from outside: their tabs and line ends stay. What is JSON stays JSON, and says the same. */
 export function plainLines(text: string): string {
   return text.replace(OBEYED, (char) => (char === '\n' || char === '\t' ? char : escaped(char)));
 }

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { TailraceError } from '../chunk/errors.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { plainLines } from './output.ts';
 
 interface CommandModule {
   command(): Command;
@@ -63,7 +64,8 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (error instanceof TailraceError) {
-    process.stderr.write(`${error.message}\n`);
+    // Messages quote keys, tags and answers of others.
+    process.stderr.write(`${plainLines(error.message)}\n`);
     process.exitCode = exitCodeOf(error);
   } else {
     throw error;

@@ -19,7 +19,8 @@ export function parseListen(listen: string): { readonly host: string; readonly p
 export function serveBoard(listen: string, board: Board): Promise<Server> {
   const { host, port } = parseListen(listen);
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://worker');
+    // Not parsed as a URL: `//` is none, and an exception here would end the worker.
+    const pathname = request.url?.split('?', 1)[0];
     const answer = (status: number, type: string, body: string): void => {
       response.writeHead(status, { 'content-type': type });
       response.end(request.method === 'HEAD' ? undefined : body);

@@ -1,7 +1,7 @@
 /** `tailrace cat`: prints archived events as NDJSON. */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createGunzip, zstdDecompressSync } from 'node:zlib';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { Command } from 'commander';
 import type { CommitObject } from '../../chunk/commit.ts';
 import { TailraceError } from '../../chunk/errors.ts';
@@ -21,6 +21,8 @@ interface CatOptions extends ArchiveOptions, RangeOptions {
 const FETCHED_AHEAD = 4;
 const PART_BYTES = 8 * 1024 * 1024;
 const POLL_MS = 1000;
+/** A line longer than any that is archived is shown in pieces: it need not end at all. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 export function command(): Command {
   const cat = new Command('cat')
@@ -100,13 +102,13 @@ async function printObject(
   bytes: Buffer,
   print: (part: Buffer) => Promise<void>,
 ): Promise<void> {
-  if (object.codec === 'zstd') {
-    for (const frame of zstdFrames(bytes)) await print(zstdDecompressSync(frame));
-    return;
+  // As streams: whoever writes to the stream can make a chunk that inflates to anything.
+  const members = object.codec === 'zstd' ? zstdFrames(bytes) : [bytes];
+  for (const member of members) {
+    const inflate = object.codec === 'zstd' ? createZstdDecompress() : createGunzip();
+    inflate.end(member);
+    for await (const part of inflate) await print(part as Buffer);
   }
-  const gunzip = createGunzip();
-  gunzip.end(bytes);
-  for await (const part of gunzip) await print(part as Buffer);
 }
 
 /** Writes what it is given to stdout, in whole lines when they are looked at. */
@@ -116,13 +118,21 @@ function printer(grep: string | undefined): (part: Buffer) => Promise<void> {
     if (data.length > 0 && !stdout.write(data)) await once(stdout, 'drain');
   };
   if (grep === undefined && !stdout.isTTY) return write;
-  let rest: Buffer = Buffer.alloc(0);
+  let held: Buffer[] = [];
+  let heldBytes = 0;
   return async (part) => {
-    const all = rest.length === 0 ? part : Buffer.concat([rest, part]);
-    const end = all.lastIndexOf(0x0a) + 1;
-    rest = all.subarray(end);
-    const lines = all.toString('utf8', 0, end).split('\n');
-    lines.pop();
+    let end = part.lastIndexOf(0x0a) + 1;
+    heldBytes += part.length;
+    if (end === 0 && heldBytes > MAX_LINE_BYTES) end = part.length;
+    if (end === 0) {
+      held.push(part);
+      return;
+    }
+    const all = Buffer.concat([...held, part.subarray(0, end)]);
+    held = [part.subarray(end)];
+    heldBytes = part.length - end;
+    const lines = all.toString().split('\n');
+    if (lines.at(-1) === '') lines.pop();
     const kept = grep === undefined ? lines : lines.filter((line) => line.includes(grep));
     if (kept.length === 0) return;
     const text = `${kept.join('\n')}\n`;

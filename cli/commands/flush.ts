@@ -6,7 +6,7 @@ import { parseDuration } from '../../chunk/units.ts';
 import { ask, MAX_FLUSH_MS } from '../../producer/control/protocol.ts';
 import { type Flushed, nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
 import { ConfigError } from '../config.ts';
-import { bytes, count, plain } from '../output.ts';
+import { bytes, count, plain, plainLines } from '../output.ts';
 
 export function command(): Command {
   return new Command('flush')
@@ -80,5 +80,5 @@ function same(a: Remaining | null, b: Remaining): boolean {
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${plainLines(line)}\n`);
 }

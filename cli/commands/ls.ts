@@ -4,7 +4,7 @@ import { dateAndHour } from '../../chunk/commit-keys.ts';
 import { Catalog } from '../../consumer/catalog.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
-import { count, plain, bytes as size } from '../output.ts';
+import { count, plain, plainLines, bytes as size } from '../output.ts';
 import { progress } from '../progress.ts';
 
 interface LsOptions extends ArchiveOptions, RangeOptions {
@@ -59,7 +59,7 @@ async function run(options: LsOptions): Promise<void> {
   store.close();
   const sorted = [...lines].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line);
   process.stdout.write(
-    sorted.map((line) => (options.json ? `${JSON.stringify(line)}\n` : text(line))).join(''),
+    sorted.map((line) => (options.json ? plainLines(`${JSON.stringify(line)}\n`) : text(line))).join(''),
   );
 }
 

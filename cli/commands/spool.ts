@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { TailraceError } from '../../chunk/errors.ts';
 import { inspectSpool, type SpoolReport } from '../../producer/spool/inspect.ts';
-import { bytes, count, hour, plain } from '../output.ts';
+import { bytes, count, hour, plain, plainLines } from '../output.ts';
 
 export function command(): Command {
   return new Command('spool')
@@ -18,7 +18,7 @@ export function command(): Command {
 
 function run({ state, json }: { state: string; json?: true }): void {
   const report = read(join(state, 'spool'));
-  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : describe(report));
+  process.stdout.write(plainLines(json ? `${JSON.stringify(report, null, 2)}\n` : describe(report)));
   const damaged = report.segments.some((segment) => segment.damaged.length > 0);
   if (damaged || report.quarantine.length > 0) process.exitCode = 1;
 }
@@ -64,7 +64,7 @@ function describe({ segments, quarantine, state }: SpoolReport): string {
   lines.push(
     `${count(segments.length)} segments, ${count(chunks.length)} chunks, ${count(events)} events; acknowledged ones go with their segment`,
   );
-  for (const { name, bytes: size } of quarantine) lines.push(`quarantine: ${name}, ${bytes(size)}`);
+  for (const { name, bytes: size } of quarantine) lines.push(`quarantine: ${plain(name)}, ${bytes(size)}`);
   for (const [section, values] of Object.entries(state))
     lines.push(`state of ${plain(section)}: ${count(Object.keys(values).length)} entries`);
   return `${lines.join('\n')}\n`;

@@ -9,6 +9,7 @@ import type { AgentStatus } from '../../producer/status.ts';
 import { describeAgent } from '../agent-status.ts';
 import { loadConfig } from '../config.ts';
 import { askConsumer, describeConsumer } from '../consumer-status.ts';
+import { plainLines } from '../output.ts';
 
 const WATCH_MS = 1000;
 /** Cursor to the top left, and erase what is below (ECMA-48 CUP and ED). */
@@ -59,7 +60,9 @@ function run(options: StatusOptions): Promise<void> {
 async function show<T>(subject: Subject<T>, { json, watch }: StatusOptions): Promise<void> {
   if (!watch) {
     const status = await subject.ask();
-    process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : subject.describe(status, null));
+    process.stdout.write(
+      plainLines(json ? `${JSON.stringify(status, null, 2)}\n` : subject.describe(status, null)),
+    );
     if (!subject.isWell(status)) process.exitCode = 1;
     return;
   }
@@ -67,7 +70,7 @@ async function show<T>(subject: Subject<T>, { json, watch }: StatusOptions): Pro
   if (live) process.stdout.write(CLEAR);
   for (let before: T | null = null; ; ) {
     const status = await subject.ask();
-    const text = json ? `${JSON.stringify(status)}\n` : subject.describe(status, before);
+    const text = plainLines(json ? `${JSON.stringify(status)}\n` : subject.describe(status, before));
     process.stdout.write(live ? `${HOME}${text.replaceAll('\n', '\u001b[K\n')}${ERASE_BELOW}` : text);
     before = status;
     await sleep(WATCH_MS);

@@ -6,7 +6,7 @@ import { verifyArchive } from '../../consumer/verify.ts';
 import type { EpochReport, VerifyReport } from '../../consumer/verify-book.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { timesOf } from '../archive-range.ts';
-import { count, plain, bytes as size } from '../output.ts';
+import { count, plain, plainLines, bytes as size } from '../output.ts';
 import { progress } from '../progress.ts';
 
 interface VerifyCommandOptions extends ArchiveOptions {
@@ -56,7 +56,9 @@ async function run(options: VerifyCommandOptions): Promise<void> {
   });
   line?.clear();
   store.close();
-  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, options));
+  process.stdout.write(
+    plainLines(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, options)),
+  );
   if (!report.ok) process.exitCode = 1;
 }
 
