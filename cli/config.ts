@@ -3,7 +3,7 @@
  * The types for durations and sizes stand in chunk/units.ts.
  */
 import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
+import { type Document, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
 import { TailraceError } from '../chunk/errors.ts';
 
@@ -29,7 +29,16 @@ export function loadConfig<T extends z.core.$ZodType>(file: string, schema: T): 
   const document = parseDocument(text, { prettyErrors: true });
   const fault = document.errors[0];
   if (fault) throw new ConfigError(`${file}: ${fault.message.split('\n')[0]}`, fault);
-  return checkConfig(file, document.toJS() ?? {}, schema);
+  return checkConfig(file, plainValue(file, document) ?? {}, schema);
+}
+
+/** @throws ConfigError for aliases that would fill the memory, or that mean nothing */
+function plainValue(file: string, document: Document): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    throw new ConfigError(`${file}: ${(cause as Error).message}`, cause);
+  }
 }
 
 /**

@@ -85,7 +85,7 @@ export class Daemon {
     const properties = path.join(directory, 'kcl.properties');
     const logging = path.join(directory, 'kcl-logging.xml');
     fs.writeFileSync(properties, renderProperties(config, EXECUTABLE), { mode: 0o600 });
-    fs.writeFileSync(logging, LOGBACK);
+    fs.writeFileSync(logging, LOGBACK, { mode: 0o600 });
     const heap = Math.ceil(config.java.heap / 1024 / 1024);
     const args = [
       `-Xmx${heap}m`,

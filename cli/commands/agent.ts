@@ -29,6 +29,8 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     await checkAgent(config);
     return;
   }
+  // All that it writes is its own: spool, sockets, logs.
+  process.umask(0o077);
   const destination = openLog(config.log_file);
   const log = pino({ level: config.log_level, base: null }, destination);
   // Before the start: who asks for the end meanwhile gets a clean one, and SIGHUP is none.
@@ -106,7 +108,7 @@ const WAITING_LOG_BYTES = 256 * 1024;
  */
 function openLog(file: string | undefined): ReturnType<typeof pino.destination> {
   try {
-    const options = { dest: file ?? 2, sync: true, mkdir: true, maxLength: WAITING_LOG_BYTES };
+    const options = { dest: file ?? 2, sync: true, mkdir: true, maxLength: WAITING_LOG_BYTES, mode: 0o600 };
     const destination = pino.destination(options);
     // A log that takes no more, as on a full disk, must not end what it tells of.
     destination.on('error', () => {});

@@ -43,6 +43,8 @@ async function run(options: { config: string; check?: boolean }): Promise<void> 
     process.stdout.write(`${options.config}: fine\n`);
     return;
   }
+  // All that it and the daemon write is their own, a JVM's crash dump too.
+  process.umask(0o077);
   const log = pino(
     { level: config.log_level, base: { pid: process.pid } },
     pino.destination({ fd: 2, sync: true }),

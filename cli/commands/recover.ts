@@ -7,7 +7,7 @@ import { agentConfig } from '../../producer/config.ts';
 import { recover } from '../../producer/recover.ts';
 import type { StreamOptions } from '../../producer/sender/stream.ts';
 import { ConfigError, loadConfig } from '../config.ts';
-import { bytes, count } from '../output.ts';
+import { bytes, count, plain } from '../output.ts';
 
 interface Options {
   readonly state?: string;
@@ -39,12 +39,13 @@ async function run(options: Options): Promise<void> {
   const timeout = parseDuration(options.timeout);
   if (timeout === null)
     throw new ConfigError(`--timeout: expected a duration such as 30s or 10m, not ${options.timeout}`);
+  process.umask(0o077);
   const log = pino({ level: 'warn', base: null }, pino.destination({ fd: 2, sync: true }));
   const left = await recover(
     { stateDir, stream, deadline: Date.now() + timeout },
     log,
     ({ chunks, trouble }) => {
-      process.stderr.write(`${count(chunks)} chunks to go${trouble === null ? '' : `: ${trouble}`}\n`);
+      process.stderr.write(`${count(chunks)} chunks to go${trouble === null ? '' : `: ${plain(trouble)}`}\n`);
     },
   );
   if (left.chunks === 0 && left.quarantined === 0) {

@@ -41,6 +41,8 @@ const COMMENT = /^terminate (i-[0-9a-f]{8,17}) (\S+)$/;
 export function foundCommand(command: Command): FoundCommand | null {
   const match = COMMENT.exec(command.Comment ?? '');
   if (!match || command.CommandId === undefined) return null;
+  // A comment is what its sender says; that a command ran on this instance is what Systems Manager says.
+  if (command.InstanceIds?.includes(match[1]!) === false) return null;
   return {
     id: command.CommandId,
     // The details tell an undeliverable command from one that failed.

@@ -3,7 +3,7 @@
  * nobody answers is what a dead agent left.
  */
 import { randomBytes } from 'node:crypto';
-import { link, rename, unlink } from 'node:fs/promises';
+import { chmod, link, rename, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { TailraceError } from '../../chunk/errors.ts';
@@ -42,6 +42,8 @@ export async function holdDirectory(directory: string, serve: (socket: Socket) =
       server.once('error', reject);
       server.listen(path, resolve);
     });
+    // Before it has its name, and whatever the umask: who may write to it may flush and reload.
+    await chmod(join(directory, own), 0o600);
     for (;;) {
       if (await linked(join(directory, own), place)) return server;
       await removeDead(directory, place, own);

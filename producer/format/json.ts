@@ -50,6 +50,9 @@ export class JsonParser implements LineParser {
   #view = viewOf(this.#bytes);
   /** Whether the line has a byte above 0x7f that is no part of valid UTF-8. */
   #broken = false;
+  /** Escapes in the line's strings so far, and whether one of them is in the name of a member. */
+  #escapes = 0;
+  #escapedName = false;
 
   constructor(options: JsonOptions, target: Target, transform: Transform) {
     this.#options = options;
@@ -78,13 +81,15 @@ export class JsonParser implements LineParser {
     while (end > start && isSpace(bytes[end - 1]!)) end--;
     this.#count = 0;
     this.#broken = false;
+    this.#escapedName = false;
     if (bytes[start] !== OPEN_BRACE || start >= end || this.#object(bytes, start, end, 1, true) !== end) {
       writeMessage(target, bytes, start, end, UNPARSED, this.#transform.added);
       return;
     }
     const time = this.#time(bytes);
     if (this.#transform.identity) this.#copy(bytes, start, end, time);
-    else if (this.#nested) this.#asRecord(bytes, start, end, time);
+    // Rules go by the name's bytes, and an escape spells a name with others.
+    else if (this.#nested || this.#escapedName) this.#asRecord(bytes, start, end, time);
     else this.#rewrite(bytes, start, end, time);
   }
 
@@ -276,8 +281,10 @@ export class JsonParser implements LineParser {
     for (;;) {
       if (i >= end || bytes[i] !== QUOTE) return INVALID;
       const nameFrom = i + 1;
+      const escapes = this.#escapes;
       i = this.#string(bytes, i, end);
       if (i < 0) return INVALID;
+      if (noted && this.#escapes !== escapes) this.#escapedName = true;
       const nameTo = i - 1;
       i = skipSpace(bytes, i, end);
       if (i >= end || bytes[i] !== COLON) return INVALID;
@@ -350,6 +357,7 @@ export class JsonParser implements LineParser {
       } else if (byte === BACKSLASH) {
         const next = i + 1 < end ? bytes[i + 1]! : 0;
         if (ESCAPES[next] === 0) return INVALID;
+        this.#escapes++;
         if (next === 0x75) {
           if (i + 6 > end) return INVALID;
           for (let k = 2; k < 6; k++) if (HEX_DIGIT[bytes[i + k]!] === 0) return INVALID;

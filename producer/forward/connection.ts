@@ -67,6 +67,8 @@ export class Connection {
   #inMessage = false;
   /** A large message is being worked on outside this turn. */
   #busy = false;
+  /** Bytes of that message. */
+  #busyBytes = 0;
   #paused = false;
   #ended = false;
   /** Acks asked for that are not yet allowed, and those that wait for the one before them to be written. */
@@ -122,9 +124,9 @@ export class Connection {
     return this.#busy;
   }
 
-  /** Bytes read of an unfinished message. */
+  /** Bytes read of an unfinished message, and of one that is being worked on. */
   get bufferedBytes(): number {
-    return this.#end - this.#at;
+    return this.#end - this.#at + this.#busyBytes;
   }
 
   get hasPendingAcks(): boolean {
@@ -265,13 +267,16 @@ export class Connection {
     const work = this.#owner.take(message, bytes, this);
     if (work === undefined) return;
     this.#busy = true;
+    this.#busyBytes = end - start;
     work.then(
       () => {
         this.#busy = false;
+        this.#busyBytes = 0;
         this.#handle();
       },
       (error) => {
         this.#busy = false;
+        this.#busyBytes = 0;
         this.#fail(error);
       },
     );

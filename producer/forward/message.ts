@@ -25,6 +25,8 @@ export interface Options {
 
 /** Longer ones than anybody has: a tag stands in each event that it gives its name to. */
 const MAX_TAG_BYTES = 64 * 1024;
+/** Far above what clients send: ids are kept until their acks are written. */
+const MAX_ID_BYTES = 1024;
 const NO_OPTIONS: Options = { chunk: null, compressed: null };
 const CHUNK = Buffer.from('chunk');
 const COMPRESSED = Buffer.from('compressed');
@@ -81,6 +83,8 @@ function readOptions(bytes: Buffer, at: number, end: number): Options {
     if (key?.kind === 'bytes') {
       const value = readHead(bytes, from);
       if (isKey(bytes, key, CHUNK) && bytes[from] !== 0xc0) {
+        if (to - from > MAX_ID_BYTES)
+          throw new RefusedError('too_large', `a chunk id of ${to - from} bytes`);
         // Any type will do: it is the client's own. Copied, because it outlives the buffer.
         const id = value?.kind === 'bytes' ? bytes.subarray(value.at, value.end) : bytes.subarray(from, to);
         chunk = { id: Buffer.from(id), value: Buffer.from(bytes.subarray(from, to)) };

@@ -26,6 +26,9 @@ export interface SpoolFiles {
   makeDirectory(directory: string): Promise<void>;
 }
 
+/** A recovery by root must not be led out of a directory that is another user's: the spool has no symbolic links. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW;
+
 /** writev takes at most IOV_MAX (1024 on Linux) pieces. */
 const MAX_PIECES = 1024;
 
@@ -74,9 +77,9 @@ export const nodeFiles: SpoolFiles = {
       close: () => handle.close(),
     };
   },
-  read: (path) => fs.readFile(path),
+  read: (path) => fs.readFile(path, { flag: READ_FLAGS }),
   async readRange(path, offset, length) {
-    const handle = await fs.open(path, constants.O_RDONLY);
+    const handle = await fs.open(path, READ_FLAGS);
     try {
       const bytes = Buffer.allocUnsafe(length);
       const { bytesRead } = await handle.read(bytes, 0, length, offset);
@@ -87,7 +90,7 @@ export const nodeFiles: SpoolFiles = {
   },
   remove: (path) => fs.unlink(path),
   async truncate(path, length) {
-    const handle = await fs.open(path, constants.O_RDWR);
+    const handle = await fs.open(path, constants.O_RDWR | constants.O_NOFOLLOW);
     try {
       await handle.truncate(length);
       await handle.sync();
@@ -97,7 +100,8 @@ export const nodeFiles: SpoolFiles = {
   },
   async write(path, bytes) {
     const temporary = `${path}.tmp`;
-    const handle = await fs.open(temporary, 'w', 0o600);
+    await fs.rm(temporary, { force: true });
+    const handle = await fs.open(temporary, 'wx', 0o600);
     try {
       await handle.writeFile(bytes);
       await handle.sync();

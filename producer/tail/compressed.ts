@@ -7,6 +7,7 @@ import type { Source } from './source.ts';
 
 /** Compressed bytes that are sure to hold the bytes of a fingerprint. */
 const HEAD_BYTES = 16 * 1024;
+const FIRST_HEAD_BYTES = 64;
 /** Bytes of header and trailer, which the smallest of the files has. */
 const SMALLEST = 9;
 /** Decompressed bytes that are held ready. */
@@ -42,7 +43,7 @@ export function openCompressed(
       closeSync(fd);
       return null;
     }
-    const head = decompressHead(bytes.subarray(0, read), compressed).subarray(0, FINGERPRINT_BYTES);
+    const head = decompressHead(bytes.subarray(0, read), compressed);
     return {
       head,
       size: head.length < FINGERPRINT_BYTES ? head.length : compressed === 'gz' ? gzipSize(fd) : -1,
@@ -65,8 +66,17 @@ function open(file: string): number | null {
   }
 }
 
+/** From few compressed bytes on: those of a bomb become half a gibibyte when they are taken all at once. */
 function decompressHead(bytes: Buffer, compressed: 'gz' | 'zst'): Buffer {
-  // Flushing in place of finishing gives what the beginning of a file holds.
+  for (let length = FIRST_HEAD_BYTES; ; length *= 2) {
+    const head = decompressBeginning(bytes.subarray(0, length), compressed);
+    if (head.length >= FINGERPRINT_BYTES || length >= bytes.length)
+      return Buffer.from(head.subarray(0, FINGERPRINT_BYTES));
+  }
+}
+
+/** Flushing in place of finishing gives what the beginning of a file holds. */
+function decompressBeginning(bytes: Buffer, compressed: 'gz' | 'zst'): Buffer {
   if (compressed === 'gz') return zlib.gunzipSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH });
   return zlib.zstdDecompressSync(bytes, { finishFlush: zlib.constants.ZSTD_e_flush });
 }

@@ -264,6 +264,19 @@ test('what holds data outlives the stack; buckets are closed, encrypted by bucke
   )!;
   assert.equal(denied['Effect'], 'Deny');
   assert.ok(denied['Action'].includes('s3:DeleteObject') && denied['Resource'].endsWith('/_commits/*'));
+  const statements = stack().one('ArchiveBucketPolicy')['PolicyDocument'].Statement as Properties[];
+  const once = statements.find(({ Sid }) => Sid === 'CommitsAreWrittenOnce')!;
+  assert.deepEqual(
+    { ...once, Resource: once['Resource'].endsWith('/_commits/*') },
+    {
+      Sid: 'CommitsAreWrittenOnce',
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:PutObject',
+      Resource: true,
+      Condition: { Null: { 's3:if-none-match': true } },
+    },
+  );
   assert.equal(stack().one('Stream')['RetentionPeriodHours'], '168');
 });
 

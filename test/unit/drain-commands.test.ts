@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSettled } from '../../functions/drain/act.ts';
 import { commandsOf, commentOf, type FoundCommand, foundCommand } from '../../functions/drain/commands.ts';
+import { terminateEvent } from '../../functions/drain/events.ts';
 import { excessRetained } from '../../functions/drain/retained.ts';
 
 const INSTANCE = 'i-0123456789abcdef0';
@@ -80,4 +81,32 @@ test('only the message of a settled wait counts as settled', () => {
   );
   assert.ok(!isSettled(error('ValidationError', 'AutoScalingGroup name not found')));
   assert.ok(!isSettled(error('Throttling', 'Rate exceeded')));
+});
+
+test('a command that ran on another instance is none of this one, whatever its comment says', () => {
+  const command = {
+    CommandId: 'c',
+    Comment: commentOf({ instance: INSTANCE, group: 'web', token: TOKEN }),
+    Status: 'Success',
+  } as const;
+  assert.equal(foundCommand({ ...command, InstanceIds: ['i-0fedcba9876543210'] }), null);
+  assert.equal(foundCommand({ ...command, InstanceIds: [INSTANCE] })?.instance, INSTANCE);
+});
+
+test('an event with an instance id that is none is refused', () => {
+  const detail = {
+    LifecycleActionToken: TOKEN,
+    AutoScalingGroupName: 'web',
+    LifecycleHookName: 'tailrace-flush',
+    LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+  };
+  const event = (EC2InstanceId: string) => ({
+    source: 'aws.autoscaling',
+    detail: { ...detail, EC2InstanceId },
+  });
+  assert.ok(terminateEvent.safeParse(event(INSTANCE)).success);
+  for (const id of ['', 'i-1 x', 'i-12345678\n', '--help', '$(reboot)', 'mi-0123456789abcdef0'])
+    assert.ok(!terminateEvent.safeParse(event(id)).success, JSON.stringify(id));
+  const forged = { ...event(INSTANCE), source: 'my.app' };
+  assert.ok(!terminateEvent.safeParse(forged).success);
 });
