@@ -237,6 +237,7 @@ test('instances ask for IMDSv2, measure each minute, and encrypt their disks', (
   for (const { id, properties } of stack().all('AWS::EC2::LaunchTemplate')) {
     const data = properties['LaunchTemplateData'];
     assert.equal(data.MetadataOptions.HttpTokens, 'required', id);
+    assert.equal(data.MetadataOptions.HttpPutResponseHopLimit, 1, id);
     assert.equal(data.Monitoring.Enabled, true, id);
   }
 });
@@ -278,6 +279,34 @@ test('what holds data outlives the stack; buckets are closed, encrypted by bucke
     },
   );
   assert.equal(stack().one('Stream')['RetentionPeriodHours'], '168');
+});
+
+test('buckets are spoken to by TLS alone', () => {
+  const policies = stack().all('AWS::S3::BucketPolicy');
+  assert.equal(policies.length, stack().all('AWS::S3::Bucket').length);
+  for (const { id, properties } of policies) {
+    const statements = properties['PolicyDocument'].Statement as Properties[];
+    const { Resource, ...tls } = statements.find(({ Sid }) => Sid === 'TlsOnly')!;
+    const wanted = { Sid: 'TlsOnly', Effect: 'Deny', Principal: '*', Action: 's3:*' };
+    assert.deepEqual(tls, { ...wanted, Condition: { Bool: { 'aws:SecureTransport': false } } }, id);
+    assert.ok(Resource.length === 2 && Resource[1].endsWith('/*'), id);
+  }
+});
+
+test('nothing that the flush script is given can be a command', () => {
+  for (const template of Object.values(templates)) {
+    const { Content } = template.one('FlushDocument');
+    const patterns = [
+      (template.raw.Parameters!['StopFirst'] as Properties)['AllowedPattern'],
+      Content.parameters.group.allowedPattern,
+    ];
+    for (const pattern of patterns) {
+      const allowed = new RegExp(`^(?:${pattern})$`);
+      assert.ok(allowed.test('nginx'));
+      for (const character of `'"\`$;&|<>\\\n*?~!{}`) assert.ok(!allowed.test(`a${character}b`), pattern);
+    }
+    assert.match(Content.mainSteps[0].inputs.runCommand.join('\n'), /^GROUP='\{\{ group \}\}'$/m);
+  }
 });
 
 test('each function has a role, a log group with an end, and no more than two way back at once', () => {

@@ -3,14 +3,17 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import zlib, { zstdCompressSync } from 'node:zlib';
 import * as z from 'zod/mini';
 import { encodeTag } from '../../chunk/commit-keys.ts';
 import { ConfigError, loadConfig } from '../../cli/config.ts';
 import { agentConfig } from '../../producer/config.ts';
+import { Connection, type ConnectionOwner } from '../../producer/forward/connection.ts';
 import { answerPing } from '../../producer/forward/handshake.ts';
 import { forwardOptions } from '../../producer/forward/options.ts';
 import { Partials } from '../../producer/forward/partials.ts';
@@ -290,4 +293,34 @@ test('a configuration whose aliases would fill the memory is refused in one line
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+test('a message that is being decompressed counts as memory until it is done', async () => {
+  const work = Promise.withResolvers<void>();
+  let buffered = 0;
+  const owner: ConnectionOwner = {
+    maxMessageBytes: MIB,
+    now: Date.now,
+    security: null,
+    held: false,
+    take: () => work.promise,
+    refused: (_, error) => assert.fail(error),
+    mayBuffer: () => true,
+    buffered: (by) => {
+      buffered += by;
+    },
+    ackNotRead() {},
+    torn() {},
+    closed() {},
+  };
+  const socket = new Duplex({ read() {}, write: (_bytes, _encoding, done) => done() });
+  new Connection(socket as Socket, owner);
+  const message = event('app', ack('x'.repeat(500)));
+  socket.emit('data', message);
+  assert.equal(buffered, message.length);
+  work.resolve();
+  await work.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(buffered, 0);
+  socket.destroy();
 });
