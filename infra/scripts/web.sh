@@ -15,7 +15,9 @@ spill: { bucket: $SPILL, prefix: spill/ }
 stop_timeout: 60s
 END
 fi
-chmod 0644 "$ROOT/etc/tailrace/agent.yaml"
+# It may hold the keys of forward clients.
+chmod 0640 "$ROOT/etc/tailrace/agent.yaml"
+[ -n "$ROOT" ] || chgrp tailrace "$ROOT/etc/tailrace/agent.yaml"
 
 # What the alarm on unsent logs goes by, every minute.
 cat > "$ROOT/usr/local/sbin/tailrace-metrics" <<END

@@ -62,13 +62,15 @@ if [ -e "$root$config" ]; then
   echo "kept $config"
 else
   cp "$source/systemd/$role.yaml" "$root$config"
-  chmod 0644 "$root$config"
+  # An agent's may hold the keys of forward clients; its service reads it by its group, or its capability.
+  if [ "$role" = agent ]; then chmod 0640 "$root$config"; else chmod 0644 "$root$config"; fi
   echo "wrote $config: set $wanted"
 fi
 [ -z "$root" ] || { echo "installed under $root"; exit 0; }
 
 getent passwd "$name" >/dev/null ||
   useradd --system --user-group --no-create-home --home-dir "/var/lib/$name" --shell /usr/sbin/nologin "$name"
+[ "$role" != agent ] || chgrp "$name" "$config"
 systemctl daemon-reload
 systemctl enable --quiet "$name.service"
 if systemctl --quiet is-active "$name.service"; then

@@ -83,8 +83,7 @@ function readOptions(bytes: Buffer, at: number, end: number): Options {
     if (key?.kind === 'bytes') {
       const value = readHead(bytes, from);
       if (isKey(bytes, key, CHUNK) && bytes[from] !== 0xc0) {
-        if (to - from > MAX_ID_BYTES)
-          throw new RefusedError('too_large', `a chunk id of ${to - from} bytes`);
+        if (to - from > MAX_ID_BYTES) throw new RefusedError('too_large', `a chunk id of ${to - from} bytes`);
         // Any type will do: it is the client's own. Copied, because it outlives the buffer.
         const id = value?.kind === 'bytes' ? bytes.subarray(value.at, value.end) : bytes.subarray(from, to);
         chunk = { id: Buffer.from(id), value: Buffer.from(bytes.subarray(from, to)) };

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -185,6 +193,7 @@ test('the install script puts all in place, and keeps a configuration that is th
   assert.match(first.stdout, /wrote \/etc\/tailrace\/agent\.yaml/);
   const config = join(root, 'etc', 'tailrace', 'agent.yaml');
   writeFileSync(config, '# mine\n');
+  assert.equal(statSync(config).mode & 0o777, 0o640);
   const second = install();
   assert.equal(second.status, 0, second.stderr);
   assert.equal(execFileSync('cat', [config], { encoding: 'utf8' }), '# mine\n');
