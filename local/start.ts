@@ -63,6 +63,8 @@ function parseArguments(args: readonly string[]): StartOptions {
 }
 
 async function main(options: StartOptions): Promise<number> {
+  // What it keeps is its user's alone.
+  process.umask(0o077);
   const began = Date.now();
   const dataDir = path.resolve(options.data ?? DEFAULT_DATA);
   const fresh = options.data === undefined && !options.keep;

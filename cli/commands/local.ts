@@ -57,7 +57,10 @@ async function run(args: readonly string[], options: LocalOptions): Promise<void
   const asked = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve());
   });
+  // What the services keep is their user's alone; a command that is run has its own mask.
+  const mask = process.umask(0o077);
   const { env, died, stop } = await start(options);
+  process.umask(mask);
   try {
     if (args.length > 0) process.exitCode = await Promise.race([died, runCommand(args, env)]);
     else {

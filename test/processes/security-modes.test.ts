@@ -1,6 +1,6 @@
 /** What an agent, a consumer and the embedded S3 leave on a machine: nobody else can read it, and no secret is in what they show. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -15,6 +15,7 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import * as z from 'zod/mini';
 import { consumerSchema } from '../../consumer/config.ts';
@@ -23,6 +24,7 @@ import { nodeFiles } from '../../producer/spool/files.ts';
 import { spawnAgent, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { RawClient } from '../support/forward.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
+import { testClient } from '../support/local-s3.ts';
 
 type Context = { after: (done: () => Promise<void> | void) => void };
 
@@ -130,6 +132,29 @@ test('the files of the daemon are its own, and its arguments hold no configurati
   const args = readFileSync(join(directory, 'arguments'), 'utf8');
   assert.match(args, /kcl\.properties/);
   assert.doesNotMatch(args, /the-token|the-external-id/);
+});
+
+test('what the embedded S3 keeps is its own', async (context) => {
+  const directory = temporaryDirectory(context as never);
+  mkdirSync(join(directory, 's3'), { mode: 0o700 });
+  const cli = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+  const child = spawn(process.execPath, [cli, 'local', '--archive', directory], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  (context as Context).after(() => void child.kill('SIGKILL'));
+  let text = '';
+  for await (const bytes of child.stdout) {
+    text += bytes;
+    if (/S3=http\S+\n/.test(text)) break;
+  }
+  const client = testClient(/S3=(http\S+)/.exec(text)![1]!);
+  await client.send(new CreateBucketCommand({ Bucket: 'bucket' }));
+  await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'a/b', Body: 'x' }));
+  client.destroy();
+  assert.ok(existsSync(join(directory, 's3', 'bucket', 'a', 'b')));
+  assert.deepEqual(open(directory), []);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
 });
 
 test('a spool of another user leads nobody out of it by symbolic links', async (context) => {
