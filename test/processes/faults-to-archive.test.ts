@@ -19,7 +19,13 @@ test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: archived
   const stack = await startStack({ dataDir: join(directory, 'data'), shards: 4 });
   t.after(() => stack.stop());
   Object.assign(process.env, stack.env);
-  const proxy = await FaultProxy.start(stack.kinesisEndpoint, { throttled: 0.3, lost: 0.05 });
+  const proxy = await FaultProxy.start(stack.kinesisEndpoint, {
+    throttled: 0.3,
+    lost: 0.05,
+    reset: 0.02,
+    late: 0.1,
+    lateMs: 200,
+  });
   t.after(() => proxy.stop());
   const consumer = new ConsumerProcess({ stack, directory, workerId: 'worker-1' });
   t.after(() => consumer.kill('SIGKILL'));
