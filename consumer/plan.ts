@@ -99,7 +99,7 @@ export function planCommit(
       runs.add(header.sequence);
       const known = state.lanes.get(header.lane);
       lanes[header.lane] = known ? [known.producer, known.epoch] : [header.producer, header.epoch];
-      if (header.events > 0) {
+      if (header.events > 0 || header.rawBytes > 0) {
         addChunk(draftOf(drafts, header.tag, header.hour, header.codec), header, bytes);
       } else {
         addSequence(empty, header);

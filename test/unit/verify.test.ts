@@ -1,6 +1,7 @@
 /** What verify says of commits: holes by lane and by ordinal, young ones, repeats, and damage to the archive. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { commitHash, encodeCommit, parseCommit } from '../../chunk/commit.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
 import type { LogContext } from '../../consumer/plan.ts';
@@ -82,6 +83,14 @@ test('a clean stop is noted once, in a commit and in no object', async () => {
   assert.equal(report.ok, true);
   assert.deepEqual([report.events, report.missing, report.duplicatesSkipped], [2, 0, 1]);
   assert.equal(report.producers[0]!.epochs[0]!.end, 'clean');
+});
+
+test('a chunk with lines is in an object, whatever number of events it says', async () => {
+  const chunk = new ChunkSource({ name: 'p' }).next('t', HOUR, 2, { events: 0 });
+  const archive = await archiveOf([[chunk]]);
+  const keys = [...archive.objects.keys()].filter((key) => key.startsWith('logs/'));
+  assert.deepEqual(gunzipSync(archive.objects.get(keys[0]!)!), gunzipSync(chunk.bytes));
+  assert.equal((await verify(archive)).ok, true);
 });
 
 test('a whole archive is whole', async () => {
