@@ -31,10 +31,14 @@ const EXECUTABLE = `sh -c exec\t"$TAILRACE_NODE"\t${NODE_FLAGS.join('\t')}\t"$TA
 /** Beside this file, and of its kind: a source, or in the consumer's package a bundle. */
 const CHILD = path.join(import.meta.dirname, `child${path.extname(import.meta.filename)}`);
 /**
- * Kills the daemon's process group when its stdin ends without a word: then this process is gone, however it went.
- * Signals of a terminal are not meant for it.
+ * Becomes the daemon, after it has left a watcher behind in its process group: when the pipe from this process ends
+ * without a word, this process is gone, however it went, and the watcher kills the group. It is there before the daemon
+ * is, so that there is no moment in which a daemon could outlive its launcher. Signals of a terminal are not meant for it.
  */
-const WATCHER = 'trap "" INT TERM HUP; read word || kill -s KILL -- "-$1"';
+const WATCHED = `exec 3<&0 </dev/null
+(trap "" INT TERM HUP; read word <&3 || kill -s KILL 0) >/dev/null 2>&1 &
+exec 3<&-
+exec "$@"`;
 
 const LOGBACK = `<configuration>
   <appender name="ERR" class="ch.qos.logback.core.ConsoleAppender">
@@ -50,26 +54,20 @@ export class Daemon {
   /** Resolves when the Java process has ended. */
   readonly ended: Promise<DaemonEnd>;
   readonly #process: ChildProcess;
-  readonly #watcher: ChildProcess;
   #running = true;
 
   private constructor(java: ChildProcess, options: DaemonOptions) {
     this.#process = java;
     this.pid = java.pid!;
-    this.#watcher = spawn('sh', ['-c', WATCHER, 'tailrace-watch', String(this.pid)], {
-      stdio: ['pipe', 'ignore', 'inherit'],
-      detached: true,
-    });
-    this.#watcher.stdin!.on('error', () => {});
+    java.stdin!.on('error', () => {});
     for (const stream of [java.stdout!, java.stderr!]) {
       readline.createInterface({ input: stream }).on('line', (line) => relay(line, options.log));
     }
     this.ended = new Promise((resolve) => {
       java.once('exit', (code, signal) => {
         this.#running = false;
-        // Shards' processes end with their stdin; one that hangs must not hold on.
+        // The watcher goes, and shards' processes: they end with their stdin, but one that hangs must not hold on.
         killGroup(this.pid, 'SIGKILL');
-        this.#watcher.stdin!.end('over\n');
         resolve({ code, signal });
       });
     });
@@ -77,8 +75,6 @@ export class Daemon {
 
   /**
    * Starts the daemon in a process group of its own, so that a terminal's Ctrl-C reaches only the launcher.
-   *
-   * @throws TailraceError JAVA_MISSING when there is no Java
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
     const { config, classPath, directory, reports } = options;
@@ -100,8 +96,8 @@ export class Daemon {
       '--log-configuration',
       logging,
     ];
-    const java = spawn(config.java.command, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const java = spawn('sh', ['-c', WATCHED, 'tailrace-daemon', config.java.command, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
       env: {
         ...process.env,
@@ -113,7 +109,7 @@ export class Daemon {
     });
     await new Promise<void>((resolve, reject) => {
       java.once('spawn', resolve);
-      java.once('error', (cause) => reject(javaMissing(config.java.command, cause)));
+      java.once('error', reject);
     });
     return new Daemon(java, options);
   }

@@ -125,6 +125,16 @@ test('a killed launcher leaves nobody behind', async () => {
   await run.ended;
 });
 
+test('a launcher that is killed in the moment in which the daemon begins leaves nobody behind', async () => {
+  for (let i = 0; i < 5; i++) {
+    const file = path.join(directory, `first-${i}`);
+    const run = launch({ java: { command: daemon(`kill -9 $PPID\necho $$ > "${file}"\nsleep 300`) } });
+    assert.equal(await run.ended, 'SIGKILL');
+    const pid = fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8')) : 0;
+    await until('the daemon is gone, too', () => pid === 0 || !isAlive(pid));
+  }
+});
+
 /** Stands for two shards' processes: b comes after a was told, and goes again after both were. */
 const SHARDS = `
 import { connect } from 'node:net';
