@@ -18,7 +18,7 @@ const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
 const PHASES = ['check', 'unit', 'model', 'processes'] as const;
 /** Milliseconds after which a test that says nothing of its own limit is ended. */
-const TEST_TIMEOUT_MS = { unit: 120_000, model: 120_000, processes: 300_000 };
+const TEST_TIMEOUT_MS = { unit: 120_000, model: 300_000, processes: 300_000 };
 /** Files at a time. Those with processes wait most of their time, but each may have a stack of its own in memory. */
 const CORES = Math.max(2, availableParallelism());
 const AT_ONCE = { unit: CORES, model: CORES, processes: Math.min(4, CORES) };
