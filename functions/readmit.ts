@@ -46,6 +46,9 @@ export const handler = withLogging()
       ]);
       results.push(result);
     }
+    // Messages that are given back are no errors of the function's: what goes wrong shows here alone.
+    const failed = results.filter(({ status }) => status === 'rejected').length;
+    if (failed > 0) count('ReadmitFailed', failed);
     return results;
   });
 

@@ -18,6 +18,7 @@ export type MetricName =
   | 'ReadmittedBytes'
   | 'ReadmittedObjects'
   | 'ReadmitDamagedBytes'
+  | 'ReadmitFailed'
   | 'OpenShards'
   | 'ShardUpdates';
 

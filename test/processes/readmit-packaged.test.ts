@@ -124,6 +124,10 @@ test('a stream that takes nothing until the time is over: the message comes agai
   lambda.onInvoke = () => ({ remainingMs: 16_000 });
   assert.deepEqual(await deliver(bucket.notification(KEY)), ['m0']);
   assert.equal(bucket.objects.get(KEY)!.tag, null);
+  // A message that is given back is no error of the function's for Lambda: without a metric nobody would know.
+  await lambda.stop();
+  const alarm = template().one('ReadmitFailedAlarm');
+  assert.ok(lambda.metrics.some(({ name, value }) => name === alarm['MetricName'] && value === 1));
 });
 
 test('no grant of the role went unused', () => assert.deepEqual(used.unused(['ReadmitRole']), []));

@@ -436,6 +436,7 @@ test('what a retained instance spilled comes back by the function, without the i
     });
     assertEveryLine(region, server);
     assert.deepEqual(region.iam.denied, []);
+    ledger.adopt(region.iam);
   } finally {
     await region.stop();
   }
@@ -494,6 +495,9 @@ test('attached to a group that exists: the same, by the other template', async (
   }
 });
 
-test('no grant of the drain roles went unused in all of this', () => {
+test('no grant of the drain roles went unused in all of this, and none of the web servers that is for an agent', () => {
   assert.deepEqual(ledger.unused(DRAIN_ROLES), []);
+  // What a server needs besides its agent: the package, and the metric of each minute.
+  const unused = ledger.unused(['WebRole']).map((grant) => grant.split(' ')[1]);
+  assert.deepEqual(unused, ['cloudwatch:PutMetricData', 's3:GetObject']);
 });
