@@ -1,9 +1,10 @@
 /** Signals at any moment of an agent's life, and a log that takes no more. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { AgentStatus } from '../../producer/status.ts';
 import {
   type AgentProcess,
   spawnAgent,
@@ -13,6 +14,8 @@ import {
   temporaryDirectory,
 } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
+
+const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 
 type Context = { after: (done: () => Promise<void> | void) => void };
 
@@ -94,15 +97,24 @@ test('SIGTERM in the middle of a flush: both end with 0 when all is sent', {
   const agent = await startAgent(directory, config);
   kinesis.onRequest = () => 'reset';
   appendFileSync(log, 'line 1\nline 2\n');
-  const flush = tailrace(['flush', '--wait', '--state', state, '--timeout', '30s']);
-  for (let spooled = 0; spooled < 2; ) {
-    spooled = ((await statusOf(directory)) as unknown as AgentStatus).events.spooled;
-  }
+  const flush = spawn(process.execPath, [CLI, 'flush', '--wait', '--state', state, '--timeout', '30s'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  context.after(() => void flush.kill('SIGKILL'));
+  const flushed = once(flush, 'close');
+  let said = '';
+  // The agent has the flush in hand when it says what is to go.
+  const begun = Promise.withResolvers<void>();
+  flush.stderr.on('data', (text) => {
+    said += text;
+    if (said.includes('to go: 1 chunks')) begun.resolve();
+  });
+  await Promise.race([begun.promise, flushed]);
   agent.child.kill('SIGTERM');
   await logged(agent, 'sending what is left');
   kinesis.onRequest = () => null;
-  const { code, stderr } = await flush;
-  assert.equal(code, 0, stderr);
+  const [code] = await flushed;
+  assert.equal(code, 0, said);
   assert.equal(await agent.ended, 0);
   assert.equal(kinesis.events().length, 2);
 });
