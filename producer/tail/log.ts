@@ -80,13 +80,16 @@ export class FollowedLog {
     });
   }
 
-  /** The generation in the ledger that this very file held when it was closed. */
+  /** The generation in the ledger that this very file held when it was closed last. */
   doneIn(key: string, born: string): Done | null {
-    for (const done of this.#done.values()) if (done.key === key && done.born === born) return done;
-    return null;
+    let last: Done | null = null;
+    for (const done of this.#done.values()) {
+      if (done.key === key && done.born === born && done.offset >= (last?.offset ?? 0)) last = done;
+    }
+    return last;
   }
 
-  /** Notes that a generation was read up to an offset; what was noted of the same file before gives way. */
+  /** Notes that a generation was read up to an offset; those that its inode held before stay known. */
   note(
     read: Pick<SavedFollower, 'fingerprint' | 'offset' | 'check' | 'skipping'>,
     place: Place,
@@ -95,7 +98,6 @@ export class FollowedLog {
     if (bytes === 0) return null;
     const { offset, check, skipping } = read;
     const { key, born, whole } = place;
-    for (const [id, done] of this.#done) if (key !== '' && done.key === key) this.#done.delete(id);
     const done: Done = { fingerprint: { bytes, hash }, offset, check, skipping, key, born, whole };
     this.#done.set(idOf(done), done);
     this.dirty = true;

@@ -469,6 +469,30 @@ test('a rotated file that was read is known for as long as it is there', async (
   log.assertOnce(tail.messages());
 });
 
+test('a compressed generation stays known when its inode is given to the next file', async (t) => {
+  const { log, tail } = setUp(t, { rotate_wait: '1ms' });
+  log.write(1000);
+  await tail.start();
+  await tail.settle();
+  const { ino } = fs.statSync(log.file);
+  for (let i = 0; i < 3; i++) {
+    log.rename(false);
+    await tail.settle();
+    await closed(tail, 0);
+    // The old file's inode under the log's name, as a file system hands it out again.
+    fs.writeFileSync(`${log.file}.1.gz`, gzipSync(fs.readFileSync(`${log.file}.1`)));
+    fs.truncateSync(`${log.file}.1`);
+    fs.renameSync(`${log.file}.1`, log.file);
+    log.write(1000);
+    assert.equal(fs.statSync(log.file).ino, ino);
+    await tail.settle();
+  }
+  await tail.stop();
+  await tail.start();
+  await tail.settle();
+  log.assertOnce(tail.messages());
+});
+
 test('a log that came and was rotated while the agent was down', async (t) => {
   const { folder } = setUp(t);
   const tail = new TailHarness({ path: path.join(folder, '*.log') });
