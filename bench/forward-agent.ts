@@ -66,6 +66,7 @@ const input = createForwardInput(z.parse(forwardOptions, { type: 'forward', list
   afterDurable: (done, urgent) => sealer.afterDurable(done, urgent),
   log,
   now: Date.now,
+  uptime: () => performance.now(),
   counters,
 });
 await input.start();

@@ -73,6 +73,7 @@ const input = createTailInput(z.parse(tailOptions, { type: 'tail', path, tag: 'b
   afterDurable: (done, urgent) => sealer.afterDurable(done, urgent),
   log,
   now: Date.now,
+  uptime: () => performance.now(),
   counters,
 });
 

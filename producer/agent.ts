@@ -257,6 +257,7 @@ export class Agent {
         afterDurable: (done, urgent) => this.#sealer.afterDurable(done, urgent),
         log: inputLog,
         now,
+        uptime: () => performance.now(),
         counters,
       };
       this.#inputs.push(

@@ -34,7 +34,9 @@ export interface InputContext {
    */
   afterDurable(done: () => void, urgent: boolean): void;
   readonly log: Logger;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, by a clock that may be set at any time. */
   readonly now: () => number;
+  /** Milliseconds of a clock that only goes on: for how long something has been so. */
+  readonly uptime: () => number;
   readonly counters: Counters;
 }

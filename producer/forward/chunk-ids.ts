@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { Json, StateMap } from '../state.ts';
+import type { StateMap } from '../state.ts';
 
 const PREFIX = 'ids/';
 /** Bytes at either end of a message's events that tell it from another of the same id. */
@@ -19,7 +19,7 @@ export interface ChunkIdLimits {
 
 interface Batch {
   readonly key: string;
-  /** When its first id came, milliseconds since 1970. */
+  /** When its first id came, by a clock that only goes on; of an earlier run's, the start of this one. */
   readonly since: number;
   readonly ids: string[];
 }
@@ -33,13 +33,14 @@ export class ChunkIds {
   #open: Batch | null = null;
   #number = 0;
 
-  constructor(limits: ChunkIdLimits, state: StateMap) {
+  /** @param now milliseconds of a clock that only goes on, as in all other calls */
+  constructor(limits: ChunkIdLimits, state: StateMap, now = 0) {
     this.#limits = limits;
     this.#state = state;
     for (const [key, value] of state.entries()) {
       if (!key.startsWith(PREFIX)) continue;
-      const { since, ids } = value as unknown as { since: number; ids: string[] };
-      this.#batches.push({ key, since, ids });
+      const { ids } = value as unknown as { ids: string[] };
+      this.#batches.push({ key, since: now, ids });
       for (const id of ids) this.#known.add(id);
       this.#number = Math.max(this.#number, Number(key.slice(PREFIX.length)));
     }
@@ -83,10 +84,7 @@ export class ChunkIds {
   /** Writes what came since the last cut into the state, and forgets what is too old or too much. */
   beforeCut(now: number): void {
     if (this.#open !== null) {
-      this.#state.set(this.#open.key, { since: this.#open.since, ids: this.#open.ids } as Exclude<
-        Json,
-        null
-      >);
+      this.#state.set(this.#open.key, { ids: this.#open.ids });
       this.#open = null;
     }
     while (this.#batches.length > 0) {

@@ -69,7 +69,11 @@ class ForwardServer implements ForwardInput {
     this.#context = context;
     this.name = `forward:${[options.listen].flat().join(',')}`;
     this.#labels = { input: this.name };
-    this.#ids = new ChunkIds({ ttl: options.chunk_id_ttl, max: options.max_chunk_ids }, context.state);
+    this.#ids = new ChunkIds(
+      { ttl: options.chunk_id_ttl, max: options.max_chunk_ids },
+      context.state,
+      context.uptime(),
+    );
     const { counters } = context;
     this.#messages = counters.counter('tailrace_agent_forward_messages_total', this.#labels);
     this.#bytes = counters.counter('tailrace_agent_forward_bytes_total', this.#labels);
@@ -129,7 +133,7 @@ class ForwardServer implements ForwardInput {
   }
 
   beforeCut(): void {
-    this.#ids.beforeCut(this.#context.now());
+    this.#ids.beforeCut(this.#context.uptime());
     this.#taker?.beforeCut();
   }
 
@@ -255,7 +259,7 @@ class ForwardServer implements ForwardInput {
     } else {
       this.#taker!.take(message, bytes, from, to);
       this.#bytes.value += to - from;
-      if (name !== null) this.#ids.add(name, this.#context.now());
+      if (name !== null) this.#ids.add(name, this.#context.uptime());
     }
     if (message.options.chunk !== null) this.#acknowledge(message.options.chunk.value, connection);
   }

@@ -105,6 +105,7 @@ class TailInput implements Input {
         state: context.state,
         log: context.log,
         now: context.now,
+        uptime: context.uptime,
         count: (event, by = 1) => this.#count(EVENTS[event], by),
         splitter: (file) => this.#splitter(file),
         ready: (follower) => this.#enqueue(follower),

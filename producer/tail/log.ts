@@ -49,7 +49,7 @@ export class FollowedLog {
   /** Time of change of the folder when the siblings were last looked at. */
   folderSignature = '';
   lookedAt = 0;
-  /** When a file of it was last there; 0 before it was looked for. */
+  /** When a file of it was last there, by the clock that only goes on; 0 before it was looked for. */
   presentAt = 0;
   /** Until when it is looked at often. */
   activeUntil = 0;
@@ -104,7 +104,16 @@ export class FollowedLog {
     return done;
   }
 
-  /** Forgets generations of which no file has been there for a while. */
+  /** Takes a generation out of the ledger whose rest is going to be read: its follower has the position now. */
+  take(done: Done): void {
+    if (this.#done.delete(idOf(done))) this.dirty = true;
+  }
+
+  /**
+   * Forgets generations of which no file has been there for a while.
+   *
+   * @param now milliseconds of a clock that only goes on: one that is set would make moments of hours
+   */
   prune(now: number): void {
     const present = new Set([...this.siblings.values()].map((sibling) => sibling.done));
     for (const id of this.#unseenSince.keys()) if (!this.#done.has(id)) this.#unseenSince.delete(id);

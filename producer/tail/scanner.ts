@@ -40,6 +40,7 @@ export interface ScannerParts {
   readonly state: StateMap;
   readonly log: Logger;
   readonly now: () => number;
+  readonly uptime: () => number;
   readonly count: (event: ScanEvent, by?: number) => void;
   /** Makes the splitter of a file of this log, with the parser of its tag behind it. */
   readonly splitter: (path: string) => Splitter;
@@ -197,7 +198,7 @@ export class Scanner {
 
   /** Lets go of a log of which nothing has been there for long: names with dates, containers that ended. */
   #forgetGone(log: FollowedLog): void {
-    const now = this.#parts.now();
+    const now = this.#parts.uptime();
     if (log.live !== null || log.rotated.size > 0 || log.siblings.size > 0) log.presentAt = now;
     else if (log.presentAt === 0) log.presentAt = now;
     else if (now - log.presentAt > FORGET_AFTER) {
@@ -357,7 +358,7 @@ export class Scanner {
       log.known = true;
       log.dirty = true;
     }
-    log.prune(now);
+    log.prune(this.#parts.uptime());
   }
 
   /** Decides about one rotated file; answers the generation's hash, if the ledger has it. */
@@ -456,7 +457,12 @@ export class Scanner {
       elsewhere: (done) =>
         [...log.siblings].some(([other, sibling]) => other !== name && sibling.done === idOf(done)),
     });
-    if (known !== null) return { from: known.rest ? known.done : null, answer: idOf(known.done) };
+    if (known?.rest) {
+      // Read on from there, it is no position of the ledger any more, which would have it read from there again.
+      log.take(known.done);
+      return { from: known.done, answer: null };
+    }
+    if (known !== null) return { from: null, answer: idOf(known.done) };
     if (log.known || Number(stats.mtimeMs) > this.#lookedAt - CLOCK_SLACK)
       return { from: { offset: 0, skipping: false }, answer: null };
     const history = {

@@ -62,6 +62,7 @@ export class Cuts {
       },
       log: pino({ level: 'debug' }, { write: (line: string) => this.logged.push(line) }),
       now,
+      uptime: () => performance.now(),
       counters: this.counters,
     };
   }

@@ -23,6 +23,8 @@ export class TailHarness {
   readonly counters = new Counters();
   /** The clock of the input; null for the real one. */
   clock: number | null = null;
+  /** Its clock that only goes on; null for the real one. */
+  uptime: number | null = null;
   readonly logged: Record<string, unknown>[] = [];
   input: Input | null = null;
   readonly #durable: { tag: string; hour: number; lines: string }[] = [];
@@ -51,6 +53,7 @@ export class TailHarness {
       afterDurable: (done) => setImmediate(done),
       log,
       now,
+      uptime: () => this.uptime ?? performance.now(),
       counters: this.counters,
     });
     await this.input.start();

@@ -493,6 +493,34 @@ test('a compressed generation stays known when its inode is given to the next fi
   log.assertOnce(tail.messages());
 });
 
+test('a copy that was read on after a truncation is known by its end, whatever is done to the clock', async (t) => {
+  const { log, tail } = setUp(t, { rotate_wait: '1ms' });
+  log.write(100);
+  await tail.start();
+  await tail.settle();
+  // Truncated with lines that only the copy has: its generation is known by two positions for a while.
+  log.write(100);
+  log.copyTruncate();
+  log.write(10);
+  await tail.settle();
+  await closed(tail, 1);
+  // Set back, and put right again after another look at what lies beside the log.
+  tail.clock = Date.now() - 7_200_000;
+  log.write(100);
+  log.copyTruncate();
+  log.write(10);
+  await tail.settle();
+  tail.clock = null;
+  for (let rotation = 0; rotation < 2; rotation++) {
+    log.rename();
+    log.write(10);
+    await tail.settle();
+    log.compress(3);
+    await tail.settle();
+  }
+  log.assertOnce(tail.messages());
+});
+
 test('a log that came and was rotated while the agent was down', async (t) => {
   const { folder } = setUp(t);
   const tail = new TailHarness({ path: path.join(folder, '*.log') });
