@@ -96,7 +96,7 @@ export class WebServer implements ManagedInstance {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(writer.stdout!, 'data');
-    const agent = await startAgent(directory, {
+    const agent = await startedAgent(directory, {
       stream: { name: config.stream, region: 'us-east-1', endpoint: config.endpoint },
       inputs: [{ type: 'tail', path: log, tag: 'nginx.access', format: 'json', read_from_head: true }],
       instance: { watch: 'off' },
@@ -200,5 +200,18 @@ esac`,
     const file = join(this.directory, 'bin', name);
     writeFileSync(file, `#!/bin/sh\n${body}\n`);
     chmodSync(file, 0o755);
+  }
+}
+
+/** How often an agent that ends at its very first start, because its stream does not answer, is started again. */
+const STARTS = 10;
+
+async function startedAgent(directory: string, config: Record<string, unknown>): Promise<AgentProcess> {
+  for (let start = 1; ; start++) {
+    try {
+      return await startAgent(directory, config);
+    } catch (error) {
+      if (start === STARTS) throw error;
+    }
   }
 }
