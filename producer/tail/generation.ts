@@ -46,6 +46,12 @@ function inPlain(furthest: readonly Done[], file: Beside): { done: Done; rest: b
   return null;
 }
 
+/** The generation of which a file holds as much as was read, to the byte; null when there is none. */
+export function sameGeneration(candidates: readonly Done[], file: Beside): Done | null {
+  const size = (done: Done): number => (file.key === null ? done.offset % GZIP_SIZES : done.offset);
+  return candidates.find((done) => file.size === size(done) && file.holds(done)) ?? null;
+}
+
 /** Of a compressed file only its size says how much of it was read; where that doesn't, what follows is looked for. */
 function inCompressed(furthest: readonly Done[], file: Beside): { done: Done; rest: boolean } | null {
   for (const done of furthest) {

@@ -149,9 +149,9 @@ export class FollowedLog {
 const SKIPPING = 1;
 const WHOLE = 2;
 
-/** Names a generation: those that begin alike end otherwise. */
-export function idOf({ fingerprint: { hash }, check }: Done): string {
-  return `${hash}:${check.hash}`;
+/** Names a generation: those that begin alike end otherwise, or elsewhere. */
+export function idOf({ fingerprint: { hash }, check, offset }: Done): string {
+  return `${hash}:${check.hash}:${offset}`;
 }
 
 function readLedger(saved: Json | undefined): Done[] {

@@ -9,10 +9,10 @@ import type { StateMap } from '../state.ts';
 import { CompressedSource, type OpenedCompressed, openCompressed } from './compressed.ts';
 import { begins, fingerprint, readHead } from './fingerprint.ts';
 import { Follower, fromJson, type SavedFollower, toJson } from './follower.ts';
-import { generationOf } from './generation.ts';
+import { generationOf, sameGeneration } from './generation.ts';
 import { type Glob, type List, listFolder } from './glob.ts';
 import type { Splitter } from './lines.ts';
-import { BEFORE_OUR_TIME, FollowedLog, idOf, TRUNCATED } from './log.ts';
+import { BEFORE_OUR_TIME, type Done, FollowedLog, idOf, TRUNCATED } from './log.ts';
 import { followedPaths, statOf } from './paths.ts';
 import { holds, lastLine, type Position } from './position.ts';
 import { basesOf, compressionOf, uncompressedName } from './rotation.ts';
@@ -437,6 +437,15 @@ export class Scanner {
     const verify = (known: Position): boolean => source === null || holds(source, head, known);
     const key = source === null ? null : fileKey(stats);
     const candidates = log.doneOf(head);
+    const file = {
+      size,
+      key,
+      holds: verify,
+      elsewhere: (done: Done) =>
+        [...log.siblings].some(([other, sibling]) => other !== name && sibling.done === idOf(done)),
+    };
+    const same = sameGeneration(candidates, file);
+    if (same !== null) return { from: null, answer: idOf(same) };
     for (const [of, saved] of this.#saved) {
       if (saved.path !== log.path || candidates.some((done) => done.key === key)) continue;
       if (!begins(head, saved.fingerprint) || !verify(saved)) continue;
@@ -450,13 +459,7 @@ export class Scanner {
       if (follower.sameContent(head) && !follower.differs(source, head, size, stats))
         return { from: null, answer: UNDECIDED };
     }
-    const known = generationOf(candidates, {
-      size,
-      key,
-      holds: verify,
-      elsewhere: (done) =>
-        [...log.siblings].some(([other, sibling]) => other !== name && sibling.done === idOf(done)),
-    });
+    const known = generationOf(candidates, file);
     if (known?.rest) {
       // Read on from there, it is no position of the ledger any more, which would have it read from there again.
       log.take(known.done);

@@ -89,6 +89,54 @@ for (const [length, banner] of [
   });
 }
 
+test('a long banner: of two compressed generations the one that was being read is found again', async (t) => {
+  const { file, tail } = setUp(t);
+  const bodies = ['A'.repeat(900), 'B'.repeat(300)];
+  const compress = (n: number): void => {
+    fs.writeFileSync(`${file}.${n}.gz`, gzipSync(fs.readFileSync(`${file}.${n}`)));
+    fs.unlinkSync(`${file}.${n}`);
+  };
+  create(file, `${LONG_BANNER}\n${bodies[0]}\n`);
+  await tail.start();
+  await tail.settle();
+  fs.renameSync(file, `${file}.1`);
+  await tail.settle();
+  await closed(tail);
+  fs.renameSync(`${file}.1`, `${file}.2`);
+  compress(2);
+  create(file, `${LONG_BANNER}\n${bodies[1]}\n`);
+  await tail.settle();
+  await tail.crash();
+  fs.appendFileSync(file, 'the rest\n');
+  fs.renameSync(file, `${file}.1`);
+  compress(1);
+  await tail.start();
+  await tail.settle();
+  assert.deepEqual(tail.messages().sort(), sorted(LONG_BANNER, LONG_BANNER, ...bodies, 'the rest'));
+});
+
+test('generations of which only the length differs', async (t) => {
+  const { file, tail } = setUp(t);
+  const line = `GET / ${'.'.repeat(58)}`;
+  const lengths = [40, 60, 50];
+  for (const length of lengths) {
+    create(file, `${line}\n`.repeat(length));
+    await tail.start();
+    await tail.settle();
+    for (let n = lengths.length; n > 0; n--)
+      if (fs.existsSync(`${file}.${n}.gz`)) fs.renameSync(`${file}.${n}.gz`, `${file}.${n + 1}.gz`);
+    fs.renameSync(file, `${file}.1`);
+    await tail.settle();
+    await closed(tail);
+    fs.writeFileSync(`${file}.1.gz`, gzipSync(fs.readFileSync(`${file}.1`)));
+    fs.unlinkSync(`${file}.1`);
+    await tail.stop();
+  }
+  await tail.start();
+  await tail.settle();
+  assert.equal(tail.messages().length, 150);
+});
+
 test('a writer that does not append: all generations begin with zeros, and the rest of a copy is found', async (t) => {
   const { file, tail } = setUp(t);
   const writer = fs.openSync(file, 'w');
