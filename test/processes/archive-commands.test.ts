@@ -6,10 +6,10 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
 import type { StreamRecord } from '../../consumer/record.ts';
 import { S3Store } from '../../consumer/s3.ts';
-import { ShardArchiver } from '../../consumer/shard.ts';
+import type { ShardArchiver } from '../../consumer/shard.ts';
+import { openArchiver } from '../support/archiver.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { BUCKET, type LocalS3, startLocalS3 } from '../support/local-s3.ts';
 
@@ -24,7 +24,7 @@ const stores: S3Store[] = [];
 before(async () => {
   Object.assign(process.env, ENV);
   s3 = await startLocalS3();
-  const archiver = await openArchiver('a/');
+  const archiver = await archiverOf('a/');
   const sources = [new ChunkSource({ name: 'gz' }), new ChunkSource({ name: 'zs', codec: 'zstd' })];
   const records: StreamRecord[] = [];
   for (let i = 0; i < 60; i++) {
@@ -42,34 +42,10 @@ after(() => {
 });
 
 /** An archiver of its own under a prefix of the bucket. */
-async function openArchiver(prefix: string): Promise<ShardArchiver> {
+function archiverOf(prefix: string): Promise<ShardArchiver> {
   const store = new S3Store({ bucket: BUCKET, region: 'us-east-1', endpoint: s3.endpoint }, { tries: 3 });
   stores.push(store);
-  const archiver = new ShardArchiver(
-    {
-      stream: 'weblogs',
-      incarnation: '0'.repeat(18),
-      shard: 'shardId-000000000000',
-      range: ['0'.repeat(32), 'f'.repeat(32)],
-      parents: [],
-      prefix,
-      keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
-      forget: { horizon: 1e12, grace: 1e12 },
-      snapshotEvery: 64,
-      encoder: FOREIGN_ENCODER,
-      encoders: FOREIGN_ENCODERS,
-    },
-    store,
-    { family: '0'.repeat(10), shards: async () => [] },
-    {
-      limits: { maxBytes: 2000, maxAge: 1e9 },
-      now: Date.now,
-      wait: async () => {},
-      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
-    },
-  );
-  await archiver.initialize(null);
-  return archiver;
+  return openArchiver(store, { prefix, maxBytes: 2000 });
 }
 
 async function tailrace(...args: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -123,7 +99,7 @@ test('cat takes a tag, a range of hours and a text', async () => {
 
 test('on a terminal, cat shows how far it is, and neutralises what would drive it', async () => {
   const driving = '{"text":"\u009b2J\u202e"}';
-  const archiver = await openArchiver('t/');
+  const archiver = await archiverOf('t/');
   await archiver.take([{ sequence: '1', arrival: Date.now(), data: Buffer.from(driving) }], false);
   await archiver.flush();
   const where = ['--bucket', BUCKET, '--prefix', 't/', '--endpoint', s3.endpoint];
@@ -140,7 +116,7 @@ test('on a terminal, cat shows how far it is, and neutralises what would drive i
 
 test('cat --follow goes on as more is archived', async () => {
   const where = ['--bucket', BUCKET, '--prefix', 'f/', '--endpoint', s3.endpoint];
-  const archiver = await openArchiver('f/');
+  const archiver = await archiverOf('f/');
   const source = new ChunkSource({ name: 'follow' });
   const [first, second] = [source.next('t', HOUR, 3), source.next('t', HOUR, 3)];
   const take = async (sequence: string, chunk: MadeChunk): Promise<void> => {

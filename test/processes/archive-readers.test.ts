@@ -6,11 +6,10 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { CommitObject } from '../../chunk/commit.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
 import type { StreamRecord } from '../../consumer/record.ts';
-import { ShardArchiver } from '../../consumer/shard.ts';
 import { fence } from '../../consumer/voiding.ts';
 import { archivePython } from '../support/archive-python.ts';
+import { openArchiver } from '../support/archiver.ts';
 import { ChunkSource } from '../support/chunks.ts';
 import { MemoryArchive } from '../support/memory-archive.ts';
 
@@ -27,30 +26,7 @@ const expected = { gzip: 0, all: 0, slice: 0, foreign: 0 };
 before(async () => {
   directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-readers-'));
   const archive = new MemoryArchive();
-  const archiver = new ShardArchiver(
-    {
-      stream: 'weblogs',
-      incarnation: '0'.repeat(18),
-      shard: 'shardId-000000000000',
-      range: ['0'.repeat(32), 'f'.repeat(32)],
-      parents: [],
-      prefix: '',
-      keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
-      forget: { horizon: 1e12, grace: 1e12 },
-      snapshotEvery: 64,
-      encoder: FOREIGN_ENCODER,
-      encoders: FOREIGN_ENCODERS,
-    },
-    archive,
-    { family: '0'.repeat(10), shards: async () => [] },
-    {
-      limits: { maxBytes: 300_000, maxAge: 1e9 },
-      now: () => HOUR * HOUR_MS,
-      wait: async () => {},
-      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
-    },
-  );
-  await archiver.initialize(null);
+  const archiver = await openArchiver(archive, { maxBytes: 300_000, now: () => HOUR * HOUR_MS });
   const sources = [new ChunkSource({ name: 'gz' }), new ChunkSource({ name: 'zs', codec: 'zstd' })];
   const records: StreamRecord[] = [];
   for (let i = 0; i < 400; i++) {

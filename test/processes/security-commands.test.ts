@@ -11,9 +11,8 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Codec } from '../../chunk/header.ts';
 import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
 import { S3Store } from '../../consumer/s3.ts';
-import { ShardArchiver } from '../../consumer/shard.ts';
+import { openArchiver } from '../support/archiver.ts';
 import { ChunkSource, digest32, epochName } from '../support/chunks.ts';
 import { BUCKET, type LocalS3, startLocalS3 } from '../support/local-s3.ts';
 
@@ -51,30 +50,7 @@ after(async () => {
 /** Archives chunks as the consumer does: without a look inside. */
 async function archive(prefix: string, chunks: readonly Buffer[]): Promise<void> {
   const store = new S3Store({ bucket: BUCKET, region: 'us-east-1', endpoint: s3.endpoint }, { tries: 3 });
-  const archiver = new ShardArchiver(
-    {
-      stream: 'weblogs',
-      incarnation: '0'.repeat(18),
-      shard: 'shardId-000000000000',
-      range: ['0'.repeat(32), 'f'.repeat(32)],
-      parents: [],
-      prefix,
-      keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
-      forget: { horizon: 1e12, grace: 1e12 },
-      snapshotEvery: 64,
-      encoder: FOREIGN_ENCODER,
-      encoders: FOREIGN_ENCODERS,
-    },
-    store,
-    { family: '0'.repeat(10), shards: async () => [] },
-    {
-      limits: { maxBytes: 1e9, maxAge: 1e9 },
-      now: Date.now,
-      wait: async () => {},
-      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
-    },
-  );
-  await archiver.initialize(null);
+  const archiver = await openArchiver(store, { prefix });
   const records = chunks.map((data, i) => ({ sequence: `${1000 + i}`, arrival: Date.now(), data }));
   await archiver.take(records, false);
   await archiver.end();

@@ -1,0 +1,44 @@
+/** The archiver of one shard of its own stream, over a store, without KCL or Kinesis. */
+import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
+import { ShardArchiver } from '../../consumer/shard.ts';
+import type { ArchiveStore } from '../../consumer/store.ts';
+
+export interface ArchiverOptions {
+  /** Stands before all keys; empty unless said. */
+  readonly prefix?: string;
+  /** Bytes of a batch; all in one unless said. */
+  readonly maxBytes?: number;
+  readonly now?: () => number;
+}
+
+/** Opened at the beginning of its shard; batches do not become old. */
+export async function openArchiver(
+  store: ArchiveStore,
+  { prefix = '', maxBytes = 1e9, now = Date.now }: ArchiverOptions = {},
+): Promise<ShardArchiver> {
+  const archiver = new ShardArchiver(
+    {
+      stream: 'weblogs',
+      incarnation: '0'.repeat(18),
+      shard: 'shardId-000000000000',
+      range: ['0'.repeat(32), 'f'.repeat(32)],
+      parents: [],
+      prefix,
+      keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
+      forget: { horizon: 1e12, grace: 1e12 },
+      snapshotEvery: 64,
+      encoder: FOREIGN_ENCODER,
+      encoders: FOREIGN_ENCODERS,
+    },
+    store,
+    { family: '0'.repeat(10), shards: async () => [] },
+    {
+      limits: { maxBytes, maxAge: 1e9 },
+      now,
+      wait: async () => {},
+      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
+    },
+  );
+  await archiver.initialize(null);
+  return archiver;
+}
