@@ -7,13 +7,8 @@ import { test } from 'node:test';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { startStack } from '../../local/stack.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
-import {
-  assertArchivedOnce,
-  ConsumerProcess,
-  isAlive,
-  putChunks,
-  until,
-} from '../support/consumer-process.ts';
+import { assertArchivedOnce, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
+import { runs } from '../support/process-tree.ts';
 
 test('kills at any moment lose and repeat nothing', async (t) => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
@@ -69,7 +64,7 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   await load();
   consumer!.kill('SIGKILL');
   const left = [third.daemon_pid!, ...Object.values(third.shards).map(({ pid }) => pid)];
-  await until('daemon and children of a killed launcher are gone', () => !left.some(isAlive));
+  await until('daemon and children of a killed launcher are gone', () => !left.some(runs));
 
   consumer = new ConsumerProcess(options);
   await consumer.start();

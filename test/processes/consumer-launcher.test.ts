@@ -10,9 +10,10 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { WorkerStatus } from '../../consumer/board.ts';
 import { freePorts } from '../../local/ports.ts';
-import { isAlive, until } from '../support/consumer-process.ts';
+import { until } from '../support/consumer-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 import { BUCKET, type LocalS3, startLocalS3 } from '../support/local-s3.ts';
+import { runs } from '../support/process-tree.ts';
 
 const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 
@@ -119,9 +120,9 @@ test('a killed launcher leaves nobody behind', async () => {
   await until('the daemon runs', () => fs.existsSync(pids));
   const all = fs.readFileSync(pids, 'utf8').trim().split(' ').map(Number);
   assert.equal(all.length, 2);
-  assert.ok(all.every(isAlive));
+  assert.ok(all.every(runs));
   run.process.kill('SIGKILL');
-  await until('daemon and child are gone', () => !all.some(isAlive));
+  await until('daemon and child are gone', () => !all.some(runs));
   await run.ended;
 });
 
@@ -131,7 +132,7 @@ test('a launcher that is killed in the moment in which the daemon begins leaves 
     const run = launch({ java: { command: daemon(`kill -9 $PPID\necho $$ > "${file}"\nsleep 300`) } });
     assert.equal(await run.ended, 'SIGKILL');
     const pid = fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8')) : 0;
-    await until('the daemon is gone, too', () => pid === 0 || !isAlive(pid));
+    await until('the daemon is gone, too', () => pid === 0 || !runs(pid));
   }
 });
 

@@ -201,13 +201,3 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
     await sleep(200);
   }
 }
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // A process that has ended and was not waited for is still there, and does nothing.
-    return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}

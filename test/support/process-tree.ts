@@ -11,14 +11,10 @@ export function descendants(pid: number): RunningProcess[] {
   return children(pid).flatMap((child) => [{ pid: child, command: commandOf(child) }, ...descendants(child)]);
 }
 
-/** Whether a process of this pid runs. */
+/** Whether a process of this pid runs; one that has ended and was not waited for does not. */
 export function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  const status = read(`/proc/${pid}/status`);
+  return status !== '' && !/^State:\s+[ZX]/m.test(status);
 }
 
 /** A child is listed under the thread that started it, and the JVM starts its children from any. */
