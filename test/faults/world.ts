@@ -33,7 +33,8 @@ const KCL = {
   failover_time: '5s',
   shard_sync_interval: '1s',
   parent_poll_interval: '500ms',
-  idle_between_reads: '250ms',
+  // The emulator looks through all records of a shard for each read.
+  idle_between_reads: '1s',
   max_records: 1000,
   lease_assignment_interval: '1s',
   shutdown_grace: '10s',
@@ -307,6 +308,7 @@ async function startAgents(
           ],
           compression,
           lanes: 2,
+          seal: { ack_interval: '300ms' },
           spool: { segment_size: '1MiB', max_size: '256MiB' },
           instance: { watch: 'off' },
           stop_timeout: '20s',
