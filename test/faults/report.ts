@@ -47,8 +47,8 @@ function page(report: RunReport, plot: string): string {
   });
   return `# Reliability
 
-What the last long run of the fault harness saw, written by it (\`npm run faults:soak\`). [test/faults/](../test/faults/) is the
-harness: the whole pipeline on the embedded stack, a schedule of faults that a seed decides, and an oracle that knows
+What the last long run of the fault harness saw, written by it (\`--report\`; \`npm run faults:soak\` is a run of an hour).
+[test/faults/](../test/faults/) is the harness: the whole pipeline on the embedded stack, a schedule of faults that a seed decides, and an oracle that knows
 each event by its id and reads the archive's objects as they lie there.
 
 ${number(Math.round(report.faultMs / 60_000))} minutes, seed ${report.seed}, ${number(happened.length)} faults, ${number(verdict.promised)} events promised (in a followed
