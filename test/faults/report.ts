@@ -125,6 +125,6 @@ function recoveryPlot(times: ReadonlyMap<Recovery, readonly number[]>): string {
     });
     return `<text x="${LEFT - 12}" y="${middle + 4}" text-anchor="end">${of} (${list.length})</text>${dots.join('')}`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>${ticks.join('')}${rows.join('')}</svg>
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13"><title>Times of recovery by kind, in seconds</title><rect width="100%" height="100%" fill="white"/>${ticks.join('')}${rows.join('')}</svg>
 `;
 }
