@@ -83,7 +83,7 @@ const PLANS: Readonly<Record<Target, Plan>> = {
       restart: { weight: 1, ms: [0, 1_000] },
       'take leases': { weight: 2, ms: [0, 0] },
       'clock jump': { weight: 1, ms: [5_000, 15_000] },
-      takeover: { weight: 0.7, ms: [0, 0], minutes: 15 },
+      takeover: { weight: 1.5, ms: [0, 0], minutes: 15 },
     },
   },
   kinesis: {
