@@ -11,10 +11,11 @@ import type { Input, InputContext } from '../input.ts';
 import { CompressedSource } from './compressed.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
+import { ACTIVE } from './followers.ts';
 import { Glob } from './glob.ts';
 import { ALL, LineSplitter, MultilineSplitter, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
 import type { TailOptions } from './options.ts';
-import { ACTIVE, type ScanEvent, Scanner } from './scanner.ts';
+import { type ScanEvent, Scanner } from './scanner.ts';
 import { tagOf } from './tag.ts';
 
 /** Milliseconds between looks at logs that grow, and at all others. */
@@ -279,7 +280,7 @@ class TailInput implements Input {
     if (this.#drains.length === 0 || this.#queue.length > 0) return;
     const now = this.#context.now();
     let waiting = false;
-    for (const follower of this.#scanner.followers.values()) {
+    for (const follower of this.#scanner.followers.all()) {
       const { source } = follower;
       if ((source instanceof CompressedSource && !source.ended) || follower.failing) waiting = true;
       if (follower.seen === follower.offset) continue;
