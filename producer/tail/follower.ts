@@ -93,7 +93,7 @@ export class Follower {
   seen: number;
   /** Whether the log goes on in another file: this one ends for good some time after its last growth. */
   rotated = false;
-  /** When it last grew or was found rotated, by the clock of the input. */
+  /** When it last grew or was found rotated, by the clock that only goes on. */
   lastGrowth: number;
   /** Whether the state has to be told. */
   dirty = true;

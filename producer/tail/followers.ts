@@ -25,7 +25,7 @@ export interface Found {
 
 export interface FollowersParts {
   readonly state: StateMap;
-  readonly now: () => number;
+  readonly uptime: () => number;
   /** Makes the splitter of a file of this log, with the parser of its tag behind it. */
   readonly splitter: (path: string) => Splitter;
 }
@@ -75,7 +75,7 @@ export class Followers {
 
   add(log: FollowedLog, { file, stats, source, head }: Found, from: Start): Follower {
     const key = fileKey(stats);
-    const now = this.#parts.now();
+    const now = this.#parts.uptime();
     const splitter = this.#parts.splitter(log.path);
     splitter.skipping = from.skipping;
     const follower = new Follower({

@@ -157,7 +157,7 @@ class TailInput implements Input {
   #tick(): void {
     if (!this.#running) return;
     if (this.#timer) clearTimeout(this.#timer);
-    const now = this.#context.now();
+    const now = this.#context.uptime();
     const { logs } = this.#scanner;
     if (now >= this.#nextRefresh) {
       this.#scanner.refresh();
@@ -194,7 +194,7 @@ class TailInput implements Input {
 
   #woken(folder: string): void {
     if (!this.#running) return;
-    const until = this.#context.now() + ACTIVE;
+    const until = this.#context.uptime() + ACTIVE;
     for (const log of this.#scanner.logs.values()) {
       if (log.folder === folder || path.dirname(log.path) === folder) log.activeUntil = until;
     }
@@ -239,8 +239,8 @@ class TailInput implements Input {
 
   /** Reads about one turn's worth, from one file or from many that have little. */
   #pass(): void {
-    const now = this.#context.now();
-    this.#clock.now = now;
+    const now = this.#context.uptime();
+    this.#clock.now = this.#context.now();
     let bytes = 0;
     for (let files = 0; files < FILES_PER_PASS && bytes < this.#turnBytes && !this.#paused; files++) {
       const follower = this.#queue.shift();
@@ -278,7 +278,7 @@ class TailInput implements Input {
 
   #settleDrains(): void {
     if (this.#drains.length === 0 || this.#queue.length > 0) return;
-    const now = this.#context.now();
+    const now = this.#context.uptime();
     let waiting = false;
     for (const follower of this.#scanner.followers.all()) {
       const { source } = follower;

@@ -61,7 +61,7 @@ export class RotatedFiles {
   /** Looks at the rotated files beside a log, if their folder has changed, and opens those with something unread. */
   look(log: FollowedLog, list: List, force = false): void {
     if (log.base === '') this.locate(log);
-    const now = this.#parts.now();
+    const now = this.#parts.uptime();
     const folder = statOf(log.folder);
     const signature = folder === null ? '' : `${folder.ino}:${folder.mtimeNs}`;
     if (!force && signature === log.folderSignature && now - log.lookedAt < LOOK_AGAIN) return;
@@ -82,7 +82,7 @@ export class RotatedFiles {
       log.known = true;
       log.dirty = true;
     }
-    log.prune(this.#parts.uptime());
+    log.prune(now);
   }
 
   /** Resolves symbolic links: rotated files lie beside the file itself. */
@@ -103,10 +103,11 @@ export class RotatedFiles {
   /** Reads a rotated file. */
   follow(log: FollowedLog, found: Found, from: Start): void {
     const { file, stats } = found;
-    const follower = this.#parts.followers.add(log, found, from);
+    const { now, followers } = this.#parts;
+    const follower = followers.add(log, found, from);
     follower.rotated = true;
     follower.sized(Number(stats.size));
-    follower.lastGrowth = Math.min(follower.lastGrowth, Number(stats.mtimeMs));
+    follower.lastGrowth -= Math.max(0, now() - Number(stats.mtimeMs));
     log.rotated.set(follower.key, follower);
     this.#parts.log.info({ file, offset: from.offset }, 'reading a rotated file');
     this.#parts.ready(follower);

@@ -65,7 +65,7 @@ export class Scanner {
     this.#parts = parts;
     const started = parts.state.get(STARTED);
     this.#started = typeof started === 'number';
-    this.#lookedAt = typeof started === 'number' ? started : Number.POSITIVE_INFINITY;
+    this.#lookedAt = typeof started === 'number' ? notLater(started, parts.now()) : Number.POSITIVE_INFINITY;
     this.fresh = !this.#started;
     this.#access = new FileAccess(parts);
     this.followers = new Followers(parts);
@@ -147,7 +147,7 @@ export class Scanner {
 
   /** A file no longer holds what was read of it: looks for a copy with the rest, and begins anew. */
   truncated(follower: Follower): void {
-    const { log: logger, now, count } = this.#parts;
+    const { log: logger, uptime, count } = this.#parts;
     const log = this.logs.get(follower.path)!;
     count('truncated');
     const { unread } = follower;
@@ -156,7 +156,10 @@ export class Scanner {
       { file: follower.openedAs, offset: follower.offset },
       'file was truncated: reading it from its start',
     );
-    follower.restart(follower.source instanceof PlainSource ? readHead(follower.source.fd) : NO_BYTES, now());
+    follower.restart(
+      follower.source instanceof PlainSource ? readHead(follower.source.fd) : NO_BYTES,
+      uptime(),
+    );
     log.siblings.clear();
     const before = this.followers.count;
     this.#rotated.look(log, listFolder, true);
@@ -204,7 +207,10 @@ export class Scanner {
       state.set(`${LOG}${log.path}`, log.toJson());
     }
     const saved = state.get(STARTED);
-    if (this.#started && (typeof saved !== 'number' || this.#lookedAt - saved > SAVE_STARTED_AFTER)) {
+    if (
+      this.#started &&
+      (typeof saved !== 'number' || Math.abs(this.#lookedAt - saved) > SAVE_STARTED_AFTER)
+    ) {
       state.set(STARTED, this.#lookedAt);
     }
   }
@@ -226,10 +232,10 @@ export class Scanner {
   }
 
   #rotate(log: FollowedLog, follower: Follower): void {
-    const { now, count, ready } = this.#parts;
+    const { uptime, count, ready } = this.#parts;
     count('rotated');
     follower.rotated = true;
-    follower.lastGrowth = now();
+    follower.lastGrowth = uptime();
     log.rotated.set(follower.key, follower);
     log.live = null;
     // The folder may look as it did: several renames fit into one tick of its clock.
@@ -242,7 +248,7 @@ export class Scanner {
     if (follower.signature === signature) return;
     follower.signature = signature;
     follower.sized(Number(stats.size));
-    log.activeUntil = this.#parts.now() + ACTIVE;
+    log.activeUntil = this.#parts.uptime() + ACTIVE;
     this.#parts.ready(follower);
   }
 
@@ -302,4 +308,9 @@ export class Scanner {
       );
     }
   }
+}
+
+/** A moment that the state tells; one that is still to come was told by a wrong clock, and says nothing. */
+function notLater(moment: number, now: number): number {
+  return moment <= now ? moment : Number.NEGATIVE_INFINITY;
 }

@@ -270,14 +270,32 @@ test('an idle file is read when it grows, and not when its input next looks', as
   const tail = new TailHarness({ path: log.file });
   t.after(() => tail.crash());
   // A clock that stands still: no time passes until the next look, and only the folder's watch can tell.
-  tail.clock = Date.now();
+  tail.uptime = performance.now();
   await tail.start();
   await taken(tail, 1);
-  tail.clock += 5000;
+  tail.uptime += 5000;
   await tail.settle();
   log.write(1);
   await taken(tail, 2);
   log.assertOnce(tail.messages());
+});
+
+test('a new file is found while the clock is set back, and its last lines are read as soon as ever', async (t) => {
+  const folder = temporaryFolder(t);
+  const tail = new TailHarness({
+    path: path.join(folder, '*.log'),
+    refresh_interval: '20ms',
+    rotate_wait: '20ms',
+  });
+  t.after(() => tail.crash());
+  await tail.start();
+  tail.clock = Date.now() - 7_200_000;
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  log.write(1);
+  await taken(tail, 1);
+  log.rename();
+  fs.appendFileSync(`${log.file}.1`, 'no newline');
+  await taken(tail, 2);
 });
 
 test('nothing is read while the input is paused', async (t) => {

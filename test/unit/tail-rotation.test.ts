@@ -451,7 +451,7 @@ test('dates in the middle of a name: generations of a log that is there, logs of
 
 test('a rotated file that was read is known for as long as it is there', async (t) => {
   const { log, tail } = setUp(t, { rotate_wait: '1ms' });
-  tail.clock = Date.now();
+  tail.uptime = performance.now();
   log.write(10);
   await tail.start();
   await tail.settle();
@@ -459,7 +459,7 @@ test('a rotated file that was read is known for as long as it is there', async (
   log.write(10);
   await tail.settle();
   for (let hour = 0; hour < 5; hour++) {
-    tail.clock += 3_600_000;
+    tail.uptime += 3_600_000;
     await tail.settle();
   }
   await closed(tail, 1);
@@ -552,6 +552,37 @@ test('a log that came and was rotated while the agent was down', async (t) => {
   await tail.settle();
   log.assertOnce(tail.messages());
   assert.equal(tail.messages().length, log.written);
+});
+
+test('a log that came and was rotated while the agent was down, which had stopped by a clock that was ahead', async (t) => {
+  const { folder } = setUp(t);
+  const tail = new TailHarness({ path: path.join(folder, '*.log') });
+  t.after(() => tail.crash());
+  tail.clock = Date.now() + 7_200_000;
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  tail.clock = null;
+  const log = new NumberedLog(path.join(folder, 'new.log'));
+  log.write(10);
+  log.rename();
+  log.write(10);
+  await tail.start();
+  await tail.settle();
+  log.assertOnce(tail.messages());
+  assert.equal(tail.messages().length, log.written);
+});
+
+test('a clock set back tells the state of the hour that it says now', async (t) => {
+  const { folder } = setUp(t);
+  const tail = new TailHarness({ path: path.join(folder, '*.log') });
+  t.after(() => tail.crash());
+  tail.clock = Date.now() + 7_200_000;
+  await tail.start();
+  await tail.settle();
+  tail.clock = Date.now();
+  await tail.settle();
+  assert.equal(tail.state.get('started'), tail.clock);
 });
 
 /** Waits until the input has closed all but `open` files. */
