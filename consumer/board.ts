@@ -2,6 +2,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { ConsumerConfig } from './config.ts';
 import { COUNTERS, type CounterName, type ShardCounters, type ShardReport, zeroCounters } from './report.ts';
+import { uptime } from './uptime.ts';
 
 interface ShardEntry {
   report: ShardReport;
@@ -73,11 +74,11 @@ export class Board {
   daemonPid: number | null = null;
   readonly #config: ConsumerConfig;
   readonly #shards = new Map<string, ShardEntry>();
-  readonly #now: () => number;
+  readonly #uptime: () => number;
 
-  constructor(config: ConsumerConfig, now: () => number = Date.now) {
+  constructor(config: ConsumerConfig, clock: () => number = uptime) {
     this.#config = config;
-    this.#now = now;
+    this.#uptime = clock;
   }
 
   update(report: ShardReport): void {
@@ -168,7 +169,7 @@ export class Board {
       millis_behind_latest: report.millis_behind_latest,
       last_commit_at: report.last_commit_at,
       pending_bytes: report.pending_bytes,
-      oldest_pending_ms: pending === null ? null : Math.max(0, this.#now() - pending),
+      oldest_pending_ms: pending === null ? null : Math.max(0, this.#uptime() - pending),
       stuck,
       stuck_in: stuck ? (report.busy_in ?? 'KCL calls no more') : null,
       s3_trouble: connected ? report.s3_trouble : null,
@@ -179,7 +180,7 @@ export class Board {
   /** One call of KCL's takes too long, or KCL, which calls every second or so, does not call any more. */
   #isStuck({ phase, busy_since: busy, idle_since: idle }: ShardReport): boolean {
     const since = busy ?? (phase === 'running' ? idle : null);
-    return since !== null && this.#now() - since > this.#config.stuck_after;
+    return since !== null && this.#uptime() - since > this.#config.stuck_after;
   }
 
   /** The text of /metrics, in Prometheus' format. */

@@ -15,6 +15,7 @@ import { S3Store } from './s3.ts';
 import { ShardArchiver } from './shard.ts';
 import { ShardStatus } from './status.ts';
 import { KinesisStream } from './stream.ts';
+import { uptime } from './uptime.ts';
 
 const REPORT_EVERY_MS = 1000;
 const PARENT_POLL_MS = 2000;
@@ -124,6 +125,7 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
   const archiver = new ShardArchiver(context, withFault(store, process.env.TAILRACE_FAULT), stream, {
     limits,
     now: Date.now,
+    uptime,
     wait: async (parent) => {
       status.waitFor(parent);
       log.warn({ shard, parent }, 'waiting until the parent shard is archived');

@@ -12,6 +12,7 @@ import { Daemon, type DaemonEnd } from './daemon.ts';
 import { serveBoard } from './http.ts';
 import { giveUpLeadership } from './leadership.ts';
 import { ReportServer } from './report.ts';
+import { uptime } from './uptime.ts';
 
 export interface LauncherOptions {
   readonly config: ConsumerConfig;
@@ -97,7 +98,7 @@ export class Launcher {
     const { restart } = this.#config;
     let deaths = 0;
     while (!this.#stop.signal.aborted) {
-      const startedAt = Date.now();
+      const startedAt = uptime();
       await giveUpLeadership(this.#config, this.#log);
       const daemon = await Daemon.start({ ...this.#options, directory, reports });
       this.#log.info(
@@ -110,7 +111,7 @@ export class Launcher {
       this.board.daemonPid = null;
       if (this.#stop.signal.aborted) return this.#exitCode(end);
 
-      if (Date.now() - startedAt >= restart.healthy_after) deaths = 0;
+      if (uptime() - startedAt >= restart.healthy_after) deaths = 0;
       deaths += 1;
       this.#log.error({ ...end, deaths }, 'the daemon died');
       if (deaths >= restart.give_up_after) {

@@ -38,12 +38,12 @@ export interface ShardReport {
   /** ms since 1970; null when there was none. */
   readonly last_commit_at: number | null;
   readonly pending_bytes: number;
-  /** When the oldest record came in that no commit covers, ms since 1970. */
+  /** When the oldest record came in that no commit covers, by {@link uptime}. */
   readonly pending_since: number | null;
-  /** Since when the process has been in one call of KCL's, ms since 1970, and which; null between calls. */
+  /** Since when the process has been in one call of KCL's, by {@link uptime}, and which; null between calls. */
   readonly busy_since: number | null;
   readonly busy_in: string | null;
-  /** Since when it waits for KCL's next call, ms since 1970; null in a call, and before the first. */
+  /** Since when it waits for KCL's next call, by {@link uptime}; null in a call, and before the first. */
   readonly idle_since: number | null;
   readonly lanes: number;
   /** S3's answers that were errors, by reason. */

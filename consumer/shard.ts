@@ -39,6 +39,8 @@ export interface ArchiverEvents {
 
 export interface ArchiverOptions extends StartOptions {
   readonly limits: BatchLimits;
+  /** Milliseconds of a clock that only goes on: how old a batch is. */
+  readonly uptime: () => number;
   readonly events: ArchiverEvents;
 }
 
@@ -90,7 +92,7 @@ export class ShardArchiver {
     return this.#pendingBytes;
   }
 
-  /** When the oldest record that is not committed came in, ms; null when there is none. */
+  /** When the oldest record that is not committed came in, by `uptime`; null when there is none. */
   get pendingSince(): number | null {
     return this.#pending.length > 0 ? this.#pendingSince : null;
   }
@@ -171,7 +173,7 @@ export class ShardArchiver {
   }
 
   #append(group: readonly Item[]): void {
-    if (this.#pending.length === 0) this.#pendingSince = this.#options.now();
+    if (this.#pending.length === 0) this.#pendingSince = this.#options.uptime();
     for (const item of group) {
       this.#pending.push(item);
       this.#pendingBytes += item.bytes;
@@ -184,7 +186,7 @@ export class ShardArchiver {
     if (this.#incomplete) return this.#hasSeen(this.#incomplete.to);
     if (this.#state.voiding.length > 0) return true;
     if (this.#pending.length === 0) return false;
-    return this.#pendingBytes >= maxBytes || this.#options.now() - this.#pendingSince >= maxAge;
+    return this.#pendingBytes >= maxBytes || this.#options.uptime() - this.#pendingSince >= maxAge;
   }
 
   #hasSeen(sequence: string | null): boolean {
@@ -298,7 +300,7 @@ export class ShardArchiver {
     const rest = to === null ? [] : this.#pending.filter((item) => compareSequence(item.sequence, to) > 0);
     this.#pending = rest;
     this.#pendingBytes = rest.reduce((sum, item) => sum + item.bytes, 0);
-    this.#pendingSince = this.#options.now();
+    this.#pendingSince = this.#options.uptime();
   }
 }
 

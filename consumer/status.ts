@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type ShardPhase, type ShardReport, zeroCounters } from './report.ts';
 import type { S3Trouble } from './s3.ts';
 import type { ArchiverEvents, ShardArchiver } from './shard.ts';
+import { uptime } from './uptime.ts';
 
 /** Objects below this cost readers more in requests than in bytes. */
 const SMALL_OBJECT = 1024 * 1024;
@@ -26,9 +27,9 @@ export class ShardStatus {
   }
 
   busy(call: string | null): void {
-    this.#busySince = call === null ? null : Date.now();
+    this.#busySince = call === null ? null : uptime();
     this.#busyIn = call;
-    this.#idleSince = call === null ? Date.now() : null;
+    this.#idleSince = call === null ? uptime() : null;
     if (call === null && (this.phase === 'starting' || this.phase === 'waiting_for_parent')) {
       this.phase = 'running';
       this.#trouble = null;

@@ -452,6 +452,7 @@ export class ArchiveModel {
       {
         limits: { maxBytes: 200 + this.#below(1500), maxAge: 2000 + this.#below(8000) },
         now: () => this.now,
+        uptime: () => this.now,
         wait: () => this.#gate(worker),
         events: {
           received: () => {},

@@ -8,13 +8,16 @@ export interface ArchiverOptions {
   readonly prefix?: string;
   /** Bytes of a batch; all in one unless said. */
   readonly maxBytes?: number;
+  /** Milliseconds after which a batch is old; it never is unless said. */
+  readonly maxAge?: number;
   readonly now?: () => number;
+  readonly uptime?: () => number;
 }
 
-/** Opened at the beginning of its shard; batches do not become old. */
+/** Opened at the beginning of its shard. */
 export async function openArchiver(
   store: ArchiveStore,
-  { prefix = '', maxBytes = 1e9, now = Date.now }: ArchiverOptions = {},
+  { prefix = '', maxBytes = 1e9, maxAge = 1e9, now = Date.now, uptime = now }: ArchiverOptions = {},
 ): Promise<ShardArchiver> {
   const archiver = new ShardArchiver(
     {
@@ -33,8 +36,9 @@ export async function openArchiver(
     store,
     { family: '0'.repeat(10), shards: async () => [] },
     {
-      limits: { maxBytes, maxAge: 1e9 },
+      limits: { maxBytes, maxAge },
       now,
+      uptime,
       wait: async () => {},
       events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
     },

@@ -33,6 +33,7 @@ async function log() {
     {
       limits: { maxBytes: 1e9, maxAge: 1e9 },
       now: () => START,
+      uptime: () => START,
       wait: async () => {},
       events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
     },

@@ -47,6 +47,7 @@ async function archiveOf(
     {
       limits: { maxBytes: 1e9, maxAge: 1e9 },
       now: () => now(done),
+      uptime: () => now(done),
       wait: async () => {},
       events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
     },
