@@ -89,7 +89,7 @@ export class Agent {
   readonly #flusher: Flusher;
   readonly #instance: InstanceWatch;
   readonly #lock: Server;
-  readonly #started = Date.now();
+  readonly #started = performance.now();
   #http: HttpServer | null = null;
   #emf: Emf | null = null;
   #stopping = false;
@@ -308,10 +308,10 @@ export class Agent {
     this.#realTime = true;
     this.#sealer.pace(REAL_TIME);
     const at = reason === 'spot' ? Date.parse(this.#instance.state.interruption ?? '') : Number.NaN;
-    const deadline = Number.isNaN(at)
-      ? Date.now() + END_FLUSH_MS[reason]
-      : Math.max(at - SPOT_MARGIN_MS, Date.now() + LEAST_FLUSH_MS);
-    this.flush(deadline).then(
+    const time = Number.isNaN(at)
+      ? END_FLUSH_MS[reason]
+      : Math.max(at - SPOT_MARGIN_MS - Date.now(), LEAST_FLUSH_MS);
+    this.flush(performance.now() + time).then(
       (flushed) =>
         this.#log.warn({ reason, ...flushed.remaining }, 'flushed, as this instance is about to end'),
       (error) => this.#log.error({ err: error }, 'the flush before the end of this instance failed'),
@@ -321,7 +321,7 @@ export class Agent {
   /**
    * Reads every input to its end, seals, and waits until all of it is acknowledged; spills what is not by then.
    *
-   * @param deadline milliseconds since 1970
+   * @param deadline milliseconds of `performance.now()`
    * @param progress called about once a second with what is left
    */
   flush(deadline: number, progress?: (remaining: Remaining) => void): Promise<Flushed> {
@@ -331,17 +331,17 @@ export class Agent {
   /**
    * Flushes until the deadline, then ends: the spool keeps what is left.
    *
-   * @param deadline milliseconds since 1970; one in the past ends at once
+   * @param deadline milliseconds of `performance.now()`; one in the past ends at once
    */
   async stop(deadline: number, progress?: (remaining: Remaining) => void): Promise<Flushed | null> {
     this.#stopping = true;
     this.#instance.stop();
     this.#emf?.stop();
     let flushed: Flushed | null = null;
-    if (Date.now() < deadline) flushed = await this.#flusher.flush(deadline, progress, true);
+    if (performance.now() < deadline) flushed = await this.#flusher.flush(deadline, progress, true);
     else await Promise.all(this.#inputs.map((input) => input.stop()));
     this.#sender.stop();
-    await before(Math.max(deadline, Date.now() + LAST_CUT_MS), this.#sealer.stop());
+    await before(Math.max(deadline, performance.now() + LAST_CUT_MS), this.#sealer.stop());
     await this.#spool.close();
     this.#stream.close();
     this.#http?.close();
@@ -401,7 +401,7 @@ export class Agent {
       ...this.health(),
       producer: this.#identity.producer,
       epoch: this.#identity.epoch,
-      uptime_ms: Date.now() - this.#started,
+      uptime_ms: Math.round(performance.now() - this.#started),
       inputs: byLabel(this.#counters, 'input'),
       events: balanceOf(this.#counters, this.#sender.waitingEvents),
       sealed: {

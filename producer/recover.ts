@@ -15,7 +15,7 @@ import { Spool } from './spool/spool.ts';
 export interface RecoverOptions {
   readonly stateDir: string;
   readonly stream: StreamOptions;
-  /** Milliseconds since 1970. */
+  /** Milliseconds of `performance.now()`. */
   readonly deadline: number;
 }
 
@@ -77,7 +77,7 @@ export async function recover(
       trouble: sender.trouble?.message ?? null,
     });
     const ticker = setInterval(() => progress(state()), PROGRESS_MS);
-    const timer = setTimeout(allSent, Math.max(0, deadline - Date.now()));
+    const timer = setTimeout(allSent, Math.max(0, deadline - performance.now()));
     sender.send(spool.takeRecovered());
     done();
     await sent;

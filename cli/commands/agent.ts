@@ -67,7 +67,7 @@ async function run(options: { config: string; check?: true }): Promise<void> {
 
   log.info({ timeout_ms: agent.stopTimeout }, 'sending what is left');
   const progress = (left: Remaining): void => log.info(left, 'still to send');
-  const ended = agent.stop(Date.now() + agent.stopTimeout, progress).catch((error: Error) => {
+  const ended = agent.stop(performance.now() + agent.stopTimeout, progress).catch((error: Error) => {
     log.fatal({ err: error }, 'the agent could not end in order; what is durable stays in the spool');
     return 1;
   });

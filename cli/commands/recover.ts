@@ -42,7 +42,7 @@ async function run(options: Options): Promise<void> {
   process.umask(0o077);
   const log = pino({ level: 'warn', base: null }, pino.destination({ fd: 2, sync: true }));
   const left = await recover(
-    { stateDir, stream, deadline: Date.now() + timeout },
+    { stateDir, stream, deadline: performance.now() + timeout },
     log,
     ({ chunks, trouble }) => {
       process.stderr.write(`${count(chunks)} chunks to go${trouble === null ? '' : `: ${plain(trouble)}`}\n`);

@@ -58,7 +58,7 @@ async function answer(line: string, agent: Controlled | null, say: (answer: obje
         say({ error: `timeout_ms: expected 0 to ${MAX_FLUSH_MS}` });
         return;
       }
-      const flushed = await agent.flush(Date.now() + timeout, (left) => say({ remaining: left }));
+      const flushed = await agent.flush(performance.now() + timeout, (left) => say({ remaining: left }));
       say({ done: true, ...flushed });
       break;
     }

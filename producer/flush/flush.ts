@@ -70,7 +70,7 @@ export class Flusher {
   }
 
   /**
-   * @param deadline milliseconds since 1970; the spill, where there is one, ends by then too
+   * @param deadline milliseconds of `performance.now()`; the spill, where there is one, ends by then too
    * @param progress called about once a second with what is left
    * @param end whether the agent ends with this flush: inputs are stopped and the last chunk says that none follows
    */
@@ -80,7 +80,7 @@ export class Flusher {
     end = false,
   ): Promise<Flushed> {
     const { inputs, sealer, sender, spool, spill } = this.#parts;
-    const reserve = spill ? Math.min(SPILL_MS, (deadline - Date.now()) * SPILL_SHARE) : 0;
+    const reserve = spill ? Math.min(SPILL_MS, (deadline - performance.now()) * SPILL_SHARE) : 0;
     const sendUntil = deadline - Math.max(0, reserve);
     const unread = new Set(inputs.map(({ name }) => name));
     let marked: Marked | null = null;
@@ -100,7 +100,7 @@ export class Flusher {
       inTime = false;
       if (end) await Promise.all(inputs.map((input) => input.stop()));
       const ends = end && unread.size === 0;
-      const sealed = await before(Math.max(sendUntil, Date.now() + LAST_CUT_MS), sealer.cut(ends));
+      const sealed = await before(Math.max(sendUntil, performance.now() + LAST_CUT_MS), sealer.cut(ends));
       // On a full disk the cut is still waiting: what the inputs gave is durable nowhere but at its source.
       if (!sealed || sealer.failed) for (const { name } of inputs) unread.add(name);
       const { promise: gone, resolve } = Promise.withResolvers<void>();
@@ -125,14 +125,14 @@ export class Flusher {
     const { sender, spill, floor, sealer, spool, log } = this.#parts;
     const chunks = sender.unacknowledged();
     if (!spill || (chunks.length === 0 && spool.quarantined === 0)) return null;
-    const now = Date.now();
+    const soon = performance.now() + LAST_CUT_MS;
     const oldest = spool.oldestEpoch;
     if (oldest !== null) {
       // Durable before the first object, so that no later chunk can say that these lanes are done with.
-      floor.note(oldest, now);
-      await before(Math.min(deadline, now + LAST_CUT_MS), sealer.cut());
+      floor.note(oldest, Date.now());
+      await before(Math.min(deadline, soon), sealer.cut());
     }
-    const spilled = await spill.put(sender.unacknowledged(), Math.max(deadline, now + LAST_CUT_MS));
+    const spilled = await spill.put(sender.unacknowledged(), Math.max(deadline, soon));
     log.warn(spilled, 'what could not be sent in time was spilled; the spool keeps it too');
     return spilled;
   }
@@ -155,12 +155,13 @@ export const LAST_CUT_MS = 2000;
 /**
  * Waits for `work`, but not beyond the deadline; work that is still under way then is left to itself.
  *
+ * @param deadline milliseconds of `performance.now()`, which no setting of the wall clock moves
  * @returns whether the work was done in time
  */
 export async function before(deadline: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, deadline - Date.now()));
+    timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()));
   });
   try {
     return await Promise.race([work.then(() => true), late]);

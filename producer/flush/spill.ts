@@ -60,7 +60,7 @@ export class Spill {
   /**
    * Puts the chunks, and what is in quarantine, into the bucket; tries again until the deadline.
    *
-   * @param deadline milliseconds since 1970
+   * @param deadline milliseconds of `performance.now()`
    */
   async put(chunks: readonly SpooledChunk[], deadline: number): Promise<Spilled> {
     const { bucket, prefix } = this.#options;
@@ -71,11 +71,11 @@ export class Spill {
     const reasons = new Set<string>();
     try {
       // In rounds, so that one object that can't be put keeps no other from its turn.
-      for (let round = 0; left.length > 0 && Date.now() < deadline; round++) {
-        if (round > 0) await sleep(Math.min(RETRY_MS, deadline - Date.now()));
+      for (let round = 0; left.length > 0 && performance.now() < deadline; round++) {
+        if (round > 0) await sleep(Math.min(RETRY_MS, deadline - performance.now()));
         const failed: Piece[] = [];
         for (const piece of left) {
-          const rest = Math.max(1, deadline - Date.now());
+          const rest = Math.max(1, deadline - performance.now());
           const content = await piece.read();
           if (content === null) continue;
           const { key, body, chunks: count } = content;

@@ -12,7 +12,7 @@ export class Metadata {
   readonly #now: () => number;
   #token: { readonly value: string; readonly at: number } | null = null;
 
-  constructor(endpoint: string, now: () => number = Date.now) {
+  constructor(endpoint: string, now: () => number = () => performance.now()) {
     this.#endpoint = endpoint.replace(/\/$/, '');
     this.#now = now;
   }

@@ -44,7 +44,7 @@ function flusherOf(
 
 test('a flush leaves nothing once all is durable and acknowledged', async () => {
   const core = await startCore();
-  const { remaining } = await flusherOf(core).flush(Date.now() + 10_000);
+  const { remaining } = await flusherOf(core).flush(performance.now() + 10_000);
   assert.ok(nothingRemains(remaining), JSON.stringify(remaining));
   assert.equal(core.counters.total('tailrace_agent_sealed_events_total'), 1);
 });
@@ -52,7 +52,7 @@ test('a flush leaves nothing once all is durable and acknowledged', async () => 
 test('a flush whose last cut found no room on the disk does not say that nothing is left', async () => {
   const core = await startCore();
   core.files.fail = (call) => (call === 'create' ? MemoryFiles.noRoom() : null);
-  const { remaining } = await flusherOf(core).flush(Date.now() + 10);
+  const { remaining } = await flusherOf(core).flush(performance.now() + 10);
   assert.deepEqual(remaining.unread, ['input']);
   assert.equal(nothingRemains(remaining), false);
   core.files.fail = () => null;
@@ -63,7 +63,19 @@ test('an input that only its stop lets go of was not read to its end', async () 
   const core = await startCore();
   const drain = Promise.withResolvers<void>();
   const flusher = flusherOf(core, { drain: () => drain.promise, stop: async () => drain.resolve() });
-  const { remaining } = await flusher.flush(Date.now() + 10, undefined, true);
+  const { remaining } = await flusher.flush(performance.now() + 10, undefined, true);
+  assert.deepEqual(remaining.unread, ['input']);
+  await core.sealer.stop();
+});
+
+test('a flush ends in time though the clock is set back meanwhile', async (t) => {
+  const core = await startCore();
+  const drain = async (): Promise<void> => {
+    const behind = Date.now() - 7_200_000;
+    t.mock.method(Date, 'now', () => behind);
+    await new Promise(() => {});
+  };
+  const { remaining } = await flusherOf(core, { drain }).flush(performance.now() + 10);
   assert.deepEqual(remaining.unread, ['input']);
   await core.sealer.stop();
 });
@@ -72,8 +84,8 @@ test('a flush waits for what was there at its call, not for what comes later', a
   const core = await startCore();
   const flusher = flusherOf(core, {}, () => [...core.sent]);
   const told: number[] = [];
-  const flushed = flusher.flush(Date.now() + 60_000, ({ chunks }) => told.push(chunks));
-  const second = flusher.flush(Date.now() + 60_000);
+  const flushed = flusher.flush(performance.now() + 60_000, ({ chunks }) => told.push(chunks));
+  const second = flusher.flush(performance.now() + 60_000);
   while (told.length === 0) await setImmediate();
   const first = [...core.sent];
   // Sealed while the flush waits, and never acknowledged.

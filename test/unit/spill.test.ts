@@ -56,7 +56,7 @@ test('an object that is refused for good keeps no other from the bucket, and is 
   timeout: 20_000,
 }, async (context) => {
   const { spill, chunks, taken } = await setUp(context, (segment) => (segment === 1 ? 403 : 200));
-  const spilled = await spill.put(chunks, Date.now() + 2000);
+  const spilled = await spill.put(chunks, performance.now() + 2000);
   assert.equal(taken.length, 4);
   assert.deepEqual(
     { objects: spilled.objects, chunks: spilled.chunks, missing: spilled.missing },
@@ -72,7 +72,7 @@ test('an object that fails for a while goes again until it is there', {
   const { spill, chunks, taken, tries } = await setUp(context, (segment, n) =>
     segment === 2 && n < 3 ? 503 : 200,
   );
-  const spilled = await spill.put(chunks, Date.now() + 15_000);
+  const spilled = await spill.put(chunks, performance.now() + 15_000);
   assert.equal(taken.length, 5);
   assert.deepEqual([spilled.chunks, spilled.missing, spilled.error], [4, 0, null]);
   assert.deepEqual(Object.fromEntries(tries), { 1: 1, 2: 3, 3: 1, 4: 1, 9: 1 });
@@ -80,7 +80,7 @@ test('an object that fails for a while goes again until it is there', {
 
 test('one that is there already is there', async (context) => {
   const { spill, chunks } = await setUp(context, () => 412);
-  const spilled = await spill.put(chunks, Date.now() + 10_000);
+  const spilled = await spill.put(chunks, performance.now() + 10_000);
   assert.deepEqual([spilled.objects, spilled.chunks, spilled.missing, spilled.error], [5, 4, 0, null]);
 });
 
@@ -88,7 +88,7 @@ test('a bucket that does not answer is given up at the deadline, and all is told
   timeout: 20_000,
 }, async (context) => {
   const { spill, chunks } = await setUp(context, () => 'hang');
-  const spilled = await spill.put(chunks, Date.now() + 300);
+  const spilled = await spill.put(chunks, performance.now() + 300);
   assert.deepEqual([spilled.objects, spilled.chunks, spilled.missing], [0, 0, 4]);
   assert.ok(spilled.error !== null);
 });
