@@ -6,7 +6,7 @@ import kcl from 'aws-kcl';
 import { pino } from 'pino';
 import { TailraceError } from '../chunk/errors.ts';
 import type { ConsumerConfig } from './config.ts';
-import { withFault } from './fault.ts';
+import { faultAt, withFaults } from './fault.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from './foreign.ts';
 import { type KclProcessor, kclProcessor } from './processor.ts';
 import { ignoreSignals, takeStdout, wholeLines } from './protocol.ts';
@@ -33,6 +33,7 @@ const log = pino(
 );
 const limits = { maxBytes: config.batch.max_bytes, maxAge: config.batch.max_age };
 const status = new ShardStatus();
+const fault = faultAt(process.env.TAILRACE_FAULT);
 const reporter = new Reporter(process.env.TAILRACE_REPORTS, (message) => {
   limits.maxBytes = Math.min(config.batch.max_bytes, message.max_bytes);
 });
@@ -51,6 +52,7 @@ const processor: KclProcessor = kclProcessor({
   behind: (millis) => {
     status.behind = millis;
   },
+  checkpointing: () => fault('checkpoint'),
   checkpointed: () => {
     status.counters.checkpoints += 1;
   },
@@ -122,7 +124,7 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
     encoder: FOREIGN_ENCODER,
     encoders: FOREIGN_ENCODERS,
   };
-  const archiver = new ShardArchiver(context, withFault(store, process.env.TAILRACE_FAULT), stream, {
+  const archiver = new ShardArchiver(context, withFaults(store, fault), stream, {
     limits,
     now: Date.now,
     uptime,

@@ -35,6 +35,8 @@ export interface ProcessorHooks {
   /** A call of KCL's begins or ends. */
   busy(call: string | null): void;
   behind(millis: number): void;
+  /** What the archive is complete up to is about to be checkpointed. */
+  checkpointing(): void;
   checkpointed(sequence: string | null): void;
   ended(): void;
   /** The lease is gone; `asked` when this worker is stopping and gave it up. */
@@ -78,6 +80,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
     tries: number,
   ): Promise<boolean> {
     let error: string | null | undefined;
+    hooks.checkpointing();
     for (let attempt = 1; attempt <= tries; attempt++) {
       error = await new Promise((resolve) => checkpointer.checkpoint(sequence, resolve));
       if (!error) {

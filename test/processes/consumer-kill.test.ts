@@ -35,31 +35,50 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   };
 
   const options = { stack, directory, workerId: 'worker-1' };
-  const flags = ['commit', 'object'].map((point) => [point, path.join(directory, point)] as const);
   let consumer: ConsumerProcess | null = null;
   t.after(() => consumer?.kill('SIGKILL'));
 
-  // Between the steps of a commit: the process ends itself there, and the daemon is started again.
-  for (const [point, flag] of flags) {
-    consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: `${point}:${flag}` } });
+  // Between the steps of a commit: a shard's process and the daemon, which the launcher starts again …
+  const faultsOf = (victim: string) =>
+    ['commit', 'object', 'checkpoint'].map((point) => {
+      const flag = path.join(directory, `${victim}-${point}`);
+      return { what: `${victim} has ended at "${point}"`, flag, spec: `${point}/${victim}:${flag}` };
+    });
+  const survived = [...faultsOf('child'), ...faultsOf('daemon')];
+  const specs = survived.map(({ spec }) => spec).join();
+  consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: specs } });
+  await consumer.start();
+  for (const { what, flag } of survived) {
+    await load();
+    await until(what, () => fs.existsSync(flag));
+  }
+  // Several may have ended with one daemon.
+  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts > 0);
+  await consumer.running(4);
+  assert.equal(await consumer.stop(), 0);
+
+  // … and the launcher, with which the others go.
+  for (const { what, flag, spec } of faultsOf('launcher')) {
+    consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: spec } });
     await consumer.start();
     await load();
-    await until(`the fault "${point}" has happened`, () => fs.existsSync(flag));
-    if (point === 'object') break;
-    await consumer.running(4);
-    assert.equal((await consumer.status()).daemon_restarts, 1);
-    assert.equal(await consumer.stop(), 0);
+    await until(what, () => fs.existsSync(flag));
+    assert.equal(await consumer.ended(), 'SIGKILL');
+    const held = Number(fs.readFileSync(flag, 'utf8'));
+    await until('the process at the fault is gone with its launcher', () => !isAlive(held));
   }
 
+  consumer = new ConsumerProcess(options);
+  await consumer.start();
   // A shard's process, the daemon, the launcher.
   const before = await consumer!.running(4);
   await load();
   process.kill(Object.values(before.shards)[0]!.pid, 'SIGKILL');
-  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 2);
+  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 1);
   const second = await consumer!.running(4);
   await load();
   process.kill(second.daemon_pid!, 'SIGKILL');
-  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 3);
+  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 2);
   const third = await consumer!.running(4);
   await load();
   consumer!.kill('SIGKILL');
