@@ -9,7 +9,7 @@ import { Counters } from '../producer/counters.ts';
 import { createForwardInput } from '../producer/forward/input.ts';
 import { forwardOptions } from '../producer/forward/options.ts';
 import { Identity, newLane } from '../producer/identity.ts';
-import { Sealer } from '../producer/sealer.ts';
+import { DEFAULT_SEALER_OPTIONS, Sealer } from '../producer/sealer.ts';
 import { Spool } from '../producer/spool/spool.ts';
 import { StateMap } from '../producer/state.ts';
 
@@ -31,35 +31,25 @@ const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (build
   sealer.encode(builder),
 );
 const lane = newLane();
-const sealer: Sealer = new Sealer(
-  {
-    compression: { codec: 'gzip', level: 1 },
-    targetBytes: 256 * 1024,
-    maxBytes: 1024 * 1024 - 256,
-    interval: 1000,
-    idleInterval: 5000,
-    ackInterval: 100,
+const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
+  builders,
+  identity,
+  spool,
+  sections: new Map([
+    ['agent', own],
+    ['forward', state],
+  ]),
+  counters,
+  log,
+  beforeCut: () => input.beforeCut(),
+  floor: () => spool.oldestEpoch ?? identity.epoch,
+  lane: () => lane,
+  send: () => {},
+  hold: (held) => (held ? input.pause() : input.resume()),
+  fail: (error) => {
+    throw error;
   },
-  {
-    builders,
-    identity,
-    spool,
-    sections: new Map([
-      ['agent', own],
-      ['forward', state],
-    ]),
-    counters,
-    log,
-    beforeCut: () => input.beforeCut(),
-    floor: () => spool.oldestEpoch ?? identity.epoch,
-    lane: () => lane,
-    send: () => {},
-    hold: (held) => (held ? input.pause() : input.resume()),
-    fail: (error) => {
-      throw error;
-    },
-  },
-);
+});
 const input = createForwardInput(z.parse(forwardOptions, { type: 'forward', listen: '127.0.0.1:0' }), {
   builders,
   state,

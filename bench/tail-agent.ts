@@ -7,7 +7,7 @@ import * as z from 'zod/mini';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
 import { Counters } from '../producer/counters.ts';
 import { Identity, newLane } from '../producer/identity.ts';
-import { Sealer } from '../producer/sealer.ts';
+import { DEFAULT_SEALER_OPTIONS, Sealer } from '../producer/sealer.ts';
 import { Spool } from '../producer/spool/spool.ts';
 import { StateMap } from '../producer/state.ts';
 import { createTailInput } from '../producer/tail/input.ts';
@@ -37,35 +37,25 @@ const lane = newLane();
 const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (builder) =>
   sealer.encode(builder),
 );
-const sealer: Sealer = new Sealer(
-  {
-    compression: { codec: 'gzip', level: 1 },
-    targetBytes: 256 * 1024,
-    maxBytes: 1024 * 1024 - 256,
-    interval: 1000,
-    idleInterval: 5000,
-    ackInterval: 100,
+const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
+  builders,
+  identity,
+  spool,
+  sections: new Map([
+    ['agent', own],
+    ['tail', state],
+  ]),
+  counters,
+  log,
+  beforeCut: () => input.beforeCut(),
+  lane: () => lane,
+  floor: () => spool.oldestEpoch ?? identity.epoch,
+  send: () => {},
+  hold: (held) => (held ? input.pause() : input.resume()),
+  fail: (error) => {
+    throw error;
   },
-  {
-    builders,
-    identity,
-    spool,
-    sections: new Map([
-      ['agent', own],
-      ['tail', state],
-    ]),
-    counters,
-    log,
-    beforeCut: () => input.beforeCut(),
-    lane: () => lane,
-    floor: () => spool.oldestEpoch ?? identity.epoch,
-    send: () => {},
-    hold: (held) => (held ? input.pause() : input.resume()),
-    fail: (error) => {
-      throw error;
-    },
-  },
-);
+});
 const path = join(directory, '*.log');
 const input = createTailInput(z.parse(tailOptions, { type: 'tail', path, tag: 'bench', format: 'nginx' }), {
   builders,

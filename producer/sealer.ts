@@ -32,6 +32,15 @@ export interface SealPace {
   readonly ackInterval: number;
 }
 
+export const DEFAULT_SEALER_OPTIONS: SealerOptions = {
+  compression: { codec: 'gzip', level: 1 },
+  targetBytes: 256 * 1024,
+  maxBytes: 1024 * 1024 - 256,
+  interval: 1000,
+  idleInterval: 5000,
+  ackInterval: 100,
+};
+
 /** Compressed bytes that may wait for the next cut: beyond the first a cut is made, beyond the second inputs wait. */
 const PENDING_CUT_BYTES = 4 * 1024 * 1024;
 const PENDING_PAUSE_BYTES = 16 * 1024 * 1024;

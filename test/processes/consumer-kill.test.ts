@@ -1,23 +1,15 @@
 /** kill -9 of a shard's process, of the daemon and of the launcher, also between the steps of a commit: archived once. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { test } from 'node:test';
-import { KinesisClient } from '@aws-sdk/client-kinesis';
-import { startStack } from '../../local/stack.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { assertArchivedOnce, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
 import { runs } from '../support/process-tree.ts';
+import { startTestStack } from '../support/test-stack.ts';
 
 test('kills at any moment lose and repeat nothing', async (t) => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
-  const stack = await startStack({ dataDir: path.join(directory, 'data'), shards: 4 });
-  t.after(() => stack.stop());
-  Object.assign(process.env, stack.env);
-  const client = new KinesisClient({ endpoint: stack.kinesisEndpoint, region: stack.region });
-  t.after(() => client.destroy());
+  const { directory, stack, client } = await startTestStack(t, 4);
 
   const hour = Math.floor(Date.now() / 3_600_000);
   const sources = Array.from({ length: 12 }, (_, i) => new ChunkSource({ name: `agent-${i}` }));
@@ -39,34 +31,31 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   t.after(() => consumer?.kill('SIGKILL'));
 
   // Between the steps of a commit: a shard's process and the daemon, which the launcher starts again …
-  const faultsOf = (victim: string) =>
-    ['commit', 'object', 'checkpoint'].map((point) => {
-      const flag = path.join(directory, `${victim}-${point}`);
-      return { what: `${victim} has ended at "${point}"`, flag, spec: `${point}/${victim}:${flag}` };
-    });
-  const survived = [...faultsOf('child'), ...faultsOf('daemon')];
+  const faultOf = (point: string, victim: string) => {
+    const flag = path.join(directory, `${victim}-${point}`);
+    return { what: `${victim} has ended at "${point}"`, flag, spec: `${point}/${victim}:${flag}` };
+  };
+  const survived = [faultOf('commit', 'child'), faultOf('object', 'daemon')];
   const specs = survived.map(({ spec }) => spec).join();
   consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: specs } });
   await consumer.start();
-  for (const { what, flag } of survived) {
+  for (const [i, { what, flag }] of survived.entries()) {
     await load();
     await until(what, () => fs.existsSync(flag));
+    await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts > i);
+    await consumer.running(4);
   }
-  // Several may have ended with one daemon.
-  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts > 0);
-  await consumer.running(4);
   assert.equal(await consumer.stop(), 0);
 
   // … and the launcher, with which the others go.
-  for (const { what, flag, spec } of faultsOf('launcher')) {
-    consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: spec } });
-    await consumer.start();
-    await load();
-    await until(what, () => fs.existsSync(flag));
-    assert.equal(await consumer.ended(), 'SIGKILL');
-    const held = Number(fs.readFileSync(flag, 'utf8'));
-    await until('the process at the fault is gone with its launcher', () => !isAlive(held));
-  }
+  const { what, flag, spec } = faultOf('checkpoint', 'launcher');
+  consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: spec } });
+  await consumer.start();
+  await load();
+  await until(what, () => fs.existsSync(flag));
+  assert.equal(await consumer.ended(), 'SIGKILL');
+  const held = Number(fs.readFileSync(flag, 'utf8'));
+  await until('the process at the fault is gone with its launcher', () => !runs(held));
 
   consumer = new ConsumerProcess(options);
   await consumer.start();

@@ -1,24 +1,15 @@
 /** A lease table that is lost: the worker reads all that the stream has again, and archives none of it again. */
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { test } from 'node:test';
 import { DeleteItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
-import { dynamodbClient, kinesisClient } from '../../local/clients.ts';
+import { dynamodbClient } from '../../local/clients.ts';
 import { primeLeases } from '../../local/prime.ts';
-import { startStack } from '../../local/stack.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { assertArchivedOnce, ConsumerProcess, putChunks } from '../support/consumer-process.ts';
+import { startTestStack } from '../support/test-stack.ts';
 
 test('without its leases a worker repeats nothing', async (t) => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
-  const stack = await startStack({ dataDir: path.join(directory, 'data'), shards: 2 });
-  t.after(() => stack.stop());
-  Object.assign(process.env, stack.env);
-  const client = kinesisClient(stack.kinesisEndpoint);
-  t.after(() => client.destroy());
+  const { directory, stack, client } = await startTestStack(t, 2);
   const dynamodb = dynamodbClient(stack.dynamodbEndpoint);
   t.after(() => dynamodb.destroy());
 

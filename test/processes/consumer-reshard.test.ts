@@ -1,28 +1,18 @@
 /** A split and a merge while chunks come in, repeats across both: archived once, and the logs of the parents are closed. */
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { test } from 'node:test';
 import {
   DescribeStreamSummaryCommand,
-  KinesisClient,
   ListShardsCommand,
   MergeShardsCommand,
   SplitShardCommand,
 } from '@aws-sdk/client-kinesis';
-import { startStack } from '../../local/stack.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { assertArchivedOnce, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
+import { startTestStack } from '../support/test-stack.ts';
 
 test('a split and a merge in the middle lose and repeat nothing', async (t) => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
-  const stack = await startStack({ dataDir: path.join(directory, 'data'), shards: 2 });
-  t.after(() => stack.stop());
-  Object.assign(process.env, stack.env);
-  const client = new KinesisClient({ endpoint: stack.kinesisEndpoint, region: stack.region });
-  t.after(() => client.destroy());
+  const { directory, stack, client } = await startTestStack(t, 2);
   const StreamName = stack.streamName;
 
   const hour = Math.floor(Date.now() / 3_600_000);

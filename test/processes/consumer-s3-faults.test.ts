@@ -1,18 +1,15 @@
 /** An S3 on a bad day, under the real KCL, with all kinds of records: waited for and told of, archived once. */
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
-import { startStack } from '../../local/stack.ts';
+import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { archived, archiveOf, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
 import { kplAggregate } from '../support/kpl.ts';
 import { BUCKET } from '../support/local-s3.ts';
 import { S3FaultProxy } from '../support/s3-fault-proxy.ts';
 import { startS3Mock } from '../support/s3mock.ts';
+import { startTestStack } from '../support/test-stack.ts';
 
 const LOWER = '1';
 const UPPER = (2n ** 127n + 1n).toString();
@@ -23,14 +20,8 @@ test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', 
   );
   if (!mock) return;
   t.after(() => mock.stop());
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
-  const started = await startStack({ dataDir: path.join(directory, 'data'), shards: 2 });
-  t.after(() => started.stop());
+  const { directory, stack: started, client } = await startTestStack(t, 2);
   const stack = { ...started, s3Endpoint: mock.endpoint, bucket: BUCKET };
-  Object.assign(process.env, stack.env);
-  const client = new KinesisClient({ endpoint: stack.kinesisEndpoint, region: stack.region });
-  t.after(() => client.destroy());
   const proxy = await S3FaultProxy.start(mock.endpoint);
   t.after(() => proxy.stop());
 

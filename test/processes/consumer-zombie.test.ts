@@ -1,11 +1,6 @@
 /** A worker that is stopped, loses its leases and goes on, and one whose leases are taken by hand: archived once. */
-import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { test } from 'node:test';
 import { DeleteItemCommand, DynamoDBClient, ScanCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { KinesisClient } from '@aws-sdk/client-kinesis';
-import { startStack } from '../../local/stack.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import {
   archived,
@@ -14,15 +9,10 @@ import {
   putChunks,
   until,
 } from '../support/consumer-process.ts';
+import { startTestStack } from '../support/test-stack.ts';
 
 test('zombies lose and repeat nothing', async (t) => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-test-'));
-  t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
-  const stack = await startStack({ dataDir: path.join(directory, 'data'), shards: 2 });
-  t.after(() => stack.stop());
-  Object.assign(process.env, stack.env);
-  const client = new KinesisClient({ endpoint: stack.kinesisEndpoint, region: stack.region });
-  t.after(() => client.destroy());
+  const { directory, stack, client } = await startTestStack(t, 2);
   const dynamodb = new DynamoDBClient({ endpoint: stack.dynamodbEndpoint, region: stack.region });
   t.after(() => dynamodb.destroy());
 

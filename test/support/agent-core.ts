@@ -3,21 +3,12 @@ import { pino } from 'pino';
 import { Builders, DEFAULT_BUILDER_LIMITS, type TagBuilders } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
 import { Identity, newLane } from '../../producer/identity.ts';
-import { Sealer, type SealerOptions } from '../../producer/sealer.ts';
+import { DEFAULT_SEALER_OPTIONS, Sealer, type SealerOptions } from '../../producer/sealer.ts';
 import { Spool, type SpooledChunk } from '../../producer/spool/spool.ts';
 import { StateMap } from '../../producer/state.ts';
 import { MemoryFiles } from './memory-files.ts';
 
 export const silent = pino({ level: 'silent' });
-
-const DEFAULTS: SealerOptions = {
-  compression: { codec: 'gzip', level: 1 },
-  targetBytes: 256 * 1024,
-  maxBytes: 1024 * 1024 - 256,
-  interval: 1000,
-  idleInterval: 5000,
-  ackInterval: 100,
-};
 
 export interface Core {
   readonly builders: Builders;
@@ -56,7 +47,7 @@ export async function startCore(
   const failures: unknown[] = [];
   const lane = newLane();
   const sealer: Sealer = new Sealer(
-    { ...DEFAULTS, ...options },
+    { ...DEFAULT_SEALER_OPTIONS, ...options },
     {
       builders,
       identity,

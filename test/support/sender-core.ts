@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
 import { Identity } from '../../producer/identity.ts';
-import { Sealer } from '../../producer/sealer.ts';
+import { DEFAULT_SEALER_OPTIONS, Sealer } from '../../producer/sealer.ts';
 import { explain } from '../../producer/sender/failures.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from '../../producer/sender/lanes.ts';
 import { DEFAULT_SENDER_OPTIONS, Sender, type SenderOptions } from '../../producer/sender/sender.ts';
@@ -74,32 +74,22 @@ export async function startSenderCore(
   const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (builder) =>
     sealer.encode(builder),
   );
-  const sealer: Sealer = new Sealer(
-    {
-      compression: { codec: 'gzip', level: 1 },
-      targetBytes: 256 * 1024,
-      maxBytes: 1024 * 1024 - 256,
-      interval: 1000,
-      idleInterval: 5000,
-      ackInterval: 100,
+  const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
+    builders,
+    identity,
+    spool,
+    sections: new Map([['agent', own]]),
+    counters,
+    log: silent,
+    beforeCut: () => {},
+    floor: () => spool.oldestEpoch ?? identity.epoch,
+    lane: () => sender.nextLane(),
+    send: (chunks, encoded) => sender.send(chunks, encoded),
+    hold: () => {},
+    fail: (error) => {
+      throw error;
     },
-    {
-      builders,
-      identity,
-      spool,
-      sections: new Map([['agent', own]]),
-      counters,
-      log: silent,
-      beforeCut: () => {},
-      floor: () => spool.oldestEpoch ?? identity.epoch,
-      lane: () => sender.nextLane(),
-      send: (chunks, encoded) => sender.send(chunks, encoded),
-      hold: () => {},
-      fail: (error) => {
-        throw error;
-      },
-    },
-  );
+  });
   const until = (check: () => boolean): Promise<void> =>
     new Promise((resolve) => {
       const ask = (): void => {

@@ -2,6 +2,7 @@
  * A tail input on builders whose cuts are kept in memory: `cut()` makes all that was taken so far durable, `crash()`
  * leaves only that, as kill -9 does with the spool on a disk.
  */
+import * as fs from 'node:fs';
 import pino from 'pino';
 import * as z from 'zod/mini';
 import { type Builder, Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
@@ -122,4 +123,25 @@ export class TailHarness {
     this.#pending.push({ tag: builder.tag, hour: builder.hour, lines });
     builder.clear();
   }
+}
+
+/** What happens to a log: text is written to it, the input reads and cuts (null), or dies and comes back (undefined). */
+export type TailStep = string | null | undefined;
+
+/** @returns all that was written */
+export async function play(tail: TailHarness, file: string, steps: readonly TailStep[]): Promise<string> {
+  let text = '';
+  for (const step of steps) {
+    if (typeof step === 'string') {
+      fs.appendFileSync(file, step);
+      text += step;
+    } else if (step === null) {
+      await new Promise((resolve) => setImmediate(resolve));
+      tail.cut();
+    } else {
+      await tail.crash();
+      await tail.start();
+    }
+  }
+  return text;
 }

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { NumberedLog, temporaryFolder } from '../support/numbered-log.ts';
-import { TailHarness } from '../support/tail-harness.ts';
+import { play, TailHarness } from '../support/tail-harness.ts';
 
 async function read(
   t: TestContext,
@@ -148,19 +148,7 @@ test('property: several lines, one event, whatever lies in which read and whenev
       const multiline = { start: '^INFO', flush_interval: '1h' };
       const tail = new TailHarness({ path: file, max_line_size: 1024, multiline });
       await tail.start();
-      let text = '';
-      for (const each of steps) {
-        if (typeof each === 'string') {
-          fs.appendFileSync(file, each);
-          text += each;
-        } else if (each === null) {
-          await new Promise((resolve) => setImmediate(resolve));
-          tail.cut();
-        } else {
-          await tail.crash();
-          await tail.start();
-        }
-      }
+      const text = await play(tail, file, steps);
       // The event before the last line is whole without a wait.
       fs.appendFileSync(file, '\nINFO end\nINFO\n');
       while (tail.messages().at(-1) !== 'INFO end') {
@@ -334,19 +322,7 @@ test('property: however a file grows, and whenever the input dies, its lines com
       fs.writeFileSync(file, '');
       const tail = new TailHarness({ path: file });
       await tail.start();
-      let text = '';
-      for (const each of steps) {
-        if (typeof each === 'string') {
-          fs.appendFileSync(file, each);
-          text += each;
-        } else if (each === null) {
-          await new Promise((resolve) => setImmediate(resolve));
-          tail.cut();
-        } else {
-          await tail.crash();
-          await tail.start();
-        }
-      }
+      const text = await play(tail, file, steps);
       fs.appendFileSync(file, '\nend\n');
       await tail.settle();
       await tail.crash();
