@@ -1,9 +1,11 @@
 /** Opens what lies where logs are; what the system refuses is said once, counted, and tried again with the next look. */
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, constants, openSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { readHead } from './fingerprint.ts';
 import { type List, listFolder } from './glob.ts';
+import { openByLinks, UNTRUSTED } from './links.ts';
 import type { FollowedLog } from './log.ts';
+import type { Symlinks } from './options.ts';
 import { PlainSource } from './source.ts';
 
 /** A file of a log, with what it begins with. */
@@ -14,6 +16,7 @@ export interface OpenedFile {
 }
 
 export interface FileAccessParts {
+  readonly symlinks: Symlinks;
   readonly log: Logger;
   readonly count: (event: 'refused') => void;
 }
@@ -30,7 +33,7 @@ export class FileAccess {
   open(log: FollowedLog, file: string): OpenedFile | null {
     let source: PlainSource | null = null;
     try {
-      source = new PlainSource(file);
+      source = new PlainSource(this.#descriptor(log, file));
       const stats = source.stats();
       if (!stats.isFile()) throw notAFile(file);
       const head = readHead(source.fd);
@@ -42,6 +45,25 @@ export class FileAccess {
       if (codeOf(error) !== 'ENOENT') this.#refuse(log, file, error);
       return null;
     }
+  }
+
+  /**
+   * The descriptor of a file of a log; null when it is gone.
+   *
+   * @throws the system's error
+   */
+  descriptor(log: FollowedLog, file: string): number | null {
+    try {
+      return this.#descriptor(log, file);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  #descriptor(log: FollowedLog, file: string): number {
+    if (this.#parts.symlinks === 'trusted') return openByLinks(file, log.linkOwners);
+    return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   }
 
   /** Does something with a log; null when the system refuses it. Other errors are ours, and thrown. */
@@ -79,7 +101,8 @@ export class FileAccess {
     if (log.refused.get(file) === code) return;
     log.refused.set(file, code);
     this.#parts.count('refused');
-    this.#parts.log.error({ file, code }, 'file can not be opened or read, and will be tried again');
+    const why = code === UNTRUSTED ? { why: (error as Error).message } : {};
+    this.#parts.log.error({ file, code, ...why }, 'file can not be opened or read, and will be tried again');
   }
 }
 

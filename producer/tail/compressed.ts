@@ -1,5 +1,5 @@
 /** A rotated log that was compressed before its end was read: decompressed as it is read, never as a whole. */
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, readSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { FINGERPRINT_BYTES } from './fingerprint.ts';
@@ -24,18 +24,16 @@ export interface OpenedCompressed {
 }
 
 /**
- * Looks into a compressed file; null when it can't be opened or has too little in it yet.
+ * Looks into a compressed file; null when it has too little in it yet, and is closed.
  *
  * @throws the error of zlib when it is no compressed log, or damaged at its first bytes
  * @param ready called when more can be read, with the error when the rest can't be
  */
 export function openCompressed(
-  file: string,
+  fd: number,
   compressed: 'gz' | 'zst',
   ready: (error: Error | null) => void,
 ): OpenedCompressed | null {
-  const fd = open(file);
-  if (fd === null) return null;
   try {
     const bytes = Buffer.alloc(HEAD_BYTES);
     const read = readSync(fd, bytes, 0, HEAD_BYTES, 0);
@@ -53,15 +51,6 @@ export function openCompressed(
     };
   } catch (error) {
     closeSync(fd);
-    throw error;
-  }
-}
-
-function open(file: string): number | null {
-  try {
-    return openSync(file, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
 }

@@ -101,6 +101,7 @@ class TailInput implements Input {
         include: globs(options.path),
         exclude: globs(options.exclude_path),
         readFromHead: options.read_from_head,
+        symlinks: options.symlinks,
       },
       {
         state: context.state,

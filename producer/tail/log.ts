@@ -46,6 +46,8 @@ export class FollowedLog {
   /** Folder and name of the file that the path means. */
   folder = '';
   base = '';
+  /** The users whose symbolic links lead from the path to that file. */
+  linkOwners: ReadonlySet<number> = new Set();
   /** Time of change of the folder when the siblings were last looked at. */
   folderSignature = '';
   lookedAt = 0;

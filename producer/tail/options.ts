@@ -9,6 +9,10 @@ import { isTagTemplate, TAG_PLACEHOLDERS } from './tag.ts';
 
 const KiB = 1024;
 
+/** Whose symbolic links are followed: those that give nobody more to read than he has, or all. */
+const symlinks = z.enum(['trusted', 'all']);
+export type Symlinks = z.output<typeof symlinks>;
+
 const glob = z.string().check(
   z.minLength(1),
   z.refine(
@@ -45,6 +49,7 @@ export const tailOptions = z.strictObject({
   ),
   format: formatOptions,
   read_from_head: z._default(z.boolean(), true),
+  symlinks: z._default(symlinks, 'trusted'),
   refresh_interval: z._default(duration, 5000),
   rotate_wait: z._default(duration, 5000),
   max_line_size: z._default(

@@ -1,7 +1,7 @@
 /**
  * The rotated files beside a log: which of them hold something that was not read yet, and where to begin in each.
  */
-import { type BigIntStats, realpathSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
 import type { Logger } from 'pino';
 import { type FileAccess, isOfSystem } from './access.ts';
@@ -11,6 +11,7 @@ import type { Follower } from './follower.ts';
 import { bornOf, type Followers, type Found, type Start } from './followers.ts';
 import { generationOf, sameGeneration } from './generation.ts';
 import type { List } from './glob.ts';
+import { followLinks, type Way } from './links.ts';
 import { BEFORE_OUR_TIME, type Done, type FollowedLog, idOf } from './log.ts';
 import { statOf } from './paths.ts';
 import { holds, type Position } from './position.ts';
@@ -22,6 +23,7 @@ const CLOCK_SLACK = 1000;
 /** Milliseconds after which the siblings of a log are looked at though their folder did not change. */
 const LOOK_AGAIN = 60_000;
 const UNDECIDED = Symbol('undecided');
+const NOBODY: ReadonlySet<number> = new Set();
 
 /** What is known of a file beside a log: the hash of its generation when the ledger has it, or not enough yet. */
 type Answer = string | null | typeof UNDECIDED;
@@ -87,17 +89,19 @@ export class RotatedFiles {
 
   /** Resolves symbolic links: rotated files lie beside the file itself. */
   locate(log: FollowedLog): void {
-    let real = log.path;
+    let real: Way = { path: log.path, owners: NOBODY };
     try {
-      real = realpathSync(log.path);
+      real = followLinks(log.path);
     } catch {
       if (log.base !== '') return;
       // A link that is gone: its file may lie where it did.
       const { saved } = this.#parts.followers;
-      for (const { path: of, at } of saved.values()) if (of === log.path && at !== undefined) real = at;
+      for (const { path: of, at } of saved.values())
+        if (of === log.path && at !== undefined) real = { path: at, owners: NOBODY };
     }
-    log.folder = path.dirname(real);
-    log.base = path.basename(real);
+    log.folder = path.dirname(real.path);
+    log.base = path.basename(real.path);
+    log.linkOwners = real.owners;
   }
 
   /** Reads a rotated file. */
@@ -168,16 +172,18 @@ export class RotatedFiles {
   }
 
   #judgeCompressed(log: FollowedLog, file: string, stats: BigIntStats, compressed: 'gz' | 'zst'): Answer {
-    const { log: logger, ready, count, followers } = this.#parts;
+    const { access, log: logger, ready, count, followers } = this.#parts;
     const key = fileKey(stats);
     if (followers.get(key)) return null;
     const damaged = (error: unknown): void => {
       count('damaged');
       logger.error({ file, err: error }, 'compressed log is damaged: what comes before the damage was read');
     };
+    const fd = access.descriptor(log, file);
+    if (fd === null) return UNDECIDED;
     let opened: OpenedCompressed | null;
     try {
-      opened = openCompressed(file, compressed, (error) => {
+      opened = openCompressed(fd, compressed, (error) => {
         if (error) damaged(error);
         const follower = followers.get(key);
         if (follower) ready(follower);

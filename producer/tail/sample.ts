@@ -7,6 +7,7 @@ import { Tally } from '../format/json-bytes.ts';
 import { Transform } from '../format/transform.ts';
 import { Glob, type List, listFolder } from './glob.ts';
 import { ALL, LineSplitter, MORE_TO_COME, MultilineSplitter } from './lines.ts';
+import { openByLinks, UNTRUSTED } from './links.ts';
 import type { TailOptions } from './options.ts';
 import { followedPaths } from './paths.ts';
 import { tagOf } from './tag.ts';
@@ -45,7 +46,7 @@ export function sampleTail(
   const refused = new Map<string, string>();
   const list: List = (folder) => listFolder(folder, (code) => refused.set(folder, code));
   const paths = [...followedPaths(globs(options.path), globs(options.exclude_path), list, () => false)];
-  const files = paths.map((path) => describe(path, tagOf(options.tag, path)));
+  const files = paths.map((path) => describe(path, tagOf(options.tag, path), options));
   const events: { tag: string; json: string }[] = [];
   const tally = new Tally();
   const transform = new Transform(options, placeholders);
@@ -68,15 +69,16 @@ const SHOWN: Readonly<Record<string, string>> = Object.fromEntries(
   ]),
 );
 
-function describe(path: string, tag: string): SampledFile {
+function describe(path: string, tag: string, { symlinks }: TailOptions): SampledFile {
   try {
     const stats = statSync(path);
     if (!stats.isFile()) return { path, tag, bytes: null, error: 'is no file' };
-    closeSync(openSync(path, 'r'));
+    closeSync(symlinks === 'trusted' ? openByLinks(path) : openSync(path, 'r'));
     return { path, tag, bytes: stats.size, error: null };
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const error = code === 'ENOENT' ? 'is not there yet' : `can not be read (${code})`;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === UNTRUSTED ? message : code;
+    const error = code === 'ENOENT' ? 'is not there yet' : `can not be read (${why})`;
     return { path, tag, bytes: null, error };
   }
 }

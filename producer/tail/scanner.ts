@@ -14,6 +14,7 @@ import { ACTIVE, bornOf, Followers, type Start } from './followers.ts';
 import { type Glob, listFolder } from './glob.ts';
 import type { Splitter } from './lines.ts';
 import { FollowedLog, TRUNCATED } from './log.ts';
+import type { Symlinks } from './options.ts';
 import { followedPaths, statOf } from './paths.ts';
 import { holds, lastLine } from './position.ts';
 import { RotatedFiles } from './rotated.ts';
@@ -31,6 +32,7 @@ export interface ScannerOptions {
   readonly include: readonly Glob[];
   readonly exclude: readonly Glob[];
   readonly readFromHead: boolean;
+  readonly symlinks: Symlinks;
 }
 
 export interface ScannerParts {
@@ -67,7 +69,7 @@ export class Scanner {
     this.#started = typeof started === 'number';
     this.#lookedAt = typeof started === 'number' ? notLater(started, parts.now()) : Number.POSITIVE_INFINITY;
     this.fresh = !this.#started;
-    this.#access = new FileAccess(parts);
+    this.#access = new FileAccess({ ...parts, symlinks: options.symlinks });
     this.followers = new Followers(parts);
     const lookedAt = (): number => this.#lookedAt;
     this.#rotated = new RotatedFiles({ ...parts, access: this.#access, followers: this.followers, lookedAt });

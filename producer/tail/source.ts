@@ -1,5 +1,5 @@
 /** Where the bytes of a generation of a log come from: an open file, or a compressed one. */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs';
 
 /** Device and inode: what names a file while it exists. */
 export function fileKey(stats: BigIntStats): string {
@@ -20,12 +20,11 @@ export interface Source {
 /** A file as it lies there. */
 export class PlainSource implements Source {
   readonly seekable = true;
+  /** Is closed with it. */
   readonly fd: number;
 
-  /** @throws the system's error when the file can't be opened */
-  constructor(path: string) {
-    // A named pipe would hold the whole agent up until somebody writes into it.
-    this.fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  constructor(fd: number) {
+    this.fd = fd;
   }
 
   stats(): BigIntStats {

@@ -59,6 +59,7 @@ test('options: defaults, and faults at their keys', () => {
       tag: 'web',
       format: 'nginx',
       read_from_head: true,
+      symlinks: 'trusted',
       refresh_interval: 5000,
       rotate_wait: 5000,
       max_line_size: 256 * 1024,
@@ -75,5 +76,6 @@ test('options: defaults, and faults at their keys', () => {
   assert.match(fault({ multiline: { start: '(' } }), /^multiline.start: expected a regular expression/);
   assert.match(fault({ path: '/a/[z-a].log' }), /^path/);
   assert.match(fault({ path: '/a/b.log.gz' }), /compressed/);
+  assert.match(fault({ symlinks: 'some' }), /^symlinks: /);
   assert.match(fault({ formt: 'json' }), /formt/);
 });
