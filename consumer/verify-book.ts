@@ -3,10 +3,26 @@ import type { Commit, CommitObject } from '../chunk/commit.ts';
 import { compareSequence } from '../chunk/commit-keys.ts';
 import { Runs } from '../chunk/runs.ts';
 import type { Lane } from './state.ts';
-import type { VerifyOptions } from './verify.ts';
-import type { LogPart } from './verify-range.ts';
+import type { LogPart, TimeRange } from './verify-range.ts';
 
 const DEFAULT_HORIZON_MS = 90 * 86_400_000;
+
+export interface VerifyOptions {
+  readonly now: number;
+  /** A gap seen for less than this may still be filled, ms. */
+  readonly pendingFor: number;
+  /** Objects older than this may have been expired by a rule of the bucket and are not looked for, ms. */
+  readonly expireAfter?: number | undefined;
+  /** Reads every object, not only what the commits say. */
+  readonly deep: boolean;
+  /** Only producers whose id begins with this. */
+  readonly producer?: string | undefined;
+  /** Only what was archived in this time; commits before and after are not read, but for the few that say what was known. */
+  readonly range?: TimeRange | undefined;
+  /** The consumer's dedupe_horizon, ms: lanes of epochs that began earlier than that before the range may be forgotten. */
+  readonly horizon?: number | undefined;
+  readonly onProgress?: (done: number, total: number, what: 'commits' | 'objects') => void;
+}
 
 export interface LaneHole {
   readonly lane: string;

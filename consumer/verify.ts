@@ -6,30 +6,13 @@ import { TailraceError } from '../chunk/errors.ts';
 import { readChunks } from '../chunk/reader.ts';
 import { Runs } from '../chunk/runs.ts';
 import { type ArchiveStore, readCommit, shardsOf } from './store.ts';
-import { Book, type Placed, type VerifyReport } from './verify-book.ts';
+import { Book, type Placed, type VerifyOptions, type VerifyReport } from './verify-book.ts';
 import { type LogPart, partOf, type TimeRange } from './verify-range.ts';
 import { standing } from './voiding.ts';
 
 /** An archive that can be listed as well. */
 export interface ArchiveReader extends ArchiveStore {
   list(prefix: string): AsyncIterable<{ readonly key: string; readonly bytes: number }>;
-}
-
-export interface VerifyOptions {
-  readonly now: number;
-  /** A gap seen for less than this may still be filled, ms. */
-  readonly pendingFor: number;
-  /** Objects older than this may have been expired by a rule of the bucket and are not looked for, ms. */
-  readonly expireAfter?: number | undefined;
-  /** Reads every object, not only what the commits say. */
-  readonly deep: boolean;
-  /** Only producers whose id begins with this. */
-  readonly producer?: string | undefined;
-  /** Only what was archived in this time; commits before and after are not read, but for the few that say what was known. */
-  readonly range?: TimeRange | undefined;
-  /** The consumer's dedupe_horizon, ms: lanes of epochs that began earlier than that before the range may be forgotten. */
-  readonly horizon?: number | undefined;
-  readonly onProgress?: (done: number, total: number, what: 'commits' | 'objects') => void;
 }
 
 const READS_AT_ONCE = 32;
