@@ -10,7 +10,7 @@ import { Board } from './board.ts';
 import type { ConsumerConfig } from './config.ts';
 import { Daemon, type DaemonEnd } from './daemon.ts';
 import { serveBoard } from './http.ts';
-import { giveUpLeadership } from './leadership.ts';
+import { Leadership, LOOK_EVERY_MS } from './leadership.ts';
 import { ReportServer } from './report.ts';
 import { uptime } from './uptime.ts';
 
@@ -57,10 +57,14 @@ export class Launcher {
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-'));
     const reports = this.#reportServer();
     const socket = path.join(directory, 'r.sock');
+    const leadership = new Leadership(this.#config, this.#log);
+    const looks = setInterval(() => void leadership.look(), LOOK_EVERY_MS);
     try {
       await reports.listen(socket);
-      return await this.#supervise(directory, socket);
+      return await this.#supervise(directory, socket, leadership);
     } finally {
+      clearInterval(looks);
+      leadership.close();
       reports.close();
       this.#http.close();
       this.#http.closeAllConnections();
@@ -94,12 +98,12 @@ export class Launcher {
     return server;
   }
 
-  async #supervise(directory: string, reports: string): Promise<number> {
+  async #supervise(directory: string, reports: string, leadership: Leadership): Promise<number> {
     const { restart } = this.#config;
     let deaths = 0;
     while (!this.#stop.signal.aborted) {
       const startedAt = uptime();
-      await giveUpLeadership(this.#config, this.#log);
+      await leadership.giveUp();
       const daemon = await Daemon.start({ ...this.#options, directory, reports });
       this.#log.info(
         { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
