@@ -39,12 +39,13 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   const specs = survived.map(({ spec }) => spec).join();
   consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: specs } });
   await consumer.start();
-  for (const [i, { what, flag }] of survived.entries()) {
+  for (const { what, flag } of survived) {
     await load();
     await until(what, () => fs.existsSync(flag));
-    await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts > i);
-    await consumer.running(4);
   }
+  // Both may have ended with one daemon.
+  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts > 0);
+  await consumer.running(4);
   assert.equal(await consumer.stop(), 0);
 
   // … and the launcher, with which the others go.
