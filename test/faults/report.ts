@@ -76,7 +76,8 @@ file, or acknowledged to a forward client).
 ${recoveries.join('\n')}
 
 All faults of a run happen on one machine with two cores, many at the same time: a recovery waits for others' JVMs to start, and may
-meet the next fault. "Taken over" is a worker that dies and stays away: KCL's leader lock alone lives for two minutes.
+meet the next fault. "Taken over" is a worker that dies and stays away: when it
+was the leader, the others first wait for its signs of life (70 s), then KCL asks for the lock every 30 s.
 
 ## Memory
 
