@@ -56,7 +56,7 @@ test('a consumer reads, leases, archives and takes up again with nothing but its
   // It ends between a commit and its objects, so that what comes after asks for an object that is not there.
   const flag = join(directory, 'commit');
   const options = { stack: gated, directory, workerId: 'worker-1' };
-  const first = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: `commit:${flag}` } });
+  const first = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: `commit/child:${flag}` } });
   t.after(() => first.kill('SIGKILL'));
   await first.start();
   await until('the fault has happened', () => existsSync(flag));

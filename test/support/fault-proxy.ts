@@ -40,6 +40,8 @@ interface PutAnswer {
 
 interface Answer {
   readonly status: number;
+  /** Whether anything of the request was passed on: what had no effect can't have one whose answer is lost. */
+  readonly hadEffect: boolean;
   readonly headers: http.OutgoingHttpHeaders;
   readonly body: Buffer;
 }
@@ -140,7 +142,7 @@ export class FaultProxy {
       this.done.late++;
       await new Promise((resolve) => setTimeout(resolve, this.#random() * faults.lateMs));
     }
-    if (answer.status === 200 && this.#loses(faults.lost)) {
+    if (answer.status === 200 && answer.hadEffect && this.#loses(faults.lost)) {
       this.done.lost++;
       response.destroy();
       return;
@@ -171,7 +173,8 @@ export class FaultProxy {
     let next = 0;
     const Records = refused.map((no) => (no ? THROTTLED : taken[next++]));
     const text = JSON.stringify({ Records, FailedRecordCount: put.Records.length - kept.length });
-    return { status: 200, headers: { 'content-type': JSON_TYPE }, body: Buffer.from(text) };
+    const headers = { 'content-type': JSON_TYPE };
+    return { status: 200, hadEffect: kept.length > 0, headers, body: Buffer.from(text) };
   }
 
   #pass(request: http.IncomingMessage, body: Buffer): Promise<Answer> {
@@ -191,6 +194,7 @@ export class FaultProxy {
           const kept = Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.has(name));
           resolve({
             status: answer.statusCode!,
+            hadEffect: true,
             headers: Object.fromEntries(kept) as http.OutgoingHttpHeaders,
             body: Buffer.concat(parts),
           });
