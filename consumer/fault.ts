@@ -3,8 +3,8 @@ import * as fs from 'node:fs';
 import { TailraceError } from '../chunk/errors.ts';
 import type { ArchiveStore, ObjectKind } from './store.ts';
 
-/** Before a commit is put, right after it, after a data object, and before the checkpoint that follows the data. */
-const POINTS = ['before', 'commit', 'object', 'checkpoint'] as const;
+/** After a commit was put, after a data object, and before the checkpoint that follows the data. */
+const POINTS = ['commit', 'object', 'checkpoint'] as const;
 /** This shard's process, its parent, and the parent of that. */
 const VICTIMS = ['child', 'daemon', 'launcher'] as const;
 
@@ -65,7 +65,6 @@ export function withFaults(store: ArchiveStore, at: (point: FaultPoint) => void)
     first: (prefix) => store.first(prefix),
     folders: (prefix) => store.folders(prefix),
     async putIfAbsent(key: string, body: readonly Uint8Array[], kind: ObjectKind, sha256?: string) {
-      if (kind === 'commit') at('before');
       const outcome = await store.putIfAbsent(key, body, kind, sha256);
       at(kind === 'commit' ? 'commit' : 'object');
       return outcome;

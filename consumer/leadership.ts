@@ -33,6 +33,7 @@ export class Leadership {
   /** The newest sign of life of another worker that holds the lock, and when it was seen. */
   #seen: { readonly owner: string; readonly version: string; readonly at: number } | null = null;
   #failing = false;
+  #closed = false;
 
   constructor(config: ConsumerConfig, log: Logger, clock: () => number = uptime) {
     const { region } = config.stream;
@@ -68,12 +69,14 @@ export class Leadership {
       await this.#judge(Item?.[OWNER]?.S, Item?.[VERSION]?.S);
     } catch (error) {
       if (NOT_OURS.includes((error as Error).name)) return;
-      if (!this.#failing) this.#log.warn({ err: error }, "the leader's signs of life can not be read");
+      if (!this.#failing && !this.#closed)
+        this.#log.warn({ err: error }, "the leader's signs of life can not be read");
       this.#failing = true;
     }
   }
 
   close(): void {
+    this.#closed = true;
     this.#client.destroy();
   }
 

@@ -28,7 +28,7 @@ import { Identity } from './identity.ts';
 import type { Input, InputContext } from './input.ts';
 import { type EndReason, InstanceWatch } from './instance/watch.ts';
 import { FROM_THE_START } from './metrics.ts';
-import { Sealer, type SealPace } from './sealer.ts';
+import { DEFAULT_SEALER_OPTIONS, Sealer, type SealPace } from './sealer.ts';
 import { explain } from './sender/failures.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from './sender/lanes.ts';
 import { DEFAULT_SENDER_OPTIONS, Sender, type SenderOptions } from './sender/sender.ts';
@@ -40,7 +40,6 @@ import { type AgentStatus, balanceOf, byLabel, gaugesOf, oldestAge } from './sta
 import { createTailInput } from './tail/input.ts';
 
 /** A record of the service holds 1 MiB with its partition key; the rest is room for the key. */
-const MAX_CHUNK_BYTES = 1024 * 1024 - 256;
 const OWN_SECTION = 'agent';
 /** Seals and sends at once: for an instance that is about to end. */
 const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 100 };
@@ -191,9 +190,8 @@ export class Agent {
     });
     this.#sealer = new Sealer(
       {
+        ...DEFAULT_SEALER_OPTIONS,
         compression: compressionOf(config),
-        targetBytes: DEFAULT_SENDER_OPTIONS.recordBytes,
-        maxBytes: MAX_CHUNK_BYTES,
         ...paceOf(config),
       },
       {

@@ -5,6 +5,7 @@ import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
 import { hostPort } from './host-port.ts';
 import { instanceOptions } from './instance/options.ts';
+import { DEFAULT_SEALER_OPTIONS } from './sealer.ts';
 import { tailOptions } from './tail/options.ts';
 
 const SECOND = 1000;
@@ -56,11 +57,11 @@ const compression = z.union([
 
 const seal = z.strictObject({
   /** Time between cuts under load. */
-  interval: z._default(timerDuration, SECOND),
+  interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.interval),
   /** Time between cuts when little comes in and no client waits. */
-  idle_interval: z._default(timerDuration, 5 * SECOND),
+  idle_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.idleInterval),
   /** Time within which a waiting client gets its ack. */
-  ack_interval: z._default(timerDuration, 100),
+  ack_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.ackInterval),
 });
 
 const spool = z.strictObject({

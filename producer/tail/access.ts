@@ -1,9 +1,9 @@
 /** Opens what lies where logs are; what the system refuses is said once, counted, and tried again with the next look. */
-import { type BigIntStats, constants, openSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import type { Logger } from 'pino';
 import { readHead } from './fingerprint.ts';
 import { type List, listFolder } from './glob.ts';
-import { openByLinks, UNTRUSTED } from './links.ts';
+import { openFollowed, UNTRUSTED } from './links.ts';
 import type { FollowedLog } from './log.ts';
 import type { Symlinks } from './options.ts';
 import { PlainSource } from './source.ts';
@@ -62,8 +62,7 @@ export class FileAccess {
   }
 
   #descriptor(log: FollowedLog, file: string): number {
-    if (this.#parts.symlinks === 'trusted') return openByLinks(file, log.linkOwners);
-    return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    return openFollowed(file, this.#parts.symlinks, log.linkOwners);
   }
 
   /** Does something with a log; null when the system refuses it. Other errors are ours, and thrown. */

@@ -8,6 +8,7 @@ import { resolvePlaceholders } from '../format/metadata.ts';
 import type { LineParser, Target } from '../format/parser.ts';
 import { Transform } from '../format/transform.ts';
 import type { Input, InputContext } from '../input.ts';
+import { isOfSystem } from './access.ts';
 import { CompressedSource } from './compressed.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
@@ -265,7 +266,7 @@ class TailInput implements Input {
       else if (last) this.#scanner.finish(follower);
       follower.failing = false;
     } catch (error) {
-      if (typeof (error as NodeJS.ErrnoException).syscall !== 'string') throw error;
+      if (!isOfSystem(error)) throw error;
       if (!follower.failing) {
         this.#context.log.error(
           { file: follower.openedAs, err: error },

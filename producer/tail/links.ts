@@ -18,6 +18,7 @@ import {
   readlinkSync,
 } from 'node:fs';
 import * as path from 'node:path';
+import type { Symlinks } from './options.ts';
 
 /** Links in one path; the kernel's own limit. */
 const MAX_LINKS = 40;
@@ -28,6 +29,8 @@ const O_PATH = 0o10000000;
 const ROOT = 0;
 const EVERYBODY_READS = 0o004;
 const EVERYBODY_ENTERS = 0o001;
+/** A named pipe would hold the whole agent up until somebody writes into it. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 /** The code of the error about a link that does not count. */
 export const UNTRUSTED = 'untrusted link';
 
@@ -73,6 +76,17 @@ export function followLinks(file: string): Way {
 }
 
 /**
+ * Opens a followed file for reading.
+ *
+ * @param owners users whose links led to the path itself
+ * @returns its descriptor
+ * @throws the system's error, and as {@link openByLinks}
+ */
+export function openFollowed(file: string, symlinks: Symlinks, owners: Iterable<number> = []): number {
+  return symlinks === 'trusted' ? openByLinks(file, owners) : openSync(file, READ);
+}
+
+/**
  * Opens a file for reading, by links that count.
  *
  * @param owners users whose links led to the path itself
@@ -100,8 +114,7 @@ export function openByLinks(file: string, owners: Iterable<number> = []): number
 
 /** Opens a file by folders that are no links; tells whether everybody could. */
 function openWithoutLinks(file: string): { readonly fd: number; readonly everybody: boolean } {
-  // A named pipe would hold the whole agent up until somebody writes into it.
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+  const flags = READ | constants.O_NOFOLLOW;
   // Only Linux names what lies in a folder that is open.
   if (process.platform !== 'linux') return { fd: openSync(file, flags), everybody: false };
   const names = parts(file);

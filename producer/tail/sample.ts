@@ -1,5 +1,5 @@
 /** What a tail input would do: the files it would read, and a few of their lines as events. For `agent --check`. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, readSync, statSync } from 'node:fs';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../builder.ts';
 import { Counters } from '../counters.ts';
 import { compileFormat } from '../format/compile.ts';
@@ -7,7 +7,7 @@ import { Tally } from '../format/json-bytes.ts';
 import { Transform } from '../format/transform.ts';
 import { Glob, type List, listFolder } from './glob.ts';
 import { ALL, LineSplitter, MORE_TO_COME, MultilineSplitter } from './lines.ts';
-import { openByLinks, UNTRUSTED } from './links.ts';
+import { openFollowed, UNTRUSTED } from './links.ts';
 import type { TailOptions } from './options.ts';
 import { followedPaths } from './paths.ts';
 import { tagOf } from './tag.ts';
@@ -73,7 +73,7 @@ function describe(path: string, tag: string, { symlinks }: TailOptions): Sampled
   try {
     const stats = statSync(path);
     if (!stats.isFile()) return { path, tag, bytes: null, error: 'is no file' };
-    closeSync(symlinks === 'trusted' ? openByLinks(path) : openSync(path, 'r'));
+    closeSync(openFollowed(path, symlinks));
     return { path, tag, bytes: stats.size, error: null };
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
@@ -109,7 +109,7 @@ function sampleFile(
   const splitter = multiline
     ? new MultilineSplitter(first, target, new RegExp(multiline.start, 'u'), maxLine, transform.added)
     : new LineSplitter(first, target, maxLine, transform.added);
-  const fd = openSync(path, 'r');
+  const fd = openFollowed(path, options.symlinks);
   try {
     const bytes = Buffer.alloc(SAMPLE_BYTES + 1);
     const read = readSync(fd, bytes, 0, SAMPLE_BYTES, 0);

@@ -8,6 +8,7 @@ import { consumerSchema } from '../../consumer/config.ts';
 import { type ShardReport, zeroCounters } from '../../consumer/report.ts';
 import type { S3Trouble } from '../../consumer/s3.ts';
 import { ShardStatus } from '../../consumer/status.ts';
+import { uptime } from '../../consumer/uptime.ts';
 
 const MINUTE = 60_000;
 const config = checkConfig(
@@ -47,6 +48,20 @@ function report(pid: number, chunks: number, changes: Partial<ShardReport> = {})
 }
 
 const chunks = (): number => board.status().totals.chunks;
+
+test('a process that is stuck is found by the clock that its own status goes by', () => {
+  const status = new ShardStatus();
+  status.shard = 'shard-0';
+  status.busy('processRecords');
+  for (const [later, stuck] of [
+    [4, false],
+    [6, true],
+  ] as const) {
+    board = new Board(config, () => uptime() + later * MINUTE);
+    board.update(status.report());
+    assert.equal(board.status().shards['shard-0']!.stuck, stuck, `after ${later} minutes`);
+  }
+});
 
 test('counters go on over the processes of a shard', () => {
   board.update(report(1, 5));
