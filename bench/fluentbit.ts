@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { TailraceError } from '../chunk/errors.ts';
 import {
   better,
   cpuSeconds,
@@ -43,7 +44,10 @@ export interface FluentBitResult extends BenchResult {
 export async function run(): Promise<FluentBitResult> {
   const asked = spawnSync(PROGRAM, ['--version'], { encoding: 'utf8' });
   if (asked.status !== 0)
-    throw new Error(`${PROGRAM} can't be run: install Fluent Bit, or name its program in FLUENT_BIT`);
+    throw new TailraceError(
+      'CONFIG',
+      `${PROGRAM} can't be run: install Fluent Bit, or name its program in FLUENT_BIT`,
+    );
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-bench-'));
   const kinesis = fork(fileURLToPath(new URL('null-kinesis.ts', import.meta.url)));
   try {

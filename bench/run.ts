@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME`: runs bench/NAME.ts and ends with its result as one line of JSON. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { TailraceError } from '../chunk/errors.ts';
 
 /** What every benchmark returns; CPU figures are of one run on one machine, so only the ratio travels. */
 export interface BenchResult {
@@ -26,4 +27,10 @@ if (name === undefined || !existsSync(file) || name === 'run') {
   process.exit(2);
 }
 const { run } = (await import(file)) as { run: () => Promise<BenchResult> };
-process.stdout.write(`${JSON.stringify(await run())}\n`);
+try {
+  process.stdout.write(`${JSON.stringify(await run())}\n`);
+} catch (error) {
+  if (!(error instanceof TailraceError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}
