@@ -7,11 +7,11 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as readline from 'node:readline';
+import { S3Store } from '../archive/s3.ts';
 import { encodeChunk } from '../chunk/writer.ts';
 import { checkConfig } from '../cli/config.ts';
 import { consumerSchema } from '../consumer/config.ts';
-import { NODE_FLAGS } from '../consumer/daemon.ts';
-import { S3Store } from '../consumer/s3.ts';
+import { NODE_FLAGS } from '../consumer/kcl/daemon.ts';
 import { KinesisDouble } from '../test/support/kinesis-double.ts';
 import type { BenchResult } from './run.ts';
 
@@ -72,7 +72,7 @@ async function playChild(endpoint: string, kinesisEndpoint: string): Promise<Pla
   const config = checkConfig('bench', configFor(endpoint, kinesisEndpoint), consumerSchema);
   const child = spawn(
     process.execPath,
-    [...NODE_FLAGS, path.join(import.meta.dirname, '..', 'consumer', 'child.ts')],
+    [...NODE_FLAGS, path.join(import.meta.dirname, '..', 'consumer', 'shard', 'child.ts')],
     {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, TAILRACE_CONSUMER: JSON.stringify(config) },

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 import {
   better,
   cpuSeconds,

@@ -1,7 +1,7 @@
 /** `npm run bench -- NAME`: runs bench/NAME.ts and ends with its result as one line of JSON. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 
 /** What every benchmark returns; CPU figures are of one run on one machine, so only the ratio travels. */
 export interface BenchResult {

@@ -15,7 +15,7 @@
  *    80  u64 sequence     88 u64 ordinal                96 u64 final ordinal of the previous epoch
  *   104  u64 first time  112 u64 last time             120 tag, UTF-8
  */
-import { ChunkCorruptError, ChunkTruncatedError, ChunkVersionError } from './errors.ts';
+import { ChunkCorruptError, ChunkTruncatedError, ChunkVersionError } from '../base/errors.ts';
 
 export const FORMAT_VERSION = 1;
 /** Bytes of UTF-8 that a tag may have. */

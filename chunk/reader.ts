@@ -1,6 +1,6 @@
 /** Reads chunks: hops from one to the next without inflating, checks them, and inflates one when asked. */
 import * as zlib from 'node:zlib';
-import { ChunkCorruptError } from './errors.ts';
+import { ChunkCorruptError } from '../base/errors.ts';
 import { crcOffset, type FramedHeader, readHeader } from './header.ts';
 
 const ZERO_CRC = Buffer.alloc(4);

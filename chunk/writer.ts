@@ -1,6 +1,6 @@
 /** Makes a chunk out of whole NDJSON lines. */
 import * as zlib from 'node:zlib';
-import { TailraceError } from './errors.ts';
+import { TailraceError } from '../base/errors.ts';
 import {
   type ChunkHeader,
   type Codec,

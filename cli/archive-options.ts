@@ -1,8 +1,8 @@
 /** The options by which commands that read an archive are told where it is. */
 import { type Command, Option } from 'commander';
-import { TailraceError } from '../chunk/errors.ts';
+import { S3Store } from '../archive/s3.ts';
+import { TailraceError } from '../base/errors.ts';
 import { consumerSchema } from '../consumer/config.ts';
-import { S3Store } from '../consumer/s3.ts';
 import { loadConfig } from './config.ts';
 
 export interface ArchiveOptions {

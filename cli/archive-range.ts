@@ -1,8 +1,8 @@
 /** The part of an archive that a command is asked for: how people name tags and hours. */
 import type { Command } from 'commander';
-import { TailraceError } from '../chunk/errors.ts';
-import { parseDuration } from '../chunk/units.ts';
-import type { CatalogFilter } from '../consumer/catalog.ts';
+import type { CatalogFilter } from '../archive/catalog.ts';
+import { TailraceError } from '../base/errors.ts';
+import { parseDuration } from '../base/units.ts';
 
 const HOUR_MS = 3_600_000;
 

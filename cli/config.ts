@@ -1,11 +1,11 @@
 /**
  * Reads a YAML configuration and says in one line each what is wrong with it, with the path of the key.
- * The types for durations and sizes stand in chunk/units.ts.
+ * The types for durations and sizes stand in base/units.ts.
  */
 import { readFileSync } from 'node:fs';
 import { type Document, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 
 /** Thrown for a configuration that can't be used: the commands end with exit code 2. */
 export class ConfigError extends TailraceError {

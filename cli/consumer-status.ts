@@ -1,7 +1,7 @@
 /** The status of a consumer: asked over its HTTP port, and as text for a person. */
-import { TailraceError } from '../chunk/errors.ts';
-import type { ShardLine, WorkerStatus } from '../consumer/board.ts';
-import { parseListen } from '../consumer/http.ts';
+import { TailraceError } from '../base/errors.ts';
+import type { ShardLine, WorkerStatus } from '../consumer/status/board.ts';
+import { parseListen } from '../consumer/status/http.ts';
 import { age, bytes, count, plain } from './output.ts';
 
 const ANSWER_MS = 5000;

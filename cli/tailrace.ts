@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The `tailrace` command: finds the subcommand that is asked for and turns its errors into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
-import { TailraceError } from '../chunk/errors.ts';
-import { exitCodeOf } from './exit-code.ts';
+import { TailraceError } from '../base/errors.ts';
+import { exitCodeOf } from '../base/exit-code.ts';
 import { plainLines } from './output.ts';
 
 interface CommandModule {

@@ -1,8 +1,8 @@
 /** consumer.yaml: the archiver's configuration, every key with its default. docs/consumer.md describes it. */
 import { hostname } from 'node:os';
 import * as z from 'zod/mini';
-import { DEFAULT_KEY_TEMPLATE, templateFault } from '../chunk/commit-keys.ts';
-import { duration, size } from '../chunk/units.ts';
+import { DEFAULT_KEY_TEMPLATE, templateFault } from '../archive/commit-keys.ts';
+import { duration, size } from '../base/units.ts';
 
 const text = z.string().check(z.minLength(1));
 const url = z.url({ protocol: /^https?$/ });
@@ -34,7 +34,7 @@ export const archiveSchema = z.strictObject({
   tags: z.optional(z.record(text, z.string())),
 });
 
-/** KCL's own settings, named and measured our way; consumer/properties.ts says which property each becomes. */
+/** KCL's own settings, named and measured our way; consumer/kcl/properties.ts says which property each becomes. */
 export const kclSchema = z.strictObject({
   retrieval: z._default(z.enum(['polling', 'fan_out']), 'polling'),
   failover_time: z._default(duration, 10_000),

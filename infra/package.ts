@@ -21,8 +21,8 @@ import { arch as hostArch, tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
-import { TailraceError } from '../chunk/errors.ts';
-import { ensureJars } from '../local/jars.ts';
+import { TailraceError } from '../base/errors.ts';
+import { ensureJars } from '../consumer/kcl/jars.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SYSTEMD = join(import.meta.dirname, 'systemd');
@@ -57,7 +57,7 @@ const PACKAGES: Readonly<Record<'agent' | 'consumer', Contents>> = {
   consumer: {
     name: 'tailrace-consumer',
     // The daemon starts the child by its path: it lies beside the file that has daemon.ts in it.
-    programs: { tailrace: CLI, child: join(ROOT, 'consumer', 'child.ts') },
+    programs: { tailrace: CLI, child: join(ROOT, 'consumer', 'shard', 'child.ts') },
     absent: /\/commands\/local\.ts$/,
     systemd: ['consumer.yaml', 'tailrace-consumer.service'],
     jars: true,
@@ -131,7 +131,7 @@ async function bundle({ programs, absent: filter }: Contents, outdir: string): P
     name: 'absent',
     setup({ onLoad }) {
       onLoad({ filter }, () => ({
-        contents: `import { TailraceError } from '../../chunk/errors.ts';
+        contents: `import { TailraceError } from '../../base/errors.ts';
 export function command() {
   throw new TailraceError('CONFIG', 'this command is not part of the server package: run it from the repository');
 }`,

@@ -4,8 +4,8 @@
  */
 import * as zlib from 'node:zlib';
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
-import { Runs } from '../chunk/runs.ts';
-import { zstdFrames } from '../consumer/zstd-frames.ts';
+import { Runs } from '../archive/runs.ts';
+import { zstdFrames } from '../archive/zstd-frames.ts';
 import { type Made, NOTHING_MADE, type Numbers, ROUTES, type Route } from './demo/ledger.ts';
 
 /** How often each number is in the archive. */

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 
 export interface ChildOptions {
   /** How people call it: `Kinesis`, `consumer`. */

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 
 /** What a stack and a pipeline put into their folder, and nothing else that may be there. */
 const OWN = ['kinesis', 'dynamodb', 's3', 'logs', 'demo', 'agent', 'agent.yaml', 'consumer.yaml', 'env.sh'];

@@ -82,7 +82,7 @@ function checkJava() {
 }
 
 function ensureJars() {
-  const jars = spawnSync(NODE, [path.join(ROOT, 'local', 'jars.ts')], {
+  const jars = spawnSync(NODE, [path.join(ROOT, 'consumer', 'kcl', 'jars.ts')], {
     cwd: ROOT,
     stdio: 'inherit',
     // Node's fetch asks no proxy unless told so, unlike npm.

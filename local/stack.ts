@@ -8,7 +8,7 @@ import {
   ResourceInUseException,
 } from '@aws-sdk/client-kinesis';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 import { Child, describeExit } from './child.ts';
 import { dynamodbClient, kinesisClient, LOCAL_ENV, REGION, s3Client } from './clients.ts';
 import { holdFolder } from './folder.ts';

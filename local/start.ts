@@ -2,8 +2,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { TailraceError } from '../chunk/errors.ts';
-import { exitCodeOf } from '../cli/exit-code.ts';
+import { TailraceError } from '../base/errors.ts';
+import { exitCodeOf } from '../base/exit-code.ts';
 import { ArchiveReader, type Comparison, compare } from './archive.ts';
 import { endpointEnv, s3Client } from './clients.ts';
 import { type Made, NOTHING_MADE, readMade } from './demo/ledger.ts';

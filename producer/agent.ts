@@ -11,7 +11,7 @@ import type { Server, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 import { Builders, DEFAULT_BUILDER_LIMITS } from './builder.ts';
 import { type AgentConfig, inputName } from './config.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';

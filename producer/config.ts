@@ -1,9 +1,9 @@
 /** The agent's configuration, `agent.yaml`. */
 import * as z from 'zod/mini';
-import { duration, size, timerDuration } from '../chunk/units.ts';
+import { hostPort } from '../base/host-port.ts';
+import { duration, size, timerDuration } from '../base/units.ts';
 import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
-import { hostPort } from './host-port.ts';
 import { instanceOptions } from './instance/options.ts';
 import { DEFAULT_SEALER_OPTIONS } from './sealer.ts';
 import { tailOptions } from './tail/options.ts';

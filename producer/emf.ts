@@ -5,8 +5,8 @@
  */
 import { createSocket, type Socket } from 'node:dgram';
 import * as z from 'zod/mini';
-import { timerDuration } from '../chunk/units.ts';
-import { hostPort, parseHostPort } from './host-port.ts';
+import { hostPort, parseHostPort } from '../base/host-port.ts';
+import { timerDuration } from '../base/units.ts';
 import type { AgentStatus } from './status.ts';
 
 export const emfOptions = z.strictObject({

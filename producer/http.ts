@@ -1,9 +1,9 @@
 /** The agent's HTTP endpoint on loopback: /health for load balancers and people, /metrics for Prometheus. */
 import { createServer, type Server } from 'node:http';
 import { Gauge, Counter as PrometheusCounter, Registry } from 'prom-client';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
+import { parseHostPort } from '../base/host-port.ts';
 import type { Counters, Labels } from './counters.ts';
-import { parseHostPort } from './host-port.ts';
 import { helpOf } from './metrics.ts';
 
 export interface Health {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { TailraceError } from '../chunk/errors.ts';
+import { TailraceError } from '../base/errors.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { Counters } from './counters.ts';
 import { before } from './flush/flush.ts';

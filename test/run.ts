@@ -3,7 +3,7 @@
  *
  *     npm test                     all of it
  *     npm test -- unit             one of check, unit, model (planted faults are found), processes
- *     npm test -- spool follow     only files whose name contains one of the words
+ *     npm test -- spool follow     only files whose path contains one of the words
  *
  * Ends with a line `N passed, N failed` and exit code 0 only when nothing failed.
  */
@@ -42,7 +42,7 @@ function rank(name: string): number {
 
 async function runTests(phase: keyof typeof TEST_TIMEOUT_MS, words: readonly string[]): Promise<void> {
   const directory = join(import.meta.dirname, phase);
-  const files = readdirSync(directory)
+  const files = readdirSync(directory, { recursive: true, encoding: 'utf8' })
     .filter(
       (name) =>
         name.endsWith('.test.ts') && (words.length === 0 || words.some((word) => name.includes(word))),

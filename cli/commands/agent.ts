@@ -1,7 +1,7 @@
 /** `tailrace agent`: runs the agent until a signal ends it. */
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { Agent } from '../../producer/agent.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { nothingRemains, type Remaining } from '../../producer/flush/flush.ts';

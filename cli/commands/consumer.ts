@@ -4,13 +4,13 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { COMMITS_FOLDER } from '../../chunk/commit-keys.ts';
-import { TailraceError } from '../../chunk/errors.ts';
+import { COMMITS_FOLDER } from '../../archive/commit-keys.ts';
+import { S3Store } from '../../archive/s3.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
-import { javaMissing } from '../../consumer/daemon.ts';
-import { Launcher } from '../../consumer/launcher.ts';
-import { S3Store } from '../../consumer/s3.ts';
-import { describeStream, streamClient } from '../../consumer/stream.ts';
+import { javaMissing } from '../../consumer/kcl/daemon.ts';
+import { Launcher } from '../../consumer/kcl/launcher.ts';
+import { describeStream, streamClient } from '../../consumer/shard/stream.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 
 const MiB = 1024 * 1024;
@@ -66,7 +66,7 @@ function checkJava({ java }: ConsumerConfig): void {
 async function findJars({ java }: ConsumerConfig): Promise<string> {
   const directory = java.jars ?? process.env.TAILRACE_JARS;
   if (directory === undefined) {
-    const { ensureJars } = await import('../../local/jars.ts');
+    const { ensureJars } = await import('../../consumer/kcl/jars.ts');
     return (await ensureJars()).classPath;
   }
   const jars = fs.existsSync(directory)

@@ -1,8 +1,8 @@
 /** `tailrace flush`: makes the running agent read, seal and send all it has. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { TailraceError } from '../../chunk/errors.ts';
-import { parseDuration } from '../../chunk/units.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { parseDuration } from '../../base/units.ts';
 import { ask, MAX_FLUSH_MS } from '../../producer/control/protocol.ts';
 import { type Flushed, nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
 import { ConfigError } from '../config.ts';

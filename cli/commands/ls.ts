@@ -1,7 +1,7 @@
 /** `tailrace ls`: lists tags, hours and sizes of the archive. */
 import { Command } from 'commander';
-import { dateAndHour } from '../../chunk/commit-keys.ts';
-import { Catalog } from '../../consumer/catalog.ts';
+import { Catalog } from '../../archive/catalog.ts';
+import { dateAndHour } from '../../archive/commit-keys.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
 import { count, plain, plainLines, bytes as size } from '../output.ts';

@@ -1,8 +1,8 @@
 /** `tailrace recover`: sends what a dead agent left in its spool. */
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { TailraceError } from '../../chunk/errors.ts';
-import { parseDuration } from '../../chunk/units.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { parseDuration } from '../../base/units.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { recover } from '../../producer/recover.ts';
 import type { StreamOptions } from '../../producer/sender/stream.ts';

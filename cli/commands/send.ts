@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { Command, InvalidArgumentError } from 'commander';
 import fluent from 'fluent-logger';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { ConfigError } from '../config.ts';
 
 /** Events that may wait for their ack at a time. */

@@ -1,7 +1,7 @@
 /** `tailrace spool`: lists what a spool holds, beside a running agent or a dead one's. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { inspectSpool, type SpoolReport } from '../../producer/spool/inspect.ts';
 import { bytes, count, hour, plain, plainLines } from '../output.ts';
 

@@ -1,9 +1,9 @@
 /** `tailrace status`: shows what the agent of a state directory, or a consumer, is doing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import { TailraceError } from '../../chunk/errors.ts';
-import type { WorkerStatus } from '../../consumer/board.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { consumerSchema } from '../../consumer/config.ts';
+import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { ask } from '../../producer/control/protocol.ts';
 import type { AgentStatus } from '../../producer/status.ts';
 import { describeAgent } from '../agent-status.ts';

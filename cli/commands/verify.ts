@@ -1,9 +1,9 @@
 /** `tailrace verify`: proves that the archive has every chunk once, or names what is missing or repeated. */
 import { Command } from 'commander';
-import { TailraceError } from '../../chunk/errors.ts';
-import { parseDuration } from '../../chunk/units.ts';
-import { verifyArchive } from '../../consumer/verify.ts';
-import type { EpochReport, VerifyReport } from '../../consumer/verify-book.ts';
+import type { EpochReport, VerifyReport } from '../../archive/verify/book.ts';
+import { verifyArchive } from '../../archive/verify/verify.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { parseDuration } from '../../base/units.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { timesOf } from '../archive-range.ts';
 import { count, plain, plainLines, bytes as size } from '../output.ts';

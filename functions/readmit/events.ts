@@ -1,6 +1,6 @@
 /** Notifications of S3 inside messages of SQS: which objects are to be put back. */
 import * as z from 'zod/mini';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 
 export const queueEvent = z.object({
   Records: z.array(z.object({ messageId: z.string(), body: z.string() })),

@@ -1,6 +1,6 @@
 /** Puts records on the stream, slowly enough for live traffic, and again those that were refused. */
 import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { nextRequest, sizeOf } from './records.ts';
 
 const FIRST_BACKOFF_MS = 250;

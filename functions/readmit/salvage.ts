@@ -1,5 +1,5 @@
 /** Takes a spilled object apart: the chunks that are sound, and the bytes between them that are not. */
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { codecAt } from '../../chunk/header.ts';
 import { type PlacedChunk, readChunks } from '../../chunk/reader.ts';
 

@@ -1,6 +1,6 @@
 /** Settings of a function from its environment variables, checked at the first call. */
 import * as z from 'zod/mini';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 
 export const wholeNumber = z.coerce.number().check(z.int(), z.minimum(1));
 /** Seconds, at most the two days that Auto Scaling waits. */

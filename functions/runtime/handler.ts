@@ -2,7 +2,7 @@
 import middy from '@middy/core';
 import errorLogger from '@middy/error-logger';
 import type * as z from 'zod/mini';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { log } from './log.ts';
 
 /** Milliseconds before the function's timeout at which it fails with an error of its own, which is logged. */

@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { Runs } from '../../chunk/runs.ts';
+import { Runs } from '../../archive/runs.ts';
 
 /** How an event goes to the agent: as a line of the access log, or by the forward protocol. Each numbers its own. */
 export type Route = 'log' | 'forward';

@@ -1,5 +1,5 @@
 /** Errors as S3 answers them: a status, a code that clients branch on, a message for people. */
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 
 export class S3Error extends TailraceError {
   readonly status: number;

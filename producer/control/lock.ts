@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, link, rename, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { connectAgent, linesOf, reachSocket, SOCKET_NAME } from './protocol.ts';
 
 /** Thrown when another agent holds the state directory. */

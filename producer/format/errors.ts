@@ -1,5 +1,5 @@
 /** The error of formats and transforms that can't be compiled. */
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 
 /** Thrown for a format or transform that contradicts itself; the message is fit to stand behind its key. */
 export class FormatError extends TailraceError {

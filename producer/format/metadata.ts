@@ -1,6 +1,6 @@
 /** What `${…}` in added fields can stand for: facts about the host and the instance. */
 import { hostname } from 'node:os';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 
 const TRIES = 3;
 const TIMEOUT_MS = 1000;

@@ -1,5 +1,5 @@
 /** The errors by which the forward server refuses what a client sent. */
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 
 /** Why a message was refused; the label of `tailrace_agent_forward_refused_total`. */
 export type RefusalReason =

@@ -1,9 +1,9 @@
 /** The forward input: a server of fluentd's forward protocol whose acks are given when the events are durable. */
 import type { Socket } from 'node:net';
+import { type Address, parseAddress } from '../../base/address.ts';
 import type { Counter } from '../counters.ts';
 import { resolvePlaceholders } from '../format/metadata.ts';
 import type { Input, InputContext } from '../input.ts';
-import { type Address, parseAddress } from './address.ts';
 import { ChunkIds } from './chunk-ids.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { decompress } from './decompress.ts';

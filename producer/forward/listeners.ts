@@ -4,8 +4,8 @@ import { readFileSync, statSync, unlinkSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import * as tls from 'node:tls';
 import type { Logger } from 'pino';
-import { TailraceError } from '../../chunk/errors.ts';
-import { type Address, addressText } from './address.ts';
+import { type Address, addressText } from '../../base/address.ts';
+import { TailraceError } from '../../base/errors.ts';
 import type { TlsOptions } from './options.ts';
 
 /** A silent dead peer is found out by the kernel after about this long, in milliseconds. */

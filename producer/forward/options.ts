@@ -1,9 +1,9 @@
 /** The forward input's section of agent.yaml. */
 import { hostname } from 'node:os';
 import * as z from 'zod/mini';
-import { duration, size } from '../../chunk/units.ts';
+import { parseAddress } from '../../base/address.ts';
+import { duration, size } from '../../base/units.ts';
 import { transformShape } from '../format/transform.ts';
-import { parseAddress } from './address.ts';
 import { compilePattern } from './routes.ts';
 
 const SECOND = 1000;

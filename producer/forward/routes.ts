@@ -1,5 +1,5 @@
 /** Which tag an event goes under: match patterns as fluentd has them, over the tag that the client gave. */
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 
 const MAX_ALTERNATIVES = 1000;
 

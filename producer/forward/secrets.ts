@@ -1,7 +1,7 @@
 /** Makes the handshake's rules of what the configuration says, secrets read from their files. */
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import type { ClientRule, Security, User } from './handshake.ts';
 import type { Secret, SecurityOptions } from './options.ts';
 

@@ -1,6 +1,6 @@
 /** The `instance` section of agent.yaml: what of the EC2 instance's metadata is watched. */
 import * as z from 'zod/mini';
-import { timerDuration } from '../../chunk/units.ts';
+import { timerDuration } from '../../base/units.ts';
 
 export const instanceOptions = z.strictObject({
   /** `auto`: watch when the metadata service answers at the start, as on EC2; off anywhere else. */

@@ -4,7 +4,7 @@
  */
 import type { PutRecordsRequestEntry, PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { explicitHashKey } from '../../chunk/header.ts';
 import type { Counters } from '../counters.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from '../spool/spool.ts';

@@ -1,6 +1,6 @@
 /** What a segment's bytes say after whatever happened to them: its whole cuts, its torn end, its damaged places. */
 
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import type { FramedHeader } from '../../chunk/header.ts';
 import { readChunk } from '../../chunk/reader.ts';
 import type { Changes } from '../state.ts';

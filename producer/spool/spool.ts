@@ -4,7 +4,7 @@
  */
 import { basename, join } from 'node:path';
 import type { Logger } from 'pino';
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import type { FramedHeader } from '../../chunk/header.ts';
 import { readChunk } from '../../chunk/reader.ts';
 import type { Counters } from '../counters.ts';

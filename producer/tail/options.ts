@@ -1,6 +1,6 @@
 /** The options of a tail input as they stand in the agent's configuration. */
 import * as z from 'zod/mini';
-import { duration, size } from '../../chunk/units.ts';
+import { duration, size } from '../../base/units.ts';
 import { formatOptions } from '../format/options.ts';
 import { transformShape } from '../format/transform.ts';
 import { Glob } from './glob.ts';

@@ -1,6 +1,7 @@
 /** The end of a run: everything is flushed, archived and stopped in order, and then counted. */
-import { verifyArchive } from '../../consumer/verify.ts';
-import type { VerifyReport } from '../../consumer/verify-book.ts';
+
+import type { VerifyReport } from '../../archive/verify/book.ts';
+import { verifyArchive } from '../../archive/verify/verify.ts';
 import type { MemoryTrend } from './memory.ts';
 import type { Oracle, Verdict } from './oracle.ts';
 import type { Timeline } from './timeline.ts';

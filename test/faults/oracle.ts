@@ -3,8 +3,8 @@
  * and with none of the pipeline's own knowledge but the compression.
  */
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import type { ArchiveReader } from '../../consumer/verify.ts';
-import { zstdFrames } from '../../consumer/zstd-frames.ts';
+import type { ArchiveReader } from '../../archive/verify/verify.ts';
+import { zstdFrames } from '../../archive/zstd-frames.ts';
 
 /** The id of an event, somewhere in its line. */
 export function eventId(source: string, n: number): string {

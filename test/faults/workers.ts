@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DynamoDBClient, ScanCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import type { WorkerStatus } from '../../consumer/board.ts';
+import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { Service, signal } from './processes.ts';
 import type { Fault } from './schedule.ts';
 import type { Recovery, Timeline } from './timeline.ts';

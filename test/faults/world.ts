@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import { S3Store } from '../../consumer/s3.ts';
+import { S3Store } from '../../archive/s3.ts';
 import { packageFunctions } from '../../functions/package.ts';
 import { bundlePrograms } from '../../infra/package.ts';
 import { dynamodbClient, kinesisClient } from '../../local/clients.ts';

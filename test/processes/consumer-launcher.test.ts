@@ -8,7 +8,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { WorkerStatus } from '../../consumer/board.ts';
+import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { freePorts } from '../../local/ports.ts';
 import { until } from '../support/consumer-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';

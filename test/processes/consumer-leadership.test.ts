@@ -5,7 +5,7 @@ import { CreateTableCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/cli
 import { pino } from 'pino';
 import * as z from 'zod/mini';
 import { consumerSchema } from '../../consumer/config.ts';
-import { Leadership } from '../../consumer/leadership.ts';
+import { Leadership } from '../../consumer/kcl/leadership.ts';
 import { dynamodbClient, LOCAL_ENV } from '../../local/clients.ts';
 import { startStack } from '../../local/stack.ts';
 import { temporaryDirectory } from '../support/agent-process.ts';

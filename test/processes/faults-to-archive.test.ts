@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { verifyArchive } from '../../consumer/verify.ts';
+import { verifyArchive } from '../../archive/verify/verify.ts';
 import { startStack } from '../../local/stack.ts';
 import { startAgent, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { archivedIds, archiveOf, ConsumerProcess, until } from '../support/consumer-process.ts';

@@ -19,7 +19,7 @@ import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { pino } from 'pino';
 import * as z from 'zod/mini';
 import { consumerSchema } from '../../consumer/config.ts';
-import { Daemon } from '../../consumer/daemon.ts';
+import { Daemon } from '../../consumer/kcl/daemon.ts';
 import { nodeFiles } from '../../producer/spool/files.ts';
 import { spawnAgent, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { RawClient } from '../support/forward.ts';

@@ -1,15 +1,15 @@
 /** Runs one schedule of the archive model and checks what it left. */
 import assert from 'node:assert/strict';
 import { gunzipSync } from 'node:zlib';
-import { parseCommit } from '../../chunk/commit.ts';
+import { parseCommit } from '../../archive/commit.ts';
+import { Runs } from '../../archive/runs.ts';
+import type { VerifyReport } from '../../archive/verify/book.ts';
 import { readChunks } from '../../chunk/reader.ts';
-import { Runs } from '../../chunk/runs.ts';
-import type { VerifyReport } from '../../consumer/verify-book.ts';
 import { ArchiveModel, type Code, START_TIME, type Weights } from './archive-model.ts';
 import { generator } from './random.ts';
 
 export interface CheckedCode extends Code {
-  readonly verifyArchive: typeof import('../../consumer/verify.ts').verifyArchive;
+  readonly verifyArchive: typeof import('../../archive/verify/verify.ts').verifyArchive;
 }
 
 const CALM: Weights = {

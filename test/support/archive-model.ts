@@ -3,17 +3,18 @@
  * leases and workers that stall, die and come back as zombies. The archiver itself is the production code; every call
  * to the store waits until the schedule lets it go on, so that anything happens between any two of them.
  */
-import type { LogContext } from '../../consumer/plan.ts';
-import type { StreamRecord } from '../../consumer/record.ts';
-import type { ShardInfo } from '../../consumer/start.ts';
-import type { ArchiveStore } from '../../consumer/store.ts';
+
+import type { ArchiveStore } from '../../archive/store.ts';
+import type { LogContext } from '../../archive/writer/plan.ts';
+import type { StreamRecord } from '../../archive/writer/record.ts';
+import type { ShardInfo } from '../../archive/writer/start.ts';
 import { ChunkSource, digest32, epochName, type MadeChunk } from './chunks.ts';
 import { MemoryArchive } from './memory-archive.ts';
 
 /** The production code under test: of this tree, or of a copy with a fault in it. */
 export interface Code {
-  readonly ShardArchiver: typeof import('../../consumer/shard.ts').ShardArchiver;
-  readonly FOREIGN_ENCODERS: typeof import('../../consumer/foreign.ts').FOREIGN_ENCODERS;
+  readonly ShardArchiver: typeof import('../../archive/writer/shard-archiver.ts').ShardArchiver;
+  readonly FOREIGN_ENCODERS: typeof import('../../archive/writer/foreign.ts').FOREIGN_ENCODERS;
 }
 
 /** What may happen in a schedule; the numbers are how likely, relative to each other. */

@@ -1,7 +1,8 @@
 /** The archiver of one shard of its own stream, over a store, without KCL or Kinesis. */
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../consumer/foreign.ts';
-import { ShardArchiver } from '../../consumer/shard.ts';
-import type { ArchiveStore } from '../../consumer/store.ts';
+
+import type { ArchiveStore } from '../../archive/store.ts';
+import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../archive/writer/foreign.ts';
+import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
 
 export interface ArchiverOptions {
   /** Stands before all keys; empty unless said. */

@@ -6,11 +6,11 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { S3Store } from '../../archive/s3.ts';
+import type { VerifyReport } from '../../archive/verify/book.ts';
+import { verifyArchive } from '../../archive/verify/verify.ts';
 import { explicitHashKey } from '../../chunk/header.ts';
-import type { WorkerStatus } from '../../consumer/board.ts';
-import { S3Store } from '../../consumer/s3.ts';
-import { verifyArchive } from '../../consumer/verify.ts';
-import type { VerifyReport } from '../../consumer/verify-book.ts';
+import type { WorkerStatus } from '../../consumer/status/board.ts';
 import type { Stack } from '../../local/stack.ts';
 import type { MadeChunk } from './chunks.ts';
 

@@ -1,5 +1,5 @@
 /** An object store in memory with conditional writes, as S3 has them. */
-import type { ArchiveReader } from '../../consumer/verify.ts';
+import type { ArchiveReader } from '../../archive/verify/verify.ts';
 
 export class MemoryArchive implements ArchiveReader {
   readonly objects = new Map<string, Buffer>();

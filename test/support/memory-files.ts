@@ -1,5 +1,5 @@
 /** The spool's file system in memory: it knows what was synced, can crash, and can be made to fail. */
-import { TailraceError } from '../../chunk/errors.ts';
+import { TailraceError } from '../../base/errors.ts';
 import type { SpoolFiles } from '../../producer/spool/files.ts';
 
 export type FileCall = 'create' | 'append' | 'sync' | 'write' | 'truncate' | 'remove';

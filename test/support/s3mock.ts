@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
-import { ensureJar } from '../../local/jars.ts';
+import { ensureJar } from '../../consumer/kcl/jars.ts';
 import { freePorts } from '../../local/ports.ts';
 import { BUCKET, testClient } from './local-s3.ts';
 

@@ -1,0 +1,120 @@
+/** What the archive holds, from its commit logs: the objects that stand, without what was voided. */
+import type { Commit, CommitObject } from './commit.ts';
+import { COMMITS_FOLDER, commitFolder, parseCommitKey } from './commit-keys.ts';
+import { type ArchiveStore, readCommit, shardsOf } from './store.ts';
+
+export interface CatalogEntry {
+  readonly object: CommitObject;
+  readonly incarnation: string;
+  readonly shard: string;
+  readonly number: number;
+}
+
+export interface CatalogFilter {
+  readonly tag?: (tag: string) => boolean;
+  /** Whole hours since 1970, both included. */
+  readonly hours?: readonly [number, number];
+}
+
+const READS_AT_ONCE = 32;
+
+/** Reads the logs, and on the next call what has come since. */
+export class Catalog {
+  readonly #store: ArchiveStore;
+  readonly #prefix: string;
+  /** Newest commit read of each log. */
+  readonly #read = new Map<string, Commit>();
+
+  readonly #onProgress: ((done: number, total: number, what: string) => void) | undefined;
+
+  constructor(
+    store: ArchiveStore,
+    prefix: string,
+    onProgress?: (done: number, total: number, what: string) => void,
+  ) {
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#onProgress = onProgress;
+  }
+
+  /**
+   * The objects of commits that were not read before; in the order of hour, shard and commit.
+   *
+   * @param settled leaves the newest commit of each log for the next call when its data is not all there
+   */
+  async next(filter: CatalogFilter, settled = false): Promise<CatalogEntry[]> {
+    const numbers = new Map<string, { incarnation: string; shard: string; from: number; to: number }>();
+    for (const incarnation of await this.#store.folders(this.#prefix + COMMITS_FOLDER)) {
+      for (const shard of await shardsOf(this.#store, this.#prefix, incarnation)) {
+        // The newest is listed first, and numbers have no gaps: who follows an archive does not list all of it again.
+        const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
+        const newest = key === null ? null : parseCommitKey(key);
+        const name = `${incarnation}/${shard}`;
+        const from = (this.#read.get(name)?.number ?? 0) + 1;
+        if (newest) numbers.set(name, { incarnation, shard, from, to: newest.number });
+      }
+    }
+    const total = [...numbers.values()].reduce((sum, { from, to }) => sum + to - from + 1, 0);
+    let done = 0;
+    const onRead = (): void => {
+      done += 1;
+      this.#onProgress?.(done, total, 'commits');
+    };
+    const entries: CatalogEntry[] = [];
+    for (const [name, log] of numbers) {
+      const commits = await this.#readRange(log, log.from, log.to, onRead);
+      if (settled && commits.length > 0 && !(await this.#isWhole(commits.at(-1)!))) commits.pop();
+      commits.forEach((commit, i) => {
+        const lost = new Set(commits[i + 1]?.voided.map(({ key }) => key));
+        for (const object of commit.objects) {
+          if (lost.has(object.key) || !matches(object, filter)) continue;
+          entries.push({ object, incarnation: log.incarnation, shard: log.shard, number: commit.number });
+        }
+      });
+      const last = commits.at(-1);
+      if (last) this.#read.set(name, last);
+    }
+    return entries.sort(
+      (a, b) =>
+        a.object.hour - b.object.hour ||
+        compare(a.incarnation, b.incarnation) ||
+        compare(a.shard, b.shard) ||
+        a.number - b.number,
+    );
+  }
+
+  async #isWhole(commit: Commit): Promise<boolean> {
+    for (const object of commit.objects) {
+      if ((await this.#store.head(object.key)) !== object.bytes) return false;
+    }
+    return true;
+  }
+
+  async #readRange(
+    log: { incarnation: string; shard: string },
+    from: number,
+    to: number,
+    onRead: () => void,
+  ): Promise<Commit[]> {
+    const commits: Commit[] = [];
+    let next = from;
+    const run = async (): Promise<void> => {
+      while (next <= to) {
+        const number = next++;
+        commits[number - from] = await readCommit(this.#store, { prefix: this.#prefix, ...log }, number);
+        onRead();
+      }
+    };
+    await Promise.all(Array.from({ length: READS_AT_ONCE }, run));
+    return commits;
+  }
+}
+
+function matches(object: CommitObject, { tag, hours }: CatalogFilter): boolean {
+  if (tag && !tag(object.tag)) return false;
+  return !hours || (object.hour >= hours[0] && object.hour <= hours[1]);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

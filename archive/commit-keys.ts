@@ -1,0 +1,159 @@
+/** Names of the archive: keys of data objects and commits, tags in keys, incarnations, order of sequence numbers. */
+import { createHash } from 'node:crypto';
+import { TailraceError } from '../base/errors.ts';
+import type { Codec } from '../chunk/header.ts';
+
+export const COMMITS_FOLDER = '_commits/';
+export const DEFAULT_KEY_TEMPLATE = 'logs/tag={tag}/dt={dt}/hour={hour}/{name}';
+/** Commit numbers stay below this; it fixes the width of the part that counts down. */
+export const MAX_COMMITS = 1_000_000_000_000;
+/** An encoded tag is at most this long: file systems take names of 255 bytes, S3 keys of 1,024. */
+const MAX_ENCODED_TAG = 200;
+const DIGEST_DIGITS = 32;
+const EXTENSION = { gzip: 'ndjson.gz', zstd: 'ndjson.zst' } as const;
+
+/**
+ * Compares two Kinesis sequence numbers, decimal integers of up to 128 digits, by their value.
+ *
+ * @returns a negative number, zero or a positive one
+ */
+export function compareSequence(a: string, b: string): number {
+  // Without leading zeros the longer number is the greater one; a fraction of what two BigInts cost.
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** What tells a stream from the others, and from one of the same name that was deleted. */
+export interface StreamIdentity {
+  readonly account: string;
+  readonly region: string;
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+/** The part of an incarnation that all streams of this account, region and name share. */
+export function incarnationFamily(stream: Omit<StreamIdentity, 'createdAt'>): string {
+  return digest(`${stream.account}/${stream.region}/${stream.name}`).slice(0, 10);
+}
+
+/** Names one stream from its creation to its deletion; those of one family sort by age. */
+export function incarnationOf(stream: StreamIdentity): string {
+  const seconds = Math.floor(stream.createdAt / 1000);
+  return `${incarnationFamily(stream)}${seconds.toString(16).padStart(8, '0')}`;
+}
+
+/** Key of commit `number`; a listing of a shard's commits begins with the newest. */
+export function commitKey(prefix: string, incarnation: string, shard: string, number: number): string {
+  if (!Number.isSafeInteger(number) || number < 1 || number >= MAX_COMMITS) {
+    throw new TailraceError('BAD_COMMIT_NUMBER', `a commit cannot have the number ${number}`);
+  }
+  const down = (MAX_COMMITS - 1 - number).toString().padStart(12, '0');
+  return `${commitFolder(prefix, incarnation, shard)}${down}-${number}.json`;
+}
+
+/** Where the commits of one shard are. */
+export function commitFolder(prefix: string, incarnation: string, shard: string): string {
+  return `${prefix}${COMMITS_FOLDER}${incarnation}/${shard}/`;
+}
+
+const COMMIT_KEY = /_commits\/([0-9a-f]{18})\/([\w.-]+)\/(\d{12})-(\d{1,12})\.json$/;
+
+/** Takes a commit's key apart; null when it is no such key. */
+export function parseCommitKey(key: string): { incarnation: string; shard: string; number: number } | null {
+  const match = COMMIT_KEY.exec(key);
+  if (!match) return null;
+  const number = Number(match[4]);
+  if (number < 1 || MAX_COMMITS - 1 - number !== Number(match[3])) return null;
+  return { incarnation: match[1]!, shard: match[2]!, number };
+}
+
+/** What a data object's key is made of. */
+export interface ObjectName {
+  readonly tag: string;
+  /** Whole hours since 1970. */
+  readonly hour: number;
+  readonly codec: Codec;
+  readonly incarnation: string;
+  readonly shard: string;
+  readonly number: number;
+  /** The hash of the commit that names the object. */
+  readonly hash: string;
+}
+
+/** Key of a data object after a template with {tag}, {dt}, {hour}, {shard} and, as its last part, {name}. */
+export function objectKey(prefix: string, template: string, object: ObjectName): string {
+  const { incarnation, shard, number, hash, codec } = object;
+  const [dt, hour] = dateAndHour(object.hour);
+  const parts: Record<string, string> = {
+    tag: encodeTag(object.tag),
+    dt,
+    hour,
+    shard,
+    name: `${incarnation}-${shard}-${number}-${hash}.${EXTENSION[codec]}`,
+  };
+  return prefix + template.replace(/\{(\w+)\}/g, (whole, name: string) => parts[name] ?? whole);
+}
+
+/** What is wrong with a key template, or null: names must stay unique and clear of the commits. */
+export function templateFault(template: string): string | null {
+  if (!template.endsWith('{name}')) return 'must end in {name}';
+  if (template.startsWith('/') || template.startsWith(COMMITS_FOLDER)) {
+    return `must not begin with / or ${COMMITS_FOLDER}`;
+  }
+  const unknown = /\{(?!(?:tag|dt|hour|shard|name)\})[^}]*\}?/.exec(template);
+  if (unknown) return `has ${unknown[0]}; it may have {tag}, {dt}, {hour}, {shard} and {name}`;
+  if (!/^(?:[\w.\-=/]|\{\w+\})*$/.test(template)) return 'may have letters, digits and . _ - = / only';
+  return null;
+}
+
+/** `2026-11-23` and `07` of an hour. */
+export function dateAndHour(hour: number): [date: string, hour: string] {
+  const iso = new Date(hour * 3_600_000).toISOString();
+  return [iso.slice(0, 10), iso.slice(11, 13)];
+}
+
+/**
+ * A tag as part of a key: bytes other than letters, digits, `_`, `-` and `.` as %XX, as Hive writes partitions. A tag
+ * of which this would be longer than 200 bytes is cut and ends in `%~` and a hash; its commit has it in full.
+ */
+export function encodeTag(tag: string): string {
+  if (tag === '') return '%';
+  const bytes = Buffer.from(tag);
+  const plainDots = /^\.+$/.test(tag);
+  const parts: string[] = [];
+  for (const byte of bytes) {
+    const plain = isPlain(byte) && !(plainDots && byte === 0x2e);
+    parts.push(plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`);
+  }
+  const encoded = parts.join('');
+  if (encoded.length <= MAX_ENCODED_TAG) return encoded;
+  const kept = encoded.slice(0, MAX_ENCODED_TAG - DIGEST_DIGITS - 2).replace(/%.?$/, '');
+  return `${kept}%~${digest(tag).slice(0, DIGEST_DIGITS)}`;
+}
+
+/** The tag that {@link encodeTag} made `text` of; null when it was cut there, or is no such text. */
+export function decodeTag(text: string): string | null {
+  if (text === '%') return '';
+  if (!/^(?:[\w.-]|%[0-9A-F]{2})+$/.test(text)) return null;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+function isPlain(byte: number): boolean {
+  return (
+    (byte >= 0x61 && byte <= 0x7a) ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x30 && byte <= 0x39) ||
+    byte === 0x2d ||
+    byte === 0x2e ||
+    byte === 0x5f
+  );
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

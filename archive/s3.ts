@@ -1,0 +1,287 @@
+/** The archive in S3: every call is tried until S3 has answered it, with time-outs and backoff. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { TailraceError } from '../base/errors.ts';
+import type { ArchiveStore, ObjectKind } from './store.ts';
+
+export interface S3Location {
+  readonly bucket: string;
+  readonly region: string;
+  /** Of an S3 that is not Amazon's; buckets are then part of the path. */
+  readonly endpoint?: string | undefined;
+}
+
+export interface S3WriteOptions {
+  readonly storageClass?: string | undefined;
+  /** Key id or ARN: SSE-KMS with a bucket key. */
+  readonly kmsKey?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface S3Options extends S3WriteOptions {
+  /** How often a call is tried; Infinity waits for S3 to come back. */
+  readonly tries: number;
+  /** Told of every try that failed. */
+  readonly onTrouble?: (trouble: S3Trouble) => void;
+  /** Told of every call that S3 answered. */
+  readonly onAnswer?: () => void;
+  /** First and longest wait between tries, ms. */
+  readonly backoff?: readonly [number, number];
+  /** What one try may take beside the time for its bytes, ms. */
+  readonly tryTimeout?: number;
+}
+
+export interface S3Trouble {
+  readonly operation: string;
+  /** Short and stable, for a metric. */
+  readonly reason: string;
+  readonly message: string;
+  readonly attempt: number;
+}
+
+/** Thrown when a call was given up. */
+export class ArchiveUnavailableError extends TailraceError {
+  constructor(message: string, cause: unknown) {
+    super('ARCHIVE_UNAVAILABLE', message, { retriable: true, cause });
+  }
+}
+
+const CONTENT_TYPE = {
+  commit: 'application/json',
+  gzip: 'application/gzip',
+  zstd: 'application/zstd',
+} as const;
+/** Slower than this is taken for a connection that hangs. */
+const BYTES_PER_MS = 256;
+/** Waiting for somebody to give the right back needs no hurry. */
+const DENIED_WAIT_MS = 5000;
+
+export class S3Store implements ArchiveStore {
+  readonly #client: S3Client;
+  readonly #bucket: string;
+  readonly #options: S3Options;
+
+  constructor(location: S3Location, options: S3Options) {
+    this.#bucket = location.bucket;
+    this.#options = options;
+    this.#client = new S3Client({
+      region: location.region,
+      ...(location.endpoint === undefined ? {} : { endpoint: location.endpoint, forcePathStyle: true }),
+      maxAttempts: 1,
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      requestHandler: { connectionTimeout: 5000 },
+    });
+  }
+
+  async putIfAbsent(
+    key: string,
+    body: readonly Uint8Array[],
+    kind: ObjectKind,
+    sha256?: string,
+  ): Promise<'created' | 'exists'> {
+    const length = body.reduce((sum, part) => sum + part.length, 0);
+    const hash = sha256 ?? digest(body);
+    return this.#persist('put', key, length, async (abortSignal) => {
+      const command = new PutObjectCommand({
+        Bucket: this.#bucket,
+        Key: key,
+        // The parts as they are: putting a batch together in one piece would cost its size in memory once more.
+        Body: body.length === 1 ? body[0]! : Readable.from(body),
+        ContentLength: length,
+        ContentType: CONTENT_TYPE[kind],
+        ChecksumSHA256: Buffer.from(hash, 'hex').toString('base64'),
+        IfNoneMatch: '*',
+        ...this.#writeInput(kind),
+      });
+      // The signature wants the same hash; given here, it is not made again.
+      command.middlewareStack.add(
+        (next) => (args) => {
+          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = hash;
+          return next(args);
+        },
+        { step: 'build' },
+      );
+      try {
+        await this.#client.send(command, { abortSignal });
+        return 'created';
+      } catch (error) {
+        if (statusOf(error) === 412) return 'exists';
+        throw error;
+      }
+    });
+  }
+
+  get(key: string): Promise<Buffer | null> {
+    return this.#read(key);
+  }
+
+  /** Bytes `first` to `last`, both included; null when there is no such object. */
+  range(key: string, first: number, last: number): Promise<Buffer | null> {
+    return this.#read(key, `bytes=${first}-${last}`);
+  }
+
+  head(key: string): Promise<number | null> {
+    return this.#persist('head', key, 0, (abortSignal) =>
+      nullWhenAbsent(async () => {
+        const answer = await this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key }), {
+          abortSignal,
+        });
+        return answer.ContentLength ?? 0;
+      }),
+    );
+  }
+
+  async first(prefix: string): Promise<string | null> {
+    const answer = await this.#list({ Prefix: prefix, MaxKeys: 1 });
+    return answer.Contents?.[0]?.Key ?? null;
+  }
+
+  async folders(prefix: string): Promise<string[]> {
+    const names: string[] = [];
+    let token: string | undefined;
+    do {
+      const answer = await this.#list({ Prefix: prefix, Delimiter: '/', ContinuationToken: token });
+      for (const { Prefix: folder } of answer.CommonPrefixes ?? []) {
+        if (folder) names.push(folder.slice(prefix.length, -1));
+      }
+      token = answer.NextContinuationToken;
+    } while (token !== undefined);
+    return names;
+  }
+
+  /** All keys with a prefix, in order, with their lengths. */
+  async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+    let token: string | undefined;
+    do {
+      const answer = await this.#list({ Prefix: prefix, ContinuationToken: token });
+      for (const { Key: key, Size: bytes } of answer.Contents ?? [])
+        if (key) yield { key, bytes: bytes ?? 0 };
+      token = answer.NextContinuationToken;
+    } while (token !== undefined);
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  #list(input: {
+    Prefix: string;
+    MaxKeys?: number;
+    Delimiter?: string;
+    ContinuationToken?: string | undefined;
+  }) {
+    return this.#persist('list', input.Prefix, 0, (abortSignal) =>
+      this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, ...input }), { abortSignal }),
+    );
+  }
+
+  #read(key: string, range?: string): Promise<Buffer | null> {
+    return this.#persist('get', key, 64 * 1024 * 1024, (abortSignal) =>
+      nullWhenAbsent(async () => {
+        const input = { Bucket: this.#bucket, Key: key, Range: range };
+        const answer = await this.#client.send(new GetObjectCommand(input), { abortSignal });
+        const bytes = await answer.Body!.transformToByteArray();
+        return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      }),
+    );
+  }
+
+  #writeInput(kind: ObjectKind): Partial<PutObjectCommandInput> {
+    const { storageClass, kmsKey, tags } = this.#options;
+    return {
+      ...(kmsKey === undefined
+        ? {}
+        : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKey, BucketKeyEnabled: true }),
+      // Commits are small and read often: a class with a minimum size or a price per read is wrong for them.
+      ...(storageClass === undefined || kind === 'commit'
+        ? {}
+        : { StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']> }),
+      ...(tags === undefined ? {} : { Tagging: new URLSearchParams(tags).toString() }),
+    };
+  }
+
+  async #persist<T>(
+    operation: string,
+    key: string,
+    bytes: number,
+    call: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const {
+      tries,
+      onTrouble,
+      onAnswer,
+      backoff: [first, longest] = [100, 20_000],
+      tryTimeout = 15_000,
+    } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const answer = await call(AbortSignal.timeout(tryTimeout + Math.ceil(bytes / BYTES_PER_MS)));
+        onAnswer?.();
+        return answer;
+      } catch (error) {
+        // A fault of this program's own does not go away by trying again.
+        if (error instanceof TypeError || error instanceof RangeError) throw error;
+        const reason = reasonOf(error);
+        const message = `S3 ${operation} s3://${this.#bucket}/${key}: ${reason}: ${(error as Error).message}`;
+        onTrouble?.({ operation, reason, message, attempt });
+        if (attempt >= tries || (tries !== Number.POSITIVE_INFINITY && isLasting(reason))) {
+          throw new ArchiveUnavailableError(message, error);
+        }
+        const wait = isLasting(reason)
+          ? DENIED_WAIT_MS
+          : Math.min(longest, first * 2 ** Math.min(attempt - 1, 12));
+        await sleep(wait * (0.5 + Math.random()));
+      }
+    }
+  }
+}
+
+function digest(body: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of body) hash.update(part);
+  return hash.digest('hex');
+}
+
+async function nullWhenAbsent<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await call();
+  } catch (error) {
+    // A missing bucket answers 404 as well, and is no answer to the question.
+    if (statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket') return null;
+    throw error;
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+}
+
+function reasonOf(error: unknown): string {
+  const status = statusOf(error);
+  const { name, code } = error as { name?: string; code?: string };
+  if (status === 403) return 'access_denied';
+  if (name === 'NoSuchBucket') return 'no_such_bucket';
+  if (status === 409) return 'conflict';
+  if (status === 503 || status === 429) return 'slow_down';
+  if (status !== undefined && status >= 500) return 'server_error';
+  // The SDK calls a reset connection a time-out, too.
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'connection';
+  if (name === 'TimeoutError' || name === 'AbortError') return 'timeout';
+  if (status === undefined && code !== undefined) return 'connection';
+  return 'other';
+}
+
+/** What does not go away by trying again soon. */
+function isLasting(reason: string): boolean {
+  return reason === 'access_denied' || reason === 'no_such_bucket' || reason === 'other';
+}

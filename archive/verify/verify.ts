@@ -1,0 +1,191 @@
+/** Proves from the commit logs that the archive has every chunk once, or names what is missing or repeated. */
+import { createHash } from 'node:crypto';
+import { TailraceError } from '../../base/errors.ts';
+import { readChunks } from '../../chunk/reader.ts';
+import type { Commit, CommitObject } from '../commit.ts';
+import { COMMITS_FOLDER, parseCommitKey } from '../commit-keys.ts';
+import { Runs } from '../runs.ts';
+import { type ArchiveStore, readCommit, shardsOf } from '../store.ts';
+import { standing } from '../voiding.ts';
+import { Book, type Placed, type VerifyOptions, type VerifyReport } from './book.ts';
+import { type LogPart, partOf, type TimeRange } from './range.ts';
+
+/** An archive that can be listed as well. */
+export interface ArchiveReader extends ArchiveStore {
+  list(prefix: string): AsyncIterable<{ readonly key: string; readonly bytes: number }>;
+}
+
+const READS_AT_ONCE = 32;
+
+export async function verifyArchive(
+  store: ArchiveReader,
+  prefix: string,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
+  const book = new Book(options.deep);
+  const logs = options.range
+    ? await partsOfLogs(store, prefix, options.range, book.problems)
+    : await listLogs(store, prefix, book.problems);
+  const total = logs.reduce((sum, log) => sum + log.numbers.length, 0);
+  let done = 0;
+  for (const log of logs) {
+    const commits = new Map<number, Commit>();
+    await atOnce(log.numbers, async (number) => {
+      const commit = await noting(book.problems, () => readCommit(store, { prefix, ...log }, number));
+      if (commit) commits.set(number, commit);
+      done += 1;
+      options.onProgress?.(done, total, 'commits');
+    });
+    const read = log.numbers.map((number) => commits.get(number)).filter((commit) => commit !== undefined);
+    book.addLog(read, log.part);
+  }
+  const isExpired = ({ written }: Placed): boolean =>
+    options.now - written > (options.expireAfter ?? Number.POSITIVE_INFINITY);
+  book.expired = book.live.filter(isExpired).length;
+  await atOnce(book.newest, async (placed) => {
+    if (isExpired(placed)) return;
+    const { object, written } = placed;
+    try {
+      if ((await standing(store, object)) === 'data') return;
+      book.unfinished.push(object.key);
+      if (options.now - written >= options.pendingFor) {
+        book.problems.push(
+          `${object.key} has no data: no consumer has completed its commit, or it was deleted`,
+        );
+      }
+    } catch (error) {
+      book.problems.push((error as Error).message);
+    }
+  });
+  if (options.deep)
+    await checkObjects(
+      store,
+      book,
+      book.live.filter((placed) => !isExpired(placed)),
+      options,
+    );
+  return book.report(options, logs.length);
+}
+
+/** A log, and what of it is read. */
+interface Log {
+  readonly incarnation: string;
+  readonly shard: string;
+  /** Ascending. */
+  readonly numbers: number[];
+  readonly part: LogPart | null;
+}
+
+/** Every log with the numbers of all its commits. */
+async function listLogs(store: ArchiveReader, prefix: string, problems: string[]): Promise<Log[]> {
+  const logs = new Map<string, Log>();
+  for await (const { key } of store.list(prefix + COMMITS_FOLDER)) {
+    const parsed = parseCommitKey(key);
+    if (!parsed) {
+      problems.push(`${key}: is not the name of a commit`);
+      continue;
+    }
+    const { incarnation, shard, number } = parsed;
+    const name = `${incarnation}/${shard}`;
+    const log = logs.get(name);
+    if (log) log.numbers.unshift(number);
+    else logs.set(name, { incarnation, shard, numbers: [number], part: null });
+  }
+  for (const [name, { numbers }] of logs) {
+    for (let i = 0; i < numbers.length; i++) {
+      const expected = (numbers[i - 1] ?? 0) + 1;
+      if (numbers[i]! !== expected)
+        problems.push(`${name}: commits ${expected} to ${numbers[i]! - 1} are missing`);
+    }
+  }
+  return [...logs.values()];
+}
+
+/** Every log with the numbers of its commits in a time. */
+async function partsOfLogs(
+  store: ArchiveReader,
+  prefix: string,
+  range: TimeRange,
+  problems: string[],
+): Promise<Log[]> {
+  const names: { incarnation: string; shard: string }[] = [];
+  for (const incarnation of await store.folders(prefix + COMMITS_FOLDER)) {
+    for (const shard of await shardsOf(store, prefix, incarnation)) names.push({ incarnation, shard });
+  }
+  const logs: Log[] = [];
+  await atOnce(names, async (name) => {
+    const part = await noting(problems, () => partOf(store, { prefix, ...name }, range));
+    if (!part) return;
+    const numbers = Array.from({ length: part.last - part.first + 1 }, (_, i) => part.first + i);
+    logs.push({ ...name, numbers, part });
+  });
+  return logs;
+}
+
+/** What is wrong with the archive is noted, and not the end of it. */
+async function noting<T>(problems: string[], work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TailraceError) || error.retriable) throw error;
+    problems.push(error.message);
+    return null;
+  }
+}
+
+/** Reads every object: its checksum, its chunks', and that they are the ones that the commit names. */
+async function checkObjects(
+  store: ArchiveReader,
+  book: Book,
+  live: readonly Placed[],
+  options: VerifyOptions,
+): Promise<void> {
+  let done = 0;
+  const unfinished = new Set(book.unfinished);
+  const there = live.filter(({ object }) => !unfinished.has(object.key));
+  const check = async ({ object }: Placed): Promise<void> => {
+    const fault = objectFault(object, await store.get(object.key));
+    if (fault) book.problems.push(`${object.key}: ${fault}`);
+    done += 1;
+    options.onProgress?.(done, there.length, 'objects');
+  };
+  await atOnce(there, check, 4);
+}
+
+function objectFault(object: CommitObject, bytes: Buffer | null): string | null {
+  if (bytes === null) return 'is missing: expired by a rule of the bucket, or deleted';
+  if (bytes.length !== object.bytes) return `has ${bytes.length} bytes, its commit says ${object.bytes}`;
+  if (createHash('sha256').update(bytes).digest('hex') !== object.sha256)
+    return 'does not match its checksum';
+  // In objects of zstd the chunks' headers are left out.
+  if (object.codec !== 'gzip' || object.foreign > 0) return null;
+  const runs = new Map<string, Runs>();
+  try {
+    for (const { header } of readChunks(bytes)) {
+      let lane = runs.get(header.lane);
+      if (!lane) {
+        lane = new Runs();
+        runs.set(header.lane, lane);
+      }
+      if (!lane.add(header.sequence)) return `has chunk ${header.sequence} of lane ${header.lane} twice`;
+    }
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const same =
+    runs.size === Object.keys(object.runs).length &&
+    [...runs].every(([lane, found]) => object.runs[lane] === found.toString());
+  return same ? null : 'has other chunks than its commit says';
+}
+
+async function atOnce<T>(
+  values: readonly T[],
+  work: (value: T) => Promise<void>,
+  workers: number = READS_AT_ONCE,
+): Promise<void> {
+  let next = 0;
+  const run = async (): Promise<void> => {
+    while (next < values.length) await work(values[next++]!);
+  };
+  await Promise.all(Array.from({ length: Math.min(workers, values.length) }, run));
+}

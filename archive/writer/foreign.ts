@@ -1,0 +1,133 @@
+/**
+ * Wraps records that are no chunks into chunks, version 1.
+ *
+ * Frozen: two workers of different releases must make the same bytes of the same records. A change in what this
+ * writes is a new version beside this one, and commits say which one made their objects.
+ */
+
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
+
+/** Makes the chunks of one hour's records, and says how many bytes of NDJSON are in them. */
+export type ForeignEncoder = (
+  source: ForeignSource,
+  hour: number,
+  records: readonly { readonly arrival: number; readonly data: Buffer }[],
+) => { readonly chunks: Buffer[]; readonly rawBytes: number };
+
+/** All encoders that this release has, by the version that commits name. */
+export const FOREIGN_ENCODERS: ReadonlyMap<number, ForeignEncoder> = new Map([[1, wrapForeign]]);
+export const FOREIGN_ENCODER = 1;
+
+const STORED_BLOCK_BYTES = 65_535;
+/** Raw bytes after which a next chunk begins; a line longer than that has one of its own. */
+const CHUNK_RAW_BYTES = 16 * 1024 * 1024;
+/** What stands for an epoch where there is no producer of ours. */
+const NO_EPOCH = '0'.repeat(16);
+
+/** Where the records come from. */
+export interface ForeignSource {
+  readonly stream: string;
+  readonly incarnation: string;
+  readonly shard: string;
+  /** The commit that archives them. */
+  readonly number: number;
+}
+
+/** The tag under which a stream's foreign records are archived. */
+export function foreignTag(stream: string): string {
+  return `foreign.${stream}`;
+}
+
+/** One record as a line of NDJSON: a JSON object as it is, text as `message`, bytes as `base64`. */
+export function foreignLine(data: Buffer): string {
+  if (!isUtf8(data)) return `${JSON.stringify({ base64: data.toString('base64') })}\n`;
+  const text = data.toString('utf8');
+  // Line breaks stand only between the tokens of valid JSON, so a blank in their place changes nothing.
+  return isJsonObject(text)
+    ? `${text.replace(/[\r\n]/g, ' ').trim()}\n`
+    : `${JSON.stringify({ message: text })}\n`;
+}
+
+function isJsonObject(text: string): boolean {
+  if (!/^[ \t\r\n]*\{/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The records of one hour as chunks of stored deflate blocks, and how many bytes of NDJSON are in them. */
+export function wrapForeign(
+  source: ForeignSource,
+  hour: number,
+  records: readonly { readonly arrival: number; readonly data: Buffer }[],
+): { readonly chunks: Buffer[]; readonly rawBytes: number } {
+  const chunks: Buffer[] = [];
+  let rawBytes = 0;
+  for (let i = 0; i < records.length; ) {
+    const lines: Buffer[] = [];
+    const first = i;
+    let bytes = 0;
+    do {
+      const line = Buffer.from(foreignLine(records[i]!.data));
+      lines.push(line);
+      bytes += line.length;
+      i += 1;
+    } while (i < records.length && bytes < CHUNK_RAW_BYTES);
+    const raw = Buffer.concat(lines, bytes);
+    chunks.push(storedChunk(source, hour, chunks.length + 1, raw, records.slice(first, i)));
+    rawBytes += bytes;
+  }
+  return { chunks, rawBytes };
+}
+
+function storedChunk(
+  source: ForeignSource,
+  hour: number,
+  sequence: number,
+  raw: Buffer,
+  records: readonly { readonly arrival: number }[],
+): Buffer {
+  const { stream, incarnation, shard, number } = source;
+  const lane = identity(`foreign/${incarnation}/${shard}/${number}/${hour}`);
+  return frameChunk('gzip', stored(raw), gzipTrailer(raw), {
+    lane,
+    sequence,
+    producer: identity(`foreign/${incarnation}`),
+    epoch: NO_EPOCH,
+    ordinal: sequence,
+    floor: NO_EPOCH,
+    previous: null,
+    end: false,
+    tag: foreignTag(stream),
+    hour,
+    firstTime: Math.min(...records.map((record) => record.arrival)),
+    lastTime: Math.max(...records.map((record) => record.arrival)),
+    events: records.length,
+    rawBytes: raw.length,
+  });
+}
+
+/** Deflate blocks without compression (RFC 1951, section 3.2.4): the same bytes from every zlib. */
+function stored(raw: Buffer): Buffer {
+  const blocks = Math.max(1, Math.ceil(raw.length / STORED_BLOCK_BYTES));
+  const out = Buffer.allocUnsafe(raw.length + blocks * 5);
+  let at = 0;
+  for (let i = 0; i < blocks; i++) {
+    const part = raw.subarray(i * STORED_BLOCK_BYTES, (i + 1) * STORED_BLOCK_BYTES);
+    out[at] = i === blocks - 1 ? 1 : 0;
+    out.writeUInt16LE(part.length, at + 1);
+    out.writeUInt16LE(~part.length & 0xffff, at + 3);
+    out.set(part, at + 5);
+    at += 5 + part.length;
+  }
+  return out;
+}
+
+function identity(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

@@ -1,0 +1,314 @@
+/**
+ * Archives one shard: takes its records in, and carries its commit log on, whatever others do to the same log.
+ *
+ * A commit is written in three steps: the commit itself, which the first writer decides; the objects that it names;
+ * then, for the caller, the checkpoint of {@link ShardArchiver.safe}. Records stay in memory until the commit that
+ * covers them has all its data, so that a commit of somebody else can be followed and completed.
+ */
+
+import { TailraceError } from '../../base/errors.ts';
+import type { Commit, CommitObject } from '../commit.ts';
+import { compareSequence } from '../commit-keys.ts';
+import { ShardState } from '../state.ts';
+import { type ArchiveStore, loadState, newestCommit, putCommit, readCommit } from '../store.ts';
+import { fence, standing } from '../voiding.ts';
+import { type Body, type LogContext, planCommit, rebuild } from './plan.ts';
+import { type Item, readRecord, type StreamRecord } from './record.ts';
+import { type StartOptions, type StreamView, startState } from './start.ts';
+
+export interface BatchLimits {
+  /** A batch is committed when its records have this many bytes … */
+  readonly maxBytes: number;
+  /** … or when its first record came this long ago, ms. */
+  readonly maxAge: number;
+}
+
+/** What an archiver tells whoever watches it. */
+export interface ArchiverEvents {
+  received(items: readonly Item[]): void;
+  /** Records that the log covers already came again. */
+  passedOver(records: number): void;
+  /** A commit of this worker stands in the log; its data follows. */
+  committed(commit: Commit): void;
+  /** Somebody else's commit stood where this worker's should have gone, or its data was completed. */
+  followed(commit: Commit): void;
+  /** The commit has all its data. */
+  completed(commit: Commit): void;
+  /** Data of a commit can't be made any more; what the stream still has of it is archived again. */
+  voided(commit: Commit, lost: readonly CommitObject[]): void;
+}
+
+export interface ArchiverOptions extends StartOptions {
+  readonly limits: BatchLimits;
+  /** Milliseconds of a clock that only goes on: how old a batch is. */
+  readonly uptime: () => number;
+  readonly events: ArchiverEvents;
+}
+
+/** Thrown when the log asks for records that this reader is past: reading again from the checkpoint helps. */
+export class RereadNeededError extends TailraceError {
+  constructor(shard: string, number: number) {
+    super('REREAD_NEEDED', `commit ${number} of ${shard} lacks data that only reading it again can make`, {
+      retriable: true,
+    });
+  }
+}
+
+const PUTS_AT_ONCE = 4;
+
+export class ShardArchiver {
+  readonly #context: LogContext;
+  readonly #store: ArchiveStore;
+  readonly #stream: StreamView;
+  readonly #options: ArchiverOptions;
+  #state = new ShardState();
+  /** All records since the end of the last complete commit, in stream order. */
+  #pending: Item[] = [];
+  #pendingBytes = 0;
+  #pendingSince = 0;
+  /** The newest commit, while it is not known to have all its data. */
+  #incomplete: Commit | null = null;
+  /** The last record that need not come again: taken in, passed over, or covered by a complete commit. */
+  #seen: string | null = null;
+  /** The last record that came by. */
+  #delivered: string | null = null;
+  /** All that the stream had after this record has come by and, unless archived, is pending. Null: from its beginning. */
+  #readFrom: string | null = null;
+  #safe: string | null = null;
+
+  constructor(context: LogContext, store: ArchiveStore, stream: StreamView, options: ArchiverOptions) {
+    this.#context = context;
+    this.#store = store;
+    this.#stream = stream;
+    this.#options = options;
+  }
+
+  /** The record up to which the archive is complete, of those that have come by; null when there is none. */
+  get safe(): string | null {
+    if (this.#safe === null || this.#delivered === null) return null;
+    return compareSequence(this.#safe, this.#delivered) < 0 ? this.#safe : this.#delivered;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** When the oldest record that is not committed came in, by `uptime`; null when there is none. */
+  get pendingSince(): number | null {
+    return this.#pending.length > 0 ? this.#pendingSince : null;
+  }
+
+  /** Whether the log is final. */
+  get closed(): boolean {
+    return this.#state.closed && this.#incomplete === null;
+  }
+
+  get laneCount(): number {
+    return this.#state.lanes.size;
+  }
+
+  /**
+   * Reads where the log stands.
+   *
+   * @param checkpoint the sequence number after which records will come; null when from the stream's beginning
+   */
+  async initialize(checkpoint: string | null): Promise<void> {
+    this.#seen = checkpoint;
+    this.#readFrom = checkpoint;
+    const newest = await newestCommit(this.#store, this.#context);
+    if (newest === null) {
+      this.#state = await startState(this.#context, this.#store, this.#stream, this.#options);
+      return;
+    }
+    this.#state = await loadState(this.#store, this.#context, newest);
+    // A checkpoint is written when the data is complete, so behind it there is nothing to look at.
+    if (newest.to === null || (checkpoint !== null && compareSequence(checkpoint, newest.to) >= 0)) {
+      this.#complete(newest);
+    } else {
+      this.#incomplete = newest;
+      await this.#settle(null, false);
+    }
+  }
+
+  /**
+   * Takes records in and commits what is due.
+   *
+   * @param records in stream order; all user records of one sequence number come in one call
+   * @param atTip whether the stream had nothing after these records
+   */
+  async take(records: readonly StreamRecord[], atTip: boolean): Promise<void> {
+    let passedOver = 0;
+    for (let i = 0; i < records.length; ) {
+      const { sequence } = records[i]!;
+      const first = i;
+      while (i < records.length && records[i]!.sequence === sequence) i += 1;
+      if (this.#isNew(sequence)) {
+        const group = records.slice(first, i).map(readRecord);
+        this.#append(group);
+        this.#options.events.received(group);
+      } else {
+        passedOver += i - first;
+      }
+      if (this.#delivered === null || compareSequence(sequence, this.#delivered) > 0)
+        this.#delivered = sequence;
+      if (this.#isDue()) await this.#advance(false, false);
+    }
+    if (passedOver > 0) this.#options.events.passedOver(passedOver);
+    if (this.#isDue() || (this.#incomplete && atTip)) await this.#advance(false, atTip);
+  }
+
+  /** Commits all that is pending, whether due or not. */
+  async flush(): Promise<void> {
+    if (this.#pending.length > 0 || this.#incomplete) await this.#advance(false, false, true);
+  }
+
+  /** Closes the log: all records of the shard have come by. */
+  async end(): Promise<void> {
+    while (!this.closed) await this.#advance(true, true);
+  }
+
+  #isNew(sequence: string): boolean {
+    if (this.#seen !== null && compareSequence(sequence, this.#seen) <= 0) return false;
+    if (this.#incomplete?.from) return compareSequence(sequence, this.#incomplete.from) >= 0;
+    return true;
+  }
+
+  #append(group: readonly Item[]): void {
+    if (this.#pending.length === 0) this.#pendingSince = this.#options.uptime();
+    for (const item of group) {
+      this.#pending.push(item);
+      this.#pendingBytes += item.bytes;
+    }
+    this.#seen = group[0]!.sequence;
+  }
+
+  #isDue(): boolean {
+    const { maxBytes, maxAge } = this.#options.limits;
+    if (this.#incomplete) return this.#hasSeen(this.#incomplete.to);
+    if (this.#state.voiding.length > 0) return true;
+    if (this.#pending.length === 0) return false;
+    return this.#pendingBytes >= maxBytes || this.#options.uptime() - this.#pendingSince >= maxAge;
+  }
+
+  #hasSeen(sequence: string | null): boolean {
+    return sequence === null || (this.#seen !== null && compareSequence(this.#seen, sequence) >= 0);
+  }
+
+  /** Completes the newest commit, then writes the next ones while they are due. */
+  async #advance(close: boolean, nothingMore: boolean, force = false): Promise<void> {
+    for (;;) {
+      if (this.#incomplete && !(await this.#settle(null, nothingMore))) return;
+      if (this.#state.closed) {
+        // Whoever closed the log says that nothing comes after; what is pending was trimmed from the stream.
+        this.#drop(null);
+        return;
+      }
+      if (!close && !this.#isDue() && !(force && this.#pending.length > 0)) return;
+      await this.#writeNext(close);
+    }
+  }
+
+  async #writeNext(close: boolean): Promise<void> {
+    const { prefix } = this.#context;
+    const plan = planCommit(this.#context, this.#state, this.#pending, close, this.#options.now());
+    let winner: Commit = plan.commit;
+    if ((await putCommit(this.#store, prefix, plan.commit)) === 'exists') {
+      winner = await readCommit(this.#store, this.#context, plan.commit.number);
+    }
+    const isOurs = winner.hash === plan.commit.hash;
+    this.#state.apply(winner);
+    this.#incomplete = winner;
+    if (isOurs) {
+      this.#options.events.committed(winner);
+      await this.#settle(plan.bodies, false);
+    } else {
+      this.#options.events.followed(winner);
+    }
+  }
+
+  /**
+   * Sees to it that the newest commit has its data.
+   *
+   * @param bodies its objects' bodies, when this worker has just written it
+   * @param nothingMore whether no more records of its range can come
+   * @returns false when more records have to come first
+   */
+  async #settle(bodies: ReadonlyMap<string, Body> | null, nothingMore: boolean): Promise<boolean> {
+    const commit = this.#incomplete!;
+    const lost: CommitObject[] = [];
+    const missing: CommitObject[] = [];
+    await atOnce(commit.objects, async (object) => {
+      const body = bodies?.get(object.key);
+      if (
+        body &&
+        (await this.#store.putIfAbsent(object.key, body, object.codec, object.sha256)) === 'created'
+      )
+        return;
+      const now = await standing(this.#store, object);
+      if (now === 'void') lost.push(object);
+      else if (now === 'missing') missing.push(object);
+    });
+    // Making data again and going over the range again both need all records of the range.
+    if (missing.length + lost.length > 0 && !this.#hasSeen(commit.to) && !nothingMore) return false;
+    if (missing.length > 0) {
+      const rebuilt = rebuild(this.#context, commit, this.#pending);
+      const mayVoid = this.#hasReadAll(commit);
+      if (!mayVoid && missing.some((object) => !rebuilt.has(object.key))) {
+        throw new RereadNeededError(commit.shard, commit.number);
+      }
+      await atOnce(missing, async (object) => {
+        const body = rebuilt.get(object.key);
+        if (!body) {
+          if ((await fence(this.#store, object)) === 'void') lost.push(object);
+        } else if (
+          (await this.#store.putIfAbsent(object.key, body, object.codec, object.sha256)) === 'exists'
+        ) {
+          if ((await standing(this.#store, object)) === 'void') lost.push(object);
+        }
+      });
+      if (lost.length === 0) this.#options.events.followed(commit);
+    }
+    if (lost.length === 0) this.#complete(commit);
+    else if (!this.#hasReadAll(commit)) throw new RereadNeededError(commit.shard, commit.number);
+    else {
+      this.#incomplete = null;
+      this.#state.redo(commit, lost);
+      this.#options.events.voided(commit, lost);
+    }
+    return true;
+  }
+
+  /** Whether all that the stream had of the commit's range has come by and is pending. */
+  #hasReadAll(commit: Commit): boolean {
+    if (commit.from === null || this.#readFrom === null) return true;
+    return compareSequence(this.#readFrom, commit.from) < 0;
+  }
+
+  #complete(commit: Commit): void {
+    this.#incomplete = null;
+    this.#drop(commit.to);
+    if (commit.to !== null) {
+      this.#safe = commit.to;
+      if (this.#readFrom === null || compareSequence(commit.to, this.#readFrom) > 0)
+        this.#readFrom = commit.to;
+      if (!this.#hasSeen(commit.to)) this.#seen = commit.to;
+    }
+    this.#options.events.completed(commit);
+  }
+
+  /** Forgets pending records up to `to`, all of them when it is null. */
+  #drop(to: string | null): void {
+    const rest = to === null ? [] : this.#pending.filter((item) => compareSequence(item.sequence, to) > 0);
+    this.#pending = rest;
+    this.#pendingBytes = rest.reduce((sum, item) => sum + item.bytes, 0);
+    this.#pendingSince = this.#options.uptime();
+  }
+}
+
+async function atOnce<T>(values: readonly T[], work: (value: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < values.length) await work(values[next++]!);
+  };
+  await Promise.all(Array.from({ length: Math.min(PUTS_AT_ONCE, values.length) }, worker));
+}

@@ -1,0 +1,165 @@
+/** One run of the MultiLangDaemon: a Java process that can outlive neither this process nor its own children's pipes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import * as readline from 'node:readline';
+import type { Logger } from 'pino';
+import { TailraceError } from '../../base/errors.ts';
+import type { ConsumerConfig } from '../config.ts';
+import { renderProperties } from './properties.ts';
+
+export interface DaemonOptions {
+  readonly config: ConsumerConfig;
+  readonly classPath: string;
+  /** Where its files go: a directory of this worker alone. */
+  readonly directory: string;
+  /** Where shards' processes report. */
+  readonly reports: string;
+  readonly log: Logger;
+}
+
+export interface DaemonEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
+/** A small young generation: most of what a shard's process allocates are lines of megabytes, which are not in it. */
+export const NODE_FLAGS = ['--max-semi-space-size=2'];
+/** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
+const EXECUTABLE = `sh -c exec\t"$TAILRACE_NODE"\t${NODE_FLAGS.join('\t')}\t"$TAILRACE_CHILD"`;
+/** Beside this file, and of its kind: a source, or in the consumer's package a bundle. */
+const CHILD = path.join(
+  import.meta.dirname,
+  // A package has it as a bundle beside this one.
+  import.meta.filename.endsWith('.ts') ? '../shard/child.ts' : 'child.js',
+);
+/**
+ * Becomes the daemon, after it has left a watcher behind in its process group: when the pipe from this process ends
+ * without a word, this process is gone, however it went, and the watcher kills the group. It is there before the daemon
+ * is, so that there is no moment in which a daemon could outlive its launcher. Signals of a terminal are not meant for it.
+ */
+const WATCHED = `exec 3<&0 </dev/null
+(trap "" INT TERM HUP; read word <&3 || kill -s KILL 0) >/dev/null 2>&1 &
+exec 3<&-
+exec "$@"`;
+
+const LOGBACK = `<configuration>
+  <appender name="ERR" class="ch.qos.logback.core.ConsoleAppender">
+    <target>System.err</target>
+    <encoder><pattern>%level|%logger{0}|%replace(%msg){'[\\r\\n]+', ' '}%replace(%ex{full}){'[\\r\\n]+', ' | '}%nopex%n</pattern></encoder>
+  </appender>
+  <root level="WARN"><appender-ref ref="ERR"/></root>
+</configuration>
+`;
+
+export class Daemon {
+  readonly pid: number;
+  /** Resolves when the Java process has ended. */
+  readonly ended: Promise<DaemonEnd>;
+  readonly #process: ChildProcess;
+  #running = true;
+
+  private constructor(java: ChildProcess, options: DaemonOptions) {
+    this.#process = java;
+    this.pid = java.pid!;
+    java.stdin!.on('error', () => {});
+    for (const stream of [java.stdout!, java.stderr!]) {
+      readline.createInterface({ input: stream }).on('line', (line) => relay(line, options.log));
+    }
+    this.ended = new Promise((resolve) => {
+      java.once('exit', (code, signal) => {
+        this.#running = false;
+        // The watcher goes, and shards' processes: they end with their stdin, but one that hangs must not hold on.
+        killGroup(this.pid, 'SIGKILL');
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /**
+   * Starts the daemon in a process group of its own, so that a terminal's Ctrl-C reaches only the launcher.
+   */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { config, classPath, directory, reports } = options;
+    const properties = path.join(directory, 'kcl.properties');
+    const logging = path.join(directory, 'kcl-logging.xml');
+    fs.writeFileSync(properties, renderProperties(config, EXECUTABLE), { mode: 0o600 });
+    fs.writeFileSync(logging, LOGBACK, { mode: 0o600 });
+    const heap = Math.ceil(config.java.heap / 1024 / 1024);
+    const args = [
+      `-Xmx${heap}m`,
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      '-XX:+ExitOnOutOfMemoryError',
+      '-cp',
+      classPath,
+      MAIN_CLASS,
+      '--properties-file',
+      properties,
+      '--log-configuration',
+      logging,
+    ];
+    const java = spawn('sh', ['-c', WATCHED, 'tailrace-daemon', config.java.command, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+      env: {
+        ...process.env,
+        TAILRACE_NODE: process.execPath,
+        TAILRACE_CHILD: CHILD,
+        TAILRACE_CONSUMER: JSON.stringify(config),
+        TAILRACE_REPORTS: reports,
+      },
+    });
+    await new Promise<void>((resolve, reject) => {
+      java.once('spawn', resolve);
+      java.once('error', reject);
+    });
+    return new Daemon(java, options);
+  }
+
+  /** Asks it to let its shards finish and to end. */
+  terminate(): void {
+    if (this.#running) this.#process.kill('SIGTERM');
+  }
+
+  kill(): void {
+    if (this.#running) killGroup(this.pid, 'SIGKILL');
+  }
+}
+
+export function javaMissing(command: string, cause?: unknown): TailraceError {
+  return new TailraceError(
+    'JAVA_MISSING',
+    `${command} can't be run: install a Java runtime, 17 or later (Debian: apt install openjdk-17-jre-headless; Amazon Linux: dnf install java-17-amazon-corretto-headless), or set java.command`,
+    { cause },
+  );
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Nobody is left in it.
+  }
+}
+
+const LEVELS: Readonly<Record<string, 'error' | 'warn' | 'info' | 'debug'>> = {
+  ERROR: 'error',
+  WARN: 'warn',
+  INFO: 'info',
+  DEBUG: 'debug',
+};
+
+/** A line of the daemon's log into ours; what shards' processes log is ours already. */
+function relay(line: string, log: Logger): void {
+  if (line.startsWith('{')) {
+    process.stderr.write(`${line}\n`);
+    return;
+  }
+  const [level, logger, ...rest] = line.split('|');
+  // The daemon prints what its processes write as it is, and logs it once more.
+  if (logger === 'DrainChildSTDERRTask') return;
+  if (level !== undefined && LEVELS[level]) log[LEVELS[level]]({ kcl: logger }, rest.join('|'));
+  else if (line.trim() !== '') log.warn({ kcl: 'daemon' }, line);
+}

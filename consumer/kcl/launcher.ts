@@ -1,0 +1,160 @@
+/** The worker: keeps a MultiLangDaemon running, tells how its shards do, and ends it in order. */
+import * as fs from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { uptime } from '../../base/uptime.ts';
+import type { ConsumerConfig } from '../config.ts';
+import { Board } from '../status/board.ts';
+import { serveBoard } from '../status/http.ts';
+import { ReportServer } from '../status/report.ts';
+import { Daemon, type DaemonEnd } from './daemon.ts';
+import { Leadership, LOOK_EVERY_MS } from './leadership.ts';
+
+export interface LauncherOptions {
+  readonly config: ConsumerConfig;
+  readonly classPath: string;
+  readonly log: Logger;
+}
+
+/** The daemon died as often as the configuration allows. */
+export const EXIT_GAVE_UP = 1;
+/** The daemon did not end within the stop time and was killed; nothing is lost by it. */
+export const EXIT_KILLED = 4;
+
+export class Launcher {
+  readonly board: Board;
+  readonly #config: ConsumerConfig;
+  readonly #options: LauncherOptions;
+  readonly #log: Logger;
+  readonly #stop = new AbortController();
+  #http: Server | null = null;
+
+  constructor(options: LauncherOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#log = options.log;
+    this.board = new Board(options.config);
+  }
+
+  /** Asks for the end: shards commit what they have, the daemon ends, {@link run} resolves. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Where the HTTP server listens. */
+  get port(): number | null {
+    return (this.#http?.address() as AddressInfo | undefined)?.port ?? null;
+  }
+
+  /** Runs until it is stopped or gives up; resolves with the exit code. */
+  async run(): Promise<number> {
+    this.#http = await serveBoard(this.#config.http.listen, this.board);
+    // Short, because a unix socket's path has room for about a hundred bytes.
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-'));
+    const reports = this.#reportServer();
+    const socket = path.join(directory, 'r.sock');
+    const leadership = new Leadership(this.#config, this.#log);
+    const looks = setInterval(() => void leadership.look(), LOOK_EVERY_MS);
+    try {
+      await reports.listen(socket);
+      return await this.#supervise(directory, socket, leadership);
+    } finally {
+      clearInterval(looks);
+      leadership.close();
+      reports.close();
+      this.#http.close();
+      this.#http.closeAllConnections();
+      fs.rmSync(directory, { recursive: true, force: true });
+    }
+  }
+
+  #reportServer(): ReportServer {
+    const { batch } = this.#config;
+    const senders = new Map<Socket, { shard: string; pid: number }>();
+    let shares = 0;
+    const share = (): void => {
+      const active = Math.max(1, this.board.active);
+      if (active === shares) return;
+      shares = active;
+      server.tell({ max_bytes: Math.max(1, Math.floor(batch.memory / active)) });
+    };
+    const server: ReportServer = new ReportServer(
+      (report, from) => {
+        senders.set(from, report);
+        this.board.update(report);
+        share();
+      },
+      (from) => {
+        const sender = senders.get(from);
+        senders.delete(from);
+        if (sender) this.board.gone(sender.shard, sender.pid);
+        share();
+      },
+    );
+    return server;
+  }
+
+  async #supervise(directory: string, reports: string, leadership: Leadership): Promise<number> {
+    const { restart } = this.#config;
+    let deaths = 0;
+    while (!this.#stop.signal.aborted) {
+      const startedAt = uptime();
+      await leadership.giveUp();
+      const daemon = await Daemon.start({ ...this.#options, directory, reports });
+      this.#log.info(
+        { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
+        'the daemon runs',
+      );
+      this.board.phase = 'running';
+      this.board.daemonPid = daemon.pid;
+      const end = await this.#outlive(daemon);
+      this.board.daemonPid = null;
+      if (this.#stop.signal.aborted) return this.#exitCode(end);
+
+      if (uptime() - startedAt >= restart.healthy_after) deaths = 0;
+      deaths += 1;
+      this.#log.error({ ...end, deaths }, 'the daemon died');
+      if (deaths >= restart.give_up_after) {
+        this.board.phase = 'failed';
+        this.#log.fatal({ deaths }, 'the daemon died too often: giving up');
+        return EXIT_GAVE_UP;
+      }
+      this.board.phase = 'restarting';
+      this.board.daemonRestarts += 1;
+      const wait = Math.min(restart.max_backoff, restart.backoff * 2 ** (deaths - 1));
+      await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
+    }
+    return 0;
+  }
+
+  /** Waits for the daemon's end; brings it about when the worker is stopped. */
+  async #outlive(daemon: Daemon): Promise<DaemonEnd> {
+    const { signal } = this.#stop;
+    const deadline = new AbortController();
+    const onStop = async (): Promise<void> => {
+      this.board.phase = 'stopping';
+      daemon.terminate();
+      await sleep(this.#config.stop_timeout, undefined, { signal: deadline.signal });
+      this.#log.error('the daemon did not end within stop_timeout: killing it, nothing is lost by it');
+      daemon.kill();
+    };
+    // The wait is cut short when the daemon ends in time.
+    const listener = (): void => void onStop().catch(() => {});
+    if (signal.aborted) listener();
+    else signal.addEventListener('abort', listener, { once: true });
+    const end = await daemon.ended;
+    deadline.abort();
+    signal.removeEventListener('abort', listener);
+    return end;
+  }
+
+  #exitCode(end: DaemonEnd): number {
+    if (end.signal === 'SIGKILL') return EXIT_KILLED;
+    // Java answers SIGTERM with 143 after its shutdown hooks have run: an end in order.
+    return end.code === 143 || end.signal === 'SIGTERM' ? 0 : (end.code ?? 0);
+  }
+}

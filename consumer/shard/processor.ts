@@ -1,0 +1,155 @@
+/** The record processor: KCL's calls on one side, a shard's archiver on the other. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StreamRecord } from '../../archive/writer/record.ts';
+import type { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
+import { TailraceError } from '../../base/errors.ts';
+
+interface Checkpointer {
+  checkpoint(sequenceNumber: string | null, done: (error: string | null | undefined) => void): void;
+}
+
+interface KclRecord {
+  readonly data: string;
+  readonly sequenceNumber: string;
+  readonly approximateArrivalTimestamp: number;
+}
+
+type Done = () => void;
+
+/** The calls of aws-kcl, version 2 of its interface. */
+export interface KclProcessor {
+  initialize(input: { shardId: string; sequenceNumber?: string }, done: Done): void;
+  processRecords(
+    input: { records: KclRecord[]; millisBehindLatest?: number; checkpointer: Checkpointer },
+    done: Done,
+  ): void;
+  leaseLost(input: unknown, done: Done): void;
+  shardEnded(input: { checkpointer: Checkpointer }, done: Done): void;
+  shutdownRequested(input: { checkpointer: Checkpointer }, done: Done): void;
+}
+
+/** What the processor tells the process around it. */
+export interface ProcessorHooks {
+  /** Makes the archiver of a shard. */
+  open(shard: string): Promise<ShardArchiver>;
+  /** A call of KCL's begins or ends. */
+  busy(call: string | null): void;
+  behind(millis: number): void;
+  /** What the archive is complete up to is about to be checkpointed. */
+  checkpointing(): void;
+  checkpointed(sequence: string | null): void;
+  ended(): void;
+  /** The lease is gone; `asked` when this worker is stopping and gave it up. */
+  leaseLost(asked: boolean): void;
+  /** A checkpoint did not succeed; the next one says it again. */
+  checkpointFailed(error: string): void;
+  /** Nothing can be done with this shard until somebody acts; the call is never answered. */
+  stopped(error: TailraceError): void;
+  /** The process must start again. */
+  failed(error: unknown): void;
+}
+
+const CHECKPOINT_TRIES = 5;
+/** A shard's end has to be checkpointed, or KCL takes the processor for broken. */
+const END_TRIES = 50;
+
+export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
+  let archiver: ShardArchiver | null = null;
+  let checkpointed: string | null = null;
+  let asked = false;
+
+  /** Runs one call; answers it only when all of it is done. */
+  function answer(call: string, done: Done, work: () => Promise<void>): void {
+    hooks.busy(call);
+    work().then(
+      () => {
+        hooks.busy(null);
+        done();
+      },
+      (error: unknown) => {
+        // A process that ends takes the daemon and all other shards with it: only worth it when starting again helps.
+        if (error instanceof TailraceError && !error.retriable) hooks.stopped(error);
+        else hooks.failed(error);
+      },
+    );
+  }
+
+  async function checkpoint(
+    checkpointer: Checkpointer,
+    sequence: string | null,
+    tries: number,
+  ): Promise<boolean> {
+    let error: string | null | undefined;
+    hooks.checkpointing();
+    for (let attempt = 1; attempt <= tries; attempt++) {
+      error = await new Promise((resolve) => checkpointer.checkpoint(sequence, resolve));
+      if (!error) {
+        hooks.checkpointed(sequence);
+        return true;
+      }
+      // The lease is somebody else's: trying again can't help, and nothing is lost.
+      if (error === 'ShutdownException') break;
+      await sleep(Math.min(2000, 100 * 2 ** attempt));
+    }
+    hooks.checkpointFailed(String(error));
+    return false;
+  }
+
+  async function checkpointSafe(checkpointer: Checkpointer): Promise<void> {
+    const { safe } = archiver!;
+    if (safe === null || safe === checkpointed) return;
+    if (await checkpoint(checkpointer, safe, CHECKPOINT_TRIES)) checkpointed = safe;
+  }
+
+  return {
+    initialize({ shardId, sequenceNumber }, done) {
+      answer('initialize', done, async () => {
+        archiver = await hooks.open(shardId);
+        await archiver.initialize(startOf(sequenceNumber));
+      });
+    },
+
+    processRecords({ records, millisBehindLatest, checkpointer }, done) {
+      answer('processRecords', done, async () => {
+        if (millisBehindLatest !== undefined) hooks.behind(millisBehindLatest);
+        const taken: StreamRecord[] = records.map((record) => ({
+          sequence: record.sequenceNumber,
+          arrival: record.approximateArrivalTimestamp,
+          data: Buffer.from(record.data, 'base64'),
+        }));
+        await archiver!.take(taken, records.length === 0 && millisBehindLatest === 0);
+        await checkpointSafe(checkpointer);
+      });
+    },
+
+    leaseLost(_input, done) {
+      answer('leaseLost', done, async () => hooks.leaseLost(asked));
+    },
+
+    shardEnded({ checkpointer }, done) {
+      answer('shardEnded', done, async () => {
+        await archiver!.end();
+        await checkpoint(checkpointer, null, END_TRIES);
+        hooks.ended();
+      });
+    },
+
+    shutdownRequested({ checkpointer }, done) {
+      answer('shutdownRequested', done, async () => {
+        asked = true;
+        await archiver!.flush();
+        await checkpointSafe(checkpointer);
+      });
+    },
+  };
+}
+
+/** The sequence number after which records will come; null from the stream's beginning. */
+function startOf(sequenceNumber: string | undefined): string | null {
+  if (sequenceNumber === undefined || sequenceNumber === 'TRIM_HORIZON') return null;
+  if (/^\d+$/.test(sequenceNumber)) return sequenceNumber;
+  throw new TailraceError(
+    'BAD_CHECKPOINT',
+    `the lease starts at ${sequenceNumber}, which would leave records out: set its checkpoint to TRIM_HORIZON`,
+  );
+}

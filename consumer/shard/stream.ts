@@ -1,0 +1,116 @@
+/** What Kinesis says of the stream: its identity and its shards. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  ListShardsCommand,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-kinesis';
+import { incarnationFamily, incarnationOf, type StreamIdentity } from '../../archive/commit-keys.ts';
+import type { ShardInfo, StreamView } from '../../archive/writer/start.ts';
+import { TailraceError } from '../../base/errors.ts';
+import type { ConsumerConfig } from '../config.ts';
+
+export class KinesisStream implements StreamView {
+  readonly family: string;
+  readonly incarnation: string;
+  readonly #client: KinesisClient;
+  readonly #name: string;
+  readonly #onTrouble: (error: Error) => void;
+
+  private constructor(client: KinesisClient, identity: StreamIdentity, onTrouble: (error: Error) => void) {
+    this.#client = client;
+    this.#name = identity.name;
+    this.#onTrouble = onTrouble;
+    this.family = incarnationFamily(identity);
+    this.incarnation = incarnationOf(identity);
+  }
+
+  /** Asks until Kinesis answers. */
+  static async open(
+    config: ConsumerConfig['stream'],
+    onTrouble: (error: Error) => void,
+  ): Promise<KinesisStream> {
+    const client = streamClient(config, 3);
+    const identity = await untilAnswered(onTrouble, () => describeStream(client, config));
+    return new KinesisStream(client, identity, onTrouble);
+  }
+
+  shards(): Promise<ShardInfo[]> {
+    return untilAnswered(this.#onTrouble, () => this.#listShards());
+  }
+
+  async #listShards(): Promise<ShardInfo[]> {
+    const shards: ShardInfo[] = [];
+    let token: string | undefined;
+    do {
+      const which = token === undefined ? { StreamName: this.#name } : { NextToken: token };
+      const answer = await this.#client.send(new ListShardsCommand(which));
+      for (const shard of answer.Shards ?? []) {
+        const {
+          ShardId: id,
+          ParentShardId: parent,
+          AdjacentParentShardId: other,
+          HashKeyRange: range,
+        } = shard;
+        shards.push({
+          id: id!,
+          parents: [parent, other].filter((name) => name !== undefined),
+          range: [hashKey(range!.StartingHashKey!), hashKey(range!.EndingHashKey!)],
+        });
+      }
+      token = answer.NextToken;
+    } while (token !== undefined);
+    return shards;
+  }
+}
+
+export function streamClient(config: ConsumerConfig['stream'], maxAttempts: number): KinesisClient {
+  const { region, endpoint } = config;
+  return new KinesisClient({ region, maxAttempts, ...(endpoint === undefined ? {} : { endpoint }) });
+}
+
+/** @throws TailraceError STREAM when there is no such stream */
+export async function describeStream(
+  client: KinesisClient,
+  config: ConsumerConfig['stream'],
+): Promise<StreamIdentity & { readonly openShards: number }> {
+  const { name, region } = config;
+  try {
+    const { StreamDescriptionSummary: summary } = await client.send(
+      new DescribeStreamSummaryCommand({ StreamName: name }),
+    );
+    // arn:aws:kinesis:<region>:<account>:stream/<name>
+    const account = summary!.StreamARN!.split(':')[4]!;
+    return {
+      account,
+      region,
+      name,
+      createdAt: summary!.StreamCreationTimestamp!.getTime(),
+      openShards: summary!.OpenShardCount ?? 0,
+    };
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException) {
+      throw new TailraceError('STREAM', `there is no stream ${name} in ${region}: create it first`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** A hash key, a decimal number below 2^128, as 32 hex digits: so that ranges and lanes compare as text. */
+function hashKey(decimal: string): string {
+  return BigInt(decimal).toString(16).padStart(32, '0');
+}
+
+async function untilAnswered<T>(onTrouble: (error: Error) => void, ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      onTrouble(error as Error);
+      await sleep(Math.min(20_000, 500 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random()));
+    }
+  }
+}

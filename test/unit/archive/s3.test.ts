@@ -1,0 +1,152 @@
+/** The archive in S3, by what S3 may answer: tried again until it has answered, and a conditional put is decided once. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, beforeEach, test } from 'node:test';
+import { S3Store, type S3Trouble } from '../../../archive/s3.ts';
+import { newestCommit } from '../../../archive/store.ts';
+
+type Fault = number | 'reset' | 'hang' | 'lost';
+
+/** What happens to the next calls, before the server does what it should. */
+let faults: Fault[] = [];
+let troubles: S3Trouble[] = [];
+const objects = new Map<string, Buffer>();
+let urls: string[] = [];
+let headers: IncomingMessage['headers'] = {};
+let server: Server;
+
+before(async () => {
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' });
+  server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const fault = faults.shift();
+    if (fault === 'reset') return request.socket.destroy();
+    if (fault === 'hang') return;
+    if (typeof fault === 'number') return response.writeHead(fault).end();
+    urls.push(request.url!);
+    if (request.url!.includes('list-type=2'))
+      return response.writeHead(200).end('<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>');
+    const key = request.url!.split('?')[0]!;
+    if (request.method !== 'PUT') {
+      const object = objects.get(key);
+      return response
+        .writeHead(object ? 200 : 404, { 'content-length': object?.length ?? 0 })
+        .end(request.method === 'GET' ? object : undefined);
+    }
+    headers = request.headers;
+    if (objects.has(key)) return response.writeHead(412).end();
+    objects.set(key, Buffer.concat(parts));
+    if (fault === 'lost') return request.socket.destroy();
+    return response.writeHead(200).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+beforeEach(() => {
+  faults = [];
+  troubles = [];
+  urls = [];
+  objects.clear();
+});
+
+function store(tries: number, more: object = {}): S3Store {
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const onTrouble = (trouble: S3Trouble): void => void troubles.push(trouble);
+  return new S3Store(
+    { bucket: 'b', region: 'eu-central-1', endpoint },
+    { tries, onTrouble, backoff: [1, 2], ...more },
+  );
+}
+
+const BODY = [Buffer.from('one'), Buffer.from('two')];
+
+test('a put is made once, and says so to the second', async () => {
+  assert.equal(await store(1).putIfAbsent('k', BODY, 'gzip'), 'created');
+  assert.equal(objects.get('/b/k')!.toString(), 'onetwo');
+  assert.equal(headers['if-none-match'], '*');
+  const hash = createHash('sha256').update('onetwo');
+  assert.equal(headers['x-amz-checksum-sha256'], hash.copy().digest('base64'));
+  assert.equal(headers['x-amz-content-sha256'], hash.digest('hex'));
+  assert.equal(headers['content-type'], 'application/gzip');
+  assert.equal(headers['content-encoding'], undefined, 'the object is the archive, not a way to transfer it');
+  assert.equal(await store(1).putIfAbsent('k', BODY, 'gzip'), 'exists');
+});
+
+test('objects have the type of what they are', async () => {
+  for (const [kind, type] of [
+    ['commit', 'application/json'],
+    ['zstd', 'application/zstd'],
+  ] as const) {
+    await store(1).putIfAbsent(kind, BODY, kind);
+    assert.equal(headers['content-type'], type);
+    assert.equal(headers['content-encoding'], undefined);
+  }
+});
+
+test('the newest commit is found by one listing of one key', async () => {
+  const log = { prefix: 'p/', incarnation: '0'.repeat(18), shard: 's' };
+  assert.equal(await newestCommit(store(1), log), null);
+  assert.equal(urls.length, 1);
+  const { searchParams } = new URL(urls[0]!, 'http://s3');
+  assert.deepEqual(
+    ['list-type', 'max-keys', 'prefix'].map((name) => searchParams.get(name)),
+    ['2', '1', `p/_commits/${'0'.repeat(18)}/s/`],
+  );
+});
+
+test('what passes is tried again', async () => {
+  faults = [500, 503, 409, 'reset', 429];
+  assert.equal(await store(Number.POSITIVE_INFINITY).putIfAbsent('k', BODY, 'commit'), 'created');
+  const reasons = ['server_error', 'slow_down', 'conflict', 'connection', 'slow_down'];
+  assert.deepEqual(
+    troubles.map(({ reason }) => reason),
+    reasons,
+  );
+});
+
+test('a call that hangs is given up and made again', async () => {
+  faults = ['hang'];
+  const outcome = await store(Number.POSITIVE_INFINITY, { tryTimeout: 300 }).putIfAbsent('k', BODY, 'commit');
+  assert.equal(objects.get('/b/k')!.toString(), 'onetwo');
+  // On a slow machine the second try may have been given up as well, when it was made already.
+  assert.ok(outcome === 'created' || troubles.length > 1);
+  assert.equal(troubles[0]!.reason, 'timeout');
+});
+
+test('a lost answer shows as an object that is there', async () => {
+  faults = ['lost'];
+  assert.equal(await store(Number.POSITIVE_INFINITY).putIfAbsent('k', BODY, 'commit'), 'exists');
+  assert.equal(objects.get('/b/k')!.toString(), 'onetwo');
+});
+
+test('a call that may give up says what failed', async () => {
+  faults = [403];
+  await assert.rejects(store(3).get('k'), /S3 get s3:\/\/b\/k: access_denied/);
+  faults = [500, 500];
+  await assert.rejects(store(2).head('k'), { code: 'ARCHIVE_UNAVAILABLE', retriable: true });
+});
+
+test('what is not there is no error', async () => {
+  assert.equal(await store(1).get('k'), null);
+  assert.equal(await store(1).head('k'), null);
+});
+
+test('encryption, storage class and tags go with the data, the class not with commits', async () => {
+  const options = { kmsKey: 'key-1', storageClass: 'STANDARD_IA', tags: { team: 'a&b' } };
+  await store(1, options).putIfAbsent('k', BODY, 'gzip');
+  assert.equal(headers['x-amz-server-side-encryption'], 'aws:kms');
+  assert.equal(headers['x-amz-server-side-encryption-aws-kms-key-id'], 'key-1');
+  assert.equal(headers['x-amz-server-side-encryption-bucket-key-enabled'], 'true');
+  assert.equal(headers['x-amz-storage-class'], 'STANDARD_IA');
+  assert.equal(headers['x-amz-tagging'], 'team=a%26b');
+  await store(1, options).putIfAbsent('c', BODY, 'commit');
+  assert.equal(headers['x-amz-storage-class'], undefined);
+});

@@ -1,0 +1,171 @@
+/** What the worker says of its shards: counters over their processes, health, the watchdog, metrics. */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import type { S3Trouble } from '../../../../archive/s3.ts';
+import { uptime } from '../../../../base/uptime.ts';
+import { checkConfig } from '../../../../cli/config.ts';
+import { describeConsumer } from '../../../../cli/consumer-status.ts';
+import { consumerSchema } from '../../../../consumer/config.ts';
+import { ShardStatus } from '../../../../consumer/shard/status.ts';
+import { Board } from '../../../../consumer/status/board.ts';
+import { type ShardReport, zeroCounters } from '../../../../consumer/status/report.ts';
+
+const MINUTE = 60_000;
+const config = checkConfig(
+  'consumer.yaml',
+  { stream: { name: 'weblogs', region: 'eu-central-1' }, archive: { bucket: 'logs' }, stuck_after: '5m' },
+  consumerSchema,
+);
+
+let now = 0;
+let board: Board;
+
+beforeEach(() => {
+  now = 1_764_000_000_000;
+  board = new Board(config, () => now);
+  board.phase = 'running';
+});
+
+function report(pid: number, chunks: number, changes: Partial<ShardReport> = {}): ShardReport {
+  return {
+    shard: 'shard-0',
+    pid,
+    phase: 'running',
+    trouble: null,
+    counters: { ...zeroCounters(), chunks, s3_errors: chunks },
+    millis_behind_latest: 2500,
+    last_commit_at: now - 1000,
+    pending_bytes: 77,
+    pending_since: now - 3000,
+    busy_since: null,
+    busy_in: null,
+    idle_since: now,
+    lanes: 4,
+    s3_errors_by_reason: { slow_down: chunks },
+    s3_trouble: null,
+    ...changes,
+  };
+}
+
+const chunks = (): number => board.status().totals.chunks;
+
+test('a process that is stuck is found by the clock that its own status goes by', () => {
+  const status = new ShardStatus();
+  status.shard = 'shard-0';
+  status.busy('processRecords');
+  for (const [later, stuck] of [
+    [4, false],
+    [6, true],
+  ] as const) {
+    board = new Board(config, () => uptime() + later * MINUTE);
+    board.update(status.report());
+    assert.equal(board.status().shards['shard-0']!.stuck, stuck, `after ${later} minutes`);
+  }
+});
+
+test('counters go on over the processes of a shard', () => {
+  board.update(report(1, 5));
+  board.gone('shard-0', 1);
+  assert.equal(board.active, 0);
+  board.update(report(2, 1));
+  board.update(report(2, 3));
+  assert.equal(chunks(), 8);
+  assert.equal(board.active, 1);
+});
+
+test('a process that ends slowly is not counted again with each of its reports', async () => {
+  board.update(report(1, 5));
+  // The lease is lost and comes back: the new process reports while the old one still does.
+  board.update(report(2, 1));
+  board.update(report(1, 6, { phase: 'lost' }));
+  board.update(report(2, 2));
+  board.update(report(1, 6, { phase: 'lost' }));
+  board.update(report(2, 3));
+  assert.equal(chunks(), 9);
+  assert.equal(board.active, 1);
+  assert.equal(board.status().shards['shard-0']!.pid, 2);
+  board.gone('shard-0', 1);
+  assert.equal(chunks(), 9);
+  assert.equal(board.active, 1);
+  assert.match(
+    await board.metrics(),
+    /^tailrace_consumer_s3_errors_by_reason_total\{shard="shard-0",reason="slow_down"\} 9$/m,
+  );
+});
+
+test('a call that takes too long is stuck, and so is a shard that KCL does not call any more', () => {
+  board.update(report(1, 0, { busy_since: now, busy_in: 'processRecords', idle_since: null }));
+  now += 4 * MINUTE;
+  assert.deepEqual(board.status().faults, []);
+  now += 2 * MINUTE;
+  assert.deepEqual(board.status().faults, ['shard-0 is stuck: processRecords']);
+  board.update(report(1, 0));
+  assert.deepEqual(board.status().faults, []);
+  now += 6 * MINUTE;
+  assert.deepEqual(board.status().faults, ['shard-0 is stuck: KCL calls no more']);
+  // Nothing is expected of these.
+  for (const phase of ['ended', 'lost'] as const) {
+    board.update(report(1, 0, { phase, idle_since: now - 60 * MINUTE }));
+    assert.deepEqual(board.status().faults, []);
+  }
+});
+
+test('health says what needs somebody to act', () => {
+  board.update(report(1, 0, { phase: 'stopped', trouble: 'a chunk of version 9' }));
+  assert.deepEqual(board.status().faults, ['shard-0 is stopped: a chunk of version 9']);
+  board.update(report(1, 0, { s3_trouble: 'access_denied' }));
+  assert.deepEqual(board.status().faults, ["shard-0 can't write: access_denied"]);
+  board.gone('shard-0', 1);
+  board.phase = 'restarting';
+  assert.deepEqual(board.status().faults, ['the daemon is restarting']);
+});
+
+test('what S3 refuses is told at once, and only until it answers', () => {
+  const status = new ShardStatus();
+  const trouble = (reason: string): S3Trouble => ({ operation: 'put', reason, message: reason, attempt: 1 });
+  assert.equal(status.s3Error(trouble('slow_down')), false);
+  assert.equal(status.report().s3_trouble, null);
+  assert.equal(status.s3Error(trouble('access_denied')), true);
+  assert.equal(status.s3Error(trouble('access_denied')), false);
+  assert.equal(status.report().s3_trouble, 'access_denied');
+  status.s3Answered();
+  assert.equal(status.report().s3_trouble, null);
+  assert.deepEqual(status.report().s3_errors_by_reason, { slow_down: 1, access_denied: 2 });
+});
+
+test('metrics of every shard, in the format of Prometheus', async () => {
+  board.update(report(1, 5));
+  const text = await board.metrics();
+  for (const line of [
+    'tailrace_consumer_chunks_total{shard="shard-0"} 5',
+    'tailrace_consumer_behind_latest_seconds{shard="shard-0"} 2.5',
+    'tailrace_consumer_oldest_pending_seconds{shard="shard-0"} 3',
+    'tailrace_consumer_pending_bytes{shard="shard-0"} 77',
+    'tailrace_consumer_stuck{shard="shard-0"} 0',
+    'tailrace_consumer_stopped{shard="shard-0"} 0',
+    'tailrace_consumer_s3_denied{shard="shard-0"} 0',
+    'tailrace_consumer_up 1',
+  ]) {
+    assert.ok(text.split('\n').includes(line), line);
+  }
+  board.gone('shard-0', 1);
+  assert.doesNotMatch(
+    await board.metrics(),
+    /behind_latest_seconds\{/,
+    'no gauge of a shard that is not here',
+  );
+});
+
+test('a person is shown state, counters and rates of each shard', () => {
+  board.update(report(1, 5));
+  const before = board.status();
+  board.update(report(1, 7, { counters: { ...zeroCounters(), chunks: 7, bytes_received: 2048 } }));
+  const text = describeConsumer(board.status(), before);
+  assert.match(text, /^ {2}shard-0: running, 3 s behind, 77 B pending since 3 s$/m);
+  assert.match(text, /^ {4}0 events in 7 chunks, 0 B \(2\.0 KiB\/s in\), 0 commits/m);
+  board.update(report(1, 7, { phase: 'stopped', trouble: 'a chunk\u001b of version 9' }));
+  assert.match(
+    describeConsumer(board.status(), null),
+    /^ {2}! shard-0 is stopped: a chunk\\u001b of version 9$/m,
+  );
+});

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { inflateChunk } from '../../../chunk/reader.ts';
+import type { SpooledChunk } from '../../../producer/spool/spool.ts';
+import { addLine, type Core, startCore } from '../../support/agent-core.ts';
+
+const HOUR = 3_600_000;
+
+async function eventsOf(core: Core, chunk: SpooledChunk): Promise<Record<string, unknown>[]> {
+  const raw = inflateChunk((await core.spool.read(chunk))!, chunk.header);
+  return raw
+    .toString()
+    .trimEnd()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+test('a cut is a barrier: lines that alternate between hours and tags are in it with the progress, or not at all', async () => {
+  const core = await startCore();
+  const now = Date.now();
+  const tags = [core.builders.tag('a'), core.builders.tag('b')];
+  let position = 0;
+  core.beforeCut = () => core.state.set('position', position);
+  for (let n = 1; n <= 40; n++) {
+    addLine(tags[n % 2]!, { n }, now - (n % 3) * HOUR);
+    position = n;
+    if (n % 10 === 0) {
+      const cut = core.sealer.cut();
+      // What comes while the cut is on its way to the disk belongs to the next one, as does its progress.
+      addLine(tags[0]!, { n: 1000 + n }, now);
+      position = 1000 + n;
+      await cut;
+      assert.equal(core.spool.section('input').get('position'), n);
+    }
+  }
+  const numbers = (await Promise.all(core.sent.map((chunk) => eventsOf(core, chunk))))
+    .flat()
+    .map((event) => event['n']);
+  const expected = [...Array.from({ length: 40 }, (_, i) => i + 1), 1010, 1020, 1030];
+  assert.deepEqual(
+    numbers.toSorted((a, b) => Number(a) - Number(b)),
+    expected,
+  );
+  for (const { header } of core.sent) {
+    assert.equal(header.hour, Math.floor(header.firstTime / HOUR));
+    assert.equal(header.hour, Math.floor(header.lastTime / HOUR));
+  }
+  await core.sealer.stop();
+});
+
+test('chunks of an epoch are numbered without a hole, in their lane and over all', async () => {
+  const core = await startCore();
+  for (let n = 0; n < 5; n++) {
+    addLine(core.builders.tag(`tag ${n % 2}`), { n });
+    addLine(core.builders.tag('other'), { n });
+    await core.sealer.cut();
+  }
+  const ordinals = core.sent.map(({ header }) => header.ordinal);
+  assert.deepEqual(
+    ordinals,
+    Array.from({ length: 10 }, (_, i) => i + 1),
+  );
+  assert.deepEqual(
+    core.sent.map(({ header }) => header.sequence),
+    ordinals,
+  );
+  assert.equal(new Set(core.sent.map(({ header }) => header.lane)).size, 1);
+});
+
+test('lines that do not compress under the limit are split, and none is lost', async () => {
+  const core = await startCore({ maxBytes: 20_000 });
+  const tag = core.builders.tag('noise');
+  for (let n = 0; n < 100; n++) addLine(tag, { n, noise: randomBytes(600).toString('base64') });
+  await core.sealer.cut();
+  assert.ok(core.sent.length > 3);
+  for (const { header } of core.sent) assert.ok(header.bytes <= 20_000);
+  const events = (await Promise.all(core.sent.map((chunk) => eventsOf(core, chunk)))).flat();
+  assert.deepEqual(
+    events.map((event) => event['n']),
+    Array.from({ length: 100 }, (_, i) => i),
+  );
+  assert.equal(
+    core.sent.reduce((sum, { header }) => sum + header.events, 0),
+    100,
+  );
+});
+
+test('one line alone goes whole, even when it does not compress', async () => {
+  const core = await startCore({ maxBytes: 20_000 });
+  addLine(core.builders.tag('noise'), { noise: randomBytes(30_000).toString('base64') });
+  await core.sealer.cut();
+  assert.equal(core.sent.length, 1);
+});
+
+test('who waits is told after the sync and not before; an urgent wait brings the cut forward', async () => {
+  const core = await startCore({ ackInterval: 1, interval: 3_600_000 });
+  let synced = false;
+  core.files.fail = (call) => {
+    if (call === 'sync') synced = true;
+    return null;
+  };
+  core.sealer.start();
+  addLine(core.builders.tag('a'), { n: 1 });
+  await new Promise<void>((resolve) => {
+    core.sealer.afterDurable(() => {
+      assert.ok(synced);
+      resolve();
+    }, true);
+  });
+  assert.equal(core.sent.length, 1);
+  await core.sealer.stop();
+});
+
+test('nobody is told when the disk fails', async () => {
+  const core = await startCore();
+  core.files.fail = (call) => (call === 'sync' ? Object.assign(new Error('i/o'), { code: 'EIO' }) : null);
+  addLine(core.builders.tag('a'), { n: 1 });
+  core.sealer.afterDurable(() => assert.fail('told'), false);
+  await core.sealer.cut();
+  assert.equal(core.failures.length, 1);
+  assert.equal(core.sent.length, 0);
+  await core.sealer.stop();
+});
+
+test('a clean stop is said by a last chunk, and the next epoch names it', async () => {
+  const core = await startCore();
+  addLine(core.builders.tag('a'), { n: 1 });
+  await core.sealer.cut(true);
+  assert.deepEqual(
+    core.sent.map(({ header }) => [header.ordinal, header.end, header.events]),
+    [
+      [1, false, 1],
+      [2, true, 0],
+    ],
+  );
+  assert.equal(core.sent[0]!.header.previous, null);
+
+  const next = await startCore({ files: core.files });
+  addLine(next.builders.tag('a'), { n: 2 });
+  await next.sealer.cut();
+  const { producer, epoch } = core.identity;
+  assert.equal(next.identity.producer, producer);
+  assert.ok(next.identity.epoch > epoch);
+  assert.deepEqual(next.sent[0]!.header.previous, { epoch, ordinal: 2 });
+  assert.equal(next.sent[0]!.header.floor, epoch, 'chunks of the epoch before are unacknowledged');
+});
+
+test('an epoch without chunks ends without one', async () => {
+  const core = await startCore();
+  await core.sealer.cut(true);
+  assert.equal(core.sent.length, 0);
+  assert.equal(core.files.files.size, 0);
+});
+
+test('inputs are held while the spool is full, and go on when there is room', async () => {
+  const core = await startCore({ maxSpoolBytes: 3000 });
+  for (let n = 0; n < 3; n++) {
+    addLine(core.builders.tag('noise'), { noise: randomBytes(1000).toString('base64') });
+    await core.sealer.cut();
+  }
+  assert.deepEqual(core.held, [true]);
+  for (const chunk of core.sent) await core.spool.acknowledge(chunk);
+  await core.sealer.cut();
+  assert.deepEqual(core.held, [true, false]);
+});
+
+test('an event of an absurd time keeps its place under the hour of its arrival', async () => {
+  const core = await startCore();
+  const tag = core.builders.tag('a');
+  for (const time of [0, Date.now() - 40 * 24 * HOUR, Date.now() + 2 * 24 * HOUR, Number.NaN])
+    addLine(tag, { time }, time);
+  await core.sealer.cut();
+  assert.equal(
+    core.sent.reduce((sum, { header }) => sum + header.events, 0),
+    4,
+  );
+  for (const { header } of core.sent) assert.ok(Math.abs(header.hour - Date.now() / HOUR) < 2);
+  assert.equal(core.counters.total('tailrace_agent_absurd_times_total'), 4);
+});
+
+test('tags beyond the limit share one, and are counted', async () => {
+  const core = await startCore();
+  for (let n = 0; n < 1005; n++) addLine(core.builders.tag(`tag ${n}`), { n });
+  await core.sealer.cut();
+  assert.equal(core.sent.length, 1001);
+  const other = core.sent.find(({ header }) => header.tag === '_other')!;
+  assert.equal(other.header.events, 5);
+  assert.equal(core.counters.total('tailrace_agent_tag_overflows_total'), 5);
+});
+
+test('events spread over many tags and hours become chunks early, and none is lost', async () => {
+  const core = await startCore();
+  const now = Date.now();
+  let most = 0;
+  for (let n = 0; n < 10_000; n++) {
+    addLine(core.builders.tag(`tag ${n % 101}`), { n }, now - (n % 700) * HOUR);
+    most = Math.max(most, core.builders.count);
+  }
+  assert.ok(most <= 2049, `${most} builders at a time`);
+  await core.sealer.cut();
+  const events = (await Promise.all(core.sent.map((chunk) => eventsOf(core, chunk)))).flat();
+  assert.deepEqual(
+    events.map((event) => Number(event['n'])).toSorted((a, b) => a - b),
+    Array.from({ length: 10_000 }, (_, i) => i),
+  );
+});

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import * as z from 'zod/mini';
+import { tailOptions } from '../../../../producer/tail/options.ts';
+import { sampleTail } from '../../../../producer/tail/sample.ts';
+import { NumberedLog, temporaryFolder } from '../../../support/numbered-log.ts';
+import { TailHarness } from '../../../support/tail-harness.ts';
+
+const REFUSED = 'tailrace_agent_tail_refused_files_total';
+const NOBODY = 65534;
+
+function follow(t: TestContext, file: string, options: Record<string, unknown> = {}): TailHarness {
+  const tail = new TailHarness({ path: file, rotate_wait: '1ms', ...options });
+  t.after(() => tail.crash());
+  return tail;
+}
+
+/** Does something without the rights of root, for which nothing is forbidden. */
+async function unprivileged(work: () => Promise<void>): Promise<void> {
+  const root = process.geteuid?.() === 0;
+  if (root) process.seteuid?.(NOBODY);
+  try {
+    await work();
+  } finally {
+    if (root) process.seteuid?.(0);
+  }
+}
+
+function said(tail: TailHarness): unknown[] {
+  return tail.logged.flatMap(({ level, code }) => (level === 50 ? [code] : []));
+}
+
+test('a file that may not be read is said once, and read from its first byte once it may', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  log.write(5);
+  fs.chmodSync(log.file, 0);
+  const tail = follow(t, path.join(folder, '*.log'));
+  await unprivileged(async () => {
+    await tail.start();
+    await tail.settle();
+    await tail.settle();
+  });
+  assert.deepEqual(tail.messages(), []);
+  assert.deepEqual(said(tail), ['EACCES']);
+  assert.equal(tail.counters.total(REFUSED), 1);
+  fs.chmodSync(log.file, 0o644);
+  await unprivileged(() => tail.settle());
+  log.assertOnce(tail.messages());
+});
+
+test('a file that may not be read after a restart, and then may, goes on where it was left', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  log.write(5);
+  const tail = follow(t, log.file);
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  log.write(5);
+  fs.chmodSync(log.file, 0);
+  await unprivileged(async () => {
+    await tail.start();
+    await tail.settle();
+    await tail.crash();
+    await tail.start();
+    await tail.settle();
+  });
+  assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 0);
+  fs.chmodSync(log.file, 0o644);
+  await unprivileged(() => tail.settle());
+  log.assertOnce(tail.messages());
+});
+
+test('the files of a disk that is mounted only after the start go on where they were left', async (t) => {
+  const folder = temporaryFolder(t);
+  const disk = path.join(folder, 'disk');
+  fs.mkdirSync(disk);
+  const log = new NumberedLog(path.join(disk, 'a.log'));
+  log.write(5);
+  const tail = follow(t, path.join(disk, '*.log'));
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  log.write(5);
+  fs.renameSync(disk, `${disk}.away`);
+  await tail.start();
+  await tail.settle();
+  assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 1);
+  await tail.crash();
+  await tail.start();
+  fs.renameSync(`${disk}.away`, disk);
+  await tail.settle();
+  log.assertOnce(tail.messages());
+});
+
+test('a folder that may not be read is said by the input and by its sample', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  const inner = path.join(folder, 'private');
+  fs.mkdirSync(inner, { mode: 0 });
+  const pattern = path.join(inner, '*.log');
+  const tail = follow(t, pattern);
+  await unprivileged(async () => {
+    await tail.start();
+    await tail.settle();
+    const options = z.parse(tailOptions, { type: 'tail', path: pattern, tag: 't', format: 'none' });
+    assert.deepEqual(sampleTail(options).refused, [{ folder: inner, code: 'EACCES' }]);
+  });
+  assert.deepEqual(said(tail), ['EACCES']);
+  fs.chmodSync(inner, 0o755);
+  const log = new NumberedLog(path.join(inner, 'a.log'));
+  log.write(3);
+  await tail.settle();
+  log.assertOnce(tail.messages());
+});
+
+test('a path that can not be followed for a while: its file is neither taken for rotated nor read again', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.mkdirSync(path.join(folder, 'real'));
+  const link = path.join(folder, 'link');
+  const log = new NumberedLog(path.join(folder, 'real', 'a.log'));
+  log.write(5);
+  fs.symlinkSync('real', link);
+  const tail = follow(t, path.join(link, 'a.log'));
+  await tail.start();
+  await tail.settle();
+  fs.unlinkSync(link);
+  fs.symlinkSync('link', link);
+  log.write(5);
+  await tail.settle();
+  assert.deepEqual(said(tail), ['ELOOP']);
+  assert.equal(tail.counters.total('tailrace_agent_tail_rotations_total'), 0);
+  fs.unlinkSync(link);
+  fs.symlinkSync('real', link);
+  log.write(5);
+  await tail.settle();
+  log.assertOnce(tail.messages());
+});
+
+test('one rotated file that can not be looked at hides none of the others', async (t) => {
+  const log = new NumberedLog(path.join(temporaryFolder(t), 'a.log'));
+  log.write(5);
+  const tail = follow(t, log.file);
+  await tail.start();
+  await tail.settle();
+  log.write(5);
+  log.rename();
+  log.write(5);
+  log.rename();
+  fs.symlinkSync('a.log.3', `${log.file}.3`);
+  await tail.settle();
+  log.assertOnce(tail.messages());
+  assert.deepEqual(said(tail), ['ELOOP']);
+});
+
+test('a named pipe, a folder, and a file that fails to be read hold nobody up', {
+  skip: process.platform !== 'linux' && 'wants /proc',
+}, async (t) => {
+  const folder = temporaryFolder(t);
+  const pipe = path.join(folder, 'pipe');
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  log.write(5);
+  const tail = follow(t, log.file, { path: [pipe, folder, '/proc/self/mem', log.file] });
+  await tail.start();
+  await tail.settle();
+  log.assertOnce(tail.messages());
+  assert.deepEqual(said(tail), ['no file', 'no file', 'EIO']);
+});
