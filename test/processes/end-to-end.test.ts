@@ -72,7 +72,7 @@ test('kills of the consumer, its daemon, its child and the agent neither lose no
 
   // Each kill falls into a pipeline that has proved that it runs since the last one.
   await archivedMore();
-  process.kill(consumerProcess(/consumer\/child\.ts/), 'SIGKILL');
+  process.kill(consumerProcess(/consumer\/shard\/child\.ts/), 'SIGKILL');
   await archivedMore();
   process.kill(consumerProcess(/MultiLangDaemon/), 'SIGKILL');
   await archivedMore();
