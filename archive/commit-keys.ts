@@ -6,7 +6,7 @@ import type { Codec } from '../chunk/header.ts';
 export const COMMITS_FOLDER = '_commits/';
 export const DEFAULT_KEY_TEMPLATE = 'logs/tag={tag}/dt={dt}/hour={hour}/{name}';
 /** Commit numbers stay below this; it fixes the width of the part that counts down. */
-export const MAX_COMMITS = 1_000_000_000_000;
+const MAX_COMMITS = 1_000_000_000_000;
 /** An encoded tag is at most this long: file systems take names of 255 bytes, S3 keys of 1,024. */
 const MAX_ENCODED_TAG = 200;
 const DIGEST_DIGITS = 32;

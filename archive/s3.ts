@@ -20,7 +20,7 @@ export interface S3Location {
   readonly endpoint?: string | undefined;
 }
 
-export interface S3WriteOptions {
+interface S3WriteOptions {
   readonly storageClass?: string | undefined;
   /** Key id or ARN: SSE-KMS with a bucket key. */
   readonly kmsKey?: string | undefined;
@@ -49,7 +49,7 @@ export interface S3Trouble {
 }
 
 /** Thrown when a call was given up. */
-export class ArchiveUnavailableError extends TailraceError {
+class ArchiveUnavailableError extends TailraceError {
   constructor(message: string, cause: unknown) {
     super('ARCHIVE_UNAVAILABLE', message, { retriable: true, cause });
   }

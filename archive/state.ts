@@ -168,10 +168,6 @@ export function inRange(lane: string, range: HashRange): boolean {
   return lane >= range[0] && lane <= range[1];
 }
 
-export function overlap(a: HashRange, b: HashRange): boolean {
-  return a[0] <= b[1] && b[0] <= a[1];
-}
-
 function later(a: string | undefined, b: string): string {
   return a !== undefined && compareSequence(a, b) > 0 ? a : b;
 }

@@ -17,7 +17,7 @@
  */
 import { ChunkCorruptError, ChunkTruncatedError, ChunkVersionError } from '../base/errors.ts';
 
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 /** Bytes of UTF-8 that a tag may have. */
 export const MAX_TAG_BYTES = 1024;
 /** A chunk's decompressed size may not exceed this: a bound for readers, far above what a writer makes. */

@@ -45,7 +45,7 @@ export function timesOf(
 }
 
 /** A tag, in which `*` stands for anything. */
-export function tagFilter(pattern: string): (tag: string) => boolean {
+function tagFilter(pattern: string): (tag: string) => boolean {
   if (!pattern.includes('*')) return (tag) => tag === pattern;
   const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
   const expression = new RegExp(`^${parts.join('.*')}$`, 's');
@@ -57,7 +57,7 @@ export function tagFilter(pattern: string): (tag: string) => boolean {
  *
  * @throws TailraceError CONFIG when it is none of them
  */
-export function hourOption(name: string, text: string | undefined, now: number, fallback: number): number {
+function hourOption(name: string, text: string | undefined, now: number, fallback: number): number {
   if (text === undefined) return fallback;
   const ago = parseDuration(text);
   if (ago !== null) return Math.floor((now - ago) / HOUR_MS);

@@ -21,7 +21,7 @@ const keyTemplate = z.string().check(
 );
 
 /** Where an archive is; what readers of it need, too. */
-export const archiveSchema = z.strictObject({
+const archiveSchema = z.strictObject({
   bucket: text,
   prefix: z._default(prefix, ''),
   /** The bucket's region, when it is not the stream's. */

@@ -112,7 +112,7 @@ export interface Comparison {
 }
 
 /** What `all` has and `before` has not. */
-export function without(all: Made, before: Made): Made {
+function without(all: Made, before: Made): Made {
   const rest = (route: Route): Numbers => {
     const made = Runs.parse(all[route].made.toString());
     const unsure = Runs.parse(all[route].unsure.toString());

@@ -143,7 +143,7 @@ export function describeExit(exit: Exit): string {
 }
 
 /** The last `lines` lines of a log, indented. */
-export function logTail(file: string, lines: number): string {
+function logTail(file: string, lines: number): string {
   let size: number;
   let fd: number;
   try {

@@ -13,11 +13,11 @@ export interface Snapshot extends PipelineStatus {
 
 const GROUPS = /\B(?=(\d{3})+(?!\d))/g;
 
-export function count(value: number): string {
+function count(value: number): string {
   return String(Math.round(value)).replace(GROUPS, ' ');
 }
 
-export function size(bytes: number): string {
+function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   const units = ['kB', 'MB', 'GB', 'TB'];
   let value = bytes / 1000;
@@ -29,7 +29,7 @@ export function size(bytes: number): string {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
-export function clock(ms: number): string {
+function clock(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor(seconds / 60) % 60;
@@ -42,7 +42,7 @@ function seconds(ms: number | null): string {
 }
 
 /** Age of the oldest event that is taken and not archived yet. */
-export function lag({ agent, consumer }: PipelineStatus): number {
+function lag({ agent, consumer }: PipelineStatus): number {
   return Math.max(agent?.oldestMs ?? 0, consumer?.oldestMs ?? 0);
 }
 

@@ -4,7 +4,7 @@ import type { Counter, Counters } from './counters.ts';
 
 export const HOUR_MS = 3_600_000;
 /** Where events go whose tag is one too many. */
-export const OVERFLOW_TAG = '_other';
+const OVERFLOW_TAG = '_other';
 /** Longest NDJSON line that an input may write, in bytes; longer ones it cuts and marks `"_truncated": true`. */
 export const MAX_LINE_BYTES = 512 * 1024;
 

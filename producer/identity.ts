@@ -76,7 +76,7 @@ export class Identity {
 }
 
 /** 48 bits of milliseconds and 16 random ones, as 16 hex digits; always after `previous`, even if the clock went back. */
-export function newEpoch(now: number, previous?: string): string {
+function newEpoch(now: number, previous?: string): string {
   const after = previous === undefined ? 0 : Number.parseInt(previous.slice(0, 12), 16) + 1;
   return Math.max(now, after).toString(16).padStart(12, '0') + randomBytes(2).toString('hex');
 }

@@ -226,7 +226,7 @@ export function rebuild(
 }
 
 /** Whether a record with this sequence number is in the commit's range. */
-export function covers(commit: Commit, sequence: string): boolean {
+function covers(commit: Commit, sequence: string): boolean {
   return (
     commit.from !== null &&
     commit.to !== null &&

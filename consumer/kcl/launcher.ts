@@ -21,9 +21,9 @@ export interface LauncherOptions {
 }
 
 /** The daemon died as often as the configuration allows. */
-export const EXIT_GAVE_UP = 1;
+const EXIT_GAVE_UP = 1;
 /** The daemon did not end within the stop time and was killed; nothing is lost by it. */
-export const EXIT_KILLED = 4;
+const EXIT_KILLED = 4;
 
 export class Launcher {
   readonly board: Board;

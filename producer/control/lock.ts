@@ -10,7 +10,7 @@ import { TailraceError } from '../../base/errors.ts';
 import { connectAgent, linesOf, reachSocket, SOCKET_NAME } from './protocol.ts';
 
 /** Thrown when another agent holds the state directory. */
-export class StateLockedError extends TailraceError {
+class StateLockedError extends TailraceError {
   constructor(directory: string, holder: string) {
     super(
       'STATE_LOCKED',

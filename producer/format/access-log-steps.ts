@@ -8,7 +8,7 @@ export const REQUEST = 2;
 export const CLF = 3;
 /** Other times, and every field that a transform looks into: off the fast path. */
 export const TIME = 4;
-export const RULED = 5;
+const RULED = 5;
 
 export interface Key {
   readonly length: number;

@@ -32,7 +32,7 @@ export function inList(bytes: Buffer, i: number): boolean {
   );
 }
 
-export function isDigit(byte: number): boolean {
+function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= 0x39;
 }
 

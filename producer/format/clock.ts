@@ -10,7 +10,7 @@ const SECONDS_BYTES = 19;
 export const MAX_TIME_BYTES = 24;
 
 /** Days from 1970-01-01 to a date of the proleptic Gregorian calendar; month 1 to 12. */
-export function daysFromCivil(year: number, month: number, day: number): number {
+function daysFromCivil(year: number, month: number, day: number): number {
   // Years that begin in March put the leap day last (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);

@@ -42,13 +42,13 @@ type Variable = Pick<LogField, 'name' | 'kind'> & {
   readonly own?: string;
 };
 
-export const NGINX_FORMATS: Readonly<Record<string, string>> = {
+const NGINX_FORMATS: Readonly<Record<string, string>> = {
   combined:
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"',
   main: '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$http_x_forwarded_for"',
 };
 
-export const APACHE_FORMATS: Readonly<Record<string, string>> = {
+const APACHE_FORMATS: Readonly<Record<string, string>> = {
   common: '%h %l %u %t "%r" %>s %b',
   combined: '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
   vhost_combined: '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',

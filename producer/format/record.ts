@@ -1,6 +1,5 @@
 /** Formats that make an object of each line: where convenience counts for more than speed. */
 import { isUtf8 } from 'node:buffer';
-import { timeText } from './clock.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
 import type { Transform } from './transform.ts';
 
@@ -48,9 +47,4 @@ export class RecordLineParser implements LineParser {
     }
     writeMessage(this.#target, bytes, start, end, UNPARSED, this.#transform.added);
   }
-}
-
-/** The `time` of an event as it is written. */
-export function recordTime(time: number): string {
-  return timeText(Math.floor(time));
 }

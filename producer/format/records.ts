@@ -14,7 +14,7 @@ export interface RecordOptions {
 }
 
 /** A value as its type; one that is not of it stays a string. */
-export function convert(value: string, type: FieldType): unknown {
+function convert(value: string, type: FieldType): unknown {
   switch (type) {
     case 'integer': {
       const number = /^[+-]?\d{1,16}$/.test(value) ? Number(value) : Number.NaN;

@@ -12,7 +12,7 @@ import * as zlib from 'node:zlib';
 export const RECORD_HEADER_BYTES = 16;
 const MAGIC = Buffer.from('TRS1');
 
-export const RECORD_TYPES = { state: 1, chunk: 2, end: 3, durable: 4 } as const;
+const RECORD_TYPES = { state: 1, chunk: 2, end: 3, durable: 4 } as const;
 export type RecordType = keyof typeof RECORD_TYPES;
 const TYPE_NAMES: readonly (RecordType | undefined)[] = [undefined, 'state', 'chunk', 'end', 'durable'];
 

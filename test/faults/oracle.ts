@@ -110,7 +110,7 @@ export class Oracle {
 }
 
 /** gzip's members are one stream to zlib; of zstd's frames it would read the first and say nothing of the others. */
-export function* decompress(key: string, bytes: Buffer): Generator<string> {
+function* decompress(key: string, bytes: Buffer): Generator<string> {
   if (key.endsWith('.gz')) yield gunzipSync(bytes).toString('latin1');
   else for (const frame of zstdFrames(bytes)) yield zstdDecompressSync(frame).toString('latin1');
 }

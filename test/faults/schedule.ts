@@ -137,7 +137,7 @@ const PLANS: Readonly<Record<Target, Plan>> = {
 };
 
 /** Faults begin when the pipeline has come up, and end while there is time to see that everything recovers. */
-export const FIRST_AT = 8_000;
+const FIRST_AT = 8_000;
 
 /**
  * The faults of a run.

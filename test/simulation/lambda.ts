@@ -187,7 +187,7 @@ export class Lambda {
 }
 
 /** Logical id of the role that the function has. */
-export function roleOf(properties: Properties): string {
+function roleOf(properties: Properties): string {
   return String(properties['Role']).split('/').pop()!;
 }
 

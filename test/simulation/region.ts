@@ -21,7 +21,7 @@ export const STACK = 'tailrace-dev';
 export const GROUP = `${STACK}-web`;
 export const INSTANCE = 'i-0123456789abcdef0';
 /** The drain's limits, as the tests deploy them. */
-export const LIMITS = {
+const LIMITS = {
   HeartbeatSeconds: 300,
   FlushSeconds: 900,
   DeliverySeconds: 120,

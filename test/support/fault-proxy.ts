@@ -53,7 +53,7 @@ const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
 /** Headers of a request that are given anew, or that were answered here. */
 const NOT_PASSED = new Set([...HOP_BY_HOP, 'content-length', 'host', 'expect']);
 
-export const NO_FAULTS: Faults = {
+const NO_FAULTS: Faults = {
   throttled: 0,
   lost: 0,
   failed: 0,

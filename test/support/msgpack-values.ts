@@ -7,7 +7,7 @@ export interface Sample {
 }
 
 /** The head of a value whose length is written in 1, 2 or 4 bytes, or in the type itself. */
-export function head(
+function head(
   length: number,
   fixed: { type: number; most: number } | null,
   types: (number | null)[],
