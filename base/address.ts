@@ -1,8 +1,8 @@
-/** Addresses to listen on, as the configuration writes them. */
+/** Listen addresses as they are written in a configuration. */
 
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** Reads `host:port`, `[ipv6]:port` or `unix:/path`; null when it is none of these. */
+/** Reads `host:port`, `[ipv6]:port` or `unix:/path`; null for anything else. */
 export function parseAddress(text: string): Address | null {
   if (text.startsWith('unix:')) {
     const path = text.slice(5);

@@ -6,7 +6,7 @@
  */
 export class TailraceError extends Error {
   readonly code: string;
-  /** Whether the same call can succeed later without anybody changing anything. */
+  /** Whether the same call can succeed later without anyone changing anything. */
   readonly retriable: boolean;
 
   constructor(code: string, message: string, options: { retriable?: boolean; cause?: unknown } = {}) {
@@ -17,26 +17,29 @@ export class TailraceError extends Error {
   }
 }
 
-/** Thrown when bytes end before the chunk that they begin: a torn write, or not enough read yet. */
+/** Thrown when the bytes end before the chunk does: a torn write, or not enough has been read yet. */
 export class ChunkTruncatedError extends TailraceError {
   constructor(message: string) {
     super('CHUNK_TRUNCATED', message);
   }
 }
 
-/** Thrown when bytes that should be a chunk are not one, or one whose checksum or lengths disagree. */
+/** Thrown when bytes that should be a chunk are not one, or when its checksum or lengths disagree. */
 export class ChunkCorruptError extends TailraceError {
   constructor(message: string, cause?: unknown) {
     super('CHUNK_CORRUPT', message, { cause });
   }
 }
 
-/** Thrown for a chunk of a format version that this release does not know: it must be upgraded, not guessed at. */
+/** Thrown for a chunk whose format version this release does not support: upgrade it, never guess. */
 export class ChunkVersionError extends TailraceError {
   readonly version: number;
 
   constructor(version: number) {
-    super('CHUNK_VERSION', `chunk format version ${version} is not known to this release: upgrade tailrace`);
+    super(
+      'CHUNK_VERSION',
+      `chunk format version ${version} is not supported by this release: upgrade tailrace`,
+    );
     this.version = version;
   }
 }

@@ -1,7 +1,7 @@
-/** What a command ends with when it can't do what it was asked for. */
+/** The exit code of a command that fails. */
 import type { TailraceError } from './errors.ts';
 
-/** Errors of configuration and surroundings: nothing was begun. */
+/** Errors in the configuration or the environment: nothing was started. */
 const NOTHING_BEGUN = new Set([
   'ARCHIVE_UNAVAILABLE',
   'CONFIG',
@@ -15,7 +15,7 @@ const NOTHING_BEGUN = new Set([
   'STREAM',
 ]);
 
-/** @returns 2 when the configuration or what it names can't be used, 1 when the work itself failed */
+/** @returns 2 when the configuration, or something it names, cannot be used; 1 when the work itself failed */
 export function exitCodeOf({ code }: TailraceError): 1 | 2 {
   return NOTHING_BEGUN.has(code) ? 2 : 1;
 }

@@ -1,4 +1,4 @@
-/** Durations and sizes as people write them in configurations: `500ms`, `10m`, `7d`; `256KiB`, `10GiB`. */
+/** Durations and sizes as written in configurations: `500ms`, `10m`, `7d`; `256KiB`, `10GiB`. */
 import * as z from 'zod/mini';
 
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/;
@@ -28,10 +28,10 @@ export const duration = z.pipe(
   z.transform((text) => parseDuration(text)!),
 );
 
-/** A timer of Node's holds 2^31 - 1 milliseconds, a little more than this; a longer one would go off at once. */
+/** A Node timer holds at most 2^31 - 1 milliseconds, a little more than this; a longer one fires immediately. */
 const LONGEST_TIMER_MS = 24 * MS.d;
 
-/** Configuration value: a duration that something waits for, 1 ms to 24 days. */
+/** Configuration value: a duration to wait for, 1 ms to 24 days. */
 export const timerDuration = duration.check(
   z.refine((ms) => ms >= 1 && ms <= LONGEST_TIMER_MS, { error: 'expected 1ms to 24d' }),
 );

@@ -1,8 +1,8 @@
-/** The status of an agent as text for a person. */
+/** Renders an agent's status as text. */
 import type { AgentStatus } from '../producer/status.ts';
 import { age, bytes, count, plain } from './output.ts';
 
-/** @param before the status a moment ago, for rates; null when there is none */
+/** @param before an earlier status, to compute rates from; null when there is none */
 export function describeAgent(status: AgentStatus, before: AgentStatus | null): string {
   const { acknowledged, events, instance, lanes, reasons, sealed, spool, stream } = status;
   const rates = before ? ratesOf(status, before) : null;
@@ -23,13 +23,13 @@ export function describeAgent(status: AgentStatus, before: AgentStatus | null): 
     `  events        in ${count(events.in)} = open ${count(events.open)} + spooled ${count(events.spooled)} + acknowledged ${count(events.acknowledged)}${events.quarantined > 0 ? ` + quarantined ${count(events.quarantined)}` : ''}`,
     `  sealed        ${count(sealed.chunks)} chunks, ${bytes(sealed.bytes)}${rates ? `, ${count(rates.sealed)} events/s` : ''}`,
     `  acknowledged  ${count(acknowledged.chunks)} chunks in ${count(acknowledged.records)} records, ${bytes(acknowledged.bytes)}${rates ? `, ${count(rates.acknowledged)} events/s, ${bytes(rates.bytes)}/s` : ''}`,
-    `  spool         ${count(spool.chunks)} chunks, ${bytes(spool.bytes)} in ${count(spool.segments)} files${spool.chunks > 0 ? `, oldest ${age(spool.oldest_age_ms)}` : ''}${spool.quarantined > 0 ? `, ${count(spool.quarantined)} damaged places` : ''}`,
-    `  stream        ${stream.condition}, ${count(stream.requests)} requests, ${count(stream.failed_requests)} failed, ${count(stream.retried_records)} records again`,
+    `  spool         ${count(spool.chunks)} chunks, ${bytes(spool.bytes)} in ${count(spool.segments)} files${spool.chunks > 0 ? `, oldest ${age(spool.oldest_age_ms)}` : ''}${spool.quarantined > 0 ? `, ${count(spool.quarantined)} damaged ranges` : ''}`,
+    `  stream        ${stream.condition}, ${count(stream.requests)} requests, ${count(stream.failed_requests)} failed, ${count(stream.retried_records)} records retried`,
   );
   for (const { lane, shard, active, chunks, bytes: size, throttled_ms } of lanes) {
     const state = throttled_ms > 0 ? `, throttled for ${age(throttled_ms)}` : active ? '' : ', backlog';
     lines.push(
-      `  lane ${lane.slice(0, 8)}… ${shard === null ? '' : `on ${plain(shard)}: `}${count(chunks)} chunks, ${bytes(size)} to go${state}`,
+      `  lane ${lane.slice(0, 8)}… ${shard === null ? '' : `on ${plain(shard)}: `}${count(chunks)} chunks, ${bytes(size)} pending${state}`,
     );
   }
   for (const [shard, counters] of Object.entries(status.shards)) {
@@ -38,12 +38,12 @@ export function describeAgent(status: AgentStatus, before: AgentStatus | null): 
     );
   }
   if (instance.id !== null) {
-    const told = [
+    const notes = [
       instance.lifecycle,
       instance.interruption === null ? null : `interrupted at ${instance.interruption}`,
-      instance.rebalance === null ? null : 'to be replaced',
+      instance.rebalance === null ? null : 'rebalance recommended',
     ].filter((text) => text !== null);
-    lines.push(`  instance ${plain(instance.id)}${told.length > 0 ? `: ${plain(told.join(', '))}` : ''}`);
+    lines.push(`  instance ${plain(instance.id)}${notes.length > 0 ? `: ${plain(notes.join(', '))}` : ''}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -1,4 +1,4 @@
-/** The options by which commands that read an archive are told where it is. */
+/** The options that locate an archive, shared by every command that reads one. */
 import { type Command, Option } from 'commander';
 import { S3Store } from '../archive/s3.ts';
 import { TailraceError } from '../base/errors.ts';
@@ -16,7 +16,7 @@ export interface ArchiveOptions {
 export interface OpenArchive {
   readonly store: S3Store;
   readonly prefix: string;
-  /** The consumer's dedupe_horizon, ms, where its configuration is at hand. */
+  /** The consumer's dedupe_horizon in ms, when its configuration was given. */
   readonly horizon?: number | undefined;
 }
 
@@ -24,10 +24,14 @@ const TRIES = 5;
 
 export function withArchiveOptions(command: Command): Command {
   return command
-    .addOption(new Option('-c, --config <file>', 'the configuration of its consumer').conflicts('bucket'))
-    .option('--bucket <name>', 'the bucket, when there is no configuration at hand')
-    .option('--prefix <text>', 'what stands before all keys, ending in /')
-    .option('--endpoint <url>', "of an S3 that is not Amazon's")
+    .addOption(
+      new Option('-c, --config <file>', 'consumer.yaml of the consumer that writes the archive').conflicts(
+        'bucket',
+      ),
+    )
+    .option('--bucket <name>', 'the bucket, instead of --config')
+    .option('--prefix <text>', 'the prefix of all keys, ending in /')
+    .option('--endpoint <url>', 'URL of an S3-compatible service')
     .option('--region <name>', "the bucket's region");
 }
 
@@ -52,5 +56,5 @@ function archiveOf(options: ArchiveOptions): {
     return { ...archive, region: archive.region ?? stream.region, horizon };
   }
   if (options.bucket !== undefined) return { bucket: options.bucket, prefix: '' };
-  throw new TailraceError('CONFIG', 'say where the archive is: --config consumer.yaml, or --bucket NAME');
+  throw new TailraceError('CONFIG', 'name the archive with --config consumer.yaml or --bucket NAME');
 }

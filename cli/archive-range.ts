@@ -1,4 +1,4 @@
-/** The part of an archive that a command is asked for: how people name tags and hours. */
+/** The tags and hours that a command is asked for, as written on the command line. */
 import type { Command } from 'commander';
 import type { CatalogFilter } from '../archive/catalog.ts';
 import { TailraceError } from '../base/errors.ts';
@@ -14,15 +14,15 @@ export interface RangeOptions {
 
 export function withRangeOptions(command: Command): Command {
   return command
-    .option('--tag <tag>', 'of this tag; * stands for anything')
-    .option('--from <time>', 'from this hour on, such as 2026-11-23T07 or 2h (ago)')
-    .option('--to <time>', 'up to this hour, included');
+    .option('--tag <tag>', 'select this tag; * matches anything')
+    .option('--from <time>', 'start at this hour, such as 2026-11-23T07, or 2h for two hours ago')
+    .option('--to <time>', 'end with this hour, inclusive');
 }
 
 /**
- * What the options ask for, as a catalog's filter.
+ * The options as a catalog filter.
  *
- * @throws TailraceError CONFIG for a time that is none
+ * @throws TailraceError CONFIG for a time that cannot be parsed
  */
 export function rangeOf({ tag, from, to }: RangeOptions, now: number): CatalogFilter {
   const hours = [hourOption('--from', from, now, 0), hourOption('--to', to, now, 1e9)] as const;
@@ -30,9 +30,9 @@ export function rangeOf({ tag, from, to }: RangeOptions, now: number): CatalogFi
 }
 
 /**
- * The time that the options ask for, by the hours of {@link hourOption}; undefined when they ask for none.
+ * The range of hours in the options, as {@link hourOption} reads them; undefined when there is none.
  *
- * @throws TailraceError CONFIG for a time that is none
+ * @throws TailraceError CONFIG for a time that cannot be parsed
  */
 export function timesOf(
   { from, to }: Pick<RangeOptions, 'from' | 'to'>,
@@ -44,7 +44,7 @@ export function timesOf(
   return { from: first * HOUR_MS, to: (last + 1) * HOUR_MS - 1 };
 }
 
-/** A tag, in which `*` stands for anything. */
+/** A tag pattern in which `*` matches anything. */
 function tagFilter(pattern: string): (tag: string) => boolean {
   if (!pattern.includes('*')) return (tag) => tag === pattern;
   const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
@@ -53,9 +53,9 @@ function tagFilter(pattern: string): (tag: string) => boolean {
 }
 
 /**
- * The hour of `2026-11-23`, `2026-11-23T07`, a whole ISO time (UTC unless it says otherwise), or a duration ago.
+ * The hour of `2026-11-23`, `2026-11-23T07`, a full ISO time (UTC unless it has an offset), or a duration before now.
  *
- * @throws TailraceError CONFIG when it is none of them
+ * @throws TailraceError CONFIG when it is none of these
  */
 function hourOption(name: string, text: string | undefined, now: number, fallback: number): number {
   if (text === undefined) return fallback;
@@ -70,7 +70,7 @@ function hourOption(name: string, text: string | undefined, now: number, fallbac
       `${name} ${text}: expected a time such as 2026-11-23T07, or 2h for two hours ago`,
     );
   }
-  // A day as the end means all of it.
+  // A day as the end of a range includes the whole day.
   const end = name === '--to' && /^\d{4}-\d{2}-\d{2}$/.test(text) ? 23 : 0;
   return Math.floor(time / HOUR_MS) + end;
 }

@@ -1,13 +1,13 @@
 /**
- * Reads a YAML configuration and says in one line each what is wrong with it, with the path of the key.
- * The types for durations and sizes stand in base/units.ts.
+ * Reads a YAML configuration and reports each fault on one line with the path of its key.
+ * The types for durations and sizes are in base/units.ts.
  */
 import { readFileSync } from 'node:fs';
 import { type Document, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
 import { TailraceError } from '../base/errors.ts';
 
-/** Thrown for a configuration that can't be used: the commands end with exit code 2. */
+/** Thrown for a configuration that cannot be used; the commands exit with code 2. */
 export class ConfigError extends TailraceError {
   constructor(message: string, cause?: unknown) {
     super('CONFIG', message, { cause });
@@ -24,7 +24,7 @@ export function loadConfig<T extends z.core.$ZodType>(file: string, schema: T): 
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new ConfigError(`${file}: can't be read (${(cause as NodeJS.ErrnoException).code})`, cause);
+    throw new ConfigError(`${file}: cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
   }
   const document = parseDocument(text, { prettyErrors: true });
   const fault = document.errors[0];
@@ -32,7 +32,7 @@ export function loadConfig<T extends z.core.$ZodType>(file: string, schema: T): 
   return checkConfig(file, plainValue(file, document) ?? {}, schema);
 }
 
-/** @throws ConfigError for aliases that would fill the memory, or that mean nothing */
+/** @throws ConfigError for aliases that would exhaust memory or refer to nothing */
 function plainValue(file: string, document: Document): unknown {
   try {
     return document.toJS();
@@ -42,9 +42,9 @@ function plainValue(file: string, document: Document): unknown {
 }
 
 /**
- * Checks a configuration that is already an object.
+ * Checks a configuration that has already been parsed.
  *
- * @param name what the configuration is called in messages
+ * @param name the configuration's name in messages
  * @throws ConfigError as {@link loadConfig}
  */
 export function checkConfig<T extends z.core.$ZodType>(name: string, value: unknown, schema: T): z.output<T> {
@@ -56,7 +56,7 @@ export function checkConfig<T extends z.core.$ZodType>(name: string, value: unkn
 
 type Issue = z.core.$ZodIssue;
 
-/** A union that failed tells of the alternative that came closest: that of the right `type`, where there is one. */
+/** For a union that failed, the faults of the closest alternative: the one with the right `type`, if any. */
 function flatten(issue: Issue): Issue[] {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
   const closest = issue.errors.toSorted((a, b) => a.length - b.length)[0]!;

@@ -1,18 +1,18 @@
-/** The status of a consumer: asked over its HTTP port, and as text for a person. */
+/** Fetches a consumer's status over its HTTP port and renders it as text. */
 import { TailraceError } from '../base/errors.ts';
 import type { ShardLine, WorkerStatus } from '../consumer/status/board.ts';
 import { parseListen } from '../consumer/status/http.ts';
 import { age, bytes, count, plain } from './output.ts';
 
 const ANSWER_MS = 5000;
-/** A worker that listens on all addresses answers on this one. */
+/** A worker that listens on all addresses can be reached on this one. */
 const EVERYWHERE = new Map([
   ['', '127.0.0.1'],
   ['0.0.0.0', '127.0.0.1'],
   ['::', '::1'],
 ]);
 
-/** @throws TailraceError NO_CONSUMER when none answers there */
+/** @throws TailraceError NO_CONSUMER when no consumer responds there */
 export async function askConsumer(listen: string): Promise<WorkerStatus> {
   const { host, port } = parseListen(listen);
   const name = EVERYWHERE.get(host) ?? host;
@@ -23,17 +23,20 @@ export async function askConsumer(listen: string): Promise<WorkerStatus> {
     throw new Error(`HTTP status ${answer.status}`);
   } catch (error) {
     const { cause, message } = error as Error & { cause?: { code?: string } };
-    throw new TailraceError('NO_CONSUMER', `no consumer answers at ${url}: ${cause?.code ?? message}`, {
+    throw new TailraceError('NO_CONSUMER', `no consumer responds at ${url}: ${cause?.code ?? message}`, {
       cause: error,
     });
   }
 }
 
-/** @param before the status a moment ago, for rates; null when there is none */
+/** @param before an earlier status, to compute rates from; null when there is none */
 export function describeConsumer(status: WorkerStatus, before: WorkerStatus | null): string {
   const { application, worker_id, stream, phase, faults, daemon_pid, daemon_restarts, totals } = status;
   const daemon = daemon_pid === null ? 'no daemon' : `daemon ${daemon_pid}`;
-  const restarts = daemon_restarts === 0 ? '' : `, started again ${count(daemon_restarts)} times`;
+  const restarts =
+    daemon_restarts === 0
+      ? ''
+      : `, ${count(daemon_restarts)} ${daemon_restarts === 1 ? 'restart' : 'restarts'}`;
   const held = Object.entries(status.shards).filter(([, line]) => line.connected);
   const lines = [
     `consumer ${plain(worker_id)} of ${plain(application)} on ${plain(stream)}: ${phase}, ${daemon}${restarts}, ${count(held.length)} shards`,
@@ -42,7 +45,7 @@ export function describeConsumer(status: WorkerStatus, before: WorkerStatus | nu
   for (const [shard, line] of held) {
     lines.push(`  ${plain(shard)}: ${stateOf(line)}`, `    ${countersOf(line, before?.shards[shard])}`);
   }
-  lines.push(`  all so far: ${countersOf(totals, before?.totals)}`);
+  lines.push(`  total: ${countersOf(totals, before?.totals)}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -50,21 +53,21 @@ function stateOf(line: ShardLine): string {
   const { millis_behind_latest: behind, pending_bytes, oldest_pending_ms: oldest } = line;
   const parts = [
     line.trouble === null ? line.phase.replaceAll('_', ' ') : plain(line.trouble),
-    behind === null ? null : behind === 0 ? 'at the end of the shard' : `${age(behind)} behind`,
-    oldest === null ? 'nothing pending' : `${bytes(pending_bytes)} pending since ${age(oldest)}`,
+    behind === null ? null : behind === 0 ? 'caught up' : `${age(behind)} behind`,
+    oldest === null ? 'nothing pending' : `${bytes(pending_bytes)} pending, oldest ${age(oldest)}`,
   ];
   return parts.filter((part) => part !== null).join(', ');
 }
 
 type Counters = WorkerStatus['totals'];
 
-/** A second lies between two statuses. */
+/** Two statuses are one second apart. */
 function countersOf(now: Counters, before: Counters | undefined): string {
   const rate = before ? ` (${bytes(Math.max(0, now.bytes_received - before.bytes_received))}/s in)` : '';
   const parts = [
     `${count(now.events)} events in ${count(now.chunks)} chunks, ${bytes(now.bytes)}${rate}`,
     `${count(now.commits)} commits`,
-    `${count(now.duplicates)} repeats skipped`,
+    `${count(now.duplicates)} duplicates skipped`,
     `${count(now.s3_errors)} S3 errors`,
   ];
   const asides = { foreign: 'foreign', damaged: 'damaged', unproven: 'unproven', voided_objects: 'voided' };

@@ -1,4 +1,4 @@
-/** How numbers and foreign text are shown to a person. */
+/** Formats numbers and untrusted text for people. */
 
 /** `1234567` as `1,234,567`. */
 export function count(value: number): string {
@@ -25,15 +25,15 @@ export function age(ms: number): string {
   return `${(ms / 3_600_000).toFixed(1)} h`;
 }
 
-/** What a terminal would obey: C0, DEL and C1, line separators, and what turns the direction of text. */
+/** What a terminal would act on: C0, DEL and C1, line separators, and controls of text direction. */
 const OBEYED = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
-/** One value that came from outside, such as a tag, so that it can neither drive a terminal nor begin a line. */
+/** One untrusted value, such as a tag, made unable to control a terminal or to start a line. */
 export function plain(text: string): string {
   return text.replace(OBEYED, escaped);
 }
 
-/** Whole lines that came from outside: their tabs and line ends stay. What is JSON stays JSON, and says the same. */
+/** Whole untrusted lines: tabs and line ends stay. JSON stays JSON with the same meaning. */
 export function plainLines(text: string): string {
   return text.replace(OBEYED, (char) => (char === '\n' || char === '\t' ? char : escaped(char)));
 }

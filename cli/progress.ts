@@ -1,4 +1,4 @@
-/** How far a command has come, in one line of stderr that is written over; on a terminal only. */
+/** Shows a command's progress on one line of stderr that is overwritten; on a terminal only. */
 import { count } from './output.ts';
 
 const EVERY_MS = 100;
@@ -6,13 +6,13 @@ const TO_LINE_START = '\r';
 const ERASE_TO_END = '\u001b[K';
 
 export interface Progress {
-  /** Shows `done of total what`, not more often than a person can read. */
+  /** Shows `done of total what`, no more often than a person can read. */
   show(done: number, total: number, what: string): void;
-  /** Takes the line away. */
+  /** Clears the line. */
   clear(): void;
 }
 
-/** @param wanted whether the line can stand there: not when the same terminal shows the command's output line by line */
+/** @param wanted false when the command prints its output line by line to the same terminal */
 export function progress(wanted: boolean): Progress | null {
   if (!wanted || !process.stderr.isTTY) return null;
   let shownAt = 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `tailrace` command: finds the subcommand that is asked for and turns its errors into one line and an exit code. */
+/** The `tailrace` command: loads the requested subcommand and turns its errors into one line and an exit code. */
 import { Command, CommanderError } from 'commander';
 import { TailraceError } from '../base/errors.ts';
 import { exitCodeOf } from '../base/exit-code.ts';
@@ -9,7 +9,7 @@ interface CommandModule {
   command(): Command;
 }
 
-/** A module is loaded only when its command is asked for: the agent must not carry what `verify` needs. */
+/** A module is loaded only when its command is requested: the agent must not carry what `verify` needs. */
 const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<CommandModule> }>> = {
   agent: { summary: 'run the agent on a web server', load: () => import('./commands/agent.ts') },
   consumer: {
@@ -17,9 +17,9 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: () => import('./commands/consumer.ts'),
   },
   status: { summary: 'show what an agent is doing', load: () => import('./commands/status.ts') },
-  flush: { summary: 'make an agent send all it has', load: () => import('./commands/flush.ts') },
-  spool: { summary: 'list what an agent has on disk', load: () => import('./commands/spool.ts') },
-  recover: { summary: 'send what a dead agent left', load: () => import('./commands/recover.ts') },
+  flush: { summary: 'make an agent send everything it holds', load: () => import('./commands/flush.ts') },
+  spool: { summary: 'list what an agent holds on disk', load: () => import('./commands/spool.ts') },
+  recover: { summary: 'send what a dead agent left behind', load: () => import('./commands/recover.ts') },
   send: {
     summary: 'send events to an agent by the forward protocol',
     load: () => import('./commands/send.ts'),
@@ -36,7 +36,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
   },
 };
 
-/** Exit codes: 0 fine, 1 what was asked for failed, 2 bad usage or configuration, or what it names can't be used; a flush adds 3, something is left. */
+/** Exit codes: 0 success, 1 the work failed, 2 bad usage or configuration (or something it names cannot be used); a flush adds 3, something is left. */
 async function main(args: readonly string[]): Promise<void> {
   const program = new Command('tailrace')
     .description('Carries web-server logs to an S3 archive through Kinesis: none lost, none repeated.')
@@ -52,7 +52,7 @@ async function main(args: readonly string[]): Promise<void> {
   else await program.parseAsync(args, { from: 'user' });
 }
 
-// Who reads may have seen enough, as `head` has.
+// The reader may have seen enough, as `head` has.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit();
   throw error;
@@ -64,7 +64,7 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else if (error instanceof TailraceError) {
-    // Messages quote keys, tags and answers of others.
+    // Messages quote keys, tags and responses from outside.
     process.stderr.write(`${plainLines(error.message)}\n`);
     process.exitCode = exitCodeOf(error);
   } else {

@@ -1,6 +1,6 @@
 /**
- * Reads the numbers of the demo's events out of the archive's objects, through the S3 API and zlib: an oracle that asks
- * neither commits nor chunk headers what should be there.
+ * Reads the numbers of the demo's events from the archive's objects through the S3 API and zlib: an oracle that relies on
+ * neither commits nor chunk headers.
  */
 import * as zlib from 'node:zlib';
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
@@ -8,14 +8,14 @@ import { Runs } from '../archive/runs.ts';
 import { zstdFrames } from '../archive/zstd-frames.ts';
 import { type Made, NOTHING_MADE, type Numbers, ROUTES, type Route } from './demo/ledger.ts';
 
-/** How often each number is in the archive. */
+/** How often each number occurs in the archive. */
 export type Archived = Readonly<Record<Route, ReadonlyMap<number, number>>>;
 
 const DATA_OBJECT = /\.ndjson\.(gz|zst)$/;
-/** The number as it stands in an archived event: in the request's query, or as a field. */
+/** The number in an archived event: in the request's query, or in a field. */
 const NUMBER = { log: /[?&]event=(\d+)/, forward: /"event_number":(\d+)/ } as const;
 
-/** Objects never change once they are there, so each is read once, whenever {@link read} finds it. */
+/** Objects never change once they exist, so each is read once, when {@link read} first finds it. */
 export class ArchiveReader {
   readonly #s3: S3Client;
   readonly #bucket: string;
@@ -33,7 +33,7 @@ export class ArchiveReader {
     return this.#counts;
   }
 
-  /** Different events found so far. */
+  /** Distinct events found so far. */
   get found(): number {
     return this.#counts.log.size + this.#counts.forward.size;
   }
@@ -46,12 +46,12 @@ export class ArchiveReader {
     return this.#bytes;
   }
 
-  /** Archived events that are none of the demo's. */
+  /** Archived events that do not come from the demo. */
   get others(): number {
     return this.#others;
   }
 
-  /** Reads the objects that have come since the last time. */
+  /** Reads the objects that are new since the last call. */
   async read(): Promise<void> {
     let token: string | undefined;
     do {
@@ -91,7 +91,7 @@ export class ArchiveReader {
   }
 }
 
-/** gzip's members are one stream to zlib; of zstd's frames it would read the first and say nothing of the others. */
+/** zlib reads concatenated gzip members as one stream; of several zstd frames it would silently read only the first. */
 function* decompress(key: string, bytes: Buffer): Generator<string> {
   if (key.endsWith('.gz')) yield zlib.gunzipSync(bytes).toString();
   else for (const frame of zstdFrames(bytes)) yield zlib.zstdDecompressSync(frame).toString();
@@ -99,19 +99,19 @@ function* decompress(key: string, bytes: Buffer): Generator<string> {
 
 export interface Comparison {
   readonly made: number;
-  /** Different events in the archive, of those made and of those in doubt. */
+  /** Distinct events in the archive, of those made and those in doubt. */
   readonly archived: number;
   readonly lost: number;
   readonly repeated: number;
-  /** Archived although never made: numbers that the demo has not given away. */
+  /** Archived although never made: numbers that the demo has not assigned. */
   readonly invented: number;
-  /** Events that may or may not have left, because no ack came or the demo was killed. */
+  /** Events that may or may not have been sent, because no ack arrived or the demo was killed. */
   readonly unsure: number;
-  /** The first few of what is wrong, for people: `lost: access log 17`. */
+  /** The first few faults, for people: `lost: access log 17`. */
   readonly examples: readonly string[];
 }
 
-/** What `all` has and `before` has not. */
+/** What is in `all` and not in `before`. */
 function without(all: Made, before: Made): Made {
   const rest = (route: Route): Numbers => {
     const made = Runs.parse(all[route].made.toString());
@@ -128,7 +128,7 @@ function without(all: Made, before: Made): Made {
 const EXAMPLES = 5;
 const NAMES: Readonly<Record<Route, string>> = { log: 'access log', forward: 'application event' };
 
-/** Compares event by event. What is in `before` is left out on both sides: the events of earlier runs. */
+/** Compares event by event. Events in `before`, those of earlier runs, are ignored on both sides. */
 export function compare(all: Made, archived: Archived, before: Made = NOTHING_MADE): Comparison {
   const made = without(all, before);
   const examples: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * Child processes as everything in local/ starts them: output to a log file, readiness told over the IPC channel,
- * ended by pid, and an end that nobody asked for made known.
+ * Child processes as everything in local/ starts them: output goes to a log file, readiness is reported over IPC, a stop
+ * goes by pid, and an unexpected exit is reported.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -8,9 +8,9 @@ import * as path from 'node:path';
 import { TailraceError } from '../base/errors.ts';
 
 export interface ChildOptions {
-  /** How people call it: `Kinesis`, `consumer`. */
+  /** Its name for people: `Kinesis`, `consumer`. */
   readonly name: string;
-  /** Arguments for the Node that runs this process, the script first among them. */
+  /** Arguments for this process's Node, the script first. */
   readonly args: readonly string[];
   /** Where standard output and error go, appended. */
   readonly logFile: string;
@@ -18,19 +18,19 @@ export interface ChildOptions {
   readonly cwd?: string;
 }
 
-/** What a child says over IPC once it serves. */
+/** What a child sends over IPC once it is serving. */
 export interface ReadyMessage {
   readonly ready: true;
   readonly port: number;
 }
 
-/** What a child says over IPC when it can't start. */
+/** What a child sends over IPC when it cannot start. */
 export interface FailedMessage {
   readonly failed: string;
   readonly code: 'CHILD_FAILED' | 'LISTEN';
 }
 
-/** How a child ended. */
+/** How a child exited. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -40,7 +40,7 @@ export class Child {
   readonly name: string;
   readonly logFile: string;
   readonly process: ChildProcess;
-  /** Resolves at the end, whoever brought it about. */
+  /** Resolves when the child exits, for whatever reason. */
   readonly exited: Promise<Exit>;
   #stopping = false;
   #exit: Exit | null = null;
@@ -52,7 +52,7 @@ export class Child {
     const log = fs.openSync(options.logFile, 'a');
     try {
       this.process = spawn(process.execPath, options.args, {
-        // A group of its own: Ctrl-C in the terminal reaches the parent alone, which then stops all in order.
+        // In its own process group: Ctrl-C in the terminal reaches only the parent, which then stops everything in order.
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],
         env: { ...withoutAws(process.env), ...options.env },
@@ -74,7 +74,7 @@ export class Child {
     return this.process.pid ?? 0;
   }
 
-  /** Whether it ended without having been asked to. */
+  /** Whether it exited without being asked to. */
   get died(): boolean {
     return this.#exit !== null && !this.#stopping;
   }
@@ -84,9 +84,9 @@ export class Child {
   }
 
   /**
-   * The port that the child serves on, as soon as it says so.
+   * The port that the child serves on, once it reports it.
    *
-   * @throws TailraceError LISTEN when its port is in use; CHILD_FAILED when it ends or gives up otherwise, with the end
+   * @throws TailraceError LISTEN when its port is in use; CHILD_FAILED when it exits or gives up for another reason, with the end
    *   of its log
    */
   ready(timeoutMs: number): Promise<number> {
@@ -100,7 +100,7 @@ export class Child {
           resolve(message.port);
         } else if ('failed' in message) {
           clearTimeout(timer);
-          reject(new TailraceError(message.code, `${this.name} can't start: ${message.failed}`));
+          reject(new TailraceError(message.code, `${this.name} cannot start: ${message.failed}`));
         }
       });
       void this.exited.then((exit) => {
@@ -110,7 +110,7 @@ export class Child {
     });
   }
 
-  /** An error that says what became of the child and shows the end of its log. */
+  /** An error that says what happened to the child and shows the end of its log. */
   failure(what: string): TailraceError {
     const tail = logTail(this.logFile, 20);
     return new TailraceError(
@@ -119,7 +119,7 @@ export class Child {
     );
   }
 
-  /** Asks the child to end and makes it end when it does not within `graceMs`. */
+  /** Asks the child to stop and kills it if it has not exited within `graceMs`. */
   async stop(graceMs: number, signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     this.#stopping = true;
     if (this.#exit !== null) return this.#exit;
@@ -131,15 +131,15 @@ export class Child {
   }
 }
 
-/** Whoever starts this may have an AWS account of their own in the environment; it has no part in a local stack. */
+/** The environment may name a real AWS account, which has no place in a local stack. */
 function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')));
 }
 
 export function describeExit(exit: Exit): string {
-  if (exit.signal !== null) return `was ended by ${exit.signal}`;
+  if (exit.signal !== null) return `was killed by ${exit.signal}`;
   if (exit.code === null) return 'could not be started';
-  return `ended with exit code ${exit.code}`;
+  return `exited with code ${exit.code}`;
 }
 
 /** The last `lines` lines of a log, indented. */

@@ -1,4 +1,4 @@
-/** SDK clients for the embedded stack: loopback endpoints and credentials that mean nothing. */
+/** SDK clients for the embedded stack: loopback endpoints and dummy credentials. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -7,7 +7,7 @@ export const REGION = 'us-east-1';
 
 const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' };
 
-/** The environment in which any AWS SDK talks to the stack and asks nobody else. */
+/** The environment in which any AWS SDK talks to the stack and to nothing else. */
 export const LOCAL_ENV: Readonly<Record<string, string>> = {
   AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
   AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
@@ -28,7 +28,7 @@ export function s3Client(endpoint: string): S3Client {
   return new S3Client({ endpoint, region: REGION, credentials: CREDENTIALS, forcePathStyle: true });
 }
 
-/** As {@link LOCAL_ENV}, with the endpoints: for programs that are told no endpoint of their own, such as the AWS CLI. */
+/** As {@link LOCAL_ENV}, plus the endpoints: for programs without an endpoint option of their own, such as the AWS CLI. */
 export function endpointEnv(endpoints: {
   readonly kinesis?: string;
   readonly dynamodb?: string;

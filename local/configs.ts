@@ -1,4 +1,4 @@
-/** The configurations of agent and consumer for the embedded stack, as files under the data folder. */
+/** The agent's and the consumer's configurations for the embedded stack, written to the data folder. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { stringify } from 'yaml';
@@ -31,7 +31,7 @@ export interface Listening {
 
 export const APPLICATION = 'tailrace';
 
-/** @param batchAge how old a batch of the consumer may get, as a duration */
+/** @param batchAge the consumer's maximum batch age, as a duration */
 export function writeConfigs(
   paths: PipelinePaths,
   stack: Stack,
@@ -47,7 +47,7 @@ export function writeConfigs(
       { type: 'tail', path: accessLog, tag: 'nginx.access', format: 'nginx', refresh_interval: '500ms' },
       { type: 'forward', listen: `127.0.0.1:${listening.forward}` },
     ],
-    // One lane, and so one shard, would do for this load; the demo is there to show all of them.
+    // One lane, and so one shard, would do for this load, but the demo should show all shards.
     lanes: 4,
     http: { listen: `127.0.0.1:${listening.agentHttp}` },
   };
@@ -58,7 +58,7 @@ export function writeConfigs(
     application: APPLICATION,
     worker_id: 'local-1',
     batch: { max_age: batchAge },
-    // KCL's own pace is for thousands of workers that share a DynamoDB table; here is one, and somebody who watches.
+    // KCL's default pace suits thousands of workers that share a DynamoDB table; here is one worker and someone watching.
     kcl: {
       failover_time: '5s',
       shard_sync_interval: '1s',

@@ -1,15 +1,15 @@
-/** The folder of a stack: held by one process at a time, and cleared of what earlier runs have left. */
+/** The folder of a stack: locked by one process at a time, and cleared of what earlier runs left behind. */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { TailraceError } from '../base/errors.ts';
 
-/** What a stack and a pipeline put into their folder, and nothing else that may be there. */
+/** Everything that a stack and a pipeline put into their folder; anything else there is not theirs. */
 const OWN = ['kinesis', 'dynamodb', 's3', 'logs', 'demo', 'agent', 'agent.yaml', 'consumer.yaml', 'env.sh'];
 const PID_FILE = 'stack.pid';
 
 /**
- * Removes what earlier runs have left in the folder.
+ * Removes what earlier runs left in the folder.
  *
  * @throws TailraceError DATA_DIR or DATA_DIR_IN_USE
  */
@@ -19,10 +19,10 @@ export function clearFolder(dataDir: string): void {
 }
 
 /**
- * Two stacks on one folder would ruin it: the second is refused while the first one's process lives.
+ * Two stacks on one folder would corrupt it: the second is refused while the first one's process is alive.
  *
- * @returns gives the folder free
- * @throws TailraceError DATA_DIR when it can't be written to, DATA_DIR_IN_USE
+ * @returns a function that releases the folder
+ * @throws TailraceError DATA_DIR when it cannot be written to, DATA_DIR_IN_USE
  */
 export function holdFolder(dataDir: string): () => void {
   const file = path.join(dataDir, PID_FILE);
@@ -38,12 +38,12 @@ export function holdFolder(dataDir: string): () => void {
     fs.writeFileSync(file, `${process.pid}\n${startOf(process.pid)}\n`);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('DATA_DIR', `${dataDir} can't be used as a folder for data (${code})`, { cause });
+    throw new TailraceError('DATA_DIR', `${dataDir} cannot be used as a data folder (${code})`, { cause });
   }
   return () => fs.rmSync(file, { force: true });
 }
 
-/** After a crash another process may have the number: it is the holder only if it began when the holder did. */
+/** After a crash another process may have the pid: it is the holder only if it started when the holder did. */
 function livingHolder(file: string): number | null {
   let text: string;
   try {
@@ -58,12 +58,12 @@ function livingHolder(file: string): number | null {
   return start === undefined || start === '' || now === '' || now === start ? pid : null;
 }
 
-/** When a process began, as a text that no other process of this number has; empty where that can't be found out. */
+/** When a process started, as text unique among processes with this pid; empty where that is unknown. */
 function startOf(pid: number): string {
   try {
     const boot = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // Fields 3 and on stand behind the command's name, which may have anything in it; the start is field 22.
+    // Fields from 3 on follow the command name, which may contain anything; the start time is field 22.
     return `${boot} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
   } catch {
     return spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() ?? '';

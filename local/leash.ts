@@ -1,6 +1,6 @@
-/** Preloaded into children that know nothing of their parent: ends them in order when the parent is gone, however it went. */
+/** Preloaded into children that are unaware of their parent: stops them cleanly when the parent is gone, for whatever reason. */
 import process from 'node:process';
 
 process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-// Watching for that must not keep a process alive that has done its work.
+// This watch must not keep a finished process alive.
 process.channel?.unref();

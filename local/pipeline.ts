@@ -1,6 +1,6 @@
 /**
  * The whole pipeline on one machine: the embedded stack, the agent, the consumer and the demo, each a process; started
- * in the order in which they need each other and stopped in the order in which events flow.
+ * in the order of their dependencies and stopped in the order in which events flow.
  */
 import * as path from 'node:path';
 import { Child, describeExit, type Exit } from './child.ts';
@@ -14,13 +14,13 @@ import { agentStatus, consumerStatus } from './status.ts';
 export interface PipelineOptions {
   readonly dataDir: string;
   readonly shards: number;
-  /** Events a second. */
+  /** Events per second. */
   readonly rate: number;
-  /** Events that the demo makes; null for no end. */
+  /** Events for the demo to make; null for no limit. */
   readonly events: number | null;
-  /** How old a batch of the consumer may get, as a duration. */
+  /** The consumer's maximum batch age, as a duration. */
   readonly batchAge: string;
-  /** Whether what earlier runs have left in the folder is removed first. */
+  /** Whether to remove what earlier runs left in the folder first. */
   readonly fresh?: boolean;
   readonly log?: (message: string) => void;
 }
@@ -29,11 +29,11 @@ const CLI = path.join(import.meta.dirname, '..', 'cli', 'tailrace.ts');
 const LEASH = path.join(import.meta.dirname, 'leash.ts');
 const START_MS = 60_000;
 const POLL_MS = 50;
-/** A shard is read several times in this time: nothing new in it means that nothing comes any more. */
+/** Each shard is read several times within this time: if nothing new appears, nothing more will. */
 const QUIET_MS = 1500;
 const CATCH_UP_MS = 40_000;
 const STOP_MS = { demo: 40_000, agent: 70_000, consumer: 70_000 };
-/** When one has died the others can't finish: what they have stays on disk. */
+/** Once one has died the others cannot finish: what they hold stays on disk. */
 const HURRIED_MS = { demo: 3000, agent: 5000, consumer: 15_000 };
 const NOTHING: DemoProgress = { made: 0, log: 0, forward: 0, unsure: 0, rotations: 0, finished: false };
 
@@ -44,9 +44,9 @@ export class Pipeline {
   agent: Child;
   consumer: Child;
   #demo: Child | null = null;
-  /** Rejects when a process ends that nobody has asked to. */
+  /** Rejects when a process exits unexpectedly. */
   readonly died: Promise<never>;
-  /** Resolves when the demo has made all events that it was asked for. */
+  /** Resolves when the demo has made all requested events. */
   readonly finished: Promise<void>;
   readonly #reportFinished: () => void;
   #progress = NOTHING;
@@ -69,9 +69,9 @@ export class Pipeline {
   }
 
   /**
-   * Resolves when events flow into the agent; KCL may still be starting.
+   * Resolves once events flow into the agent; KCL may still be starting.
    *
-   * @throws TailraceError when something does not come up; nothing is left running then
+   * @throws TailraceError when something does not start; nothing is left running then
    */
   static async start(options: PipelineOptions): Promise<Pipeline> {
     const paths = pipelinePaths(path.resolve(options.dataDir));
@@ -110,23 +110,23 @@ export class Pipeline {
     return { demo: this.#progress, agent, consumer };
   }
 
-  /** No more events; what is under way is finished. */
+  /** Stops the demo; what is in flight is finished. */
   async stopDemo(): Promise<void> {
     await this.#demo?.stop(STOP_MS.demo);
   }
 
-  /** The agent sends what it has and ends. */
+  /** Stops the agent after it has sent everything it holds. */
   async stopAgent(): Promise<Exit> {
     return this.agent.stop(STOP_MS.agent);
   }
 
-  /** The consumer reads the stream to its end, archives what it has read and ends. */
+  /** Stops the consumer after it has read the stream to its end and archived it. */
   async stopConsumer(): Promise<Exit> {
     await this.#untilCaughtUp();
     return this.consumer.stop(STOP_MS.consumer);
   }
 
-  /** What the consumer has not read when it ends stays in the stream for the next run: nothing lost, but not archived. */
+  /** What the consumer has not read when it stops stays in the stream for the next run: not lost, but not archived yet. */
   async #untilCaughtUp(): Promise<void> {
     let records = -1;
     let since = Date.now();
@@ -143,7 +143,7 @@ export class Pipeline {
     }
   }
 
-  /** All of it, in the order of the flow. What has been stopped already is left alone. */
+  /** Stops everything in the order of the flow. What has already been stopped is left alone. */
   async stop(hurried = false): Promise<void> {
     const ms = hurried ? HURRIED_MS : STOP_MS;
     await this.#demo?.stop(ms.demo);
@@ -153,23 +153,23 @@ export class Pipeline {
     await this.stack.stop();
   }
 
-  /** Starts the agent again after it was killed on purpose. */
+  /** Restarts the agent after it was killed on purpose. */
   restartAgent(): void {
     this.agent = this.#start('agent', [CLI, 'agent', '--config', this.paths.agentConfig]);
   }
 
-  /** Starts the consumer again after it was killed on purpose. */
+  /** Restarts the consumer after it was killed on purpose. */
   restartConsumer(): void {
     this.consumer = this.#start('consumer', [CLI, 'consumer', '--config', this.paths.consumerConfig]);
   }
 
-  /** Ends all at once, for somebody who does not want to wait. */
+  /** Kills everything immediately, for someone who does not want to wait. */
   killAll(): void {
     const children = [this.#demo, this.agent, this.consumer, ...this.stack.children];
     for (const child of children) void child?.stop(0, 'SIGKILL');
   }
 
-  /** Ends a process with SIGKILL, on purpose: nobody is told that it died. */
+  /** Kills a process with SIGKILL on purpose: its death is not reported. */
   async kill(child: Child): Promise<void> {
     await child.stop(0, 'SIGKILL');
   }
@@ -212,7 +212,7 @@ export class Pipeline {
   async #untilUp(): Promise<void> {
     for (const deadline = Date.now() + START_MS; this.agent.exit === null; ) {
       if ((await agentStatus(this.paths.agentState)) !== null) return;
-      if (Date.now() > deadline) throw this.agent.failure(`does not answer after ${START_MS / 1000} s`);
+      if (Date.now() > deadline) throw this.agent.failure(`does not respond after ${START_MS / 1000} s`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }

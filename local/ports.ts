@@ -1,7 +1,7 @@
-/** Free ports on loopback, for programs that must be told theirs. */
+/** Free loopback ports, for programs that need theirs as an option. */
 import * as net from 'node:net';
 
-/** Ports that are free now: all are taken at once, so that they differ, and then given up. */
+/** Ports that are free now: all are bound at once, so that they differ, and then released. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => net.createServer());
   const ports = await Promise.all(servers.map(listen));

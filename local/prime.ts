@@ -1,6 +1,6 @@
 /**
- * Prepares the tables of a KCL 3 application as KCL itself would, so that its first worker begins at once: on an empty
- * lease table KCL first waits for a random while and for its next shard sync, half a minute and more.
+ * Prepares the tables of a KCL 3 application as KCL itself would, so that its first worker starts immediately: on an empty
+ * lease table KCL first waits for a random time and for its next shard sync, half a minute or more.
  */
 import {
   CreateTableCommand,
@@ -15,13 +15,13 @@ export interface PrimeOptions {
   readonly kinesis: KinesisClient;
   readonly dynamodb: DynamoDBClient;
   readonly streamName: string;
-  /** KCL's application name, which is the name of its lease table. */
+  /** KCL's application name, also the name of its lease table. */
   readonly application: string;
 }
 
 /**
- * Creates the tables that are not there, and the leases when there are none yet. Does nothing to an application that
- * has run before; nor to a stream that was resharded, whose leases only KCL can put in order.
+ * Creates missing tables, and the leases if there are none yet. Does nothing to an application that
+ * has run before, nor for a resharded stream, whose leases only KCL can work out.
  */
 export async function primeLeases(options: PrimeOptions): Promise<void> {
   const { kinesis, dynamodb, streamName, application } = options;

@@ -1,13 +1,13 @@
-/** What the processes of the stack have in common: listen on loopback, tell the parent, end with it. */
+/** What the stack's processes have in common: listen on loopback, report to the parent, exit with it. */
 import type { Server } from 'node:net';
 import type { FailedMessage, ReadyMessage } from './child.ts';
 
-/** The port that the parent wants, 0 for any free one. */
+/** The port that the parent requests, 0 for any free one. */
 export function wantedPort(): number {
   return Number(process.env.TAILRACE_LOCAL_PORT ?? 0);
 }
 
-/** Listens on 127.0.0.1 and resolves to the port; a port that is taken is named to the parent, and the process ends. */
+/** Listens on 127.0.0.1 and resolves to the port; if the port is in use, reports it to the parent and exits. */
 export function listenOnLoopback(server: Server, port: number): Promise<number> {
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -24,13 +24,13 @@ export function listenOnLoopback(server: Server, port: number): Promise<number> 
   });
 }
 
-/** Tells the parent that the service answers on `port`. */
+/** Reports to the parent that the service is listening on `port`. */
 export function tellReady(port: number): void {
   const message: ReadyMessage = { ready: true, port };
   process.send?.(message);
 }
 
-/** Tells the parent why this process can't serve, and ends it. */
+/** Reports to the parent why this process cannot serve, and exits. */
 export function giveUp(reason: string, code: FailedMessage['code'] = 'CHILD_FAILED'): void {
   const message: FailedMessage = { failed: reason, code };
   console.error(reason);
@@ -38,7 +38,7 @@ export function giveUp(reason: string, code: FailedMessage['code'] = 'CHILD_FAIL
   else process.exit(1);
 }
 
-/** Runs `stop` on SIGTERM, SIGINT or when the parent is gone, and then ends the process. */
+/** Runs `stop` on SIGTERM, on SIGINT or when the parent is gone, and then exits. */
 export function stopWithParent(stop: () => Promise<void> | void): void {
   let stopping = false;
   const end = async (): Promise<void> => {

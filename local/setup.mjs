@@ -1,11 +1,11 @@
 /**
- * Gets a clone ready and then runs something in it: packages (npm ci), the jars of the KCL daemon, and at last a
- * TypeScript entry on the Node that the lock file names. Runs on Node 20 and later with nothing installed; quiet and
- * quick when all is there.
+ * Prepares a clone and then runs something in it: packages (npm ci), the jars of the KCL daemon, and finally a
+ * TypeScript entry point on the Node named by the lock file. Runs on Node 20 and later with nothing installed; quiet and
+ * quick when everything is in place.
  *
  *     node local/setup.mjs [--without-java] [--then FILE.ts [arguments…] | --test ARGUMENTS…]
  *
- * `--then` runs the file with all arguments that follow it; `--test` runs node's test runner with them.
+ * `--then` runs the file with all following arguments; `--test` runs Node's test runner with them.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -20,7 +20,7 @@ const LEAST_NODE = 20;
 const LEAST_JAVA = 17;
 
 /**
- * Says why nothing can be begun, and ends with 2 as the commands do.
+ * Reports why nothing can be started and exits with 2, as the commands do.
  *
  * @param {string} message
  */
@@ -31,12 +31,12 @@ function fail(message) {
 
 function checkNode() {
   if (Number(process.versions.node.split('.')[0]) < LEAST_NODE) {
-    fail(`Node.js ${LEAST_NODE} or later is needed, this is ${process.version}: see https://nodejs.org/`);
+    fail(`Node.js ${LEAST_NODE} or later is required, this is ${process.version}: see https://nodejs.org/`);
   }
   if (process.platform === 'win32') fail('tailrace runs on Linux and macOS; on Windows use WSL');
 }
 
-/** npm leaves a lock file of what it installed in node_modules: it must say what package-lock.json says. */
+/** npm leaves a lock file of what it installed in node_modules: it must match package-lock.json. */
 function packagesAreThere() {
   try {
     const wanted = readPackages(path.join(ROOT, 'package-lock.json'));
@@ -44,7 +44,7 @@ function packagesAreThere() {
     for (const [name, wish] of Object.entries(wanted)) {
       if (name === '') continue;
       const found = installed[name];
-      // Packages for other platforms are optional, and not installed.
+      // Packages for other platforms are optional and not installed.
       if (found === undefined ? !wish.optional : found.version !== wish.version) return false;
     }
     return fs.existsSync(NODE);
@@ -64,7 +64,7 @@ function installPackages() {
     stdio: ['ignore', process.stderr, process.stderr],
   });
   if (npm.error)
-    fail(`npm can't be run (${npm.error.message}); it comes with Node.js: see https://nodejs.org/`);
+    fail(`cannot run npm (${npm.error.message}); it comes with Node.js: see https://nodejs.org/`);
   if (npm.status !== 0) fail('npm ci failed: see above');
   if (!fs.existsSync(NODE)) {
     fail('the package "node" has not brought its program: npm must be allowed to run its install script');
@@ -76,7 +76,7 @@ function checkJava() {
   const java = spawnSync('java', ['-version'], { encoding: 'utf8' });
   if (java.error) fail(`Java is not installed, and the consumer's KCL daemon runs on it: ${install}`);
   const version = /version "(\d+)(?:\.(\d+))?/.exec(java.stderr);
-  // Java 8 and before called themselves 1.8 and so on.
+  // Java 8 and earlier report versions such as 1.8.
   const major = version?.[1] === '1' ? Number(version[2]) : Number(version?.[1]);
   if (!(major >= LEAST_JAVA)) fail(`Java ${version?.[1] ?? 'of an unknown version'} is too old: ${install}`);
 }
@@ -85,17 +85,17 @@ function ensureJars() {
   const jars = spawnSync(NODE, [path.join(ROOT, 'consumer', 'kcl', 'jars.ts')], {
     cwd: ROOT,
     stdio: 'inherit',
-    // Node's fetch asks no proxy unless told so, unlike npm.
+    // Unlike npm, Node's fetch ignores proxy variables by default.
     env: { NODE_USE_ENV_PROXY: '1', ...process.env },
   });
   if (jars.status !== 0) process.exit(2);
 }
 
-/** Takes this process's place as far as Node allows: same terminal, signals passed on, the same end. */
+/** Replaces this process as far as Node allows: same terminal, signals passed on, same exit status. */
 function run(args) {
   const child = spawn(NODE, args, { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.once('error', (error) => fail(`${NODE} can't be run: ${error.message}`));
+  child.once('error', (error) => fail(`cannot run ${NODE}: ${error.message}`));
   child.once('exit', (code, signal) => {
     if (signal !== null) {
       process.removeAllListeners(signal);

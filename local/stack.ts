@@ -1,4 +1,4 @@
-/** The embedded stack: Kinesis, DynamoDB and S3 as processes on loopback, their state under one folder. */
+/** The embedded stack: Kinesis, DynamoDB and S3 as processes on loopback, with their state in one folder. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import {
@@ -15,17 +15,17 @@ import { holdFolder } from './folder.ts';
 import { primeLeases } from './prime.ts';
 
 export interface StackOptions {
-  /** Everything that the stack keeps goes below it; it is created when it is not there. */
+  /** The folder for everything the stack keeps; created if missing. */
   readonly dataDir: string;
-  /** Shards of the stream when it is new; a kept stream stays as it is. */
+  /** Shards of a new stream; an existing stream is left as it is. */
   readonly shards: number;
   readonly streamName?: string;
   readonly bucket?: string;
-  /** The KCL application whose tables are prepared; null for none. */
+  /** The KCL application whose tables to prepare; null for none. */
   readonly application?: string | null;
-  /** 0 or nothing: any free port. */
+  /** 0 or undefined: any free port. */
   readonly ports?: { readonly kinesis?: number; readonly dynamodb?: number; readonly s3?: number };
-  /** Told in a few words what goes on. */
+  /** Receives short progress messages. */
   readonly log?: (message: string) => void;
 }
 
@@ -38,27 +38,27 @@ export interface Stack {
   readonly s3Endpoint: string;
   /** AWS_* variables for programs that talk to the stack. */
   readonly env: Readonly<Record<string, string>>;
-  /** The processes, for those who watch over them. */
+  /** The processes, for supervision. */
   readonly children: readonly Child[];
-  /** Rejects when one of them ends that nobody has asked to. */
+  /** Rejects when one of them exits unexpectedly. */
   readonly died: Promise<never>;
-  /** Ends all processes; what a later start on the same folder shall find is on disk when it resolves. */
+  /** Stops all processes; when it resolves, everything that a later start on this folder needs is on disk. */
   stop(): Promise<void>;
 }
 
 const START_MS = 60_000;
-/** What kinesis-local needs to read a byte of what it kept: it takes about 18 s for 32 MB. */
+/** The time that kinesis-local needs to load a saved byte: about 18 s for 32 MB. */
 const START_MS_PER_KEPT_BYTE = 2 / 1000;
 const STREAM_MS = 30_000;
-/** kinesis-local writes all of its records into one file when it is stopped. */
+/** kinesis-local writes all its records to one file when it is stopped. */
 const STOP_MS = 90_000;
 const FREE_PORTS = { kinesis: 0, dynamodb: 0, s3: 0 };
 
 /**
- * Starts all of it in parallel and resolves when the stream is active, the bucket exists and KCL's tables are ready.
+ * Starts everything in parallel and resolves when the stream is active, the bucket exists and KCL's tables are ready.
  *
- * @throws TailraceError CHILD_FAILED when one does not come up, LISTEN when a port is in use, DATA_DIR when the folder
- *   can't be written to, DATA_DIR_IN_USE when another stack has it
+ * @throws TailraceError CHILD_FAILED when one does not start, LISTEN when a port is in use, DATA_DIR when the folder
+ *   cannot be written to, DATA_DIR_IN_USE when another stack is using it
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const streamName = options.streamName ?? 'weblogs';
@@ -74,17 +74,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const ends = await Promise.all(children.map((child) => child.stop(STOP_MS)));
     release();
     for (const [i, { code, signal }] of ends.entries()) {
-      // kinesis-local ends with 143 when SIGTERM ends it in order.
+      // kinesis-local exits with 143 after a clean stop by SIGTERM.
       if (code === 0 || code === 143) continue;
       const how = signal === null ? `exit code ${code}` : signal;
-      log(`${children[i]!.name} ended with ${how}: what it had since the last clean stop may be lost`);
+      log(`${children[i]!.name} exited with ${how}: what it stored since its last clean stop may be gone`);
     }
   };
   const start = async (service: Service, port: number): Promise<string> => {
     const child = startService(service, dataDir, port);
     children.push(child);
     const endpoint = await endpointOf(child, service, dataDir);
-    log(`${child.name} answers on ${endpoint}`);
+    log(`${child.name} is listening on ${endpoint}`);
     return endpoint;
   };
 
@@ -130,7 +130,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 function firstDeath(children: readonly Child[]): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  // Whoever does not watch is not to be ended by it.
+  // A caller that does not watch must not crash because of it.
   promise.catch(() => {});
   for (const child of children) {
     void child.exited.then((exit) => {
@@ -143,7 +143,7 @@ function firstDeath(children: readonly Child[]): Promise<never> {
 type Service = 'kinesis' | 'dynamodb' | 's3';
 
 const NAMES: Readonly<Record<Service, string>> = { kinesis: 'Kinesis', dynamodb: 'DynamoDB', s3: 'S3' };
-/** It keeps every record in memory, many times its size; Node's own limit would let garbage pile up further. */
+/** It keeps every record in memory at many times its size; Node's own limit would let garbage pile up further. */
 const NODE_ARGS: Readonly<Record<Service, readonly string[]>> = {
   kinesis: ['--max-old-space-size=4096'],
   dynamodb: [],
@@ -168,18 +168,18 @@ async function endpointOf(child: Child, service: Service, dataDir: string): Prom
   return `http://127.0.0.1:${await child.ready(patience)}`;
 }
 
-/** S3 alone, to look into an archive that an earlier stack has left. */
+/** S3 alone, to read an archive that an earlier stack left. */
 export interface ArchiveServer {
   readonly endpoint: string;
   readonly died: Promise<never>;
   stop(): Promise<void>;
 }
 
-/** @throws TailraceError NO_ARCHIVE when the folder has none, CHILD_FAILED when S3 does not come up */
+/** @throws TailraceError NO_ARCHIVE when the folder has none, CHILD_FAILED when S3 does not start */
 export async function serveArchive(dataDir: string, port = 0): Promise<ArchiveServer> {
   const folder = path.resolve(dataDir);
   if (!fs.existsSync(path.join(folder, 's3'))) {
-    throw new TailraceError('NO_ARCHIVE', `${folder} has no archive: name the folder of an earlier run`);
+    throw new TailraceError('NO_ARCHIVE', `${folder} contains no archive: name the folder of an earlier run`);
   }
   const child = startService('s3', folder, port);
   try {
@@ -211,7 +211,7 @@ async function createStream(kinesis: KinesisClient, name: string, shards: number
     );
     if (summary?.StreamStatus === 'ACTIVE') return;
     if (Date.now() > deadline) {
-      throw new TailraceError('STREAM_NOT_ACTIVE', `the stream ${name} stays ${summary?.StreamStatus}`);
+      throw new TailraceError('STREAM_NOT_ACTIVE', `the stream ${name} is still ${summary?.StreamStatus}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

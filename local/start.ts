@@ -21,38 +21,41 @@ interface StartOptions {
 
 const DEFAULT_DATA = 'data';
 const RATE = { endless: 200, counted: 2500 };
-/** A person watches; a batch of five minutes, as in production, would be long to wait for. */
+/** Someone is watching; a five-minute batch, as in production, would be a long wait. */
 const BATCH_AGE = { watched: '15s', counted: '2s' };
 const PAINT_MS = 500;
 const LINE_MS = 5000;
 const RATE_WINDOW_MS = 3000;
 const POLL_MS = 250;
-/** Nothing new in the archive for so long: what is missing will not come. */
+/** If nothing new is archived for this long, what is missing will not come. */
 const PATIENCE_MS = 60_000;
-/** A terminal sends Ctrl-C to npm and to this process, npm passes it on: those are one. */
+/** A terminal sends Ctrl-C to npm and to this process, and npm passes it on: the two count as one. */
 const SAME_SIGNAL_MS = 1000;
 
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('Expected a number from 1 on.');
+    throw new InvalidArgumentError('Expected a whole number of at least 1.');
   return value;
 }
 
 function parseArguments(args: readonly string[]): StartOptions {
   const program = new Command('npm start --')
     .description(
-      'Runs a demo web server, the agent, Kinesis, the consumer and S3 on this machine, and shows how events flow.',
+      'Run a demo web server, the agent, Kinesis, the consumer and S3 on this machine, and show the events flow.',
     )
-    .option('--events <n>', 'make exactly so many events', wholeNumber)
-    .option('--exit', 'with --events: end when all are archived, and compare the archive with what was made')
-    .option('--rate <n>', `events a second (${RATE.endless}; with --events ${RATE.counted})`, wholeNumber)
-    .option('--shards <n>', 'shards of the stream, when it is new', wholeNumber, 4)
+    .option('--events <n>', 'make exactly this many events', wholeNumber)
+    .option(
+      '--exit',
+      'with --events: exit when all are archived, after comparing the archive with what was made',
+    )
+    .option('--rate <n>', `events per second (${RATE.endless}; with --events ${RATE.counted})`, wholeNumber)
+    .option('--shards <n>', 'shards of a new stream', wholeNumber, 4)
     .option(
       '--data <dir>',
-      `where all is kept; a run goes on with what is there (${DEFAULT_DATA}, begun afresh)`,
+      `folder for all data; a run continues with what is there (default: ${DEFAULT_DATA}, cleared first)`,
     )
-    .option('--keep', `go on with what the last run left in ${DEFAULT_DATA}`)
+    .option('--keep', `continue with what the last run left in ${DEFAULT_DATA}`)
     .exitOverride();
   program.parse(args, { from: 'user' });
   const options = program.opts<StartOptions>();
@@ -63,7 +66,7 @@ function parseArguments(args: readonly string[]): StartOptions {
 }
 
 async function main(options: StartOptions): Promise<number> {
-  // What it keeps is its user's alone.
+  // Everything it keeps is private to its user.
   process.umask(0o077);
   const began = Date.now();
   const dataDir = path.resolve(options.data ?? DEFAULT_DATA);
@@ -71,13 +74,13 @@ async function main(options: StartOptions): Promise<number> {
   const counted = options.events !== undefined;
   const screen = new Screen(dataDir, began);
   const stopped = stopSignal(() => {
-    screen.say('ending at once: the data folder may not be of use for another run');
+    screen.say('exiting immediately: the data folder may not be usable for another run');
     pipeline?.killAll();
     process.exit(1);
   });
 
   const before = fresh ? NOTHING_MADE : readMade(path.join(dataDir, 'demo'));
-  screen.say(fresh || !fs.existsSync(dataDir) ? `starting in ${dataDir}` : `going on in ${dataDir}`);
+  screen.say(fresh || !fs.existsSync(dataDir) ? `starting in ${dataDir}` : `continuing in ${dataDir}`);
   let pipeline: Pipeline | null = null;
   pipeline = await Pipeline.start({
     dataDir,
@@ -89,7 +92,7 @@ async function main(options: StartOptions): Promise<number> {
     log: (message) => screen.say(message),
   });
   writeEnv(dataDir, pipeline);
-  screen.follow(pipeline, 'Ctrl-C ends it in order');
+  screen.follow(pipeline, 'Ctrl-C stops it cleanly');
 
   const archive = new ArchiveReader(s3Client(pipeline.stack.s3Endpoint), pipeline.stack.bucket);
   let comparison: Comparison | null = null;
@@ -99,7 +102,7 @@ async function main(options: StartOptions): Promise<number> {
       interrupted =
         (await Promise.race([pipeline.died, stopped, pipeline.finished.then(() => 'made')])) !== 'made';
       if (!interrupted) {
-        screen.phase = 'all made, waiting for the archive';
+        screen.phase = 'all events made; waiting for the archive';
         const made = readMade(pipeline.paths.demo);
         const complete = untilArchived(archive, made, () => interrupted);
         interrupted = (await Promise.race([pipeline.died, stopped, complete])) === 'stopped';
@@ -109,11 +112,11 @@ async function main(options: StartOptions): Promise<number> {
     }
     const tookMs = Date.now() - began;
     await pipeline.stopDemo();
-    screen.phase = 'the agent sends what it has';
+    screen.phase = 'the agent is sending what it holds';
     await pipeline.stopAgent();
-    screen.phase = 'the consumer archives what it has read';
+    screen.phase = 'the consumer is archiving what it has read';
     await pipeline.stopConsumer();
-    // Only now can nothing come any more: a repeat would be in the archive.
+    // Only now can nothing more arrive: a repeat would already be in the archive.
     await archive.read();
     const made = readMade(pipeline.paths.demo);
     comparison = compare(made, archive.counts, before);
@@ -126,13 +129,13 @@ async function main(options: StartOptions): Promise<number> {
   } catch (error) {
     screen.end();
     screen.say(error instanceof TailraceError ? error.message : String(error));
-    screen.say('stopping the others');
+    screen.say('stopping everything else');
     await pipeline.stop(true);
     return 1;
   }
 }
 
-/** @returns 'archived' when every event made is found, or when nothing has come for long */
+/** @returns 'archived' when every event made is found, or when nothing new has appeared for a long time */
 async function untilArchived(archive: ArchiveReader, made: Made, over: () => boolean): Promise<'archived'> {
   let found = -1;
   let since = Date.now();
@@ -162,11 +165,11 @@ function sayResult(
 ): void {
   const { lost, repeated, invented, unsure } = comparison;
   for (const example of comparison.examples) screen.say(example);
-  if (invented > 0) screen.say(`${invented} events are archived that were never made`);
+  if (invented > 0) screen.say(`${invented} archived events were never made`);
   if (lost > 0)
-    screen.say('what is still in the spool or in the stream will be archived by a run that goes on');
-  if (unsure > 0) screen.say(`${unsure} events were not acknowledged: they may be archived or not`);
-  if (archive.others > 0) screen.say(`${archive.others} archived events are not the demo's`);
+    screen.say('a run that continues from here archives what is still in the spool or in the stream');
+  if (unsure > 0) screen.say(`${unsure} events were not acknowledged and may or may not be archived`);
+  if (archive.others > 0) screen.say(`${archive.others} archived events do not come from the demo`);
   if (before.log.made.count + before.forward.made.count > 0) {
     const all = compare(made, archive.counts);
     screen.say(
@@ -182,11 +185,11 @@ function sayWhere(screen: Screen, dataDir: string, bucket: string, byDefault: bo
   const folder = path.relative('.', dataDir) || '.';
   const archive = `npx tailrace local --archive ${folder} -- npx tailrace`;
   screen.say('');
-  screen.say(`The archive is in ${path.join(folder, 's3', bucket)}. To look into it:`);
+  screen.say(`The archive is in ${path.join(folder, 's3', bucket)}. To read it:`);
   screen.say(`  ${archive} ls --bucket ${bucket}`);
   screen.say(`  ${archive} cat --bucket ${bucket} --tag nginx.access | head`);
   screen.say(`  ${archive} verify --bucket ${bucket}`);
-  screen.say(`To go on with it: npm start -- ${byDefault ? '--keep' : `--data ${folder}`}`);
+  screen.say(`To continue with it: npm start -- ${byDefault ? '--keep' : `--data ${folder}`}`);
 }
 
 /** For another terminal: `. data/env.sh` makes AWS's own tools and `npx tailrace` talk to this stack. */
@@ -200,21 +203,21 @@ function writeEnv(dataDir: string, { stack }: Pipeline): void {
   fs.writeFileSync(path.join(dataDir, 'env.sh'), lines.join(''));
 }
 
-/** Resolves at the first signal to end; `again` is called at the next one. */
-function stopSignal(again: () => void): Promise<'stopped'> {
+/** Resolves at the first signal to stop; `repeated` is called at the next one. */
+function stopSignal(repeated: () => void): Promise<'stopped'> {
   return new Promise((resolve) => {
     let first = 0;
     const onSignal = (): void => {
       if (first === 0) {
         first = Date.now();
         resolve('stopped');
-      } else if (Date.now() - first > SAME_SIGNAL_MS) again();
+      } else if (Date.now() - first > SAME_SIGNAL_MS) repeated();
     };
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
   });
 }
 
-/** Where all of this is shown. */
+/** The output: a live view on a terminal, lines elsewhere. */
 class Screen {
   phase = '';
   readonly #dataDir: string;
@@ -247,7 +250,7 @@ class Screen {
   }
 
   async #show(pipeline: Pipeline): Promise<void> {
-    // A busy machine may take longer to answer than the next picture is due.
+    // On a busy machine a status may take longer than the refresh interval.
     if (this.#asking) return;
     this.#asking = true;
     const snapshot = this.#snapshot(await pipeline.status());
@@ -258,7 +261,7 @@ class Screen {
   }
 
   #snapshot(latest: PipelineStatus): Snapshot {
-    // What has ended stays as it was last seen.
+    // A process that has exited keeps its last status.
     const status = {
       ...latest,
       agent: latest.agent ?? this.#last?.agent ?? null,

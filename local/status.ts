@@ -1,4 +1,4 @@
-/** Asks agent and consumer how they stand, and takes what the view shows out of their answers. */
+/** Fetches the status of the agent and the consumer, and extracts what the view shows. */
 import { ask } from '../producer/control/protocol.ts';
 
 export interface AgentView {
@@ -19,7 +19,7 @@ export interface ShardView {
   readonly archived: number;
   readonly pendingBytes: number;
   readonly behindMs: number | null;
-  /** What stands in its way, for people. */
+  /** What is blocking it, for people. */
   readonly trouble: string | null;
 }
 
@@ -30,14 +30,14 @@ export interface ConsumerView {
   readonly objects: number;
   readonly bytes: number;
   readonly duplicates: number;
-  /** Age of the oldest record that is read and not archived. */
+  /** Age of the oldest record that has been read and is not archived. */
   readonly oldestMs: number;
   readonly shards: readonly ShardView[];
 }
 
 const ANSWER_MS = 2000;
 
-/** @returns null while the agent does not answer, or is not ready to take anything */
+/** @returns null while the agent does not respond or is not ready for input */
 export async function agentStatus(stateDir: string): Promise<AgentView | null> {
   try {
     for await (const answer of ask(stateDir, { command: 'status' })) {
@@ -54,14 +54,14 @@ export async function agentStatus(stateDir: string): Promise<AgentView | null> {
       };
     }
   } catch {
-    // Not up yet, or not any more.
+    // Not up yet, or already gone.
   }
   return null;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @returns null while the consumer does not answer */
+/** @returns null while the consumer does not respond */
 export async function consumerStatus(port: number): Promise<ConsumerView | null> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/status`, {

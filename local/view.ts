@@ -1,11 +1,11 @@
-/** Shows how a running pipeline stands: a view that repaints itself on a terminal, a line now and then elsewhere. */
+/** Shows a running pipeline: a view that repaints itself on a terminal, an occasional line elsewhere. */
 import type { PipelineStatus } from './pipeline.ts';
 import type { ShardView } from './status.ts';
 
 export interface Snapshot extends PipelineStatus {
-  /** Milliseconds since the pipeline began. */
+  /** Milliseconds since the pipeline started. */
   readonly elapsedMs: number;
-  /** Events a second over the last few seconds. */
+  /** Events per second over the last few seconds. */
   readonly made: number;
   readonly archived: number;
   readonly phase: string;
@@ -41,12 +41,12 @@ function seconds(ms: number | null): string {
   return ms === null ? '-' : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** Age of the oldest event that is taken and not archived yet. */
+/** Age of the oldest event that has been accepted and is not archived yet. */
 function lag({ agent, consumer }: PipelineStatus): number {
   return Math.max(agent?.oldestMs ?? 0, consumer?.oldestMs ?? 0);
 }
 
-/** An agent that has ended can't be asked any more for the last that it sent; what is archived was sent. */
+/** An agent that has exited can no longer report what it sent last, but whatever is archived was sent. */
 function sentEvents({ agent, consumer }: PipelineStatus): number {
   return Math.max(agent?.acknowledged ?? 0, consumer?.archived ?? 0);
 }
@@ -56,7 +56,7 @@ function stateOf({ phase }: ShardView): string {
   return phase === 'lost' ? 'no lease' : phase;
 }
 
-/** The view, a string a line. */
+/** The view, one string per line. */
 export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
   const { demo, agent, consumer } = snapshot;
   const archived = consumer?.archived ?? 0;
@@ -75,7 +75,7 @@ export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
       'sent to Kinesis',
       sent,
       agent
-        ? `${count(agent.records)} records; ${count(Math.max(0, demo.made - sent))} to go, spool ${size(agent.spoolBytes)}`
+        ? `${count(agent.records)} records; ${count(Math.max(0, demo.made - sent))} remaining, spool ${size(agent.spoolBytes)}`
         : 'the agent is starting',
     ),
     row(
@@ -100,13 +100,13 @@ export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
   return lines;
 }
 
-/** The same in one line, for logs. */
+/** The same on one line, for logs. */
 export function viewLine(snapshot: Snapshot): string {
   const { demo, consumer } = snapshot;
   return `${clock(snapshot.elapsedMs)} made ${demo.made} sent ${sentEvents(snapshot)} archived ${consumer?.archived ?? 0} lag ${seconds(lag(snapshot))} objects ${consumer?.objects ?? 0}`;
 }
 
-/** A block of lines at the end of a terminal that is painted over itself; lines above it scroll away as usual. */
+/** A block of lines at the bottom of a terminal that is repainted in place; lines above it scroll as usual. */
 export class Painter {
   readonly #out: NodeJS.WriteStream;
   #height = 0;

@@ -1,5 +1,5 @@
 /**
- * The agent: inputs, builders, sealer, spool and sender put together, and what can be asked of the whole.
+ * The agent: connects inputs, builders, sealer, spool and sender, and offers flush, stop, reload and status.
  *
  *     inputs ─lines→ builders ─→ sealer ─cuts→ spool ─chunks→ sender ─→ Kinesis
  *        ↑ pause, resume ──────────┘  └─ acks to clients        └─ acknowledged: room in the spool
@@ -41,31 +41,31 @@ import { createTailInput } from './tail/input.ts';
 
 /** A record of the service holds 1 MiB with its partition key; the rest is room for the key. */
 const OWN_SECTION = 'agent';
-/** Seals and sends at once: for an instance that is about to end. */
+/** Seals and sends immediately: for an instance that is about to terminate. */
 const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 100 };
-/** Milliseconds that a flush by the agent itself gets: the hook's usual time, a spot notice's without a time. */
+/** Deadline in milliseconds of a flush that the agent starts itself: a hook's usual time; for a spot notice without a time. */
 const END_FLUSH_MS: Readonly<Record<EndReason, number>> = { lifecycle: 600_000, spot: 110_000 };
-/** Milliseconds that are left for others when a spot instance is interrupted. */
+/** Milliseconds left over for other processes when a spot instance is interrupted. */
 const SPOT_MARGIN_MS = 5000;
-/** Milliseconds that such a flush gets whatever this machine's clock says. */
+/** The least that such a flush gets, in milliseconds, whatever this machine's clock says. */
 const LEAST_FLUSH_MS = 10_000;
-/** Age of the oldest unsent chunk from which on the agent is degraded. */
+/** Age of the oldest unsent chunk beyond which the agent is degraded. */
 const OLD_MS = 300_000;
 
-/** What the agent asks of who started it. */
+/** What the agent needs from its caller. */
 export interface AgentHost {
-  /** Reads the configuration again, for a reload. @throws TailraceError saying what is wrong with it */
+  /** Reloads the configuration file. @throws TailraceError that says what is wrong with it */
   readonly readConfig?: () => AgentConfig;
 }
 
-/** What a reload brought about: keys of the configuration. */
+/** The outcome of a reload: keys of the configuration. */
 export interface Reloaded {
   readonly applied: readonly string[];
-  /** Changed, but only in force after a restart. */
+  /** Changed, but effective only after a restart. */
   readonly restart: readonly string[];
 }
 
-/** What keeps the inputs waiting. */
+/** What is holding the inputs back. */
 interface Holds {
   readonly sealer: boolean;
   readonly disk: boolean;
@@ -94,19 +94,19 @@ export class Agent {
   #stopping = false;
   #realTime = false;
   #holds: Holds = { sealer: false, disk: false };
-  /** Resolves with an exit code when the agent has to end by itself. */
+  /** Resolves with an exit code when the agent has to exit on its own. */
   readonly failed: Promise<number>;
 
   /**
-   * Takes the state directory, recovers its spool and begins to read.
+   * Locks the state directory, recovers its spool and starts reading.
    *
-   * @throws TailraceError when the directory is held by another agent, an address is in use, or the very first start
-   * does not find its stream
+   * @throws TailraceError when another agent holds the directory, an address is in use, or the very first start
+   * cannot find its stream
    */
   static async start(config: AgentConfig, log: Logger, host: AgentHost = {}): Promise<Agent> {
     await mkdir(config.state_dir, { recursive: true, mode: 0o700 });
     let agent: Agent | null = null;
-    // A flush must not find inputs that have not begun and so have nothing to read.
+    // A flush must not run before the inputs have started and have something to read.
     let started = false;
     const serve = (socket: Socket): void => serveControl(socket, () => (started ? agent : null), log);
     const lock = await holdDirectory(config.state_dir, serve);
@@ -125,21 +125,18 @@ export class Agent {
       const first = spool.section(OWN_SECTION).size === 0;
       const trouble = await checkStream(config.stream);
       if (trouble !== null) {
-        // Later starts go on without the stream: the web servers write, and the spool keeps it.
+        // Later starts continue without the stream: the web servers keep writing, and the spool keeps it all.
         if (first) throw new TailraceError('STREAM', trouble, { retriable: true });
-        log.error(
-          { reason: trouble },
-          'the stream can not be asked; the spool keeps everything until it answers',
-        );
+        log.error({ reason: trouble }, 'cannot reach the stream; events stay in the spool until it responds');
       }
       agent = new Agent(config, log, host, counters, spool, lock);
       await agent.#startInputs();
-      // A log that is followed from now on is remembered from now on, whatever ends this process in a moment.
+      // Remember each followed log from this moment on, even if the process is killed right away.
       if (first) await agent.#sealer.cut();
       started = true;
       return agent;
     } catch (error) {
-      // An agent gives the directory free by itself, and another one may have it already.
+      // An agent releases the directory itself, and another may hold it already.
       if (agent) await agent.stop(0).catch(() => {});
       else await releaseDirectory(config.state_dir, lock);
       throw error;
@@ -215,7 +212,7 @@ export class Agent {
         fail: (error) => {
           log.fatal(
             { err: error },
-            'the spool failed: the agent ends, and what is durable stays in the spool',
+            'the spool failed: the agent exits, and what is durable stays in the spool',
           );
           fail(1);
         },
@@ -280,7 +277,7 @@ export class Agent {
     this.#sender.send(recovered);
     for (const input of this.#inputs) await input.start();
     this.#sealer.start();
-    // Not waited for: where there is no metadata service, its silence takes a while.
+    // Not awaited: without a metadata service this takes a while to time out.
     void this.#instance.start();
   }
 
@@ -301,7 +298,7 @@ export class Agent {
     }
   }
 
-  /** The instance is about to end: seals and sends at once from now on, and flushes what there is. */
+  /** The instance is about to terminate: seals and sends immediately from now on, and flushes. */
   #instanceEnds(reason: EndReason): void {
     this.#realTime = true;
     this.#sealer.pace(REAL_TIME);
@@ -311,13 +308,16 @@ export class Agent {
       : Math.max(at - SPOT_MARGIN_MS - Date.now(), LEAST_FLUSH_MS);
     this.flush(performance.now() + time).then(
       (flushed) =>
-        this.#log.warn({ reason, ...flushed.remaining }, 'flushed, as this instance is about to end'),
-      (error) => this.#log.error({ err: error }, 'the flush before the end of this instance failed'),
+        this.#log.warn(
+          { reason, ...flushed.remaining },
+          'flushed because this instance is about to terminate',
+        ),
+      (error) => this.#log.error({ err: error }, 'the flush before this instance terminates failed'),
     );
   }
 
   /**
-   * Reads every input to its end, seals, and waits until all of it is acknowledged; spills what is not by then.
+   * Reads every input to its end, seals, and waits until everything is acknowledged; spills the rest at the deadline.
    *
    * @param deadline milliseconds of `performance.now()`
    * @param progress called about once a second with what is left
@@ -327,9 +327,9 @@ export class Agent {
   }
 
   /**
-   * Flushes until the deadline, then ends: the spool keeps what is left.
+   * Flushes until the deadline, then stops: the spool keeps what is left.
    *
-   * @param deadline milliseconds of `performance.now()`; one in the past ends at once
+   * @param deadline milliseconds of `performance.now()`; one in the past stops immediately
    */
   async stop(deadline: number, progress?: (remaining: Remaining) => void): Promise<Flushed | null> {
     this.#stopping = true;
@@ -349,9 +349,9 @@ export class Agent {
   }
 
   /**
-   * Reads the configuration again and applies what can change while the agent runs.
+   * Reloads the configuration and applies what can change while the agent runs.
    *
-   * @throws TailraceError when the file is wrong; the agent goes on as it was
+   * @throws TailraceError when the file is invalid; the agent continues unchanged
    */
   reload(): Reloaded {
     if (!this.#host.readConfig)
@@ -362,17 +362,17 @@ export class Agent {
     const restart = changed.filter((key) => !RELOADABLE.has(key));
     const { log_level, seal, send, stop_timeout } = config;
     this.#config = { ...this.#config, log_level, seal, send, stop_timeout };
-    // A child of a logger has a level of its own.
+    // Each child logger has its own level.
     for (const log of [this.#log, ...this.#inputLogs]) log.level = log_level;
     if (!this.#realTime) this.#sealer.pace(paceOf(config));
     this.#sender.adjust(senderOptions(config));
-    this.#log.info({ applied, restart }, 'the configuration was read again');
+    this.#log.info({ applied, restart }, 'configuration reloaded');
     if (restart.length > 0)
-      this.#log.warn({ keys: restart }, 'changes that are in force only after a restart');
+      this.#log.warn({ keys: restart }, 'these changes take effect only after a restart');
     return { applied, restart };
   }
 
-  /** Milliseconds that a stop by signal may take. */
+  /** The most milliseconds that a stop by signal may take. */
   get stopTimeout(): number {
     return this.#config.stop_timeout;
   }
@@ -383,8 +383,8 @@ export class Agent {
     if (trouble !== null) reasons.push(trouble.message);
     const { blocked, quarantined } = this.#spool.status();
     if (blocked !== null) reasons.push(blocked);
-    else if (this.#holds.sealer) reasons.push('the spool is full: inputs wait');
-    if (quarantined > 0) reasons.push(`${quarantined} damaged places of the spool are in quarantine`);
+    else if (this.#holds.sealer) reasons.push('the spool is full: inputs are paused');
+    if (quarantined > 0) reasons.push(`${quarantined} damaged ranges of the spool are in quarantine`);
     const age = oldestAge(this.#sender);
     if (age > OLD_MS)
       reasons.push(`the oldest unsent chunk has waited for ${Math.round(age / 60_000)} minutes`);
@@ -455,7 +455,7 @@ function senderOptions({ send }: AgentConfig): SenderOptions {
   };
 }
 
-/** See machine-id(5); where there is none, as in a container, the producer is bound to its state directory alone. */
+/** See machine-id(5); without one, as in a container, the producer is identified by its state directory alone. */
 function machineId(): string {
   try {
     return readFileSync('/etc/machine-id', 'utf8').trim();

@@ -1,25 +1,25 @@
-/** Builders: one growing buffer of NDJSON per (tag, hour), written straight into by the inputs. */
+/** Builders: one growing NDJSON buffer per (tag, hour), which inputs write into directly. */
 import { MAX_TAG_BYTES } from '../chunk/header.ts';
 import type { Counter, Counters } from './counters.ts';
 
 export const HOUR_MS = 3_600_000;
-/** Where events go whose tag is one too many. */
+/** The tag of events beyond the limit of tags. */
 const OVERFLOW_TAG = '_other';
-/** Longest NDJSON line that an input may write, in bytes; longer ones it cuts and marks `"_truncated": true`. */
+/** The longest NDJSON line that an input may write, in bytes; it truncates longer ones and marks them `"_truncated": true`. */
 export const MAX_LINE_BYTES = 512 * 1024;
 
 const INITIAL_BYTES = 64 * 1024;
 const NO_BUFFER = Buffer.alloc(0);
-/** Builders at a time: a client that spreads events over all tags and hours gets small chunks, not all memory. */
+/** The most builders at a time: a client that spreads events over many tags and hours gets small chunks, not all memory. */
 const MAX_BUILDERS = 2048;
 /** Empty buffers kept for the next hour's or tag's builder. */
 const POOLED = 4;
 
 export interface BuilderLimits {
-  /** Raw bytes at which a builder is full at first and its lines become a chunk at once. */
+  /** Initial raw size at which a builder is full and its lines become a chunk immediately. */
   readonly chunkBytes: number;
   readonly maxTags: number;
-  /** Event times older or further ahead than this, in milliseconds, count as absurd. */
+  /** Event times further in the past or the future than this, in milliseconds, count as implausible. */
   readonly maxPast: number;
   readonly maxFuture: number;
 }
@@ -32,8 +32,8 @@ export const DEFAULT_BUILDER_LIMITS: BuilderLimits = {
 };
 
 /**
- * Collects the lines of one tag and hour. To add one: `reserve`, write at `buffer[length]`, `commit`. `buffer` and
- * `length` may be others after each of the two calls.
+ * Collects the lines of one tag and hour. To add a line: `reserve`, write at `buffer[length]`, `commit`. Each of the
+ * two calls may change `buffer` and `length`.
  */
 export class Builder {
   readonly tag: string;
@@ -45,7 +45,7 @@ export class Builder {
   /** Earliest and latest time of the lines, milliseconds since 1970. */
   firstTime = Number.POSITIVE_INFINITY;
   lastTime = 0;
-  /** Time of the line that is committed next. */
+  /** Time of the line to be committed next. */
   time = 0;
   readonly #owner: Builders;
 
@@ -56,7 +56,7 @@ export class Builder {
     this.#owner = owner;
   }
 
-  /** Makes room for `bytes` more behind `length`. */
+  /** Makes room for `bytes` more after `length`. */
   reserve(bytes: number): void {
     const needed = this.length + bytes;
     if (needed <= this.buffer.length) return;
@@ -65,7 +65,7 @@ export class Builder {
     this.buffer = larger;
   }
 
-  /** Takes the line, newline included, that was written from `length` to `end`. */
+  /** Accepts the line written from `length` to `end`, newline included. */
   commit(end: number): void {
     this.length = end;
     this.events++;
@@ -74,7 +74,7 @@ export class Builder {
     if (end >= this.#owner.threshold) this.#owner.reached(this);
   }
 
-  /** Empties the builder after its lines went into a chunk. */
+  /** Empties the builder after its lines have gone into a chunk. */
   clear(): void {
     this.length = 0;
     this.events = 0;
@@ -96,7 +96,7 @@ export class TagBuilders {
   }
 
   /**
-   * The builder for an event of this time. An absurd time is counted, and the event goes to the hour of its arrival.
+   * The builder for an event of this time. An implausible time is counted, and the event goes to its hour of arrival.
    *
    * @param time milliseconds since 1970
    */
@@ -132,7 +132,7 @@ export class Builders {
   readonly #now: () => number;
   readonly #full: (builder: Builder) => void;
   #chunkBytes: number;
-  /** Raw bytes at which a committed line calls {@link reached}: one comparison a line serves both limits. */
+  /** Raw bytes at which a committed line calls {@link reached}: one comparison per line serves both limits. */
   threshold: number;
   readonly #tags = new Map<string, TagBuilders>();
   readonly #pool: Buffer[] = [];
@@ -144,7 +144,7 @@ export class Builders {
 
   /**
    * @param now milliseconds since 1970
-   * @param full called inside `commit` with a builder whose lines are to become a chunk; leaves it empty
+   * @param full called inside `commit` with a builder whose lines should become a chunk; leaves it empty
    */
   constructor(
     limits: BuilderLimits,
@@ -163,7 +163,7 @@ export class Builders {
   }
 
   /**
-   * The builders of a tag; keep the result for as long as the source has the tag. Beyond `maxTags` it is that of
+   * The builders of a tag; keep the result for as long as the source has that tag. Beyond `maxTags` it is that of
    * `_other`, and each such call is counted.
    */
   tag(tag: string): TagBuilders {
@@ -181,14 +181,14 @@ export class Builders {
     return builders;
   }
 
-  /** Moves the window of plausible times on: called at each seal, not at each event. */
+  /** Advances the window of plausible times: called at each seal, not for each event. */
   refresh(): void {
     const now = this.#now();
     this.#earliest = now - this.#limits.maxPast;
     this.#latest = now + this.#limits.maxFuture;
   }
 
-  /** `time` when it is plausible, now when it is not. */
+  /** `time` if plausible, otherwise now. */
   plausible(time: number): number {
     if (time >= this.#earliest && time <= this.#latest) return time;
     this.#absurd.value++;
@@ -198,17 +198,17 @@ export class Builders {
   create(tag: string, hour: number): Builder {
     const buffer = this.#pool.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.#count++;
-    // A line is on its way into a builder now: the others wait until it is there.
+    // A line is being committed to a builder: the others wait until it is in.
     if (this.#count > MAX_BUILDERS) this.threshold = 0;
     return new Builder(tag, hour, buffer, this);
   }
 
-  /** Builders that there are, with lines or without. */
+  /** The number of builders, with or without lines. */
   get count(): number {
     return this.#count;
   }
 
-  /** Raw bytes at which a builder is full; the sealer moves it so that chunks come out at their target size. */
+  /** Raw bytes at which a builder is full; the sealer adjusts it so that chunks reach their target size. */
   get chunkBytes(): number {
     return this.#chunkBytes;
   }
@@ -218,13 +218,13 @@ export class Builders {
     if (this.threshold > 0) this.threshold = bytes;
   }
 
-  /** A builder is full, or there are too many of them. */
+  /** A builder is full, or there are too many builders. */
   reached(builder: Builder): void {
     if (this.#count > MAX_BUILDERS) this.#relieve();
     else this.#full(builder);
   }
 
-  /** Makes chunks of all that there is and lets every builder go. */
+  /** Turns everything into chunks and drops every builder. */
   #relieve(): void {
     for (const builder of this.filled()) this.#full(builder);
     for (const tag of this.#tags.values()) for (const builder of tag.builders()) this.#letGo(tag, builder);
@@ -235,11 +235,11 @@ export class Builders {
     tag.forget(builder);
     this.#count--;
     if (this.#pool.length < POOLED) this.#pool.push(builder.buffer);
-    // A parser may still hold the builder, as its guess for the next line; the buffer is another one's by then.
+    // A parser may still hold the builder as its guess for the next line; by then the buffer belongs to another.
     builder.buffer = NO_BUFFER;
   }
 
-  /** The builders that have lines, in a stable order; empty ones of hours gone by are let go. */
+  /** The builders that have lines, in a stable order; empty ones of past hours are dropped. */
   *filled(): Generator<Builder> {
     const hour = Math.floor(this.#now() / HOUR_MS);
     for (const tag of this.#tags.values()) {
@@ -253,7 +253,7 @@ export class Builders {
     }
   }
 
-  /** Bytes of lines that are in no chunk yet. */
+  /** Bytes of lines that are not in a chunk yet. */
   get bytes(): number {
     let bytes = 0;
     for (const tag of this.#tags.values()) for (const builder of tag.builders()) bytes += builder.length;

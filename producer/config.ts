@@ -15,7 +15,7 @@ const stream = z.strictObject({
   name: z.string().check(z.minLength(1)),
   region: z.string().check(z.minLength(1)),
   endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4567' })),
-  /** Time after which a request without an answer is given up, alone; what it carried goes again. */
+  /** An unanswered request is abandoned after this time and its records are resent; other requests are unaffected. */
   request_timeout: z._default(timerDuration, 30 * SECOND),
 });
 
@@ -27,10 +27,10 @@ const atMost = (bytes: number, text: string) =>
 const positive = size.check(z.refine((value) => value > 0, { error: 'expected more than 0' }));
 
 const send = z.strictObject({
-  /** Bytes of one PutRecords request; the service takes up to 10 MiB. */
+  /** Size of one PutRecords request; the service accepts up to 10 MiB. */
   request_size: z._default(atMost(10 * MIB, '10MiB'), 5 * MIB),
   requests_in_flight: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(32)), 3),
-  /** Politeness: bytes a second that go to the stream at most. */
+  /** The most bytes per second sent to the stream. */
   max_bytes_per_second: z.optional(positive),
 });
 
@@ -42,7 +42,7 @@ const spill = z.strictObject({
       .check(z.regex(/^$|^[^/].*\/$/, { error: 'expected a prefix that ends in a slash, such as spill/' })),
     'spill/',
   ),
-  /** By default that of the stream. */
+  /** Defaults to that of the stream. */
   region: z.optional(z.string().check(z.minLength(1))),
   endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4568' })),
 });
@@ -58,22 +58,22 @@ const compression = z.union([
 const seal = z.strictObject({
   /** Time between cuts under load. */
   interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.interval),
-  /** Time between cuts when little comes in and no client waits. */
+  /** Time between cuts when little arrives and no client waits. */
   idle_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.idleInterval),
   /** Time within which a waiting client gets its ack. */
   ack_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.ackInterval),
 });
 
 const spool = z.strictObject({
-  /** Bytes on disk from which on the inputs are held back. */
+  /** Bytes on disk beyond which the inputs are paused. */
   max_size: z._default(positive, 1024 * MIB),
-  /** Bytes after which a segment file is followed by the next. */
+  /** Bytes after which a new segment file is started. */
   segment_size: z._default(positive, 16 * MIB),
 });
 
 type InputOptions = z.output<typeof tailOptions> | z.output<typeof forwardOptions>;
 
-/** The name of an input's section in the state: what it reads, or the id that the configuration gives it. */
+/** The name of an input's section in the state: what it reads, or its configured id. */
 export function inputName(options: InputOptions): string {
   if (options.type === 'forward') return `forward:${[options.listen].flat().join(',')}`;
   return `tail:${options.id ?? [options.path].flat().join(',')}`;
@@ -89,31 +89,31 @@ export const agentConfig = z.strictObject({
       const names = list.map(inputName);
       names.forEach((name, i) => {
         if (names.indexOf(name) === i) return;
-        const message = `has the name of inputs[${names.indexOf(name)}], ${name}: give one of them an id of its own`;
+        const message = `has the name of inputs[${names.indexOf(name)}], ${name}: give one of them a unique id`;
         context.addIssue({ code: 'custom', path: [i], message, input: list });
       });
     }),
   ),
-  /** Lanes that a run begins with; more join by themselves where shards throttle. */
+  /** Lanes that a run starts with; more are added automatically where shards throttle. */
   lanes: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(64)), 1),
   send: z.prefault(send, {}),
-  /** Where a flush brings on its deadline what could not be sent. */
+  /** Bucket that receives whatever a flush could not send by its deadline. */
   spill: z.optional(spill),
-  /** What of EC2's metadata is watched. */
+  /** Which parts of EC2's instance metadata to watch. */
   instance: z.prefault(instanceOptions, {}),
   seal: z.prefault(seal, {}),
   spool: z.prefault(spool, {}),
-  /** Most tags at a time; events of further ones go to `_other` and are counted. */
+  /** The most tags at a time; events of further tags go to `_other` and are counted. */
   max_tags: z._default(z.number().check(z.int(), z.minimum(1)), 1000),
-  /** Event times further from now than this are absurd: the event is kept, under the hour of its arrival. */
+  /** Event times further from now than this are implausible: the event is kept under its hour of arrival. */
   max_past: z._default(duration, 30 * 24 * 3600 * SECOND),
   max_future: z._default(duration, 24 * 3600 * SECOND),
   http: z.optional(z.strictObject({ listen: hostPort })),
-  /** Metrics for CloudWatch, through its agent on this host. */
+  /** Metrics for CloudWatch through the CloudWatch agent on this host. */
   emf: z.optional(emfOptions),
-  /** How long a stop by signal may take to send what is left; the spool keeps the rest. */
+  /** How long a stop by signal may spend sending what is left; the spool keeps the rest. */
   stop_timeout: z._default(timerDuration, 60 * SECOND),
-  /** The agent's own log; by default standard error. Opened anew on SIGHUP, as logrotate wants it. */
+  /** The agent's own log; standard error by default. Reopened on SIGHUP, as logrotate expects. */
   log_file: z.optional(z.string().check(z.minLength(1))),
   log_level: z._default(z.enum(['trace', 'debug', 'info', 'warn', 'error']), 'info'),
 });

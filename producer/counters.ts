@@ -1,20 +1,20 @@
-/** Counters: plain numbers that stations raise and that status and /metrics read. */
+/** Counters: plain numbers that components increment and that status and /metrics read. */
 
 /** Label values of one counter, e.g. `{ input: 'tail:/var/log/nginx/access.log', reason: 'too_old' }`. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** One number that only grows. Hold on to it and raise `value` directly on a hot path. */
+/** One number that only grows. On a hot path, keep it and increment `value` directly. */
 export interface Counter {
   readonly name: string;
   readonly labels: Labels;
   value: number;
 }
 
-/** All counters of a process, by name and labels. Names are Prometheus names that end in `_total`. */
+/** All counters of a process, by name and labels. Names are Prometheus names ending in `_total`. */
 export class Counters implements Iterable<Counter> {
   readonly #counters = new Map<string, Counter>();
 
-  /** The counter of this name and these labels, made at its first use with value 0. */
+  /** The counter with this name and these labels, created at its first use with value 0. */
   counter(name: string, labels: Labels = {}): Counter {
     const key = `${name}${JSON.stringify(labels)}`;
     let counter = this.#counters.get(key);

@@ -1,7 +1,7 @@
 /**
- * Metrics for CloudWatch in its embedded metric format, by UDP to the CloudWatch agent on this host.
+ * Metrics for CloudWatch in its embedded metric format, sent by UDP to the CloudWatch agent on this host.
  *
- * A datagram a minute; one that is lost is a gap in a graph and nothing more, so nothing waits for it.
+ * One datagram per minute; a dropped one is only a gap in a graph, so nothing waits for it.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import * as z from 'zod/mini';
@@ -12,7 +12,7 @@ import type { AgentStatus } from './status.ts';
 export const emfOptions = z.strictObject({
   namespace: z._default(z.string().check(z.minLength(1)), 'tailrace'),
   interval: z._default(timerDuration, 60_000),
-  /** Where the CloudWatch agent listens for the format. */
+  /** Where the CloudWatch agent listens for this format. */
   address: z._default(hostPort, '127.0.0.1:25888'),
 });
 
@@ -32,7 +32,7 @@ const UNITS = {
 } as const;
 
 /**
- * The document of one interval: gauges as they are now, counters as what was added since the last one.
+ * The document of one interval: current gauges, and the increase of each counter since the last interval.
  *
  * @param before the status of the last interval, null in the first
  * @param now milliseconds since 1970
@@ -73,7 +73,7 @@ export function emfDocument(
   };
 }
 
-/** Sends a document each interval until it is stopped. */
+/** Sends a document every interval until stopped. */
 export class Emf {
   readonly #socket: Socket;
   readonly #timer: NodeJS.Timeout;
@@ -82,7 +82,7 @@ export class Emf {
     const { host, port } = parseHostPort(options.address)!;
     this.#socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
     this.#socket.unref();
-    // Nobody listens: nothing to do about it here.
+    // Nobody is listening: nothing to do about it here.
     this.#socket.on('error', () => {});
     let before: AgentStatus | null = null;
     this.#timer = setInterval(() => {

@@ -8,11 +8,11 @@ import { helpOf } from './metrics.ts';
 
 export interface Health {
   readonly state: 'ready' | 'degraded' | 'stopping';
-  /** Why not ready, one sentence each. */
+  /** Why it is not ready, one sentence each. */
   readonly reasons: readonly string[];
 }
 
-/** Values that go up and down, by metric name. */
+/** Gauges by metric name. */
 export type Gauges = Readonly<Record<string, GaugeFamily>>;
 
 export interface GaugeFamily {
@@ -27,9 +27,9 @@ export interface HttpParts {
 }
 
 /**
- * Listens on an address that the configuration has checked.
+ * Listens on an address that has been validated by the configuration.
  *
- * @throws TailraceError LISTEN naming the address when it is in use or not allowed
+ * @throws TailraceError LISTEN that names the address when it is in use or not allowed
  */
 export async function serveHttp(listen: string, parts: HttpParts): Promise<Server> {
   const server = createServer((request, response) => {
@@ -51,7 +51,9 @@ export async function serveHttp(listen: string, parts: HttpParts): Promise<Serve
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
-        new TailraceError('LISTEN', `http.listen: ${listen} can't be used (${error.code})`, { cause: error }),
+        new TailraceError('LISTEN', `http.listen: ${listen} cannot be used (${error.code})`, {
+          cause: error,
+        }),
       );
     });
     server.listen(port, host, resolve);
@@ -59,7 +61,7 @@ export async function serveHttp(listen: string, parts: HttpParts): Promise<Serve
   return server;
 }
 
-/** The text of /metrics, made anew from the plain numbers at each scrape. */
+/** The text of /metrics, rendered from the plain numbers at each scrape. */
 export async function exposition({ counters, gauges }: HttpParts): Promise<string> {
   const registry = new Registry();
   const metrics = new Map<string, PrometheusCounter>();

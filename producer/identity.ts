@@ -1,9 +1,9 @@
-/** Who a chunk is from: the producer of a state directory, the epoch of a start, and the numbers that a seal gives. */
+/** The identity of chunks: the producer of a state directory, the epoch of a start, and the numbers given at the seal. */
 import { randomBytes } from 'node:crypto';
 import type { ChunkHeader } from '../chunk/header.ts';
 import type { Json, StateMap } from './state.ts';
 
-/** The part of a chunk's header that says which chunk it is. */
+/** The part of a chunk's header that identifies it. */
 export type ChunkIdentity = Pick<
   ChunkHeader,
   'lane' | 'sequence' | 'producer' | 'epoch' | 'ordinal' | 'floor' | 'previous'
@@ -11,7 +11,7 @@ export type ChunkIdentity = Pick<
 
 interface SavedIdentity {
   readonly producer: string;
-  /** The machine's id when the producer got its id; a copied disk becomes a producer of its own. */
+  /** The machine's id when the producer id was created; a copied disk becomes a new producer. */
   readonly machine: string;
   readonly epoch: string;
   readonly ordinal: number;
@@ -19,7 +19,7 @@ interface SavedIdentity {
 
 const KEY = 'identity';
 
-/** Gives each chunk of this run its identity: fixed at the seal, durable with the cut. */
+/** Assigns each chunk of this run its identity: fixed at the seal, durable with the cut. */
 export class Identity {
   readonly producer: string;
   readonly epoch: string;
@@ -32,8 +32,8 @@ export class Identity {
   /**
    * Begins an epoch.
    *
-   * @param state the section in which identities are kept
-   * @param machine the machine's id, e.g. of /etc/machine-id
+   * @param state the section that keeps identities
+   * @param machine the machine's id, e.g. from /etc/machine-id
    * @param now milliseconds since 1970
    */
   constructor(state: StateMap, machine: string, now: number) {

@@ -1,78 +1,73 @@
-/** What each counter of the agent counts: the help texts of /metrics, and the table of docs/agent.md. */
+/** What each of the agent's counters counts: the help texts of /metrics. */
 
 export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_absurd_times_total:
-    'Events whose time was too far from now; kept under the hour of their arrival.',
+    'Events whose time was too far from now; kept under their hour of arrival.',
   tailrace_agent_acknowledged_bytes_total: 'Bytes of chunks that the stream acknowledged, by shard.',
   tailrace_agent_acknowledged_chunks_total: 'Chunks that the stream acknowledged, by shard.',
   tailrace_agent_acknowledged_events_total: 'Events that the stream acknowledged, by shard.',
   tailrace_agent_acknowledged_records_total: 'Records that the stream acknowledged, by shard.',
-  tailrace_agent_disk_full_total: 'Times that the disk of the spool was found full.',
+  tailrace_agent_disk_full_total: 'Times the disk of the spool was found full.',
   tailrace_agent_failed_requests_total:
-    'PutRecords requests that failed as a whole, by reason; they go again.',
-  tailrace_agent_put_requests_total: 'PutRecords requests that were made.',
+    'PutRecords requests that failed as a whole, by reason; they are retried.',
+  tailrace_agent_put_requests_total: 'PutRecords requests made.',
   tailrace_agent_quarantined_events_total:
-    'Events of chunks that were found damaged in the spool and put aside.',
+    'Events of chunks found damaged in the spool and moved to quarantine.',
   tailrace_agent_recovered_events_total: 'Events that an earlier run left in the spool.',
-  tailrace_agent_retried_records_total: 'Records that the stream refused, by reason; they go again.',
+  tailrace_agent_retried_records_total: 'Records that the stream rejected, by reason; they are retried.',
   tailrace_agent_sealed_bytes_total: 'Bytes of chunks that became durable in the spool.',
   tailrace_agent_sealed_chunks_total: 'Chunks that became durable in the spool.',
   tailrace_agent_sealed_events_total: 'Events that became durable in the spool.',
   tailrace_agent_sealed_raw_bytes_total: 'Bytes of NDJSON in those chunks, before compression.',
-  tailrace_agent_sent_bytes_total:
-    'Bytes of chunks that went out in requests, those that went again counted again.',
-  tailrace_agent_sent_records_total:
-    'Records that went out in requests, those that went again counted again.',
-  tailrace_agent_spool_damaged_total: 'Damaged places in the spool that were put aside.',
-  tailrace_agent_spool_lost_chunks_total: 'Chunks that a damaged place in the spool took away.',
-  tailrace_agent_spool_lost_states_total:
-    'Cuts whose state was damaged: some lines may have been read again.',
-  tailrace_agent_spool_torn_total: 'Torn ends of the spool that were cut off at the start.',
-  tailrace_agent_tag_overflows_total: 'Times that a new tag was one too many and its events went to _other.',
-  tailrace_agent_throttled_answers_total: 'Answers in which a shard took no more of a lane.',
+  tailrace_agent_sent_bytes_total: 'Bytes of chunks sent in requests, resent ones counted each time.',
+  tailrace_agent_sent_records_total: 'Records sent in requests, resent ones counted each time.',
+  tailrace_agent_spool_damaged_total: 'Damaged ranges of the spool moved to quarantine.',
+  tailrace_agent_spool_lost_chunks_total: 'Chunks lost in damaged ranges of the spool.',
+  tailrace_agent_spool_lost_states_total: 'Cuts whose state was damaged: some lines may have been reread.',
+  tailrace_agent_spool_torn_total: 'Torn ends of the spool truncated at startup.',
+  tailrace_agent_tag_overflows_total: 'Times a new tag exceeded max_tags and its events went to _other.',
+  tailrace_agent_throttled_answers_total: 'Responses in which a shard throttled a lane.',
 
-  tailrace_agent_forward_acks_total: 'Acks given to clients.',
-  tailrace_agent_forward_bytes_total: 'Bytes of entries taken from clients.',
+  tailrace_agent_forward_acks_total: 'Acks sent to clients.',
+  tailrace_agent_forward_bytes_total: 'Bytes of entries received from clients.',
   tailrace_agent_forward_dropped_events_total:
-    'Events left out, by reason: excluded or dropped by configuration, or too long.',
-  tailrace_agent_forward_events_total: 'Events taken from clients.',
-  tailrace_agent_forward_incomplete_events_total: 'Split lines that went without their missing parts.',
-  tailrace_agent_forward_invalid_utf8_total: 'Events in which bytes that are no UTF-8 were replaced.',
+    'Events dropped, by reason: excluded or dropped by the configuration, or too long.',
+  tailrace_agent_forward_events_total: 'Events received from clients.',
+  tailrace_agent_forward_incomplete_events_total: 'Split lines passed on without their missing parts.',
+  tailrace_agent_forward_invalid_utf8_total: 'Events in which invalid UTF-8 was replaced.',
   tailrace_agent_forward_joined_parts_events_total: 'Parts of split lines that were joined into one event.',
   tailrace_agent_forward_messages_total: 'Messages received.',
-  tailrace_agent_forward_refused_total: 'Connections and messages that were refused, by reason.',
+  tailrace_agent_forward_refused_total: 'Connections and messages refused, by reason.',
   tailrace_agent_forward_repeated_messages_total:
-    'Messages that came again and were acknowledged without being taken twice.',
-  tailrace_agent_forward_repeated_parts_total: 'Parts of split lines that came again.',
-  tailrace_agent_forward_timeless_events_total:
-    'Events without a time that can be read; they got that of their arrival.',
+    'Repeated messages, acknowledged without being accepted twice.',
+  tailrace_agent_forward_repeated_parts_total: 'Parts of split lines received more than once.',
+  tailrace_agent_forward_timeless_events_total: 'Events without a valid time; given their time of arrival.',
   tailrace_agent_forward_torn_messages_total: 'Connections that ended inside a message.',
-  tailrace_agent_forward_truncated_events_total: 'Events that were cut at the longest line.',
-  tailrace_agent_forward_unparsed_events_total: 'Events kept as text, because they are no maps.',
-  tailrace_agent_forward_unread_acks_total: 'Acks given up because their client reads none.',
+  tailrace_agent_forward_truncated_events_total: 'Events truncated at the maximum line size.',
+  tailrace_agent_forward_unparsed_events_total: 'Events kept as text because they are not maps.',
+  tailrace_agent_forward_unread_acks_total: 'Acks abandoned because the client does not read them.',
 
-  tailrace_agent_forward_redacted_values_total: 'Values that a redaction changed.',
-  tailrace_agent_tail_redacted_values_total: 'Values that a redaction changed.',
+  tailrace_agent_forward_redacted_values_total: 'Values changed by redaction.',
+  tailrace_agent_tail_redacted_values_total: 'Values changed by redaction.',
   tailrace_agent_tail_bytes_total: 'Bytes read from files.',
-  tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to their end.',
+  tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to the end.',
   tailrace_agent_tail_events_total: 'Events read from files.',
-  tailrace_agent_tail_excluded_total: 'Lines left out because the configuration says so.',
-  tailrace_agent_tail_gone_files_total: 'Files that went away before they were read to their end.',
-  tailrace_agent_tail_invalid_utf8_total: 'Lines in which bytes that are no UTF-8 were replaced.',
+  tailrace_agent_tail_excluded_total: 'Lines excluded by the configuration.',
+  tailrace_agent_tail_gone_files_total: 'Files that disappeared before they were read to the end.',
+  tailrace_agent_tail_invalid_utf8_total: 'Lines in which invalid UTF-8 was replaced.',
   tailrace_agent_tail_lost_bytes_total:
-    'Bytes that were in files which went or were truncated before they were read.',
+    'Bytes of files that disappeared or were truncated before they were read.',
   tailrace_agent_tail_parsed_total: 'Events whose lines matched their format.',
   tailrace_agent_tail_read_errors_total: 'Reads of files that failed.',
   tailrace_agent_tail_refused_files_total: 'Files that may not be read.',
-  tailrace_agent_tail_rotations_total: 'Rotations that were followed.',
-  tailrace_agent_tail_timeless_total:
-    'Lines without a time that can be read; they got that of their reading.',
-  tailrace_agent_tail_truncated_lines_total: 'Lines that were cut at max_line_size.',
-  tailrace_agent_tail_truncations_total: 'Files that were truncated in place.',
+  tailrace_agent_tail_rotations_total: 'Rotations followed.',
+  tailrace_agent_tail_timeless_total: 'Lines without a valid time; given the time they were read.',
+  tailrace_agent_tail_truncated_lines_total: 'Lines truncated at max_line_size.',
+  tailrace_agent_tail_truncations_total: 'Files truncated in place.',
   tailrace_agent_tail_unparsed_total: 'Lines that did not match their format, kept whole.',
 };
 
-/** Counters without labels that stand in /metrics from the start, so that their first rise is seen as one. */
+/** Counters without labels that /metrics shows from the start, so that their first increase is visible. */
 export const FROM_THE_START: readonly string[] = [
   'tailrace_agent_disk_full_total',
   'tailrace_agent_put_requests_total',
@@ -90,7 +85,7 @@ export const FROM_THE_START: readonly string[] = [
   'tailrace_agent_throttled_answers_total',
 ];
 
-/** The help text of a counter; one that has none is described by its name. */
+/** The help text of a counter; without one, its name. */
 export function helpOf(name: string): string {
   return HELP[name] ?? name.replace(/^tailrace_agent_/, '').replaceAll('_', ' ');
 }

@@ -1,4 +1,4 @@
-/** Sends what a dead agent left in its spool, on its own host or on any that has the disk. */
+/** Sends what a dead agent left in its spool, on its own host or on any host that has the disk. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -23,18 +23,18 @@ export interface RecoverProgress {
   readonly chunks: number;
   readonly bytes: number;
   readonly quarantined: number;
-  /** Why nothing can be sent at the moment. */
+  /** Why nothing can be sent right now. */
   readonly trouble: string | null;
 }
 
 const PROGRESS_MS = 1000;
 
 /**
- * Sends every chunk of a spool and removes what is acknowledged; the agent's state stays, so that an agent that is
- * started there again goes on where the dead one stopped. May be repeated, and run on a copy: a chunk is archived once.
+ * Sends every chunk of a spool and removes what is acknowledged. The agent's state stays, so that an agent
+ * restarted there continues where the dead one stopped. Safe to repeat, and to run on a copy: a chunk is archived once.
  *
  * @returns what is left at the deadline
- * @throws StateLockedError when an agent runs there; TailraceError NO_SPOOL when there is no spool
+ * @throws StateLockedError when an agent is running there; TailraceError NO_SPOOL when there is no spool
  */
 export async function recover(
   { stateDir, stream: options, deadline }: RecoverOptions,
@@ -45,7 +45,7 @@ export async function recover(
   if (!existsSync(directory)) {
     throw new TailraceError(
       'NO_SPOOL',
-      `${directory}: there is no spool: name the state directory of the dead agent`,
+      `${directory}: no spool there: name the state directory of the dead agent`,
     );
   }
   const lock = await holdDirectory(stateDir, (socket) => socket.destroy());
@@ -85,7 +85,7 @@ export async function recover(
     clearTimeout(timer);
     sender.stop();
     const left = state();
-    // A new segment with all state lets go of the old ones.
+    // A new segment that holds all state releases the old ones.
     if (left.chunks === 0 && left.bytes > 0)
       await before(deadline, spool.append([], {}, true).catch(onlyClosed));
     await spool.close();
@@ -96,7 +96,7 @@ export async function recover(
   }
 }
 
-/** On a disk that is full to the last the old segments stay: they are sent again by whoever comes next. */
+/** On a completely full disk the old segments stay: the next agent or recovery resends them. */
 function onlyClosed(error: unknown): void {
   if (!(error instanceof TailraceError && error.code === 'SPOOL_CLOSED')) throw error;
 }

@@ -1,11 +1,11 @@
-/** The state of one station as it goes into each cut: JSON values by key, of which a cut carries the changed ones. */
+/** The state of one component, kept in each cut: JSON values by key, of which a cut carries those that changed. */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** Changed keys of a section; null means that the key is gone. */
+/** Changed keys of a section; null means that the key was removed. */
 export type Changes = Record<string, Json>;
 
-/** A keyed JSON state that remembers what changed since the last cut. A value is never null: null means absence. */
+/** Keyed JSON state that tracks what changed since the last cut. A value is never null: null means absence. */
 export class StateMap {
   readonly #values: Map<string, Json>;
   readonly #changed = new Set<string>();
@@ -43,7 +43,7 @@ export class StateMap {
     return this.#changed.size > 0;
   }
 
-  /** What changed since the last call, and forgets it: the cut that takes it must become durable or be tried again. */
+  /** Returns what changed since the last call and resets it: the cut that takes it must become durable or be retried. */
   takeChanges(): Changes {
     const changes: Changes = {};
     for (const key of this.#changed) changes[key] = this.#values.get(key) ?? null;
@@ -51,7 +51,7 @@ export class StateMap {
     return changes;
   }
 
-  /** All of it, as the first cut of a segment carries it. */
+  /** The complete state, as carried by the first cut of a segment. */
   all(): Changes {
     return Object.fromEntries(this.#values);
   }

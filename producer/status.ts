@@ -1,4 +1,4 @@
-/** What can be told of an agent from outside: its status for people and programs, and the numbers of /metrics. */
+/** What an agent reports about itself: its status for people and programs, and the gauges of /metrics. */
 import type { Counters } from './counters.ts';
 import type { Gauges, Health } from './http.ts';
 import type { InstanceState } from './instance/watch.ts';
@@ -15,7 +15,7 @@ export interface AgentStatus {
   readonly epoch: string;
   readonly uptime_ms: number;
   readonly inputs: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** Where every event is: in = open + spooled + acknowledged + quarantined, whenever nothing moves. */
+  /** Where every event is: in = open + spooled + acknowledged + quarantined, whenever nothing is moving. */
   readonly events: EventBalance;
   readonly sealed: { readonly chunks: number; readonly events: number; readonly bytes: number };
   readonly acknowledged: {
@@ -26,7 +26,7 @@ export interface AgentStatus {
   };
   readonly spool: SpoolStatus & { readonly oldest_age_ms: number };
   readonly stream: {
-    /** `ok`, or the condition that keeps everything from being sent. */
+    /** `ok`, or the condition that prevents sending. */
     readonly condition: string;
     readonly requests: number;
     readonly failed_requests: number;
@@ -38,7 +38,7 @@ export interface AgentStatus {
 }
 
 export interface EventBalance {
-  /** Of all inputs in this run, and what an earlier run left in the spool. */
+  /** From all inputs in this run, plus what an earlier run left in the spool. */
   readonly in: number;
   /** Not sealed yet. */
   readonly open: number;
@@ -47,7 +47,7 @@ export interface EventBalance {
   readonly quarantined: number;
 }
 
-/** Counters of events that an input gave to the builders. */
+/** Counters of events that inputs passed to the builders. */
 const IN = ['tailrace_agent_tail_events_total', 'tailrace_agent_forward_events_total'];
 
 export function balanceOf(counters: Counters, spooled: number): EventBalance {
@@ -108,24 +108,24 @@ export function gaugesOf({ spool, sender, counters, health, openBytes, instanceE
       oldestAge(sender) / 1000,
     ),
     tailrace_agent_spool_blocked: one('1 while the disk of the spool is full.', blocked === null ? 0 : 1),
-    tailrace_agent_quarantined: one('Damaged places of the spool that were put aside.', quarantined),
-    tailrace_agent_open_bytes: one('Bytes of lines that are in no chunk yet.', openBytes),
+    tailrace_agent_quarantined: one('Damaged ranges of the spool in quarantine.', quarantined),
+    tailrace_agent_open_bytes: one('Bytes of lines that are not in a chunk yet.', openBytes),
     tailrace_agent_open_events: one(
-      'Events that are in no chunk yet.',
+      'Events that are not in a chunk yet.',
       balanceOf(counters, sender.waitingEvents).open,
     ),
     tailrace_agent_lanes: one('Lanes that new chunks go to.', active.length),
     tailrace_agent_throttled_lanes: one(
-      'Lanes in use whose shard throttles them.',
+      'Lanes in use that their shard throttles.',
       active.filter(({ throttled_ms }) => throttled_ms > 0).length,
     ),
-    tailrace_agent_requests_in_flight: one('PutRecords requests without an answer yet.', sender.requests),
+    tailrace_agent_requests_in_flight: one('PutRecords requests in flight.', sender.requests),
     tailrace_agent_instance_ending: one(
-      '1 when the metadata said that this instance is about to end.',
+      '1 when the instance metadata says that this instance is about to terminate.',
       instanceEnding ? 1 : 0,
     ),
     tailrace_agent_stream_condition: {
-      help: '1 for the condition that keeps everything from being sent; all 0 when requests succeed.',
+      help: '1 for the condition that prevents sending; all 0 when requests succeed.',
       values: CONDITIONS.map((name) => ({ labels: { condition: name }, value: name === condition ? 1 : 0 })),
     },
   };

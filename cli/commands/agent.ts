@@ -1,4 +1,4 @@
-/** `tailrace agent`: runs the agent until a signal ends it. */
+/** `tailrace agent`: runs the agent until a signal stops it. */
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
@@ -10,15 +10,15 @@ import { loadConfig } from '../config.ts';
 
 export function command(): Command {
   return new Command('agent')
-    .description('Follows log files, takes events of fluentd clients, and ships both to Kinesis.')
-    .requiredOption('-c, --config <file>', 'the configuration, YAML')
+    .description('Follow log files, receive events from fluentd clients, and ship both to Kinesis.')
+    .requiredOption('-c, --config <file>', 'agent.yaml')
     .option(
       '--check',
-      'check the configuration and the stream, show which files would be read and five events of each, and end',
+      'check the configuration and the stream, list the files it would read with sample events, and exit',
     )
     .addHelpText(
       'after',
-      '\nLogs go to stderr as JSON. SIGTERM and SIGINT send what is left and end; a second one ends at once.\nSIGHUP reads the configuration again: log_level, seal, send and stop_timeout are taken over.\nExit codes: 0 all sent, 1 failed, 2 bad configuration, 3 something is left in the spool.',
+      '\nLogs go to stderr as JSON. On SIGTERM or SIGINT the agent sends what is left and exits; a second signal\nexits immediately. On SIGHUP it reloads log_level, seal, send and stop_timeout.\nExit codes: 0 everything sent, 1 failed, 2 bad configuration, 3 something is left in the spool.',
     )
     .action(run);
 }
@@ -29,11 +29,11 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     await checkAgent(config);
     return;
   }
-  // All that it writes is its own: spool, sockets, logs.
+  // Everything it writes is private to its user: spool, sockets, logs.
   process.umask(0o077);
   const destination = openLog(config.log_file);
   const log = pino({ level: config.log_level, base: null }, destination);
-  // Before the start: who asks for the end meanwhile gets a clean one, and SIGHUP is none.
+  // Installed before the start, so that a stop requested meanwhile is clean and SIGHUP does not end the process.
   const signal = endSignal(log);
   let agent: Agent | null = null;
   let asked = false;
@@ -45,7 +45,7 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     } catch (error) {
       log.error(
         { reason: (error as Error).message },
-        'the configuration was not taken; the agent goes on as it was',
+        'the new configuration was rejected; the agent continues with the old one',
       );
     }
   };
@@ -60,7 +60,7 @@ async function run(options: { config: string; check?: true }): Promise<void> {
 
   log.info(
     { ...agent.status().spool, state_dir: config.state_dir, stream: config.stream.name },
-    'the agent runs',
+    'the agent is running',
   );
   const failure = await Promise.race([agent.failed, signal]);
   if (failure !== null) process.exit(failure);
@@ -68,29 +68,29 @@ async function run(options: { config: string; check?: true }): Promise<void> {
   log.info({ timeout_ms: agent.stopTimeout }, 'sending what is left');
   const progress = (left: Remaining): void => log.info(left, 'still to send');
   const ended = agent.stop(performance.now() + agent.stopTimeout, progress).catch((error: Error) => {
-    log.fatal({ err: error }, 'the agent could not end in order; what is durable stays in the spool');
+    log.fatal({ err: error }, 'the agent could not stop cleanly; what is durable stays in the spool');
     return 1;
   });
   const stopped = await Promise.race([ended, agent.failed]);
   if (typeof stopped === 'number') process.exit(stopped);
   if (stopped !== null && nothingRemains(stopped.remaining)) {
-    log.info('the agent ends; everything is acknowledged');
+    log.info('the agent is stopping; everything is acknowledged');
     process.exit(0);
   }
   log.warn(
     { ...stopped?.remaining, spilled: stopped?.spilled },
-    'the agent ends; the spool keeps what is left',
+    'the agent is stopping; the spool keeps what is left',
   );
   process.exit(3);
 }
 
-/** Resolves at the first signal that asks for the end; any further one ends the process at once. */
+/** Resolves at the first signal to stop; a second one ends the process immediately. */
 function endSignal(log: Logger): Promise<null> {
   return new Promise((resolve) => {
     let asked = false;
     const ask = (): void => {
       if (asked) {
-        log.warn('a second signal: the agent ends at once, the spool keeps what is left');
+        log.warn('second signal: exiting immediately, the spool keeps what is left');
         process.exit(3);
       }
       asked = true;
@@ -100,21 +100,21 @@ function endSignal(log: Logger): Promise<null> {
   });
 }
 
-/** Log lines that wait for a full disk to have room; further ones are left out. */
+/** Log lines kept while the disk is full; further ones are dropped. */
 const WAITING_LOG_BYTES = 256 * 1024;
 
 /**
- * @throws TailraceError CONFIG when the file can't be opened
+ * @throws TailraceError CONFIG when the file cannot be opened
  */
 function openLog(file: string | undefined): ReturnType<typeof pino.destination> {
   try {
     const options = { dest: file ?? 2, sync: true, mkdir: true, maxLength: WAITING_LOG_BYTES, mode: 0o600 };
     const destination = pino.destination(options);
-    // A log that takes no more, as on a full disk, must not end what it tells of.
+    // A log that cannot be written, as on a full disk, must not stop the agent.
     destination.on('error', () => {});
     return destination;
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('CONFIG', `log_file: ${file} can't be written (${code})`, { cause });
+    throw new TailraceError('CONFIG', `log_file: ${file} cannot be written (${code})`, { cause });
   }
 }

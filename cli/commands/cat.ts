@@ -21,17 +21,19 @@ interface CatOptions extends ArchiveOptions, RangeOptions {
 const FETCHED_AHEAD = 4;
 const PART_BYTES = 8 * 1024 * 1024;
 const POLL_MS = 1000;
-/** A line longer than any that is archived is shown in pieces: it need not end at all. */
+/** A line longer than any archived event is printed in pieces: it need not end at all. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 export function command(): Command {
   const cat = new Command('cat')
-    .description('Prints archived events as NDJSON, hour by hour; only what commits name, each event once.')
+    .description(
+      'Print archived events as NDJSON, hour by hour: only what the commits name, each event once.',
+    )
     .option('--grep <text>', 'only lines that contain this')
-    .option('--follow', 'go on as more is archived')
+    .option('--follow', 'keep printing as more is archived')
     .addHelpText(
       'after',
-      '\nExit codes: 0 printed, 1 an object is damaged or gone, 2 bad usage, or the archive can not be read.',
+      '\nExit codes: 0 printed, 1 an object is damaged or gone, 2 bad usage, or the archive cannot be read.',
     );
   return withArchiveOptions(withRangeOptions(cat)).action(run);
 }
@@ -39,7 +41,7 @@ export function command(): Command {
 async function run(options: CatOptions): Promise<void> {
   const filter = rangeOf(options, Date.now());
   const { store, prefix } = openArchive(options);
-  // On a terminal that shows the events themselves a line of progress would stand among them.
+  // A progress line would end up among the events on a terminal that shows both.
   const line = progress(!process.stdout.isTTY && !options.follow);
   const catalog = new Catalog(store, prefix, line?.show);
   const print = printer(options.grep);
@@ -61,7 +63,7 @@ async function run(options: CatOptions): Promise<void> {
   store.close();
 }
 
-/** The objects in order, a few of them on their way at a time. */
+/** The objects in order, a few of them fetched ahead. */
 async function* fetchAhead(
   store: S3Store,
   objects: readonly CommitObject[],
@@ -70,7 +72,7 @@ async function* fetchAhead(
   for (let i = 0; i < objects.length; i++) {
     while (coming.length < FETCHED_AHEAD && i + coming.length < objects.length) {
       const next = fetchObject(store, objects[i + coming.length]!);
-      // A failure shows when its turn comes.
+      // A failure is reported when its turn comes.
       next.catch(() => {});
       coming.push(next);
     }
@@ -78,7 +80,7 @@ async function* fetchAhead(
   }
 }
 
-/** Large objects in parts at the same time. */
+/** Fetches large objects in parallel parts. */
 async function fetchObject(store: S3Store, object: CommitObject): Promise<Buffer> {
   const parts: Promise<Buffer | null>[] = [];
   if (object.bytes <= PART_BYTES) parts.push(store.get(object.key));
@@ -91,7 +93,7 @@ async function fetchObject(store: S3Store, object: CommitObject): Promise<Buffer
   if (!bytes.every((part) => part !== null)) {
     throw new TailraceError(
       'OBJECT_MISSING',
-      `${object.key} is missing: expired by a rule of the bucket, or deleted`,
+      `${object.key} is missing: expired by a lifecycle rule, or deleted`,
     );
   }
   return Buffer.concat(bytes);
@@ -102,7 +104,7 @@ async function printObject(
   bytes: Buffer,
   print: (part: Buffer) => Promise<void>,
 ): Promise<void> {
-  // As streams: whoever writes to the stream can make a chunk that inflates to anything.
+  // Streamed: anyone who can write to the stream can make a chunk that inflates to any size.
   const members = object.codec === 'zstd' ? zstdFrames(bytes) : [bytes];
   for (const member of members) {
     const inflate = object.codec === 'zstd' ? createZstdDecompress() : createGunzip();
@@ -111,7 +113,7 @@ async function printObject(
   }
 }
 
-/** Writes what it is given to stdout, in whole lines when they are looked at. */
+/** Writes to stdout, in whole lines when a person is looking. */
 function printer(grep: string | undefined): (part: Buffer) => Promise<void> {
   const { stdout } = process;
   const write = async (data: Buffer | string): Promise<void> => {

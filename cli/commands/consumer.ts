@@ -1,4 +1,4 @@
-/** `tailrace consumer`: archives the stream until a signal ends it. */
+/** `tailrace consumer`: archives the stream until a signal stops it. */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -17,12 +17,12 @@ const MiB = 1024 * 1024;
 
 export function command(): Command {
   return new Command('consumer')
-    .description('Reads the stream with the KCL and archives every chunk once in S3.')
-    .requiredOption('-c, --config <file>', 'the configuration, YAML')
-    .option('--check', 'check the configuration and what it needs, and end')
+    .description('Read the stream with the KCL and archive every chunk in S3 exactly once.')
+    .requiredOption('-c, --config <file>', 'consumer.yaml')
+    .option('--check', 'check the configuration and what it needs, and exit')
     .addHelpText(
       'after',
-      '\nLogs go to stderr as JSON. SIGTERM and SIGINT commit what is read, and end.\nExit codes: 0 ended in order, 1 the daemon died too often, 2 bad configuration, 4 killed at stop_timeout.',
+      '\nLogs go to stderr as JSON. On SIGTERM or SIGINT the consumer commits what it has read and exits.\nExit codes: 0 clean stop, 1 the daemon died too often, 2 bad configuration, 4 killed at stop_timeout.',
     )
     .action(run);
 }
@@ -43,7 +43,7 @@ async function run(options: { config: string; check?: boolean }): Promise<void> 
     process.stdout.write(`${options.config}: fine\n`);
     return;
   }
-  // All that it and the daemon write is their own, a JVM's crash dump too.
+  // Everything it and the daemon write is private to its user, a JVM crash dump included.
   process.umask(0o077);
   const log = pino(
     { level: config.log_level, base: { pid: process.pid } },
@@ -62,7 +62,7 @@ function checkJava({ java }: ConsumerConfig): void {
   }
 }
 
-/** KCL's jars: from java.jars, or TAILRACE_JARS, or fetched by set-up. */
+/** KCL's jars: from java.jars, or TAILRACE_JARS, or downloaded by set-up. */
 async function findJars({ java }: ConsumerConfig): Promise<string> {
   const directory = java.jars ?? process.env.TAILRACE_JARS;
   if (directory === undefined) {
@@ -74,7 +74,7 @@ async function findJars({ java }: ConsumerConfig): Promise<string> {
     : [];
   if (!jars.some((name) => name.startsWith('amazon-kinesis-client-multilang-'))) {
     throw new ConfigError(
-      `java.jars: ${directory} does not have amazon-kinesis-client-multilang: run set-up, or name its folder`,
+      `java.jars: ${directory} does not contain amazon-kinesis-client-multilang: run the set-up, or name the folder that does`,
     );
   }
   return jars.map((name) => path.join(directory, name)).join(':');
@@ -89,13 +89,13 @@ async function checkStream(file: string, { stream }: ConsumerConfig): Promise<{ 
       throw new ConfigError(`${file}: stream.name: ${error.message}`, error);
     const where = stream.endpoint ?? `Kinesis in ${stream.region}`;
     const { name, message } = error as Error;
-    throw new ConfigError(`${file}: stream: ${where} can't be reached: ${message || name}`, error);
+    throw new ConfigError(`${file}: stream: ${where} cannot be reached: ${message || name}`, error);
   } finally {
     client.destroy();
   }
 }
 
-/** At a start S3 is waited for; whoever checks wants to know now. */
+/** A start waits for S3; a check should report at once. */
 async function checkBucket(file: string, { archive, stream }: ConsumerConfig): Promise<void> {
   const { bucket, region = stream.region, endpoint, prefix } = archive;
   const store = new S3Store({ bucket, region, endpoint }, { tries: 1 });
@@ -108,13 +108,13 @@ async function checkBucket(file: string, { archive, stream }: ConsumerConfig): P
   }
 }
 
-/** Refuses what this worker cannot hold when all shards come to it. */
+/** Rejects settings too small for a worker that gets every shard. */
 function checkFit(file: string, config: ConsumerConfig, openShards: number): void {
   const shards = Math.min(openShards, config.kcl.max_leases ?? openShards);
   const perShard = config.batch.memory / Math.max(1, shards);
   if (perShard < MiB) {
     throw new ConfigError(
-      `${file}: batch.memory: ${shards} shards have less than 1 MiB each: raise it, or set kcl.max_leases`,
+      `${file}: batch.memory: ${shards} shards would have less than 1 MiB each: raise it, or set kcl.max_leases`,
     );
   }
   const heapNeeded = HEAP_BASE + shards * HEAP_PER_SHARD;
@@ -125,6 +125,6 @@ function checkFit(file: string, config: ConsumerConfig, openShards: number): voi
   }
 }
 
-/** KCL keeps up to three reads of 10 MiB for a shard, and as much again while it writes one as base64. */
+/** KCL keeps up to three reads of 10 MiB per shard, and the same amount while it encodes one as base64. */
 const HEAP_BASE = 128 * MiB;
 const HEAP_PER_SHARD = 64 * MiB;

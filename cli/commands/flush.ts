@@ -1,4 +1,4 @@
-/** `tailrace flush`: makes the running agent read, seal and send all it has. */
+/** `tailrace flush`: makes the running agent read, seal and send everything it holds. */
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
@@ -10,14 +10,14 @@ import { bytes, count, plain, plainLines } from '../output.ts';
 
 export function command(): Command {
   return new Command('flush')
-    .description('Reads every input to its end and waits until Kinesis has acknowledged all of it.')
+    .description('Read every input to its end and wait until Kinesis has acknowledged everything.')
     .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
     .option('-t, --timeout <duration>', 'give up after this time, e.g. 30s, 10m', '10m')
     .option('-w, --wait', 'wait for the end; a flush always does')
-    .option('-q, --quiet', 'say only how it ended')
+    .option('-q, --quiet', 'print only the result')
     .addHelpText(
       'after',
-      '\nWhat is left at the end of the time goes to the spill bucket where the configuration names one.\nExit codes: 0 nothing is left, 1 no agent answered, 2 bad usage, 3 something is left.',
+      '\nWhatever is left at the timeout goes to the spill bucket if the configuration names one.\nExit codes: 0 nothing is left, 1 no agent responded, 2 bad usage, 3 something is left.',
     )
     .action(run);
 }
@@ -43,11 +43,14 @@ async function run({
     }
     if (typeof answer['error'] === 'string') throw new TailraceError('FLUSH', answer['error']);
     const remaining = answer['remaining'] as Remaining | undefined;
-    if (!remaining) throw new TailraceError('FLUSH', 'the agent is only starting; try again');
-    if (!quiet && !same(last, remaining)) say(`to go: ${describe(remaining)}`);
+    if (!remaining) throw new TailraceError('FLUSH', 'the agent is still starting; retry in a moment');
+    if (!quiet && !same(last, remaining)) say(`remaining: ${describe(remaining)}`);
     last = remaining;
   }
-  throw new TailraceError('FLUSH', 'the agent ended before the flush did; its spool keeps what was left');
+  throw new TailraceError(
+    'FLUSH',
+    'the agent exited before the flush finished; its spool keeps what was left',
+  );
 }
 
 function conclude({ remaining, spilled }: Flushed, state: string): void {
@@ -57,7 +60,7 @@ function conclude({ remaining, spilled }: Flushed, state: string): void {
   }
   say(`left: ${describe(remaining)}`);
   const spool = join(state, 'spool');
-  if (remaining.chunks > 0) say(`kept in ${plain(spool)}, sent as soon as the stream takes it`);
+  if (remaining.chunks > 0) say(`kept in ${plain(spool)}, sent as soon as the stream accepts it`);
   if (remaining.quarantined > 0) say(`put aside in ${plain(join(spool, 'quarantine'))}, for people`);
   if (spilled) {
     const { objects, chunks, missing, place, error } = spilled;
@@ -70,7 +73,7 @@ function conclude({ remaining, spilled }: Flushed, state: string): void {
 
 function describe({ chunks, bytes: size, quarantined, unread }: Remaining): string {
   const parts = [`${count(chunks)} chunks, ${bytes(size)} in the spool`];
-  if (quarantined > 0) parts.push(`${count(quarantined)} damaged places in quarantine`);
+  if (quarantined > 0) parts.push(`${count(quarantined)} damaged ranges in quarantine`);
   if (unread.length > 0) parts.push(`not read to the end: ${unread.map(plain).join(', ')}`);
   return parts.join('; ');
 }

@@ -19,21 +19,24 @@ interface LocalOptions {
 export function command(): Command {
   return new Command('local')
     .description(
-      'Runs an embedded Kinesis, DynamoDB and S3 until Ctrl-C, and prints how to reach them; or while a command runs.',
+      'Run an embedded Kinesis, DynamoDB and S3 and print how to reach them, until Ctrl-C or for the length of a command.',
     )
-    .argument('[command...]', 'run this with the environment that reaches them (after --), and end with it')
-    .option('--data <dir>', 'where they keep their state', 'data')
-    .option('--archive <dir>', 'S3 alone, on the archive that an earlier run left in this folder')
+    .argument(
+      '[command...]',
+      'run this command (after --) with the environment that reaches them, and stop when it exits',
+    )
+    .option('--data <dir>', 'the folder for their state', 'data')
+    .option('--archive <dir>', 'run S3 alone, on the archive that an earlier run left in this folder')
     .option('--stream <name>', 'the stream', 'weblogs')
-    .option('--shards <n>', 'its shards, when it is new', wholeNumber, 4)
+    .option('--shards <n>', 'shards of a new stream', wholeNumber, 4)
     .option('--bucket <name>', 'the bucket', 'logs')
-    .option('--application <name>', 'the KCL application whose tables are prepared', 'tailrace')
-    .option('--kinesis-port <n>', 'a port, 0 for any free one', port, 0)
-    .option('--dynamodb-port <n>', 'a port, 0 for any free one', port, 0)
-    .option('--s3-port <n>', 'a port, 0 for any free one', port, 0)
+    .option('--application <name>', 'the KCL application whose tables to prepare', 'tailrace')
+    .option('--kinesis-port <n>', 'port; 0 for any free one', port, 0)
+    .option('--dynamodb-port <n>', 'port; 0 for any free one', port, 0)
+    .option('--s3-port <n>', 'port; 0 for any free one', port, 0)
     .addHelpText(
       'after',
-      '\nExit codes: 0 ended in order, or that of the command; 1 one of them failed; 2 bad usage, a port or the folder in use.',
+      '\nExit codes: 0 clean stop, or that of the command; 1 a service failed; 2 bad usage, or a port or the folder is in use.',
     )
     .action(run);
 }
@@ -41,7 +44,7 @@ export function command(): Command {
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('Expected a number from 1 on.');
+    throw new InvalidArgumentError('Expected a whole number of at least 1.');
   return value;
 }
 
@@ -57,7 +60,7 @@ async function run(args: readonly string[], options: LocalOptions): Promise<void
   const asked = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve());
   });
-  // What the services keep is their user's alone; a command that is run has its own mask.
+  // What the services keep is private to their user; the command has the caller's umask.
   const mask = process.umask(0o077);
   const { env, died, stop } = await start(options);
   process.umask(mask);
@@ -66,7 +69,7 @@ async function run(args: readonly string[], options: LocalOptions): Promise<void
     else {
       const lines = Object.entries(env).map(([name, value]) => `export ${name}=${value}\n`);
       process.stdout.write(lines.join(''));
-      process.stderr.write('Put these lines into another shell; Ctrl-C here ends it.\n');
+      process.stderr.write('Paste these lines into another shell; press Ctrl-C here to stop.\n');
       await Promise.race([died, asked]);
     }
   } finally {
@@ -102,14 +105,14 @@ async function start(options: LocalOptions): Promise<Running> {
   return { env, died: stack.died, stop: stack.stop };
 }
 
-/** @returns its exit code, as a shell would say it */
+/** @returns its exit code, as a shell would report it */
 function runCommand(args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
   return new Promise((resolve) => {
     const child = spawn(args[0]!, args.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
-    // Ctrl-C reaches it by itself; other signals are passed on.
+    // The terminal delivers Ctrl-C to it; other signals are passed on.
     for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill(name));
     child.once('error', (error) => {
-      process.stderr.write(`${args[0]} can't be run: ${error.message}\n`);
+      process.stderr.write(`${args[0]} cannot be run: ${error.message}\n`);
       resolve(127);
     });
     child.once('exit', (code) => resolve(code ?? 1));

@@ -1,4 +1,4 @@
-/** `tailrace ls`: lists tags, hours and sizes of the archive. */
+/** `tailrace ls`: lists the tags, hours and sizes of the archive. */
 import { Command } from 'commander';
 import { Catalog } from '../../archive/catalog.ts';
 import { dateAndHour } from '../../archive/commit-keys.ts';
@@ -23,10 +23,10 @@ interface Line {
 
 export function command(): Command {
   const ls = new Command('ls')
-    .description('Lists what the archive holds: tags, or with --hours each hour of them.')
-    .option('--hours', 'a line for each hour')
-    .option('--json', 'a line of JSON each')
-    .addHelpText('after', '\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive can not be read.');
+    .description('List what the archive holds: tags, or with --hours each hour of a tag.')
+    .option('--hours', 'print one line per hour')
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', '\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive cannot be read.');
   return withArchiveOptions(withRangeOptions(ls)).action(run);
 }
 

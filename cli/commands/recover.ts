@@ -20,16 +20,16 @@ interface Options {
 
 export function command(): Command {
   return new Command('recover')
-    .description('Sends what a dead agent left in its spool, from its own host or any that has its disk.')
+    .description('Send what a dead agent left in its spool, from its own host or any host that has its disk.')
     .option('-s, --state <directory>', "the dead agent's state directory (default: that of --config)")
-    .option('-c, --config <file>', "the agent's configuration, for stream and state directory")
+    .option('-c, --config <file>', 'agent.yaml of the dead agent, for the stream and the state directory')
     .option('--stream <name>', 'the stream, without --config')
     .option('--region <region>', 'its region, without --config')
-    .option('--endpoint <url>', 'its endpoint, where it is not that of AWS')
+    .option('--endpoint <url>', 'the endpoint, if it is not that of AWS')
     .option('-t, --timeout <duration>', 'give up after this time', '10m')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing is left, 1 failed, 2 bad usage, or an agent runs there, 3 something is left.',
+      '\nExit codes: 0 nothing is left, 1 failed, 2 bad usage, or an agent is running there, 3 something is left.',
     )
     .action(run);
 }
@@ -45,7 +45,9 @@ async function run(options: Options): Promise<void> {
     { stateDir, stream, deadline: performance.now() + timeout },
     log,
     ({ chunks, trouble }) => {
-      process.stderr.write(`${count(chunks)} chunks to go${trouble === null ? '' : `: ${plain(trouble)}`}\n`);
+      process.stderr.write(
+        `${count(chunks)} chunks remaining${trouble === null ? '' : `: ${plain(trouble)}`}\n`,
+      );
     },
   );
   if (left.chunks === 0 && left.quarantined === 0) {
@@ -53,7 +55,7 @@ async function run(options: Options): Promise<void> {
     return;
   }
   process.stderr.write(
-    `left: ${count(left.chunks)} chunks, ${bytes(left.bytes)}, ${count(left.quarantined)} damaged places in quarantine\n`,
+    `left: ${count(left.chunks)} chunks, ${bytes(left.bytes)}, ${count(left.quarantined)} damaged ranges in quarantine\n`,
   );
   process.exitCode = 3;
 }
@@ -67,7 +69,7 @@ function source({ state, config, stream, region, endpoint }: Options): {
     return { stateDir: state ?? loaded.state_dir, stream: loaded.stream };
   }
   if (state === undefined || stream === undefined || region === undefined) {
-    throw new TailraceError('CONFIG', 'give --config, or --state, --stream and --region');
+    throw new TailraceError('CONFIG', 'name the agent with --config, or with --state, --stream and --region');
   }
   return { stateDir: state, stream: { name: stream, region, endpoint } };
 }

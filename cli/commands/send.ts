@@ -1,14 +1,14 @@
-/** `tailrace send`: posts events to an agent with fluent-logger, and waits for the ack of each. */
+/** `tailrace send`: posts events to an agent with fluent-logger and waits for each ack. */
 import { createInterface } from 'node:readline';
 import { Command, InvalidArgumentError } from 'commander';
 import fluent from 'fluent-logger';
 import { TailraceError } from '../../base/errors.ts';
 import { ConfigError } from '../config.ts';
 
-/** Events that may wait for their ack at a time. */
+/** The most events that wait for their acks at a time. */
 const IN_FLIGHT = 256;
 
-/** The sender's parts that its own types leave out or demand too much of. */
+/** The parts of the sender that its own types omit or are too strict about. */
 interface FluentSender {
   emit(event: object, callback: (error?: Error) => void): void;
   on(event: 'error', listener: (error: Error) => void): void;
@@ -18,16 +18,19 @@ interface FluentSender {
 export function command(): Command {
   return new Command('send')
     .description(
-      'Sends events to an agent by the forward protocol and waits until the agent has them on disk.',
+      'Send events to an agent over the forward protocol and wait until the agent has them on disk.',
     )
     .argument(
       '[events...]',
-      'events as JSON objects; a text that is none becomes {"message": text}; without arguments: a line each from stdin',
+      'events as JSON objects; text that is not JSON becomes {"message": text}; without arguments, one line each from stdin',
     )
     .requiredOption('-t, --tag <tag>', 'tag of the events, e.g. app.checkout')
     .option('-a, --address <host:port>', "the agent's forward input", '127.0.0.1:24224')
     .option('--ack-timeout <ms>', 'milliseconds to wait for an ack', milliseconds, 30_000)
-    .addHelpText('after', '\nExit codes: 0 the agent has them all, 1 no agent took them, 2 bad usage.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 the agent has them all, 1 the agent did not acknowledge them, 2 bad usage.',
+    )
     .action(run);
 }
 
@@ -45,14 +48,14 @@ async function run(
     eventMode: 'PackedForward',
     requireAckResponse: true,
     ackResponseTimeout: ackTimeout,
-    // Whoever waits at a prompt wants to know now, and not in ten minutes.
+    // Someone waiting at a prompt wants to know now, not in ten minutes.
     enableReconnect: false,
     internalLogger: { info: () => {}, error: () => {} },
   };
   const logger = fluent.createFluentSender(tag, options) as unknown as FluentSender;
   const { promise: failed, reject } = Promise.withResolvers<never>();
   const fail = (error: Error): void => {
-    const message = `${address}: ${error.message}: is an agent with a forward input there?`;
+    const message = `${address}: ${error.message}: is an agent with a forward input listening there?`;
     reject(new TailraceError('SEND', message, { cause: error }));
   };
   logger.on('error', fail);
@@ -72,7 +75,7 @@ async function run(
     await Promise.all(waiting);
     return sent;
   };
-  // Neither stdin nor the connection to somebody who never answers may hold the process once the failure is said.
+  // Once the failure is reported, neither stdin nor a connection to a silent peer may keep the process alive.
   failed.catch(() => setImmediate(() => process.exit()));
   const sent = await Promise.race([failed, post()]);
   logger.end();
@@ -91,7 +94,7 @@ function toEvent(text: string): object {
     const value: unknown = JSON.parse(text);
     if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
   } catch {
-    // Not JSON: a message.
+    // Not JSON: keep it as a message.
   }
   return { message: text };
 }

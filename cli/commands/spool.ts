@@ -1,4 +1,4 @@
-/** `tailrace spool`: lists what a spool holds, beside a running agent or a dead one's. */
+/** `tailrace spool`: lists what a spool holds, whether its agent is running or dead. */
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
@@ -8,11 +8,14 @@ import { bytes, count, hour, plain, plainLines } from '../output.ts';
 export function command(): Command {
   return new Command('spool')
     .description(
-      'Lists the segments of a spool, their chunks by tag and hour, and what is damaged. Changes nothing.',
+      'List the segments of a spool, their chunks by tag and hour, and any damage. Changes nothing.',
     )
     .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
     .option('--json', 'print everything, chunk headers and state included, as JSON')
-    .addHelpText('after', '\nExit codes: 0 sound, 1 something is damaged or in quarantine, 2 no spool there.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 intact, 1 something is damaged or in quarantine, 2 no spool there.',
+    )
     .action(run);
 }
 
@@ -31,7 +34,7 @@ function read(directory: string): SpoolReport {
     if (code === undefined) throw error;
     throw new TailraceError(
       'CONFIG',
-      `${directory}: no spool can be read there (${code}): name the state directory with --state`,
+      `${directory}: cannot read a spool there (${code}): name the state directory with --state`,
     );
   }
 }
@@ -55,14 +58,14 @@ function describe({ segments, quarantine, state }: SpoolReport): string {
       );
     }
     for (const { offset, end } of damaged) lines.push(`    damaged: bytes ${offset} to ${end}`);
-    if (lostChunks > 0) lines.push(`    ${count(lostChunks)} chunks can't be read any more`);
+    if (lostChunks > 0) lines.push(`    ${count(lostChunks)} chunks can no longer be read`);
     if (tornBytes > 0)
-      lines.push(`    a cut of ${bytes(tornBytes)} at the end was never finished; its lines are read again`);
+      lines.push(`    a cut of ${bytes(tornBytes)} at the end was never finished; its lines will be reread`);
   }
   const chunks = segments.flatMap((segment) => segment.chunks);
   const events = chunks.reduce((sum, header) => sum + header.events, 0);
   lines.push(
-    `${count(segments.length)} segments, ${count(chunks.length)} chunks, ${count(events)} events; acknowledged ones go with their segment`,
+    `${count(segments.length)} segments, ${count(chunks.length)} chunks, ${count(events)} events; acknowledged chunks are removed with their segment`,
   );
   for (const { name, bytes: size } of quarantine) lines.push(`quarantine: ${plain(name)}, ${bytes(size)}`);
   for (const [section, values] of Object.entries(state))

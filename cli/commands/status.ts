@@ -1,4 +1,4 @@
-/** `tailrace status`: shows what the agent of a state directory, or a consumer, is doing. */
+/** `tailrace status`: shows what an agent or a consumer is doing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
@@ -20,15 +20,15 @@ const CLEAR = '\u001b[2J';
 export function command(): Command {
   return new Command('status')
     .description(
-      'Shows what the running agent has read, sealed, sent and still holds; or what a consumer does.',
+      'Show what a running agent has read, sealed, sent and still holds, or what a consumer is doing.',
     )
     .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
     .addOption(
       new Option('-c, --config <file>', "a consumer's configuration: shows that consumer").conflicts('state'),
     )
     .option('--json', 'print the whole status as JSON')
-    .option('-w, --watch', 'show it anew every second, with rates, until Ctrl-C')
-    .addHelpText('after', '\nExit codes: 0 ready, 1 degraded, not well or nobody answered, 2 bad usage.')
+    .option('-w, --watch', 'refresh every second, with rates, until Ctrl-C')
+    .addHelpText('after', '\nExit codes: 0 healthy, 1 degraded or no response, 2 bad usage.')
     .action(run);
 }
 
@@ -39,7 +39,7 @@ interface StatusOptions {
   readonly watch?: true;
 }
 
-/** One of the two programs: how it is asked, how its answer reads, and whether all is well by it. */
+/** One of the two programs: how to fetch its status, render it, and judge whether it is healthy. */
 interface Subject<T> {
   ask(): Promise<T>;
   describe(status: T, before: T | null): string;
@@ -80,7 +80,10 @@ async function show<T>(subject: Subject<T>, { json, watch }: StatusOptions): Pro
 async function statusOf(state: string): Promise<AgentStatus> {
   for await (const status of ask(state, { command: 'status' })) {
     if (status['state'] !== 'starting') return status as unknown as AgentStatus;
-    throw new TailraceError('STARTING', `the agent with pid ${status['pid']} is only starting; try again`);
+    throw new TailraceError(
+      'STARTING',
+      `the agent with pid ${status['pid']} is still starting; retry in a moment`,
+    );
   }
   throw new TailraceError('STATUS', 'the agent closed the connection');
 }

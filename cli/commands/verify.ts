@@ -1,4 +1,4 @@
-/** `tailrace verify`: proves that the archive has every chunk once, or names what is missing or repeated. */
+/** `tailrace verify`: proves that the archive holds every chunk exactly once, or names what is missing or repeated. */
 import { Command } from 'commander';
 import type { EpochReport, VerifyReport } from '../../archive/verify/book.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
@@ -22,18 +22,23 @@ interface VerifyCommandOptions extends ArchiveOptions {
 
 export function command(): Command {
   const verify = new Command('verify')
-    .description('Reads the commit logs and says per producer whether every chunk is archived, and once.')
-    .option('--deep', 'read every object and check its checksums and chunks, too')
+    .description(
+      'Read the commit logs and report, per producer, whether every chunk is archived exactly once.',
+    )
+    .option('--deep', 'also read every object and check its checksums and chunks')
     .option('--producer <id>', 'only producers whose id begins with this')
-    .option('--from <time>', 'only what was archived from this hour on, such as 2026-11-23T07 or 2h (ago)')
-    .option('--to <time>', 'only what was archived up to this hour, included')
-    .option('--pending <duration>', 'gaps younger than this may still be filled and are no holes', '10m')
-    .option('--expire-after <duration>', 'objects older than this may be gone by a rule of the bucket')
-    .option('--all', 'name producers that are whole, too')
+    .option(
+      '--from <time>',
+      'only what was archived since this hour, such as 2026-11-23T07, or 2h for two hours ago',
+    )
+    .option('--to <time>', 'only what was archived up to this hour, inclusive')
+    .option('--pending <duration>', 'gaps younger than this may still be filled and are not holes', '10m')
+    .option('--expire-after <duration>', 'objects older than this may have been expired by a lifecycle rule')
+    .option('--all', 'also list producers that are complete')
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
-      '\nExit codes: 0 whole, 1 holes, repeats or damage, 2 bad usage, or the archive can not be read.',
+      '\nExit codes: 0 complete, 1 holes, repeats or damage, 2 bad usage, or the archive cannot be read.',
     );
   return withArchiveOptions(verify).action(run);
 }
@@ -83,7 +88,7 @@ function text(report: VerifyReport, options: VerifyCommandOptions): string {
     lines.push(`producer ${producer}`);
     for (const epoch of options.all ? epochs : faulty) lines.push(...epochLines(epoch));
   }
-  if (whole > 0) lines.push(`${count(whole)} ${whole === 1 ? 'producer is' : 'producers are'} whole`);
+  if (whole > 0) lines.push(`${count(whole)} ${whole === 1 ? 'producer is' : 'producers are'} complete`);
   for (const { lane, sequences, key } of report.repeats) {
     lines.push(`REPEATED lane ${lane} chunks ${sequences} in ${plain(key)}`);
   }
@@ -92,15 +97,15 @@ function text(report: VerifyReport, options: VerifyCommandOptions): string {
   const asides = [
     [report.foreign, 'foreign records'],
     [report.damaged, 'damaged chunks kept as bytes'],
-    [report.duplicatesSkipped, 'repeats left out'],
-    [report.unproven, 'chunks unproven (lane forgotten, or sent to a shard that is not theirs)'],
+    [report.duplicatesSkipped, 'duplicates skipped'],
+    [report.unproven, 'chunks unproven (lane forgotten, or sent to a shard that does not own it)'],
     [report.voidedObjects, 'objects voided'],
-    [report.expired, 'objects old enough to have been expired, not looked for'],
+    [report.expired, 'objects old enough to have expired, not checked'],
   ] as const;
   for (const [number, what] of asides) if (number > 0) lines.push(`${count(number)} ${what}`);
   lines.push(
     report.ok
-      ? `OK: nothing is missing, nothing is repeated${report.pending > 0 ? `; ${count(report.pending)} chunks may still come` : ''}`
+      ? `OK: nothing is missing, nothing is repeated${report.pending > 0 ? `; ${count(report.pending)} chunks may still arrive` : ''}`
       : `NOT OK: ${count(report.missing)} chunks missing, ${count(report.repeats.length)} repeats, ${count(report.problems.length)} faults`,
   );
   return `${lines.join('\n')}\n`;
@@ -113,12 +118,12 @@ function epochLines(epoch: EpochReport): string[] {
     `  epoch ${epoch.epoch}: ${count(chunks)} of ${count(expected)} chunks, ${count(events)} events, ${end}`,
   ];
   for (const { lane, missing, pending, voided } of epoch.holes) {
-    const lost = voided === '' ? '' : `; of them voided: ${voided}`;
+    const lost = voided === '' ? '' : `; of these, voided: ${voided}`;
     lines.push(`    ${pending ? 'pending' : 'HOLE'} lane ${lane}: ${missing}${lost}`);
   }
   if (epoch.unlocated > 0) {
     const what = epoch.unlocatedPending ? 'pending' : 'HOLE';
-    lines.push(`    ${what}: ${count(epoch.unlocated)} chunks by their ordinals, at the end of a lane`);
+    lines.push(`    ${what}: ${count(epoch.unlocated)} chunks known by ordinal only, at the end of a lane`);
   }
   return lines;
 }

@@ -1,8 +1,8 @@
-/** Writes an access log as nginx does, in its combined format, and rotates it as logrotate has it done. */
+/** Writes an access log as nginx does, in its combined format, and rotates it as logrotate does. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 
-/** What nginx knows of a request when it is answered. */
+/** What nginx knows about a request when it has been answered. */
 export interface Access {
   readonly remoteAddress: string;
   readonly user: string;
@@ -19,7 +19,7 @@ export interface Access {
 export interface Rotation {
   /** Lines after which the file is rotated. */
   readonly lines: number;
-  /** Milliseconds after which it is, if it has any. */
+  /** Milliseconds after which it is rotated, if not empty. */
   readonly ageMs: number;
   /** Rotated files that are kept. */
   readonly keep: number;
@@ -45,7 +45,7 @@ export class AccessLog {
     return this.#rotations;
   }
 
-  /** One write(2) a line, like nginx without a buffer. */
+  /** One write(2) per line, like nginx without a buffer. */
   write(access: Access): void {
     fs.writeSync(this.#fd, `${combined(access)}\n`);
     this.#lines++;
@@ -80,7 +80,7 @@ export function combined(access: Access): string {
   return `${access.remoteAddress} - ${escaped(access.user)} [${timeLocal(access.timeMs)}] "${escaped(request)}" ${access.status} ${access.bytes} "${escaped(access.referer)}" "${escaped(access.userAgent)}"`;
 }
 
-/** An absent variable is a dash; quotes, backslashes and all that is not printable ASCII become `\xHH`, byte by byte. */
+/** An absent variable is a dash; quotes, backslashes and anything but printable ASCII become `\xHH`, byte by byte. */
 function escaped(value: string): string {
   if (value === '') return '-';
   let text = '';

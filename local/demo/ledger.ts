@@ -1,12 +1,12 @@
 /**
- * What the demo has made: the numbers of all events that are in the access log or acknowledged by the agent, kept on
- * disk, so that an oracle can compare the archive with it event by event and a later run goes on numbering.
+ * The demo's ledger: the numbers of all events that are in the access log or acknowledged by the agent, kept on
+ * disk, so that an oracle can compare the archive with it event by event and a later run continues the numbering.
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Runs } from '../../archive/runs.ts';
 
-/** How an event goes to the agent: as a line of the access log, or by the forward protocol. Each numbers its own. */
+/** How an event reaches the agent: as a line of the access log, or over the forward protocol. Each route has its own numbers. */
 export type Route = 'log' | 'forward';
 
 export const ROUTES: readonly Route[] = ['log', 'forward'];
@@ -15,7 +15,7 @@ export const ROUTES: readonly Route[] = ['log', 'forward'];
 export interface Numbers {
   /** In the access log, or acknowledged by the agent: must be archived. */
   readonly made: Runs;
-  /** Nobody can say whether they left: no ack came, or the demo was killed. May be archived. */
+  /** In doubt: no ack arrived, or the demo was killed. May be archived. */
   readonly unsure: Runs;
 }
 
@@ -24,7 +24,7 @@ export type Made = Readonly<Record<Route, Numbers>>;
 interface SavedNumbers {
   readonly made: string;
   readonly unsure: string;
-  /** No number from here on has been given away. */
+  /** No number from here on has been assigned. */
   readonly free: number;
 }
 
@@ -34,7 +34,7 @@ interface Saved {
   readonly clean: boolean;
 }
 
-/** Numbers are set aside in blocks: after a crash the rest of the block is unsure and not given again. */
+/** Numbers are reserved in blocks: after a crash the rest of the block is in doubt and never reused. */
 const BLOCK = 10_000;
 
 export class Ledger {
@@ -55,7 +55,7 @@ export class Ledger {
     this.#setAside = { ...this.first };
   }
 
-  /** A number that no event of the route has had. */
+  /** A number that no event of the route has had yet. */
   take(route: Route): number {
     const number = this.#next[route]++;
     if (number === this.#setAside[route]) {
@@ -65,23 +65,23 @@ export class Ledger {
     return number;
   }
 
-  /** The event is where it can't be lost any more. */
+  /** The event can no longer be lost. */
   add(route: Route, number: number): void {
     this.made[route].made.add(number);
   }
 
-  /** Nobody can say whether the event left. */
+  /** Whether the event was sent is unknown. */
   doubt(route: Route, number: number): void {
     this.made[route].unsure.add(number);
   }
 
-  /** To be called at a clean end, when every number taken has been added or doubted. */
+  /** Call this at a clean stop, when every number taken has been added or doubted. */
   close(): void {
     for (const route of ROUTES) this.#setAside[route] = this.#next[route];
     this.#write(true);
   }
 
-  /** Keeps what is known so far, so that a kill leaves less in doubt. */
+  /** Saves what is known so far, so that a kill leaves less in doubt. */
   save(): void {
     this.#write(false);
   }
@@ -100,7 +100,7 @@ export class Ledger {
 
 export const NOTHING_MADE: Made = toMade(null);
 
-/** What the demo that had this folder has made; nothing when there was none. */
+/** The ledger of the demo that last used this folder; empty without one. */
 export function readMade(folder: string): Made {
   return toMade(read(ledgerFile(folder)));
 }

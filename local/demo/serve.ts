@@ -1,8 +1,8 @@
 /**
- * The process that is the demo: a web server under a load of its own, its access log, and application events.
+ * The demo process: a web server with its own load generator, its access log, and application events.
  *
- * Its argument is a {@link DemoOptions} as JSON. It tells its parent how it stands, and when it has made all that was
- * asked for; SIGTERM ends it when what is under way is done.
+ * Its argument is a {@link DemoOptions} as JSON. It reports its progress to the parent, and when it has made everything
+ * requested; on SIGTERM it finishes what is in progress and exits.
  */
 import * as path from 'node:path';
 import { listenOnLoopback, stopWithParent, tellReady } from '../service.ts';
@@ -13,24 +13,24 @@ import { createSite } from './site.ts';
 import { Visitors } from './visitors.ts';
 
 export interface DemoOptions {
-  /** Where the access log and the ledger are. */
+  /** The folder of the access log and the ledger. */
   readonly folder: string;
   /** The agent's forward input. */
   readonly forward: { readonly host: string; readonly port: number };
-  /** Events a second, both kinds together. */
+  /** Events per second, both kinds together. */
   readonly rate: number;
-  /** Events that this run makes; null for no end. */
+  /** Events to make in this run; null for no limit. */
   readonly events: number | null;
 }
 
-/** What the demo says of itself a few times a second. */
+/** What the demo reports a few times per second. */
 export interface DemoProgress {
   readonly made: number;
   readonly log: number;
   readonly forward: number;
   readonly unsure: number;
   readonly rotations: number;
-  /** All events that were asked for are made. */
+  /** All requested events have been made. */
   readonly finished: boolean;
 }
 
@@ -40,7 +40,7 @@ const FORWARD_SHARE = 5;
 const TICK_MS = 10;
 const REPORT_MS = 250;
 const SAVE_MS = 1000;
-/** Events under way at a time; a slow agent slows the demo down. */
+/** The most events in flight; a slow agent slows the demo down. */
 const MOST_UNDER_WAY = 2000;
 const ROTATION = { lines: 3000, ageMs: 20_000, keep: 10 };
 
@@ -76,7 +76,7 @@ async function main(options: DemoOptions): Promise<void> {
     underWay.add(making);
   };
   const logOne = async (number: number): Promise<void> => {
-    // A request that got no answer may have been logged all the same, and only then counts.
+    // A request without a response may still have been logged, and counts only if it was.
     while (!ledger.made.log.made.has(number)) await visitors.visit(number).catch(() => pause(TICK_MS));
   };
   const forwardOne = async (number: number): Promise<void> => {
@@ -104,7 +104,7 @@ async function main(options: DemoOptions): Promise<void> {
         makeOne(++turn % FORWARD_SHARE === 0);
       }
       if (options.events !== null && asked >= options.events && underWay.size === 0) return;
-      // When the agent holds the demo back, the time is not made up for afterwards in one go.
+      // When the agent holds the demo back, it does not make up for the lost time in one burst afterwards.
       if (underWay.size >= MOST_UNDER_WAY) paused += TICK_MS;
       await pause(TICK_MS);
     }

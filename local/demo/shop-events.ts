@@ -1,7 +1,7 @@
 /** The demo's application events: sent with npm fluent-logger to the agent's forward input, each with an ack. */
 import fluent from 'fluent-logger';
 
-/** The parts of fluent-logger's sender that its own types leave out or demand too much of. */
+/** The parts of fluent-logger's sender that its own types omit or are too strict about. */
 interface FluentSender {
   emit(label: string, event: object, time: object, callback: (error?: Error) => void): void;
   on(event: 'error', listener: (error: Error) => void): void;
@@ -23,7 +23,7 @@ export class ShopEvents {
     this.#port = port;
   }
 
-  /** Resolves when the agent has acknowledged the event, rejects when it has not and it may be lost or not. */
+  /** Resolves when the agent has acknowledged the event; rejects when its fate is unknown. */
   send(number: number): Promise<void> {
     const sender = this.#connected();
     const label = LABELS[number % LABELS.length]!;
@@ -44,7 +44,7 @@ export class ShopEvents {
     this.#sender = null;
   }
 
-  /** fluent-logger neither sends again nor reports what a broken connection has lost: a new sender is cleaner. */
+  /** fluent-logger neither resends nor reports what was in flight on a broken connection: a new sender is cleaner. */
   #connected(): FluentSender {
     if (this.#sender !== null) return this.#sender;
     const sender = fluent.createFluentSender('shop', {

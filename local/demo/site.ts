@@ -1,11 +1,11 @@
-/** The demo's web server: a small shop that answers real HTTP requests and tells of each when it is answered. */
+/** The demo's web server: a small shop that answers real HTTP requests and reports each one once answered. */
 import * as http from 'node:http';
 import type { Access } from './access-log.ts';
 
 const PRODUCTS = 500;
 const PAGE = 'Everything is in stock.\n'.repeat(40);
 
-/** @param onAnswered called once for each request, after its answer was handed to the socket */
+/** @param onAnswered called once per request, after its response was written to the socket */
 export function createSite(onAnswered: (access: Access, number: number) => void): http.Server {
   return http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     const target = request.url ?? '/';

@@ -1,4 +1,4 @@
-/** The demo's load: requests as visitors of a shop make them, over real connections, each with its event's number. */
+/** The demo's load: requests as a shop's visitors make them, over real connections, each with the number of its event. */
 import * as http from 'node:http';
 
 const USER_AGENTS = [
@@ -25,12 +25,12 @@ export class Visitors {
   readonly #port: number;
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 32 });
 
-  /** @param port of the site, on 127.0.0.1 */
+  /** @param port the site's port on 127.0.0.1 */
   constructor(port: number) {
     this.#port = port;
   }
 
-  /** Makes the request that carries `number`; resolves when its answer has been read, rejects when there is none. */
+  /** Makes the request that carries `number`; resolves when its response has been read, rejects without one. */
   visit(number: number): Promise<void> {
     const path = pick(PATHS, number).replace('%d', String((number * 7919) % 520));
     const userAgent = pick(USER_AGENTS, Math.floor(number / 3));

@@ -1,4 +1,4 @@
-/** The process that is DynamoDB: dynalite on a loopback port, its tables in a LevelDB folder. */
+/** The DynamoDB process: dynalite on a loopback port, its tables in a LevelDB folder. */
 import type { IncomingMessage, Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { giveUp, listenOnLoopback, stopWithParent, tellReady, wantedPort } from '../service.ts';
@@ -22,16 +22,16 @@ if (path === undefined) {
   const port = await listenOnLoopback(server, wantedPort());
   tellReady(port);
   stopWithParent(() => {
-    // Its close() waits for connections that clients keep open before it closes LevelDB.
+    // dynalite's close() waits for connections that clients keep open before it closes LevelDB.
     server.closeAllConnections();
     return new Promise<void>((resolve) => server.close(() => resolve()));
   });
 }
 
 /**
- * dynalite throws what goes wrong with a request outside of any call, and so would end with the first client that is
- * killed in the middle of one. What was read of such a request is forgotten, as nobody waits for its answer. To be
- * called after dynalite's own handler.
+ * dynalite throws request errors outside of any call, and so would crash with the first client that is
+ * killed in the middle of one. Such a partial request is discarded, since nobody waits for its response. Call this
+ * after dynalite's own handler.
  */
 function letGoWhenAborted(request: IncomingMessage): void {
   request.removeAllListeners('error');

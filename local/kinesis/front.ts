@@ -1,12 +1,12 @@
-/** A server for HTTP/1.1 and HTTP/2 without TLS on one port that passes requests on to an HTTP/1.1 server. */
+/** A server for HTTP/1.1 and cleartext HTTP/2 on one port that proxies requests to an HTTP/1.1 server. */
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import { pipeline } from 'node:stream';
 
-/** The first bytes of an HTTP/2 connection (RFC 9113, section 3.4); no HTTP/1.1 method begins like this. */
+/** The first bytes of an HTTP/2 connection (RFC 9113, section 3.4); no HTTP/1.1 method starts like this. */
 const HTTP2_PREFACE = 'PRI';
-/** Headers of a connection and not of a message: HTTP/2 forbids them (RFC 9113, section 8.2.2). */
+/** Hop-by-hop headers: HTTP/2 forbids them (RFC 9113, section 8.2.2). */
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -20,13 +20,13 @@ type Request = http.IncomingMessage | http2.Http2ServerRequest;
 
 export interface Front {
   readonly server: net.Server;
-  /** Takes no more connections and breaks those that are there. */
+  /** Stops accepting connections and closes the existing ones. */
   closeAll(): void;
 }
 
-/** @param port the loopback port of the server behind, known as soon as that one listens */
+/** @param port the loopback port of the upstream server, known once it listens */
 export function createFront(port: Promise<number>): Front {
-  // Idle connections are given up before kinesis-local does so (60 s), or a request could meet a closing one.
+  // Idle connections are closed before kinesis-local closes them (60 s), or a request could hit a closing one.
   const agent = new http.Agent({ keepAlive: true, timeout: 30_000 });
   const pass = (request: Request, response: http.ServerResponse): void => {
     void port.then((innerPort) => forward(agent, innerPort, request, response));
@@ -80,7 +80,7 @@ function forward(agent: http.Agent, port: number, request: Request, response: ht
     if (response.headersSent) response.destroy();
     else response.writeHead(502).end();
   });
-  // A caller that goes away takes its request with it: a subscription would else be held for ever.
+  // When a caller disconnects, its request is aborted: a subscription would otherwise stay open forever.
   response.once('close', () => {
     if (!response.writableFinished) inner.destroy();
   });

@@ -1,9 +1,9 @@
 /**
- * The process that is Kinesis: kinesis-local behind a front of Node's own HTTP servers.
+ * The Kinesis process: kinesis-local behind a proxy made of Node's own HTTP servers.
  *
- * kinesis-local answers HTTP/1.1 well, but its own HTTP/2 server fails now and then with a protocol error, and always
- * beyond about 130 kB of request; the AWS SDK and KCL both speak HTTP/2. It also binds every interface and has no
- * way to say which port it took. So its servers are put on free loopback ports, and the front is what others see.
+ * kinesis-local handles HTTP/1.1 well, but its own HTTP/2 server sometimes fails with a protocol error, and always does
+ * for requests beyond about 130 kB; the AWS SDK and KCL both use HTTP/2. It also binds every interface and has no
+ * way to report its port. So its servers run on free loopback ports, and clients see only the proxy.
  */
 import { createRequire } from 'node:module';
 import * as net from 'node:net';
@@ -11,7 +11,7 @@ import * as path from 'node:path';
 import { listenOnLoopback, tellReady, wantedPort } from '../service.ts';
 import { createFront } from './front.ts';
 
-/** The ports that kinesis-local believes to have; only names, nothing listens there. */
+/** The ports kinesis-local believes it has; only labels, nothing listens there. */
 const PLAIN_PORT = 4568;
 const TLS_PORT = 4567;
 
@@ -23,7 +23,7 @@ process.env.SHARD_LIMIT = '500';
 process.env.LOG_LEVEL ??= 'ERROR';
 process.env.SHOULD_PERSIST_DATA = 'true';
 process.env.PERSIST_PATH = path.resolve(folder);
-// It rewrites everything each time, not atomically: only at a clean stop, then.
+// It rewrites everything each time, and not atomically, so only at a clean stop.
 process.env.PERSIST_INTERVAL = '365d';
 for (const change of [
   'CREATE_STREAM',
@@ -53,7 +53,7 @@ net.Server.prototype.listen = function (this: net.Server, ...args: unknown[]): n
 };
 
 const front = createFront(innerPort.promise);
-// kinesis-local ends itself on SIGTERM and keeps its data then, but waits long for connections that clients hold.
+// On SIGTERM kinesis-local saves its data and exits, but waits a long time for connections that clients hold open.
 process.on('SIGTERM', () => front.closeAll());
 process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 const port = await listenOnLoopback(front.server, wantedPort());

@@ -1,6 +1,6 @@
 /**
  * The body of a PutObject as the AWS SDKs send it: plain, or `aws-chunked` (hexadecimal sizes, optional chunk
- * signatures, and checksums in a trailer); and the check of what was promised about it.
+ * signatures, and checksums in a trailer); and the verification of the checksums and lengths declared for it.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
  */
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ import type { KeptHeaders } from './store.ts';
 const MAX_LINE_BYTES = 8192;
 const CHECKSUM = 'x-amz-checksum-';
 
-/** The bytes of the object, and afterwards what the trailer said. */
+/** The bytes of the object, followed by the contents of the trailer. */
 export class Body {
   readonly #headers: IncomingHttpHeaders;
   readonly #chunked: boolean;
@@ -51,9 +51,9 @@ export class Body {
   }
 
   /**
-   * To be called when all bytes were read.
+   * Call this when all bytes have been read.
    *
-   * @returns the checksums to keep with the object
+   * @returns the checksums to store with the object
    * @throws S3Error IncompleteBody or BadDigest
    */
   verify(): KeptHeaders {
@@ -62,7 +62,7 @@ export class Body {
       throw new S3Error(
         400,
         'IncompleteBody',
-        `You did not provide the number of bytes specified: ${length} were announced, ${this.#bytes} came`,
+        `You did not provide the number of bytes specified: ${length} were announced, ${this.#bytes} received`,
       );
     }
     const checksums: Record<string, string> = {};
@@ -104,7 +104,7 @@ export class Body {
   }
 }
 
-/** Headers that S3 keeps with the object; `aws-chunked` is of the transfer and not of the object. */
+/** Headers that S3 stores with the object; `aws-chunked` belongs to the transfer, not to the object. */
 export function keptHeaders(headers: IncomingHttpHeaders): KeptHeaders {
   const kept: Record<string, string> = {};
   for (const name of [
@@ -173,7 +173,7 @@ function digestFor(name: string): Digest {
     case 'sha256':
       return new HashDigest('sha256', 'base64');
     default:
-      // Better refused than believed: CRC32 is what the SDKs send unless told otherwise.
+      // Better rejected than left unverified: CRC32 is what the SDKs send by default.
       throw notImplemented(`The checksum ${name}`);
   }
 }
@@ -187,7 +187,7 @@ function header(headers: IncomingHttpHeaders, name: string): string {
   return Array.isArray(value) ? value.join(',') : (value ?? '');
 }
 
-/** Lines and pieces out of a stream of buffers. */
+/** Reads lines and pieces from a stream of buffers. */
 class ByteReader {
   readonly #source: AsyncIterator<Buffer>;
   #held: Buffer = Buffer.alloc(0);

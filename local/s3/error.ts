@@ -1,4 +1,4 @@
-/** Errors as S3 answers them: a status, a code that clients branch on, a message for people. */
+/** S3 error responses: a status, a code that clients branch on, a message for people. */
 import { TailraceError } from '../../base/errors.ts';
 
 export class S3Error extends TailraceError {

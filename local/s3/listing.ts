@@ -1,15 +1,15 @@
-/** Lists the keys under a bucket's folder in S3's order without reading folders that can't matter. */
+/** Lists the keys under a bucket's folder in S3's order without reading irrelevant folders. */
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 
 export interface WalkOptions {
   readonly prefix: string;
-  /** Only keys after this one; '' for all. May be moved on while the walk goes. */
+  /** Only keys after this one; '' for all. May be advanced during the walk. */
   after: string;
 }
 
 /**
- * S3 orders keys by their UTF-8 bytes. In one folder that is the order of the names with `/` behind a folder's name:
+ * S3 orders keys by their UTF-8 bytes. Within one folder that is the order of the names with `/` appended to folder names:
  * `a.b` comes before `a/b`, because `.` comes before `/`.
  */
 export async function* walk(root: string, options: WalkOptions): AsyncGenerator<string> {
@@ -27,7 +27,7 @@ async function* walkFolder(root: string, base: string, options: WalkOptions): As
   for (const key of keys) {
     if (key.endsWith('/')) {
       if (!key.startsWith(options.prefix) && !options.prefix.startsWith(key)) continue;
-      // All keys of the folder are behind `after`, or some can be because it is in the folder itself.
+      // All keys of the folder come after `after`, or some may because `after` is inside the folder.
       if (compareKeys(key, options.after) < 0 && !options.after.startsWith(key)) continue;
       yield* walkFolder(root, key, options);
     } else if (key.startsWith(options.prefix) && compareKeys(key, options.after) > 0) {
@@ -36,7 +36,7 @@ async function* walkFolder(root: string, base: string, options: WalkOptions): As
   }
 }
 
-/** Order of the UTF-8 bytes, which JavaScript's own order (UTF-16) is not beyond U+FFFF. */
+/** Orders by UTF-8 bytes; JavaScript's own order (UTF-16) differs beyond U+FFFF. */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -47,7 +47,7 @@ export function compareKeys(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Surrogates stand for code points beyond all others. */
+/** Surrogates encode code points beyond all others. */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
@@ -62,14 +62,14 @@ export interface ListRequest {
 export interface Listing {
   readonly keys: readonly string[];
   readonly commonPrefixes: readonly string[];
-  /** What to give as startAfter for the next page; null when there is none. */
+  /** The startAfter of the next page; null on the last one. */
   readonly next: string | null;
 }
 
-/** Behind every key that begins like `prefix`: no key holds this last code point. */
+/** Sorts after every key that starts with `prefix`: no key contains this last code point. */
 const LAST = '\u{10FFFF}';
 
-/** One page of a listing: keys, and prefixes up to the delimiter in place of the keys below them. */
+/** One page of a listing: keys, and common prefixes up to the delimiter in place of the keys below them. */
 export async function listPage(
   keysFrom: (options: WalkOptions) => AsyncIterable<string>,
   request: ListRequest,

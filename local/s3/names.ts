@@ -1,4 +1,4 @@
-/** Which buckets and keys the store takes, and where in the file system they stand. */
+/** The buckets and keys that the store accepts, and their places in the file system. */
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
 import { invalidArgument, S3Error } from './error.ts';
@@ -7,7 +7,7 @@ const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const MAX_KEY_BYTES = 1024;
 const MAX_NAME_BYTES = 255;
 
-/** @throws S3Error InvalidBucketName; a name that passes is one plain folder name */
+/** @throws S3Error InvalidBucketName; a valid name is one plain folder name */
 export function checkBucket(bucket: string): void {
   if (!BUCKET.test(bucket) || bucket.includes('..')) {
     throw new S3Error(400, 'InvalidBucketName', 'The specified bucket is not valid.');
@@ -15,7 +15,7 @@ export function checkBucket(bucket: string): void {
 }
 
 /**
- * Objects stand at their keys as paths, so a key whose path means something else to a file system is refused.
+ * An object's path is its key, so a key that means something else to a file system is rejected.
  *
  * @throws S3Error KeyTooLongError or InvalidArgument
  */
@@ -26,7 +26,7 @@ export function checkKey(key: string): void {
   for (const name of key.split('/')) {
     if (name === '' || name === '.' || name === '..' || name.includes('\0') || name.includes('\uFFFD')) {
       throw invalidArgument(
-        `This embedded S3 keeps each object at its key as a path and can't keep ${JSON.stringify(key)}`,
+        `This embedded S3 keeps each object at its key as a path and cannot store ${JSON.stringify(key)}`,
       );
     }
     if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
@@ -35,7 +35,7 @@ export function checkKey(key: string): void {
   }
 }
 
-/** Where things stand under the folder of the store: buckets as folders, the rest out of sight. */
+/** The layout of the store's folder: buckets as folders, everything else hidden. */
 export class Layout {
   readonly root: string;
   readonly temporary: string;
@@ -55,7 +55,7 @@ export class Layout {
     return path.join(this.root, bucket, key);
   }
 
-  /** The folder of an object's sidecars, and the beginning of their names; the file's inode number follows. */
+  /** The folder of an object's sidecars and the start of their names; the file's inode number follows. */
   sidecar(bucket: string, key: string, inode: bigint): string {
     const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
     return path.join(this.#metadata, bucket, hash.slice(0, 2), `${hash.slice(2)}.${inode}.json`);

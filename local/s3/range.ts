@@ -3,13 +3,13 @@ import { S3Error } from './error.ts';
 
 export interface ByteRange {
   readonly start: number;
-  /** First byte not in it. */
+  /** The first byte after it. */
   readonly end: number;
 }
 
 /**
- * @returns null for the whole object: no header, several ranges, or one that is not understood, as S3 does
- * @throws S3Error InvalidRange when no byte of the object is in it
+ * @returns null for the whole object: no header, several ranges, or an unsupported one, as in S3
+ * @throws S3Error InvalidRange when it contains no byte of the object
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | null {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '');

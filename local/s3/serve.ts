@@ -1,4 +1,4 @@
-/** The process that is S3: the file-backed server on a loopback port. */
+/** The S3 process: the file-backed server on a loopback port. */
 import { giveUp, listenOnLoopback, stopWithParent, tellReady, wantedPort } from '../service.ts';
 import { createS3Server } from './server.ts';
 import { Store } from './store.ts';
@@ -14,7 +14,7 @@ if (folder === undefined) {
       new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();
-        // What is under way may end; clients that hold on are not waited for.
+        // Requests in progress may finish; idle connections are not waited for.
         setTimeout(() => server.closeAllConnections(), 500).unref();
       }),
   );

@@ -1,4 +1,4 @@
-/** The S3 requests that this project makes, path style, over a folder; anything else is refused by name. */
+/** Serves the S3 requests that this project makes, path style, from a folder; anything else is rejected by name. */
 import * as http from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -11,7 +11,7 @@ import { deleteXml, errorXml, listXml, parseDelete } from './xml.ts';
 
 const MAX_KEYS = 1000;
 const MAX_DELETE_BYTES = 2 * 1024 * 1024;
-/** Query parameters that are no operation of their own. */
+/** Query parameters that do not select an operation. */
 const HARMLESS = new Set([
   'x-id',
   'list-type',
@@ -79,7 +79,7 @@ async function answer(
   }
 }
 
-/** Splits a request's target by hand: URL parsers resolve `..`, which in a key is no path. */
+/** Splits a request target by hand: URL parsers resolve `..`, which has no meaning in a key. */
 function parseTarget(target: string): { bucket: string; key: string; query: URLSearchParams } {
   const question = target.indexOf('?');
   const path = question === -1 ? target : target.slice(0, question);
@@ -180,7 +180,7 @@ async function listObjects(
   response: http.ServerResponse,
 ): Promise<void> {
   const maxKeys = Number(query.get('max-keys') ?? MAX_KEYS);
-  if (!Number.isInteger(maxKeys) || maxKeys < 0) throw invalidArgument('max-keys is no number of keys');
+  if (!Number.isInteger(maxKeys) || maxKeys < 0) throw invalidArgument('max-keys is not a valid number');
   const continuationToken = query.get('continuation-token');
   const request: ListRequest = {
     prefix: query.get('prefix') ?? '',
@@ -205,7 +205,7 @@ async function listObjects(
   );
 }
 
-/** A token is opaque to clients: they must not come to rely on it being a key. */
+/** Tokens are opaque: clients must not come to rely on one being a key. */
 function makeToken(after: string): string {
   return Buffer.from(`1${after}`).toString('base64url');
 }
@@ -262,7 +262,7 @@ function refuse(
     return;
   }
   if (!(error instanceof S3Error)) console.error(request.method, request.url, error);
-  // A body that nobody will read must not stand in the way of the connection's next request.
+  // A body that nobody will read must not block the next request on the connection.
   if (!request.complete) response.setHeader('connection', 'close');
   if (request.method === 'HEAD') response.writeHead(known.status).end();
   else sendXml(response, known.status, errorXml(known.code, known.message, request.url ?? '', id));

@@ -1,9 +1,9 @@
 /**
- * Objects as files: each at its key as a path, so that a person can look at it with zcat.
+ * Objects as files: each at the path of its key, so that a person can read it with zcat.
  *
- * An object comes to be by one link(2) or rename(2) of a finished file: of many conditional writers one wins, and a
- * crash leaves no half object. What S3 keeps beside the bytes (ETag, content type, …) stands in a sidecar written
- * before that and named by the key and the file's inode, so that the two can't be of different writers.
+ * An object is created by one link(2) or rename(2) of a finished file: exactly one of many conditional writers wins, and
+ * a crash leaves no partial object. What S3 stores with the bytes (ETag, content type, …) is in a sidecar file written
+ * before that and named after the key and the file's inode, so that both always come from the same writer.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { noSuchBucket, noSuchKey, preconditionFailed, S3Error } from './error.ts
 import { type WalkOptions, walk } from './listing.ts';
 import { checkBucket, checkKey, Layout } from './names.ts';
 
-/** Headers that S3 keeps with an object and gives back with it. */
+/** Headers that S3 stores with an object and returns with it. */
 export type KeptHeaders = Readonly<Record<string, string>>;
 
 export interface ObjectInfo {
@@ -22,7 +22,7 @@ export interface ObjectInfo {
   /** Without the quotes. */
   readonly etag: string;
   readonly size: number;
-  /** Milliseconds since 1970, whole seconds as S3 has them. */
+  /** Milliseconds since 1970, whole seconds as in S3. */
   readonly modified: number;
   readonly headers: KeptHeaders;
   /** `x-amz-checksum-…` headers that came with the object. */
@@ -36,7 +36,7 @@ export interface OpenObject {
 
 export interface PutOptions {
   readonly headers: KeptHeaders;
-  /** Runs when all bytes are there and before the object is; throws when they aren't what was promised. */
+  /** Runs after all bytes have arrived and before the object exists; throws when they do not match what was declared. */
   readonly verify: () => KeptHeaders;
   /** If-None-Match: * */
   readonly onlyIfAbsent: boolean;
@@ -55,7 +55,7 @@ export class Store {
 
   static async open(root: string, now: () => number = Date.now): Promise<Store> {
     const layout = new Layout(root);
-    // What a crash has left half written belongs to nobody.
+    // Partial files left by a crash belong to nobody.
     await fs.rm(layout.temporary, { recursive: true, force: true });
     await fs.mkdir(layout.temporary, { recursive: true });
     return new Store(layout, now);
@@ -85,7 +85,7 @@ export class Store {
       const md5 = createHash('md5');
       const file = await fs.open(temporary, 'wx');
       try {
-        // Not by a write stream: a file handle's close() waits for its streams to close it.
+        // Not with a write stream: a file handle's close() waits for its streams to close it.
         await pipeline(body, hashing(md5), (source) => file.writeFile(source));
         const checksums = options.verify();
         const modified = Math.floor(this.#now() / 1000);
@@ -108,7 +108,7 @@ export class Store {
   }
 
   /**
-   * Opens an object for reading; the caller closes the file. What was opened stays readable when it is replaced.
+   * Opens an object for reading; the caller closes the file. An opened object stays readable when it is replaced.
    *
    * @throws S3Error NoSuchKey or NoSuchBucket
    */
@@ -126,7 +126,7 @@ export class Store {
         const modified = Number(stat.mtimeMs);
         if (sidecar !== null) return { file, info: { ...sidecar, size, modified } };
         const now = await fs.stat(target, { bigint: true }).catch(absentAs(noSuchKey));
-        // The same file and no sidecar: it was put there by hand. Else it has just been replaced.
+        // The same file without a sidecar was put there by hand; otherwise it has just been replaced.
         if (now.ino === stat.ino) {
           const etag = createHash('md5')
             .update(await fs.readFile(target))
@@ -141,7 +141,7 @@ export class Store {
     }
   }
 
-  /** What is known of an object, null when there is none. */
+  /** An object's metadata; null when there is none. */
   async head(bucket: string, key: string): Promise<ObjectInfo | null> {
     try {
       const { file, info } = await this.get(bucket, key);
@@ -153,7 +153,7 @@ export class Store {
     }
   }
 
-  /** As in S3, deleting what isn't there is fine. */
+  /** As in S3, deleting a missing key succeeds. */
   async delete(bucket: string, key: string): Promise<void> {
     checkKey(key);
     await this.headBucket(bucket);
@@ -162,7 +162,7 @@ export class Store {
     if (!stat?.isFile()) return;
     await fs.rm(target, { force: true });
     await fs.rm(this.#layout.sidecar(bucket, key, stat.ino), { force: true });
-    // Folders are no objects: an empty one goes with the last object in it.
+    // Folders are not objects: an empty one is removed with its last object.
     const bucketFolder = this.#layout.bucket(bucket);
     for (let folder = path.dirname(target); folder !== bucketFolder; folder = path.dirname(folder)) {
       if (
@@ -181,7 +181,7 @@ export class Store {
     yield* walk(this.#layout.bucket(bucket), options);
   }
 
-  /** @returns the path of the sidecar of what was replaced */
+  /** @returns the path of the replaced object's sidecar */
   async #publish(
     temporary: string,
     bucket: string,
@@ -201,7 +201,7 @@ export class Store {
         return before === null ? null : this.#layout.sidecar(bucket, key, before.ino);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
-        // A deletion has taken the empty folder away again.
+        // A concurrent deletion removed the empty folder.
         if (code === 'ENOENT') continue;
         const isFolder = await fs.stat(target).then(
           (stat) => stat.isDirectory(),
@@ -212,7 +212,7 @@ export class Store {
           throw new S3Error(
             409,
             'InvalidRequest',
-            `This embedded S3 keeps objects as files and can't keep ${JSON.stringify(key)} beside a key that is a folder of it`,
+            `This embedded S3 stores objects as files and cannot store ${JSON.stringify(key)} next to a key that is a parent or child folder of it`,
           );
         }
         throw error;
@@ -247,7 +247,7 @@ async function writeFileWithFolders(file: string, text: string): Promise<void> {
   await fs.writeFile(file, text);
 }
 
-/** For a promise's catch: a path that isn't there is `make()`, any other failure itself. */
+/** For a promise's catch: returns `make()` for a missing path and rethrows any other failure. */
 function absentAs(make: () => S3Error): (error: NodeJS.ErrnoException) => never {
   return (error) => {
     throw error.code === 'ENOENT' || error.code === 'ENOTDIR' ? make() : error;

@@ -1,4 +1,4 @@
-/** The few XML documents that S3 answers with and takes. */
+/** The few XML documents that S3 sends and accepts. */
 import type { Listing, ListRequest } from './listing.ts';
 import type { ObjectInfo } from './store.ts';
 
@@ -72,7 +72,7 @@ function tag(name: string, value: string | number | boolean): string {
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 function escapeXml(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what XML can't hold as they are
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters cannot appear in XML unescaped
   return text.replace(/[&<>"\u0000-\u001f]/g, (char) => ESCAPES[char] ?? `&#${char.charCodeAt(0)};`);
 }
 
@@ -84,7 +84,7 @@ function unescapeXml(text: string): string {
   });
 }
 
-/** As S3 encodes with EncodingType=url: slashes stay. */
+/** Encodes as S3 does for EncodingType=url: slashes stay. */
 function encodeKey(key: string): string {
   return encodeURIComponent(key)
     .replaceAll('%2F', '/')

@@ -1,6 +1,6 @@
 /**
- * The lock of a state directory: whoever listens on its control socket holds it, in whatever container; a socket that
- * nobody answers is what a dead agent left.
+ * The lock of a state directory: the process that listens on its control socket holds it, in whatever container; a socket
+ * that does not respond is left over from a dead agent.
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, link, rename, unlink } from 'node:fs/promises';
@@ -19,21 +19,21 @@ class StateLockedError extends TailraceError {
   }
 }
 
-/** Milliseconds that a live holder has to say who it is. */
+/** Milliseconds a live holder has to identify itself. */
 const HOLDER_ANSWER_MS = 2000;
 
 /**
- * Takes the lock and listens; `serve` gets each connection from then on.
+ * Acquires the lock and listens; `serve` gets each connection from then on.
  *
- * The socket is bound under a name of its own and linked to its place, which fails when something stands there.
- * A dead socket is taken away by a rename, so that of several agents that find it one does, and it is asked
- * once more under its new name whether it is really dead.
+ * The socket is bound under a temporary name and linked into place, which fails if something is already there.
+ * A dead socket is moved away by a rename, so that only one of several agents that find it does so, and it is probed
+ * once more under its new name in case it is alive after all.
  *
  * @throws StateLockedError naming the holder
  */
 export async function holdDirectory(directory: string, serve: (socket: Socket) => void): Promise<Server> {
   const place = join(directory, SOCKET_NAME);
-  // Random, because containers that share a directory may each have a process 1.
+  // Random, because containers that share a directory may each have a process with pid 1.
   const own = `${SOCKET_NAME}.${randomBytes(6).toString('hex')}`;
   const server = createServer(serve);
   const { path, done } = reachSocket(directory, own);
@@ -42,7 +42,7 @@ export async function holdDirectory(directory: string, serve: (socket: Socket) =
       server.once('error', reject);
       server.listen(path, resolve);
     });
-    // Before it has its name, and whatever the umask: who may write to it may flush and reload.
+    // Set before it has its final name, and whatever the umask: write access means the right to flush and reload.
     await chmod(join(directory, own), 0o600);
     for (;;) {
       if (await linked(join(directory, own), place)) return server;
@@ -57,7 +57,7 @@ export async function holdDirectory(directory: string, serve: (socket: Socket) =
   }
 }
 
-/** Gives the directory free again. */
+/** Releases the directory. */
 export async function releaseDirectory(directory: string, server: Server): Promise<void> {
   await unlink(join(directory, SOCKET_NAME)).catch(ignoreMissing);
   server.close();
@@ -80,7 +80,7 @@ async function removeDead(directory: string, place: string, own: string): Promis
   try {
     await refuseIfAlive(directory, aside);
   } catch (error) {
-    // Somebody took the place between the question and the rename: it gets its place back.
+    // Another agent took the place between the probe and the rename: give it back.
     await link(join(directory, aside), place).catch(() => {});
     throw error;
   } finally {
@@ -99,7 +99,7 @@ async function refuseIfAlive(directory: string, name: string): Promise<void> {
 }
 
 async function holder(socket: Socket): Promise<string> {
-  const silent = 'an agent that does not answer';
+  const silent = 'an unresponsive agent';
   socket.write('{"command":"status"}\n');
   try {
     for await (const line of linesOf(socket, HOLDER_ANSWER_MS)) {

@@ -1,6 +1,6 @@
 /**
- * The control socket's protocol: the client writes one line of JSON, the agent answers with lines of JSON and closes
- * the connection behind the last one.
+ * The control socket's protocol: the client writes one line of JSON; the agent responds with lines of JSON and closes
+ * the connection after the last one.
  */
 import { closeSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -13,18 +13,18 @@ export type ControlRequest =
   | { readonly command: 'flush'; readonly timeout_ms: number }
   | { readonly command: 'reload' };
 
-/** The longest time of a flush, in milliseconds; a timer holds 2^31 - 1 at most. */
+/** The longest flush, in milliseconds; a timer holds at most 2^31 - 1. */
 export const MAX_FLUSH_MS = 24 * 3_600_000;
-/** A flush says every second how far it is, and all else is answered at once: an agent that is silent so long hangs. */
+/** A flush reports progress every second and everything else is answered immediately: an agent silent for this long hangs. */
 const SILENCE_MS = 30_000;
 
 export const SOCKET_NAME = 'control.sock';
-/** sun_path holds 108 bytes with its final zero (unix(7)). */
+/** sun_path holds 108 bytes including its terminating zero (unix(7)). */
 const MAX_SOCKET_PATH = 107;
 
 /**
- * A path by which `bind` and `connect` reach a socket in `directory` however long its name is: longer ones go through
- * the open directory in /proc. Call `done` when the call is over.
+ * A path by which `bind` and `connect` reach a socket in `directory`, however long its name: longer ones go through
+ * the open directory in /proc. Call `done` after the call.
  */
 export function reachSocket(
   directory: string,
@@ -39,7 +39,7 @@ export function reachSocket(
 /**
  * Connects to the agent that holds a state directory.
  *
- * @returns null when no agent listens there
+ * @returns null when no agent is listening there
  */
 export async function connectAgent(directory: string, name = SOCKET_NAME): Promise<Socket | null> {
   const { path, done } = reachSocket(directory, name);
@@ -53,17 +53,17 @@ export async function connectAgent(directory: string, name = SOCKET_NAME): Promi
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ECONNREFUSED') return null;
-    throw new TailraceError('CONTROL', `${path}: can't connect to the agent (${code})`, { cause: error });
+    throw new TailraceError('CONTROL', `${path}: cannot connect to the agent (${code})`, { cause: error });
   } finally {
     done();
   }
 }
 
 /**
- * Asks the agent of a state directory something and yields its answers.
+ * Sends a request to the agent of a state directory and yields its responses.
  *
- * @param silence milliseconds without a word after which the agent counts as hanging
- * @throws TailraceError NO_AGENT when none runs there, SILENT when it hangs
+ * @param silence milliseconds without output after which the agent counts as hung
+ * @throws TailraceError NO_AGENT when none is running there, SILENT when it hangs
  */
 export async function* ask(
   directory: string,
@@ -74,7 +74,7 @@ export async function* ask(
   if (!socket) {
     throw new TailraceError(
       'NO_AGENT',
-      `no agent runs on ${directory}: start it, or name its state directory with --state`,
+      `no agent is running on ${directory}: start it, or name its state directory with --state`,
     );
   }
   try {
@@ -86,9 +86,9 @@ export async function* ask(
 }
 
 /**
- * The lines that come over a socket, to its end.
+ * The lines received over a socket, until it ends.
  *
- * @param silence milliseconds without anything after which the other side counts as hanging
+ * @param silence milliseconds without data after which the peer counts as hung
  * @throws TailraceError SILENT when it does
  */
 export async function* linesOf(socket: Socket, silence: number): AsyncGenerator<string> {
@@ -96,9 +96,10 @@ export async function* linesOf(socket: Socket, silence: number): AsyncGenerator<
   let silent = false;
   socket.setTimeout(silence, () => {
     silent = true;
-    // A socket that is destroyed ends no loop over its lines.
+    // Destroying a socket does not end a loop over its lines.
     lines.close();
   });
   yield* lines;
-  if (silent) throw new TailraceError('SILENT', 'the agent does not answer: restart it, its spool keeps all');
+  if (silent)
+    throw new TailraceError('SILENT', 'the agent does not respond: restart it; its spool keeps everything');
 }

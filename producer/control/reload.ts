@@ -1,4 +1,4 @@
-/** Which keys of agent.yaml changed, and which of them can change while the agent runs. */
+/** Which keys of agent.yaml changed, and which of them can be reloaded while the agent runs. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentConfig } from '../config.ts';
 

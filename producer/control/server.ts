@@ -1,4 +1,4 @@
-/** Answers what comes in over the control socket. */
+/** Serves requests on the control socket. */
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Flushed, Remaining } from '../flush/flush.ts';
 import { type ControlRequest, MAX_FLUSH_MS } from './protocol.ts';
 
-/** A request is one short line; who sends more is no client of ours. */
+/** A request is one short line; a client that sends more is not ours. */
 const MAX_REQUEST_BYTES = 64 * 1024;
 
 /** The agent as the control socket sees it. */
@@ -16,10 +16,10 @@ export interface Controlled {
   reload(): object;
 }
 
-/** Serves one connection: one request, its answers, the end. */
+/** Serves one connection: one request, its responses, then the end. */
 export function serveControl(socket: Socket, agent: () => Controlled | null, log: Logger): void {
   const lines = createInterface({ input: socket });
-  // Both: the reader of lines passes the socket's errors on as its own.
+  // Both, because the line reader re-emits the socket's errors.
   for (const source of [socket, lines]) {
     source.on('error', (error: Error) => log.debug({ err: error }, 'a control connection broke'));
   }

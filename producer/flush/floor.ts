@@ -1,19 +1,19 @@
 /**
- * The oldest epoch of which something may still come from a spill: consumers must not forget its lanes before.
+ * The oldest epoch of which chunks may still arrive from a spill: consumers must not forget its lanes before then.
  *
- * Chunks that were spilled stay in the spool too and are sent when the stream answers again, so the spool alone would
- * let the floor rise while copies wait in S3 to be put back. The record is part of the agent's state.
+ * Spilled chunks also stay in the spool and are sent once the stream responds, so the spool alone would
+ * let the floor rise while copies in S3 still wait to be put back. This record is part of the agent's state.
  */
 import type { Json, StateMap } from '../state.ts';
 
 interface SpilledEpoch {
   readonly epoch: string;
-  /** Milliseconds since 1970 of the spill. */
+  /** When it was spilled, milliseconds since 1970. */
   readonly at: number;
 }
 
 const KEY = 'spilled';
-/** Longer than a spilled object lives, and than consumers remember a lane. */
+/** Longer than a spilled object lives and than consumers remember a lane. */
 const KEPT_MS = 90 * 24 * 3_600_000;
 
 export class SpillFloor {
@@ -23,7 +23,7 @@ export class SpillFloor {
     this.#state = state;
   }
 
-  /** Remembers, with the next cut, that chunks from `epoch` on are about to be spilled. */
+  /** Records, with the next cut, that chunks from `epoch` on are about to be spilled. */
   note(epoch: string, now: number): void {
     const known = this.oldest(now);
     const spilled: SpilledEpoch = { epoch: known !== null && known < epoch ? known : epoch, at: now };

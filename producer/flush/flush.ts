@@ -1,6 +1,6 @@
 /**
- * The flush: every input to its end, sealed, acknowledged by the stream; on the deadline what is left goes to the
- * spill bucket. It may be called again and by several at once: each waits for what was there at its own call.
+ * The flush: reads every input to its end, seals, and waits for the stream's acknowledgement; at the deadline the rest
+ * goes to the spill bucket. Repeated and concurrent calls are safe: each waits for what existed when it was called.
  */
 import type { Logger } from 'pino';
 import type { Input } from '../input.ts';
@@ -10,17 +10,17 @@ import type { Spool, SpooledChunk } from '../spool/spool.ts';
 import type { SpillFloor } from './floor.ts';
 import type { Spill, Spilled } from './spill.ts';
 
-/** How often a flush says how far it is, in milliseconds. */
+/** How often a flush reports progress, in milliseconds. */
 const PROGRESS_MS = 1000;
-/** The part of a flush's time, and the most milliseconds, that are kept for the spill. */
+/** The share of a flush's time, and the most milliseconds, reserved for the spill. */
 const SPILL_SHARE = 1 / 3;
 const SPILL_MS = 60_000;
 
-/** What a flush left behind; all zero and empty when nothing. */
+/** What a flush left behind; all zero and empty if nothing. */
 export interface Remaining {
   readonly chunks: number;
   readonly bytes: number;
-  /** Damaged places of the spool that were put aside. */
+  /** Damaged ranges of the spool in quarantine. */
   readonly quarantined: number;
   /** Inputs that were not read to their end. */
   readonly unread: readonly string[];
@@ -28,7 +28,7 @@ export interface Remaining {
 
 export interface Flushed {
   readonly remaining: Remaining;
-  /** Where what is left went besides the spool; null when nothing is left or no spill bucket is set. */
+  /** Where the rest was spilled to, in addition to the spool; null when nothing is left or no spill bucket is set. */
   readonly spilled: Spilled | null;
 }
 
@@ -46,7 +46,7 @@ export function nothingRemains({ chunks, quarantined, unread }: Remaining): bool
   return chunks === 0 && quarantined === 0 && unread.length === 0;
 }
 
-/** What one flush waits for: chunks that were there when it had read and sealed. */
+/** What one flush waits for: the chunks that existed once it had read and sealed. */
 interface Marked {
   readonly chunks: Set<SpooledChunk>;
   bytes: number;
@@ -61,7 +61,7 @@ export class Flusher {
     this.#parts = parts;
   }
 
-  /** To be called when chunks were acknowledged, or put aside because they are damaged. */
+  /** Call this when chunks have been acknowledged, or moved to quarantine because they are damaged. */
   acknowledged(chunks: readonly SpooledChunk[]): void {
     for (const marked of this.#waiting) {
       for (const chunk of chunks) if (marked.chunks.delete(chunk)) marked.bytes -= chunk.header.bytes;
@@ -70,7 +70,7 @@ export class Flusher {
   }
 
   /**
-   * @param deadline milliseconds of `performance.now()`; the spill, where there is one, ends by then too
+   * @param deadline milliseconds of `performance.now()`; the spill, if any, also ends by then
    * @param progress called about once a second with what is left
    * @param end whether the agent ends with this flush: inputs are stopped and the last chunk says that none follows
    */
@@ -93,7 +93,7 @@ export class Flusher {
       let inTime = true;
       const drains = inputs.map(async (input) => {
         await input.drain();
-        // An input that is stopped lets go of who waits for its end, reached or not.
+        // Stopping an input releases everyone waiting for its end, reached or not.
         if (inTime) unread.delete(input.name);
       });
       await before(sendUntil, Promise.all(drains));
@@ -101,7 +101,7 @@ export class Flusher {
       if (end) await Promise.all(inputs.map((input) => input.stop()));
       const ends = end && unread.size === 0;
       const sealed = await before(Math.max(sendUntil, performance.now() + LAST_CUT_MS), sealer.cut(ends));
-      // On a full disk the cut is still waiting: what the inputs gave is durable nowhere but at its source.
+      // On a full disk the cut is still pending: what the inputs passed on is durable only at its source.
       if (!sealed || sealer.failed) for (const { name } of inputs) unread.add(name);
       const { promise: gone, resolve } = Promise.withResolvers<void>();
       const chunks = new Set(sender.unacknowledged());
@@ -128,12 +128,12 @@ export class Flusher {
     const soon = performance.now() + LAST_CUT_MS;
     const oldest = spool.oldestEpoch;
     if (oldest !== null) {
-      // Durable before the first object, so that no later chunk can say that these lanes are done with.
+      // Made durable before the first object, so that no later chunk can declare these lanes finished.
       floor.note(oldest, Date.now());
       await before(Math.min(deadline, soon), sealer.cut());
     }
     const spilled = await spill.put(sender.unacknowledged(), Math.max(deadline, soon));
-    log.warn(spilled, 'what could not be sent in time was spilled; the spool keeps it too');
+    log.warn(spilled, 'spilled what could not be sent in time; the spool keeps it as well');
     return spilled;
   }
 }
@@ -149,14 +149,14 @@ function bytesOf(chunks: Iterable<SpooledChunk>): number {
   return bytes;
 }
 
-/** Milliseconds that the last cut, or a spill, gets in any case. */
+/** Milliseconds that the last cut or a spill always gets. */
 export const LAST_CUT_MS = 2000;
 
 /**
- * Waits for `work`, but not beyond the deadline; work that is still under way then is left to itself.
+ * Waits for `work`, but not beyond the deadline; work still in progress by then is left to itself.
  *
- * @param deadline milliseconds of `performance.now()`, which no setting of the wall clock moves
- * @returns whether the work was done in time
+ * @param deadline milliseconds of `performance.now()`, unaffected by changes of the wall clock
+ * @returns whether the work finished in time
  */
 export async function before(deadline: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;

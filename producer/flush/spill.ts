@@ -1,8 +1,8 @@
 /**
- * The spill: what could not be sent in time goes to S3, one object per spool segment, for a function to put back.
+ * The spill: puts what could not be sent in time into S3, one object per spool segment, for a function to put back.
  *
  * An object is whole chunks, concatenated: the same bytes as in the spool and on the stream. Its key says whose they
- * are, and is made from what it holds, so that a spill that is repeated or done twice at once puts the same object:
+ * are and is derived from the content, so that a repeated or concurrent spill puts the same object:
  *
  *     <prefix><instance>/<producer>/<segment>-<hash>.chunks      chunks of a segment
  *     <prefix><instance>/<producer>/quarantine/<name>            damaged bytes, for people
@@ -15,36 +15,36 @@ import type { SpooledChunk } from '../spool/spool.ts';
 
 export interface SpillOptions {
   readonly bucket: string;
-  /** Put before every key: empty, or ending in a slash. */
+  /** Prefix of every key: empty, or ending in a slash. */
   readonly prefix: string;
   readonly region: string;
   readonly endpoint?: string | undefined;
 }
 
-/** What a spill brought to S3. */
+/** What a spill put into S3. */
 export interface Spilled {
-  /** `s3://bucket/prefix` under which all of it stands. */
+  /** `s3://bucket/prefix` that all keys share. */
   readonly place: string;
   readonly objects: number;
   readonly chunks: number;
   readonly bytes: number;
-  /** Chunks that are not there, and why. */
+  /** Chunks that could not be put, and why. */
   readonly missing: number;
   readonly error: string | null;
 }
 
 export interface SpillParts {
   readonly producer: string;
-  /** The instance's id, or the host's name where there is none. */
+  /** The instance id, or the host name without one. */
   readonly instance: () => string;
-  /** The bytes of a chunk; null when it is acknowledged by now, or damaged. */
+  /** The bytes of a chunk; null when it has been acknowledged meanwhile, or is damaged. */
   readonly read: (chunk: SpooledChunk) => Promise<Buffer | null>;
   /** Damaged pieces of the spool, by name. */
   readonly quarantined: () => Promise<ReadonlyMap<string, () => Promise<Buffer>>>;
   readonly log: Logger;
 }
 
-/** Milliseconds between rounds of tries, and for one try while other objects wait. */
+/** Milliseconds between rounds of attempts, and for one attempt while other objects wait. */
 const RETRY_MS = 500;
 const TRY_MS = 20_000;
 
@@ -58,7 +58,7 @@ export class Spill {
   }
 
   /**
-   * Puts the chunks, and what is in quarantine, into the bucket; tries again until the deadline.
+   * Puts the chunks and the quarantine into the bucket; retries until the deadline.
    *
    * @param deadline milliseconds of `performance.now()`
    */
@@ -70,7 +70,7 @@ export class Spill {
     const { put, close } = await this.#client();
     const reasons = new Set<string>();
     try {
-      // In rounds, so that one object that can't be put keeps no other from its turn.
+      // In rounds, so that one object that cannot be put does not hold up the others.
       for (let round = 0; left.length > 0 && performance.now() < deadline; round++) {
         if (round > 0) await sleep(Math.min(RETRY_MS, deadline - performance.now()));
         const failed: Piece[] = [];
@@ -90,7 +90,7 @@ export class Spill {
           total.error = `s3://${bucket}/${key}: ${error.name}: ${error.message}`;
           if (reasons.has(error.name)) continue;
           reasons.add(error.name);
-          this.#parts.log.error({ key, err: error }, 'an object could not be spilled; it is tried again');
+          this.#parts.log.error({ key, err: error }, 'could not spill an object; retrying');
         }
         left = failed;
       }
@@ -99,11 +99,11 @@ export class Spill {
     }
     total.missing = left.reduce((sum, { chunks: count }) => sum + count, 0);
     if (left.length === 0) total.error = null;
-    else total.error ??= 'there was no time left';
+    else total.error ??= 'no time was left';
     return { place: `s3://${bucket}/${base}`, ...total };
   }
 
-  /** What is to be put: the chunks of each segment, and what is in quarantine. */
+  /** The objects to put: the chunks of each segment, and the quarantine. */
   async #pieces(chunks: readonly SpooledChunk[], base: string): Promise<Piece[]> {
     const pieces: Piece[] = [];
     for (const [segment, members] of bySegment(chunks)) {
@@ -132,10 +132,10 @@ export class Spill {
     return pieces;
   }
 
-  /** A function that puts one object within so many milliseconds, and says what is wrong, or null. */
+  /** A function that puts one object within a time limit and returns the error, or null. */
   async #client(): Promise<Client> {
     const { bucket, region, endpoint } = this.#options;
-    // Loaded when it is needed, which is hardly ever.
+    // Loaded on demand, which is rare.
     const { PutObjectCommand, S3Client } = await import('@aws-sdk/client-s3');
     const client = new S3Client({
       region,
@@ -149,7 +149,7 @@ export class Spill {
         return null;
       } catch (error) {
         const { name, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
-        // It is there already, and its name says that it holds the same bytes.
+        // It already exists, and its name says that it holds the same bytes.
         if (name === 'PreconditionFailed' || $metadata?.httpStatusCode === 412) return null;
         return error as Error;
       }
@@ -163,7 +163,7 @@ interface Client {
   close(): void;
 }
 
-/** One object to be. */
+/** One object to put. */
 interface Piece {
   /** Null when nothing of it is left. */
   read(): Promise<Content | null>;

@@ -1,17 +1,17 @@
-/** The `instance` section of agent.yaml: what of the EC2 instance's metadata is watched. */
+/** The `instance` section of agent.yaml: which parts of the EC2 instance metadata to watch. */
 import * as z from 'zod/mini';
 import { timerDuration } from '../../base/units.ts';
 
 export const instanceOptions = z.strictObject({
-  /** `auto`: watch when the metadata service answers at the start, as on EC2; off anywhere else. */
+  /** `auto`: watch if the metadata service responds at startup, as on EC2; off anywhere else. */
   watch: z._default(z.enum(['auto', 'on', 'off']), 'auto'),
   endpoint: z._default(z.url(), 'http://169.254.169.254'),
   interval: z._default(timerDuration, 5000),
   /** Flush when Auto Scaling is about to terminate the instance. */
   lifecycle: z._default(z.boolean(), true),
-  /** Flush on the notice that a spot instance is interrupted. */
+  /** Flush on a spot interruption notice. */
   spot: z._default(z.boolean(), true),
-  /** Log the recommendation to rebalance; it is no order and nothing is flushed. */
+  /** Log the rebalance recommendation; it is only advice, so nothing is flushed. */
   rebalance: z._default(z.boolean(), true),
 });
 

@@ -1,8 +1,8 @@
 /**
- * The instance watch: polls EC2's metadata for the end of this instance, so that the agent flushes by itself.
+ * The instance watch: polls EC2's metadata for the termination of this instance, so that the agent flushes by itself.
  *
- * A lifecycle hook is an order that waits for the flush; a spot notice comes two minutes before the end and no hook
- * delays it; a recommendation to rebalance is only news.
+ * A lifecycle hook waits for the flush; a spot notice comes two minutes before the end, and no hook
+ * delays it; a rebalance recommendation is only advice.
  */
 import type { Logger } from 'pino';
 import { Metadata } from './metadata.ts';
@@ -11,24 +11,24 @@ import type { InstanceOptions } from './options.ts';
 /** What the last poll found. */
 export interface InstanceState {
   readonly id: string | null;
-  /** Auto Scaling's target lifecycle state, such as InService or Terminated; null when it was not told. */
+  /** Auto Scaling's target lifecycle state, such as InService or Terminated; null when unknown. */
   readonly lifecycle: string | null;
   /** When the spot instance is interrupted, ISO 8601; null without a notice. */
   readonly interruption: string | null;
   readonly rebalance: string | null;
 }
 
-/** Why an instance ends. */
+/** Why an instance terminates. */
 export type EndReason = 'lifecycle' | 'spot';
 
 const UNKNOWN: InstanceState = { id: null, lifecycle: null, interruption: null, rebalance: null };
-/** The target states of an instance that goes and does not come back, from service or from a warm pool. */
+/** The target states of an instance that leaves for good, from service or from a warm pool. */
 const TERMINATED: ReadonlySet<string | null> = new Set(['Terminated', 'Warmed:Terminated']);
 /**
- * Failed questions in a row, of a few polls, after which the service counts as silent: the log says so, or `auto` takes
- * it that there is none where nothing was ever answered.
+ * Consecutive failed requests, over a few polls, after which the service counts as silent: it is logged, or `auto`
+ * concludes that there is none if it never responded.
  */
-const SILENT_QUESTIONS = 40;
+const SILENT_REQUESTS = 40;
 
 export class InstanceWatch {
   readonly #options: InstanceOptions;
@@ -36,14 +36,14 @@ export class InstanceWatch {
   readonly #log: Logger;
   readonly #ending: (reason: EndReason) => void;
   #state = UNKNOWN;
-  #told = new Set<EndReason>();
+  #reported = new Set<EndReason>();
   #failures = 0;
-  /** Whether the service has answered at all. */
+  /** Whether the service has ever responded. */
   #answered = false;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
-  /** @param ending called once for each reason for which the instance is about to end */
+  /** @param ending called once for each reason why the instance is about to terminate */
   constructor(options: InstanceOptions, log: Logger, ending: (reason: EndReason) => void) {
     this.#options = options;
     this.#metadata = new Metadata(options.endpoint);
@@ -55,16 +55,16 @@ export class InstanceWatch {
     return this.#state;
   }
 
-  /** Why the instance ends, if it does. */
+  /** Why the instance is about to terminate, if it is. */
   get reasons(): EndReason[] {
-    return [...this.#told];
+    return [...this.#reported];
   }
 
-  /** Asks for the instance's id and begins to poll; with `watch: auto` only where the service answers. */
+  /** Fetches the instance id and starts polling; with `watch: auto`, only if the service responds. */
   async start(): Promise<void> {
     if (this.#options.watch === 'off') return;
-    await this.#askForId();
-    this.#again(0);
+    await this.#fetchId();
+    this.#schedule(0);
   }
 
   stop(): void {
@@ -72,10 +72,10 @@ export class InstanceWatch {
     if (this.#timer) clearTimeout(this.#timer);
   }
 
-  #again(delay: number): void {
+  #schedule(delay: number): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(
-      () => void this.#poll().finally(() => this.#again(this.#options.interval)),
+      () => void this.#poll().finally(() => this.#schedule(this.#options.interval)),
       delay,
     );
     this.#timer.unref();
@@ -83,27 +83,27 @@ export class InstanceWatch {
 
   async #poll(): Promise<void> {
     const { lifecycle, spot, rebalance } = this.#options;
-    if (this.#state.id === null) await this.#askForId();
-    // Each for itself and told at once: one that is late or can't be read must not hide another. A notice that was
-    // there and can't be read stays.
-    if (spot) await this.#look('interruption', 'spot/instance-action', (text) => timeOf(text, 'time'));
-    if (lifecycle) await this.#look('lifecycle', 'autoscaling/target-lifecycle-state');
+    if (this.#state.id === null) await this.#fetchId();
+    // Each on its own and reported immediately: one that is late or unreadable must not hide another. A notice that
+    // was seen and becomes unreadable stays.
+    if (spot) await this.#fetch('interruption', 'spot/instance-action', (text) => timeOf(text, 'time'));
+    if (lifecycle) await this.#fetch('lifecycle', 'autoscaling/target-lifecycle-state');
     if (rebalance) {
       const path = 'events/recommendations/rebalance';
-      await this.#look('rebalance', path, (text) => timeOf(text, 'noticeTime'));
+      await this.#fetch('rebalance', path, (text) => timeOf(text, 'noticeTime'));
     }
   }
 
-  async #askForId(): Promise<void> {
+  async #fetchId(): Promise<void> {
     const before = this.#answered;
-    await this.#look('id', 'instance-id');
+    await this.#fetch('id', 'instance-id');
     if (this.#answered && !before) {
-      this.#log.info({ instance: this.#state.id }, "the instance's metadata is watched");
+      this.#log.info({ instance: this.#state.id }, 'watching the instance metadata');
     }
   }
 
-  /** Asks for one path and tells what is new. */
-  async #look(
+  /** Fetches one path and reports what is new. */
+  async #fetch(
     key: keyof InstanceState,
     path: string,
     read: (text: string) => string = (text) => text,
@@ -116,40 +116,40 @@ export class InstanceWatch {
       if (this.#stopped) return;
       const before = this.#state;
       this.#state = { ...before, [key]: text === null ? null : read(text) };
-      this.#tell(before);
+      this.#report(before);
     } catch (error) {
-      // Questions fail now and then, on busy hosts more often; the next one is soon.
-      if (++this.#failures === SILENT_QUESTIONS) this.#isSilent(error);
+      // Requests fail now and then, more often on busy hosts; the next one is soon.
+      if (++this.#failures === SILENT_REQUESTS) this.#isSilent(error);
     }
   }
 
   #isSilent(error: unknown): void {
     if (this.#answered || this.#options.watch === 'on') {
-      this.#log.warn({ err: error }, "the instance's metadata does not answer; it is asked on");
+      this.#log.warn({ err: error }, 'the instance metadata service does not respond; polling continues');
       return;
     }
     this.stop();
-    this.#log.debug({ err: error }, 'no instance metadata here: nothing is watched');
+    this.#log.debug({ err: error }, 'no instance metadata here: not watching');
   }
 
-  #tell(before: InstanceState): void {
+  #report(before: InstanceState): void {
     const { id, lifecycle, interruption, rebalance } = this.#state;
     if (rebalance !== null && before.rebalance === null) {
-      this.#log.warn({ instance: id, notice: rebalance }, 'EC2 recommends to replace this spot instance');
+      this.#log.warn({ instance: id, notice: rebalance }, 'EC2 recommends replacing this spot instance');
     }
     if (interruption !== null) this.#end('spot', { instance: id, interruption });
     if (TERMINATED.has(lifecycle)) this.#end('lifecycle', { instance: id, lifecycle });
   }
 
   #end(reason: EndReason, details: object): void {
-    if (this.#told.has(reason)) return;
-    this.#told.add(reason);
-    this.#log.warn({ reason, ...details }, 'this instance is about to end: everything is sent now');
+    if (this.#reported.has(reason)) return;
+    this.#reported.add(reason);
+    this.#log.warn({ reason, ...details }, 'this instance is about to terminate: sending everything now');
     this.#ending(reason);
   }
 }
 
-/** The time in a notice; a notice that can't be read counts all the same. */
+/** The time in a notice; an unreadable notice still counts. */
 function timeOf(text: string, key: string): string {
   try {
     const value = (JSON.parse(text) as Record<string, unknown>)[key];

@@ -126,7 +126,7 @@ test('a damaged spool: the flush sends the rest, says where the damage is kept, 
   const next = await startAgent(directory, config);
   const { code, stderr } = await flush();
   assert.equal(code, 3, stderr);
-  assert.match(stderr, /1 damaged places in quarantine/);
+  assert.match(stderr, /1 damaged ranges in quarantine/);
   assert.match(stderr, new RegExp(`put aside in ${join(state, 'spool', 'quarantine')}`));
   assert.equal(numbers(kinesis).length, 90);
   const after = await status();

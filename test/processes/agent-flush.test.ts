@@ -132,7 +132,7 @@ test('a big spool behind a stream that was away: all of it is sent, exit 0, and 
   appendFileSync(log, lines(20_001, 20_500));
   const { code, stderr } = await tailrace(['flush', '--wait', '--state', state, '--timeout', '50s']);
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /to go: .* chunks/);
+  assert.match(stderr, /remaining: .* chunks/);
   assert.deepEqual(
     sorted(kinesis.events().map((event) => (event as { message: string }).message)),
     expected(20_500),
@@ -271,7 +271,7 @@ test('bad usage and no agent: exit 2 and 1, in one line', async (context) => {
   assert.match(usage.stderr, /^--timeout: expected a duration/);
   const nobody = await tailrace(['flush', '--state', state]);
   assert.equal(nobody.code, 1);
-  assert.match(nobody.stderr, /^no agent runs on .*\n$/);
+  assert.match(nobody.stderr, /^no agent is running on .*\n$/);
 });
 
 test('a reload of log_level reaches the inputs too', async (context) => {
@@ -294,7 +294,7 @@ test('a reload of log_level reaches the inputs too', async (context) => {
       await new Promise((resolve) => agent.child.stderr!.once('data', resolve));
     }
   };
-  await logged('the configuration was read again');
+  await logged('configuration reloaded');
   const client = connect(path).on('error', () => {});
   client.write('no message of the protocol\n');
   await logged('a client was refused');

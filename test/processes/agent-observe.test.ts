@@ -130,7 +130,7 @@ test('an address that is in use is named, with exit code 2', async (context) => 
   assert.equal(await agent.ended, 2);
   assert.match(
     agent.log(),
-    new RegExp(`^http\\.listen: 127\\.0\\.0\\.1:${port} can't be used \\(EADDRINUSE\\)`, 'm'),
+    new RegExp(`^http\\.listen: 127\\.0\\.0\\.1:${port} cannot be used \\(EADDRINUSE\\)`, 'm'),
   );
 });
 
@@ -163,8 +163,8 @@ test('the log file that was rotated away is let go of at SIGHUP', async (context
   while ((await running())?.state !== 'ready');
   renameSync(file, `${file}.1`);
   agent.child.kill('SIGHUP');
-  while (!existsSync(file) || !readFileSync(file, 'utf8').includes('the configuration was read again'));
-  assert.match(readFileSync(`${file}.1`, 'utf8'), /the agent runs/);
+  while (!existsSync(file) || !readFileSync(file, 'utf8').includes('configuration reloaded'));
+  assert.match(readFileSync(`${file}.1`, 'utf8'), /the agent is running/);
   agent.child.kill('SIGTERM');
   assert.equal(await agent.ended, 0);
 });

@@ -58,7 +58,7 @@ test('SIGHUP while the agent is only starting is no end of it', async (context) 
   await start.asked;
   agent.child.kill('SIGHUP');
   start.answer();
-  await logged(agent, 'the configuration was read again');
+  await logged(agent, 'configuration reloaded');
   agent.child.kill('SIGTERM');
   assert.equal(await agent.ended, 0);
 });
@@ -107,7 +107,7 @@ test('SIGTERM in the middle of a flush: both end with 0 when all is sent', {
   const begun = Promise.withResolvers<void>();
   flush.stderr.on('data', (text) => {
     said += text;
-    if (said.includes('to go: 1 chunks')) begun.resolve();
+    if (said.includes('remaining: 1 chunks')) begun.resolve();
   });
   await Promise.race([begun.promise, flushed]);
   agent.child.kill('SIGTERM');
@@ -144,5 +144,5 @@ test('a log file that can not be opened is named, with exit code 2', async (cont
   const { directory, config } = await setUp(context, { log_file: '/dev/null/agent.log' });
   const agent = spawnAgent(directory, config);
   assert.equal(await agent.ended, 2, agent.log());
-  assert.match(agent.log(), /^log_file: \/dev\/null\/agent\.log can't be written \(\w+\)\n$/);
+  assert.match(agent.log(), /^log_file: \/dev\/null\/agent\.log cannot be written \(\w+\)\n$/);
 });

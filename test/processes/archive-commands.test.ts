@@ -172,5 +172,5 @@ test('verify ends with 0, and with 1 when an object is gone', async () => {
   const broken = await tailrace('verify', '--deep', '--json');
   assert.equal(broken.code, 1);
   const { problems } = JSON.parse(broken.out) as { problems: string[] };
-  assert.deepEqual(problems, [`${key}: is missing: expired by a rule of the bucket, or deleted`]);
+  assert.deepEqual(problems, [`${key}: is missing: expired by a lifecycle rule, or deleted`]);
 });

@@ -195,14 +195,14 @@ test('status shows a worker, and says when there is none', async () => {
     promisify(execFile)(process.execPath, [CLI, 'status', '--config', run.config, ...args]);
   const text = (await status()).stdout;
   assert.match(text, /^consumer worker-\\u001b\[2J of tailrace on weblogs: running, daemon \d+, 0 shards\n/);
-  assert.match(text, /all so far: 0 events in 0 chunks/);
+  assert.match(text, /total: 0 events in 0 chunks/);
   const json = JSON.parse((await status('--json')).stdout) as WorkerStatus;
   assert.deepEqual([json.phase, json.faults], ['running', []]);
   run.process.kill('SIGTERM');
   assert.equal(await run.ended, 0);
   await assert.rejects(status(), ({ code, stderr }: { code: number; stderr: string }) => {
     assert.equal(code, 1);
-    assert.equal(stderr, `no consumer answers at http://127.0.0.1:${port}/status: ECONNREFUSED\n`);
+    assert.equal(stderr, `no consumer responds at http://127.0.0.1:${port}/status: ECONNREFUSED\n`);
     return true;
   });
 });
@@ -229,7 +229,7 @@ test('what can not work is refused in a line, with exit code 2', async (t) => {
     ],
     [
       { java, stream: { ...stream, endpoint: 'http://127.0.0.1:9' } },
-      /stream: http:\/\/127\.0\.0\.1:9 can't be reached/,
+      /stream: http:\/\/127\.0\.0\.1:9 cannot be reached/,
     ],
   ];
   for (const [changes, message] of cases) {

@@ -57,7 +57,7 @@ async function running(child: ChildProcess): Promise<void> {
   let log = '';
   for await (const line of createInterface({ input: child.stderr! })) {
     log += line;
-    if (!line.includes('"the agent runs"')) continue;
+    if (!line.includes('"the agent is running"')) continue;
     setImmediate(() => child.stderr!.resume());
     return;
   }
@@ -135,7 +135,7 @@ test("logrotate by the package's rule: the agent's own log goes on in a new file
   const logged = async (file: string, text: string): Promise<void> => {
     while (!existsSync(file) || !readFileSync(file, 'utf8').includes(text)) await nextTurn();
   };
-  await logged(log, 'the agent runs');
+  await logged(log, 'the agent is running');
   // What systemd does with the rule's command, for the one process that is meant.
   writeFileSync(
     join(directory, 'systemctl'),
@@ -154,8 +154,8 @@ test("logrotate by the package's rule: the agent's own log goes on in a new file
     encoding: 'utf8',
   });
   assert.equal(status, 0, stderr);
-  await logged(log, 'the configuration was read again');
-  assert.match(readFileSync(`${log}.1`, 'utf8'), /the agent runs/);
+  await logged(log, 'configuration reloaded');
+  assert.match(readFileSync(`${log}.1`, 'utf8'), /the agent is running/);
   agent.kill('SIGTERM');
   assert.deepEqual(await ended, [0, null]);
 });

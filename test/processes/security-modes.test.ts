@@ -100,7 +100,7 @@ test('the log file of an agent is its own', async (context) => {
     const file = join(directory, 'logs', 'agent.json');
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   };
-  while (!text().includes('the agent runs')) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!text().includes('the agent is running')) await new Promise((resolve) => setTimeout(resolve, 20));
   assert.deepEqual(open(join(directory, 'logs')), []);
   assert.equal(lstatSync(join(directory, 'logs')).mode & 0o077, 0);
   agent.child.kill('SIGTERM');

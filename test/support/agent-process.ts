@@ -52,7 +52,7 @@ export async function startAgent(directory: string, config: Record<string, unkno
     failed = code;
   });
   for await (const line of createInterface({ input: agent.child.stderr! })) {
-    if (!line.includes('"the agent runs"')) continue;
+    if (!line.includes('"the agent is running"')) continue;
     // The end of the loop pauses what it read from, and an agent whose log nobody takes stands still.
     setImmediate(() => agent.child.stderr!.resume());
     return agent;

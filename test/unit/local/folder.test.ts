@@ -52,5 +52,5 @@ test('clearing removes what runs leave there, and nothing else', () => {
 test('what can not be a folder is named', () => {
   const file = path.join(folder, 'file');
   fs.writeFileSync(file, '');
-  assert.throws(() => holdFolder(file), { code: 'DATA_DIR', message: /file can't be used/ });
+  assert.throws(() => holdFolder(file), { code: 'DATA_DIR', message: /file cannot be used/ });
 });

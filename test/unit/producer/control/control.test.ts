@@ -47,7 +47,7 @@ test('an agent that hangs is told from one that is not there', { timeout: 20_000
   await assert.rejects(answers(directory, { command: 'status' }, 50), { code: 'SILENT' });
   await assert.rejects(
     holdDirectory(directory, () => {}),
-    /is held by an agent that does not answer/,
+    /is held by an unresponsive agent/,
   );
   for (const socket of sockets) socket.destroy();
   await assert.rejects(answers(join(directory, 'elsewhere'), { command: 'status' }), { code: 'NO_AGENT' });

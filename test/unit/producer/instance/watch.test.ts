@@ -155,7 +155,7 @@ test('where no service answers a few times in a row, it is asked no more, unless
   timeout: 20_000,
 }, async (context) => {
   const { promise: givenUp, resolve } = Promise.withResolvers<void>();
-  const log = pino({ level: 'debug' }, { write: (text) => /nothing is watched/.test(text) && resolve() });
+  const log = pino({ level: 'debug' }, { write: (text) => /not watching/.test(text) && resolve() });
   const { metadata, watch } = await setUp(context, {}, log);
   metadata.failing.set('*', 503);
   await watch.start();
