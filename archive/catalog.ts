@@ -1,4 +1,5 @@
 /** What the archive holds, from its commit logs: the objects that stand, without what was voided. */
+import { atOnce } from '../base/at-once.ts';
 import type { Commit, CommitObject } from './commit.ts';
 import { COMMITS_FOLDER, commitFolder, parseCommitKey } from './commit-keys.ts';
 import { type ArchiveStore, readCommit, shardsOf } from './store.ts';
@@ -97,15 +98,11 @@ export class Catalog {
     onRead: () => void,
   ): Promise<Commit[]> {
     const commits: Commit[] = [];
-    let next = from;
-    const run = async (): Promise<void> => {
-      while (next <= to) {
-        const number = next++;
-        commits[number - from] = await readCommit(this.#store, { prefix: this.#prefix, ...log }, number);
-        onRead();
-      }
-    };
-    await Promise.all(Array.from({ length: READS_AT_ONCE }, run));
+    const numbers = Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+    await atOnce(READS_AT_ONCE, numbers, async (number) => {
+      commits[number - from] = await readCommit(this.#store, { prefix: this.#prefix, ...log }, number);
+      onRead();
+    });
     return commits;
   }
 }

@@ -1,6 +1,6 @@
 /** Names of the archive: keys of data objects and commits, tags in keys, incarnations, order of sequence numbers. */
-import { createHash } from 'node:crypto';
 import { TailraceError } from '../base/errors.ts';
+import { sha256 } from '../base/sha256.ts';
 import type { Codec } from '../chunk/header.ts';
 
 export const COMMITS_FOLDER = '_commits/';
@@ -34,7 +34,7 @@ export interface StreamIdentity {
 
 /** The part of an incarnation that all streams of this account, region and name share. */
 export function incarnationFamily(stream: Omit<StreamIdentity, 'createdAt'>): string {
-  return digest(`${stream.account}/${stream.region}/${stream.name}`).slice(0, 10);
+  return sha256(`${stream.account}/${stream.region}/${stream.name}`).slice(0, 10);
 }
 
 /** Names one stream from its creation to its deletion; those of one family sort by age. */
@@ -129,7 +129,7 @@ export function encodeTag(tag: string): string {
   const encoded = parts.join('');
   if (encoded.length <= MAX_ENCODED_TAG) return encoded;
   const kept = encoded.slice(0, MAX_ENCODED_TAG - DIGEST_DIGITS - 2).replace(/%.?$/, '');
-  return `${kept}%~${digest(tag).slice(0, DIGEST_DIGITS)}`;
+  return `${kept}%~${sha256(tag).slice(0, DIGEST_DIGITS)}`;
 }
 
 /** The tag that {@link encodeTag} made `text` of; null when it was cut there, or is no such text. */
@@ -152,8 +152,4 @@ function isPlain(byte: number): boolean {
     byte === 0x2e ||
     byte === 0x5f
   );
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

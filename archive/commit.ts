@@ -2,9 +2,9 @@
  * The commit: what one batch of a shard put into the archive, as a JSON object beside the data. Its keys here are the
  * keys of the JSON.
  */
-import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { TailraceError } from '../base/errors.ts';
+import { sha256 } from '../base/sha256.ts';
 import { Runs } from './runs.ts';
 
 export const COMMIT_VERSION = 1;
@@ -160,10 +160,7 @@ export function parseCommit(bytes: Uint8Array, key: string): Commit {
 /** The hash that a commit's objects carry in their names: of all it says but the hash and those names. */
 export function commitHash(commit: Commit): string {
   const hashed = { ...commit, hash: '', objects: commit.objects.map((object) => ({ ...object, key: '' })) };
-  return createHash('sha256')
-    .update(JSON.stringify(canonical(hashed)))
-    .digest('hex')
-    .slice(0, 16);
+  return sha256(JSON.stringify(canonical(hashed))).slice(0, 16);
 }
 
 /** The same value with the keys of all objects in order, so that equal commits have equal text. */

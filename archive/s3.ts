@@ -1,5 +1,4 @@
 /** The archive in S3: every call is tried until S3 has answered it, with time-outs and backoff. */
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -10,7 +9,9 @@ import {
   type PutObjectCommandInput,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { Backoff, type BackoffLimits, halfJitter } from '../base/backoff.ts';
 import { TailraceError } from '../base/errors.ts';
+import { sha256 } from '../base/sha256.ts';
 import type { ArchiveStore, ObjectKind } from './store.ts';
 
 export interface S3Location {
@@ -35,7 +36,7 @@ export interface S3Options extends S3WriteOptions {
   /** Told of every call that S3 answered. */
   readonly onAnswer?: () => void;
   /** First and longest wait between tries, ms. */
-  readonly backoff?: readonly [number, number];
+  readonly backoff?: BackoffLimits;
   /** What one try may take beside the time for its bytes, ms. */
   readonly tryTimeout?: number;
 }
@@ -87,10 +88,10 @@ export class S3Store implements ArchiveStore {
     key: string,
     body: readonly Uint8Array[],
     kind: ObjectKind,
-    sha256?: string,
+    known?: string,
   ): Promise<'created' | 'exists'> {
     const length = body.reduce((sum, part) => sum + part.length, 0);
-    const hash = sha256 ?? digest(body);
+    const hash = known ?? sha256(body);
     return this.#persist('put', key, length, async (abortSignal) => {
       const command = new PutObjectCommand({
         Bucket: this.#bucket,
@@ -220,9 +221,10 @@ export class S3Store implements ArchiveStore {
       tries,
       onTrouble,
       onAnswer,
-      backoff: [first, longest] = [100, 20_000],
+      backoff = { base: 100, cap: 20_000 },
       tryTimeout = 15_000,
     } = this.#options;
+    const delays = new Backoff({ ...backoff, jitter: 'half' });
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await call(AbortSignal.timeout(tryTimeout + Math.ceil(bytes / BYTES_PER_MS)));
@@ -237,19 +239,10 @@ export class S3Store implements ArchiveStore {
         if (attempt >= tries || (tries !== Number.POSITIVE_INFINITY && isLasting(reason))) {
           throw new ArchiveUnavailableError(message, error);
         }
-        const wait = isLasting(reason)
-          ? DENIED_WAIT_MS
-          : Math.min(longest, first * 2 ** Math.min(attempt - 1, 12));
-        await sleep(wait * (0.5 + Math.random()));
+        await sleep(isLasting(reason) ? halfJitter(DENIED_WAIT_MS) : delays.next());
       }
     }
   }
-}
-
-function digest(body: readonly Uint8Array[]): string {
-  const hash = createHash('sha256');
-  for (const part of body) hash.update(part);
-  return hash.digest('hex');
 }
 
 async function nullWhenAbsent<T>(call: () => Promise<T>): Promise<T | null> {

@@ -9,6 +9,7 @@ import { Counters } from '../producer/counters.ts';
 import { createForwardInput } from '../producer/forward/input.ts';
 import { forwardOptions } from '../producer/forward/options.ts';
 import { Identity, newLane } from '../producer/identity.ts';
+import { Metadata } from '../producer/instance/metadata.ts';
 import { DEFAULT_SEALER_OPTIONS, Sealer } from '../producer/sealer.ts';
 import { Spool } from '../producer/spool/spool.ts';
 import { StateMap } from '../producer/state.ts';
@@ -58,6 +59,7 @@ const input = createForwardInput(z.parse(forwardOptions, { type: 'forward', list
   now: Date.now,
   uptime: () => performance.now(),
   counters,
+  metadata: new Metadata('http://127.0.0.1:1'),
 });
 await input.start();
 sealer.start();

@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
 import { Counters } from '../producer/counters.ts';
 import { Identity, newLane } from '../producer/identity.ts';
+import { Metadata } from '../producer/instance/metadata.ts';
 import { DEFAULT_SEALER_OPTIONS, Sealer } from '../producer/sealer.ts';
 import { Spool } from '../producer/spool/spool.ts';
 import { StateMap } from '../producer/state.ts';
@@ -65,6 +66,7 @@ const input = createTailInput(z.parse(tailOptions, { type: 'tail', path, tag: 'b
   now: Date.now,
   uptime: () => performance.now(),
   counters,
+  metadata: new Metadata('http://127.0.0.1:1'),
 });
 
 /** Lets a file appear where the input looks, and waits until it is in the spool. */

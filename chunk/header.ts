@@ -222,3 +222,13 @@ function readUInt64(bytes: Buffer, offset: number): number {
 export function explicitHashKey(lane: string): string {
   return BigInt(`0x${lane}`).toString();
 }
+
+/** The partition key of a record that begins with this chunk: readable, for people who look at the stream. */
+export function partitionKey({
+  producer,
+  epoch,
+  lane,
+  sequence,
+}: Pick<ChunkHeader, 'producer' | 'epoch' | 'lane' | 'sequence'>): string {
+  return `${producer}/${epoch}/${lane}/${sequence}`;
+}

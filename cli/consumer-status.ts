@@ -1,22 +1,21 @@
 /** Fetches a consumer's status over its HTTP port and renders it as text. */
+import { addressText } from '../base/address.ts';
 import { TailraceError } from '../base/errors.ts';
+import { parseHostPort } from '../base/host-port.ts';
 import type { ShardLine, WorkerStatus } from '../consumer/status/board.ts';
-import { parseListen } from '../consumer/status/http.ts';
 import { age, bytes, count, plain } from './output.ts';
 
 const ANSWER_MS = 5000;
 /** A worker that listens on all addresses can be reached on this one. */
 const EVERYWHERE = new Map([
-  ['', '127.0.0.1'],
   ['0.0.0.0', '127.0.0.1'],
   ['::', '::1'],
 ]);
 
 /** @throws TailraceError NO_CONSUMER when no consumer responds there */
 export async function askConsumer(listen: string): Promise<WorkerStatus> {
-  const { host, port } = parseListen(listen);
-  const name = EVERYWHERE.get(host) ?? host;
-  const url = `http://${name.includes(':') ? `[${name}]` : name}:${port}/status`;
+  const { host, port } = parseHostPort(listen)!;
+  const url = `http://${addressText({ host: EVERYWHERE.get(host) ?? host, port })}/status`;
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
     if (answer.ok) return (await answer.json()) as WorkerStatus;

@@ -2,6 +2,8 @@
 import { hostname } from 'node:os';
 import * as z from 'zod/mini';
 import { DEFAULT_KEY_TEMPLATE, templateFault } from '../archive/commit-keys.ts';
+import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
+import { hostPort } from '../base/host-port.ts';
 import { duration, size } from '../base/units.ts';
 
 const text = z.string().check(z.minLength(1));
@@ -70,7 +72,7 @@ export const consumerSchema = z.strictObject({
     {},
   ),
   /** A lane that was not heard of for so long is forgotten. */
-  dedupe_horizon: z._default(duration, 90 * 86_400_000),
+  dedupe_horizon: z._default(duration, DEDUPE_HORIZON_MS),
   kcl: z.prefault(kclSchema, {}),
   java: z.prefault(
     z.strictObject({
@@ -96,7 +98,7 @@ export const consumerSchema = z.strictObject({
   stop_timeout: z._default(duration, 60_000),
   /** A shard that has been in one call for so long is reported as stuck. */
   stuck_after: z._default(duration, 300_000),
-  http: z._default(z.strictObject({ listen: text }), { listen: '127.0.0.1:24281' }),
+  http: z._default(z.strictObject({ listen: hostPort }), { listen: '127.0.0.1:24281' }),
   log_level: z._default(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
 });
 

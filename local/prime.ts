@@ -9,7 +9,8 @@ import {
   ResourceInUseException,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { type KinesisClient, ListShardsCommand, type Shard } from '@aws-sdk/client-kinesis';
+import type { KinesisClient, Shard } from '@aws-sdk/client-kinesis';
+import { listShards } from '../base/list-shards.ts';
 
 export interface PrimeOptions {
   readonly kinesis: KinesisClient;
@@ -26,7 +27,7 @@ export interface PrimeOptions {
 export async function primeLeases(options: PrimeOptions): Promise<void> {
   const { kinesis, dynamodb, streamName, application } = options;
   const [shards] = await Promise.all([
-    listShards(kinesis, streamName),
+    listShards(streamName, (command) => kinesis.send(command)),
     createLeaseTable(dynamodb, application),
     createStateTable(dynamodb, `${application}-CoordinatorState`, 'key'),
     createStateTable(dynamodb, `${application}-WorkerMetricStats`, 'wid'),
@@ -35,19 +36,6 @@ export async function primeLeases(options: PrimeOptions): Promise<void> {
   const { Items: leases } = await dynamodb.send(new ScanCommand({ TableName: application, Limit: 1 }));
   if (resharded || (leases?.length ?? 0) > 0) return;
   await Promise.all(shards.map((shard) => putLease(dynamodb, application, shard)));
-}
-
-async function listShards(kinesis: KinesisClient, streamName: string): Promise<Shard[]> {
-  const shards: Shard[] = [];
-  let token: string | undefined;
-  do {
-    const page = await kinesis.send(
-      new ListShardsCommand(token === undefined ? { StreamName: streamName } : { NextToken: token }),
-    );
-    shards.push(...(page.Shards ?? []));
-    token = page.NextToken;
-  } while (token !== undefined);
-  return shards;
 }
 
 async function createLeaseTable(dynamodb: DynamoDBClient, name: string): Promise<void> {

@@ -11,21 +11,24 @@ import type { Server, Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { TailraceError } from '../base/errors.ts';
+import { doneBefore } from '../base/with-timeout.ts';
 import { Builders, DEFAULT_BUILDER_LIMITS } from './builder.ts';
-import { type AgentConfig, inputName } from './config.ts';
+import type { AgentConfig } from './config.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { changedKeys, RELOADABLE } from './control/reload.ts';
 import { serveControl } from './control/server.ts';
 import { Counters } from './counters.ts';
 import { Emf } from './emf.ts';
 import { SpillFloor } from './flush/floor.ts';
-import { before, type Flushed, Flusher, LAST_CUT_MS, type Remaining } from './flush/flush.ts';
+import { type Flushed, Flusher, LAST_CUT_MS, type Remaining } from './flush/flush.ts';
 import { Spill } from './flush/spill.ts';
 import { createForwardInput } from './forward/input.ts';
 import { type Gauges, type Health, serveHttp } from './http.ts';
 import { Identity } from './identity.ts';
-import type { Input, InputContext } from './input.ts';
+import { type Input, type InputContext, inputName } from './input.ts';
+import { Metadata } from './instance/metadata.ts';
 import { type EndReason, InstanceWatch } from './instance/watch.ts';
 import { FROM_THE_START } from './metrics.ts';
 import { DEFAULT_SEALER_OPTIONS, Sealer, type SealPace } from './sealer.ts';
@@ -161,7 +164,7 @@ export class Agent {
     const now = Date.now;
     const own = this.#section(OWN_SECTION);
     this.#identity = new Identity(own, machineId(), now());
-    const spillFloor = new SpillFloor(own);
+    const spillFloor = new SpillFloor(own, config.spill?.dedupe_horizon ?? DEDUPE_HORIZON_MS);
 
     const { promise: failed, resolve: fail } = Promise.withResolvers<number>();
     this.failed = failed;
@@ -242,6 +245,7 @@ export class Agent {
         : null,
     });
 
+    const metadata = new Metadata(config.instance.endpoint);
     for (const options of config.inputs) {
       const name = inputName(options);
       const inputLog = log.child({ input: name });
@@ -254,6 +258,7 @@ export class Agent {
         now,
         uptime: () => performance.now(),
         counters,
+        metadata,
       };
       this.#inputs.push(
         options.type === 'tail' ? createTailInput(options, context) : createForwardInput(options, context),
@@ -339,7 +344,7 @@ export class Agent {
     if (performance.now() < deadline) flushed = await this.#flusher.flush(deadline, progress, true);
     else await Promise.all(this.#inputs.map((input) => input.stop()));
     this.#sender.stop();
-    await before(Math.max(deadline, performance.now() + LAST_CUT_MS), this.#sealer.stop());
+    await doneBefore(Math.max(deadline, performance.now() + LAST_CUT_MS), this.#sealer.stop());
     await this.#spool.close();
     this.#stream.close();
     this.#http?.close();

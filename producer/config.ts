@@ -1,9 +1,11 @@
 /** The agent's configuration, `agent.yaml`. */
 import * as z from 'zod/mini';
+import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { hostPort } from '../base/host-port.ts';
 import { duration, size, timerDuration } from '../base/units.ts';
 import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
+import { inputName } from './input.ts';
 import { instanceOptions } from './instance/options.ts';
 import { DEFAULT_SEALER_OPTIONS } from './sealer.ts';
 import { tailOptions } from './tail/options.ts';
@@ -45,6 +47,8 @@ const spill = z.strictObject({
   /** Defaults to that of the stream. */
   region: z.optional(z.string().check(z.minLength(1))),
   endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4568' })),
+  /** That of the consumers: until then after a spill they are asked not to forget its lanes. */
+  dedupe_horizon: z._default(duration, DEDUPE_HORIZON_MS),
 });
 
 const compression = z.union([
@@ -70,14 +74,6 @@ const spool = z.strictObject({
   /** Bytes after which a new segment file is started. */
   segment_size: z._default(positive, 16 * MIB),
 });
-
-type InputOptions = z.output<typeof tailOptions> | z.output<typeof forwardOptions>;
-
-/** The name of an input's section in the state: what it reads, or its configured id. */
-export function inputName(options: InputOptions): string {
-  if (options.type === 'forward') return `forward:${[options.listen].flat().join(',')}`;
-  return `tail:${options.id ?? [options.path].flat().join(',')}`;
-}
 
 export const agentConfig = z.strictObject({
   state_dir: z.string().check(z.minLength(1)),

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Builders } from './builder.ts';
 import type { Counters } from './counters.ts';
+import type { Metadata } from './instance/metadata.ts';
 import type { StateMap } from './state.ts';
 
 /**
@@ -39,4 +40,19 @@ export interface InputContext {
   /** Milliseconds of a monotonic clock, to measure how long something has lasted. */
   readonly uptime: () => number;
   readonly counters: Counters;
+  /** The instance metadata, for placeholders in added fields. */
+  readonly metadata: Pick<Metadata, 'endpoint' | 'get'>;
+}
+
+type NamedOptions =
+  | { readonly type: 'tail'; readonly id?: string | undefined; readonly path: string | readonly string[] }
+  | { readonly type: 'forward'; readonly listen: string | readonly string[] };
+
+/**
+ * The name of an input: what it reads, or the id that the configuration gives it. It is the key of the input's state,
+ * so another form of it would make every agent read its files from the start.
+ */
+export function inputName(options: NamedOptions): string {
+  if (options.type === 'forward') return `forward:${[options.listen].flat().join(',')}`;
+  return `tail:${options.id ?? [options.path].flat().join(',')}`;
 }

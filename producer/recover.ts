@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { TailraceError } from '../base/errors.ts';
+import { doneBefore } from '../base/with-timeout.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { Counters } from './counters.ts';
-import { before } from './flush/flush.ts';
 import { explain } from './sender/failures.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from './sender/lanes.ts';
 import { DEFAULT_SENDER_OPTIONS, Sender } from './sender/sender.ts';
@@ -87,7 +87,7 @@ export async function recover(
     const left = state();
     // A new segment that holds all state releases the old ones.
     if (left.chunks === 0 && left.bytes > 0)
-      await before(deadline, spool.append([], {}, true).catch(onlyClosed));
+      await doneBefore(deadline, spool.append([], {}, true).catch(onlyClosed));
     await spool.close();
     stream.close();
     return left;

@@ -1,11 +1,10 @@
 /** What verify notes down of the commits that it reads, and what it says of them in the end. */
 import type { Commit, CommitObject } from '../commit.ts';
 import { compareSequence } from '../commit-keys.ts';
+import { DEDUPE_HORIZON_MS } from '../dedupe-horizon.ts';
 import { Runs } from '../runs.ts';
 import type { Lane } from '../state.ts';
 import type { LogPart, TimeRange } from './range.ts';
-
-const DEFAULT_HORIZON_MS = 90 * 86_400_000;
 
 export interface VerifyOptions {
   readonly now: number;
@@ -361,7 +360,7 @@ function epochReport(
 }
 
 /** Whether no lane of the epoch can have been forgotten before the time that is looked at. */
-function remembersAll(epoch: string, { range, horizon = DEFAULT_HORIZON_MS }: VerifyOptions): boolean {
+function remembersAll(epoch: string, { range, horizon = DEDUPE_HORIZON_MS }: VerifyOptions): boolean {
   // An epoch's first twelve digits are the time at which it began.
   return range === undefined || Number.parseInt(epoch.slice(0, 12), 16) >= range.from - horizon;
 }

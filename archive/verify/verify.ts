@@ -1,6 +1,7 @@
 /** Proves from the commit logs that the archive has every chunk once, or names what is missing or repeated. */
-import { createHash } from 'node:crypto';
+import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { sha256 } from '../../base/sha256.ts';
 import { readChunks } from '../../chunk/reader.ts';
 import type { Commit, CommitObject } from '../commit.ts';
 import { COMMITS_FOLDER, parseCommitKey } from '../commit-keys.ts';
@@ -16,6 +17,8 @@ export interface ArchiveReader extends ArchiveStore {
 }
 
 const READS_AT_ONCE = 32;
+/** Whole objects. */
+const DEEP_READS_AT_ONCE = 4;
 
 export async function verifyArchive(
   store: ArchiveReader,
@@ -30,7 +33,7 @@ export async function verifyArchive(
   let done = 0;
   for (const log of logs) {
     const commits = new Map<number, Commit>();
-    await atOnce(log.numbers, async (number) => {
+    await atOnce(READS_AT_ONCE, log.numbers, async (number) => {
       const commit = await noting(book.problems, () => readCommit(store, { prefix, ...log }, number));
       if (commit) commits.set(number, commit);
       done += 1;
@@ -42,7 +45,7 @@ export async function verifyArchive(
   const isExpired = ({ written }: Placed): boolean =>
     options.now - written > (options.expireAfter ?? Number.POSITIVE_INFINITY);
   book.expired = book.live.filter(isExpired).length;
-  await atOnce(book.newest, async (placed) => {
+  await atOnce(READS_AT_ONCE, book.newest, async (placed) => {
     if (isExpired(placed)) return;
     const { object, written } = placed;
     try {
@@ -113,7 +116,7 @@ async function partsOfLogs(
     for (const shard of await shardsOf(store, prefix, incarnation)) names.push({ incarnation, shard });
   }
   const logs: Log[] = [];
-  await atOnce(names, async (name) => {
+  await atOnce(READS_AT_ONCE, names, async (name) => {
     const part = await noting(problems, () => partOf(store, { prefix, ...name }, range));
     if (!part) return;
     const numbers = Array.from({ length: part.last - part.first + 1 }, (_, i) => part.first + i);
@@ -149,14 +152,13 @@ async function checkObjects(
     done += 1;
     options.onProgress?.(done, there.length, 'objects');
   };
-  await atOnce(there, check, 4);
+  await atOnce(DEEP_READS_AT_ONCE, there, check);
 }
 
 function objectFault(object: CommitObject, bytes: Buffer | null): string | null {
   if (bytes === null) return 'is missing: expired by a rule of the bucket, or deleted';
   if (bytes.length !== object.bytes) return `has ${bytes.length} bytes, its commit says ${object.bytes}`;
-  if (createHash('sha256').update(bytes).digest('hex') !== object.sha256)
-    return 'does not match its checksum';
+  if (sha256(bytes) !== object.sha256) return 'does not match its checksum';
   // In objects of zstd the chunks' headers are left out.
   if (object.codec !== 'gzip' || object.foreign > 0) return null;
   const runs = new Map<string, Runs>();
@@ -176,16 +178,4 @@ function objectFault(object: CommitObject, bytes: Buffer | null): string | null 
     runs.size === Object.keys(object.runs).length &&
     [...runs].every(([lane, found]) => object.runs[lane] === found.toString());
   return same ? null : 'has other chunks than its commit says';
-}
-
-async function atOnce<T>(
-  values: readonly T[],
-  work: (value: T) => Promise<void>,
-  workers: number = READS_AT_ONCE,
-): Promise<void> {
-  let next = 0;
-  const run = async (): Promise<void> => {
-    while (next < values.length) await work(values[next++]!);
-  };
-  await Promise.all(Array.from({ length: Math.min(workers, values.length) }, run));
 }

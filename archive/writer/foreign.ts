@@ -4,9 +4,8 @@
  * Frozen: two workers of different releases must make the same bytes of the same records. A change in what this
  * writes is a new version beside this one, and commits say which one made their objects.
  */
-
 import { isUtf8 } from 'node:buffer';
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../base/sha256.ts';
 import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
 
 /** Makes the chunks of one hour's records, and says how many bytes of NDJSON are in them. */
@@ -129,5 +128,5 @@ function stored(raw: Buffer): Buffer {
 }
 
 function identity(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+  return sha256(text).slice(0, 32);
 }

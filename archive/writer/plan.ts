@@ -1,5 +1,5 @@
 /** Decides what a commit says about a batch of records, and makes the bytes of its objects; no I/O. */
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../base/sha256.ts';
 import type { Codec, FramedHeader } from '../../chunk/header.ts';
 import { COMMIT_VERSION, type Commit, type CommitObject, commitHash, type ProducerMark } from '../commit.ts';
 import { compareSequence, objectKey } from '../commit-keys.ts';
@@ -353,10 +353,4 @@ function isForeignDue(kept: ReadonlyMap<number, string>, item: Item): boolean {
 
 function foreignHour(item: Item): number {
   return Math.floor(item.arrival / HOUR_MS);
-}
-
-function sha256(body: Body): string {
-  const hash = createHash('sha256');
-  for (const part of body) hash.update(part);
-  return hash.digest('hex');
 }

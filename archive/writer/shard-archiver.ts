@@ -5,7 +5,7 @@
  * then, for the caller, the checkpoint of {@link ShardArchiver.safe}. Records stay in memory until the commit that
  * covers them has all its data, so that a commit of somebody else can be followed and completed.
  */
-
+import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Commit, CommitObject } from '../commit.ts';
 import { compareSequence } from '../commit-keys.ts';
@@ -237,7 +237,7 @@ export class ShardArchiver {
     const commit = this.#incomplete!;
     const lost: CommitObject[] = [];
     const missing: CommitObject[] = [];
-    await atOnce(commit.objects, async (object) => {
+    await atOnce(PUTS_AT_ONCE, commit.objects, async (object) => {
       const body = bodies?.get(object.key);
       if (
         body &&
@@ -256,7 +256,7 @@ export class ShardArchiver {
       if (!mayVoid && missing.some((object) => !rebuilt.has(object.key))) {
         throw new RereadNeededError(commit.shard, commit.number);
       }
-      await atOnce(missing, async (object) => {
+      await atOnce(PUTS_AT_ONCE, missing, async (object) => {
         const body = rebuilt.get(object.key);
         if (!body) {
           if ((await fence(this.#store, object)) === 'void') lost.push(object);
@@ -303,12 +303,4 @@ export class ShardArchiver {
     this.#pendingBytes = rest.reduce((sum, item) => sum + item.bytes, 0);
     this.#pendingSince = this.#options.uptime();
   }
-}
-
-async function atOnce<T>(values: readonly T[], work: (value: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < values.length) await work(values[next++]!);
-  };
-  await Promise.all(Array.from({ length: Math.min(PUTS_AT_ONCE, values.length) }, worker));
 }

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { Command, InvalidArgumentError } from 'commander';
 import fluent from 'fluent-logger';
 import { TailraceError } from '../../base/errors.ts';
+import { parseHostPort } from '../../base/host-port.ts';
 import { ConfigError } from '../config.ts';
 
 /** The most events that wait for their acks at a time. */
@@ -38,13 +39,12 @@ async function run(
   events: string[],
   { tag, address, ackTimeout }: { tag: string; address: string; ackTimeout: number },
 ): Promise<void> {
-  const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
-  if (!host || !(Number(port) >= 1 && Number(port) <= 65_535)) {
+  const target = parseHostPort(address);
+  if (target === null || target.port === 0) {
     throw new ConfigError(`--address: expected host:port, not ${address}`);
   }
   const options = {
-    host,
-    port: Number(port),
+    ...target,
     eventMode: 'PackedForward',
     requireAckResponse: true,
     ackResponseTimeout: ackTimeout,

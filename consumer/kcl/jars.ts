@@ -3,10 +3,11 @@
  * is checked against the SHA-256 in jars.sha256 beside this file, and one that does not match is never used.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { sha256 } from '../../base/sha256.ts';
 
 export interface Jars {
   readonly directory: string;
@@ -115,7 +116,7 @@ function readList(): Jar[] {
 
 function isSound(file: string, jar: Jar): boolean {
   try {
-    return createHash('sha256').update(fs.readFileSync(file)).digest('hex') === jar.sha256;
+    return sha256(fs.readFileSync(file)) === jar.sha256;
   } catch {
     return false;
   }
@@ -167,26 +168,22 @@ function copyWithMaven(directory: string, onJar: (copied: number) => void): Prom
 /** @returns what went wrong */
 async function download(jars: readonly Jar[], directory: string, onJar: () => void): Promise<string[]> {
   const faults: string[] = [];
-  const queue = [...jars];
-  const work = async (): Promise<void> => {
-    for (let jar = queue.pop(); jar !== undefined; jar = queue.pop()) {
-      const temporary = path.join(directory, `${jar.file}.${process.pid}.part`);
-      try {
-        const response = await fetch(`${CENTRAL}/${jar.path}`, { signal: AbortSignal.timeout(DOWNLOAD_MS) });
-        if (!response.ok) throw new Error(`Maven Central answered ${response.status}`);
-        fs.writeFileSync(temporary, await response.bytes());
-        if (!isSound(temporary, jar)) throw new Error(`${jar.file} does not match its checksum`);
-        fs.renameSync(temporary, path.join(directory, jar.file));
-        onJar();
-      } catch (error) {
-        const { message, cause } = error as Error;
-        faults.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
-      } finally {
-        fs.rmSync(temporary, { force: true });
-      }
+  await atOnce(DOWNLOADS_AT_ONCE, jars, async (jar) => {
+    const temporary = path.join(directory, `${jar.file}.${process.pid}.part`);
+    try {
+      const response = await fetch(`${CENTRAL}/${jar.path}`, { signal: AbortSignal.timeout(DOWNLOAD_MS) });
+      if (!response.ok) throw new Error(`Maven Central answered ${response.status}`);
+      fs.writeFileSync(temporary, await response.bytes());
+      if (!isSound(temporary, jar)) throw new Error(`${jar.file} does not match its checksum`);
+      fs.renameSync(temporary, path.join(directory, jar.file));
+      onJar();
+    } catch (error) {
+      const { message, cause } = error as Error;
+      faults.push(cause instanceof Error ? `${message}: ${cause.message}` : message);
+    } finally {
+      fs.rmSync(temporary, { force: true });
     }
-  };
-  await Promise.all(Array.from({ length: DOWNLOADS_AT_ONCE }, work));
+  });
   return faults;
 }
 

@@ -6,6 +6,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { Backoff } from '../../base/backoff.ts';
 import { uptime } from '../../base/uptime.ts';
 import type { ConsumerConfig } from '../config.ts';
 import { Board } from '../status/board.ts';
@@ -100,7 +101,7 @@ export class Launcher {
 
   async #supervise(directory: string, reports: string, leadership: Leadership): Promise<number> {
     const { restart } = this.#config;
-    let deaths = 0;
+    const backoff = new Backoff({ base: restart.backoff, cap: restart.max_backoff, jitter: 'none' });
     while (!this.#stop.signal.aborted) {
       const startedAt = uptime();
       await leadership.giveUp();
@@ -115,8 +116,9 @@ export class Launcher {
       this.board.daemonPid = null;
       if (this.#stop.signal.aborted) return this.#exitCode(end);
 
-      if (uptime() - startedAt >= restart.healthy_after) deaths = 0;
-      deaths += 1;
+      if (uptime() - startedAt >= restart.healthy_after) backoff.reset();
+      const wait = backoff.next();
+      const deaths = backoff.failures;
       this.#log.error({ ...end, deaths }, 'the daemon died');
       if (deaths >= restart.give_up_after) {
         this.board.phase = 'failed';
@@ -125,7 +127,6 @@ export class Launcher {
       }
       this.board.phase = 'restarting';
       this.board.daemonRestarts += 1;
-      const wait = Math.min(restart.max_backoff, restart.backoff * 2 ** (deaths - 1));
       await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
     }
     return 0;

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StreamRecord } from '../../archive/writer/record.ts';
 import type { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
+import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
 
 interface Checkpointer {
@@ -50,6 +51,7 @@ export interface ProcessorHooks {
 }
 
 const CHECKPOINT_TRIES = 5;
+const CHECKPOINT_BACKOFF: BackoffLimits = { base: 200, cap: 2000, jitter: 'none' };
 /** A shard's end has to be checkpointed, or KCL takes the processor for broken. */
 const END_TRIES = 50;
 
@@ -81,6 +83,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
   ): Promise<boolean> {
     let error: string | null | undefined;
     hooks.checkpointing();
+    const backoff = new Backoff(CHECKPOINT_BACKOFF);
     for (let attempt = 1; attempt <= tries; attempt++) {
       error = await new Promise((resolve) => checkpointer.checkpoint(sequence, resolve));
       if (!error) {
@@ -89,7 +92,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
       }
       // The lease is somebody else's: trying again can't help, and nothing is lost.
       if (error === 'ShutdownException') break;
-      await sleep(Math.min(2000, 100 * 2 ** attempt));
+      await sleep(backoff.next());
     }
     hooks.checkpointFailed(String(error));
     return false;

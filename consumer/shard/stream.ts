@@ -3,13 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeStreamSummaryCommand,
   KinesisClient,
-  ListShardsCommand,
   ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
 import { incarnationFamily, incarnationOf, type StreamIdentity } from '../../archive/commit-keys.ts';
 import type { ShardInfo, StreamView } from '../../archive/writer/start.ts';
+import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { listShards } from '../../base/list-shards.ts';
 import type { ConsumerConfig } from '../config.ts';
+
+const BACKOFF: BackoffLimits = { base: 1000, cap: 20_000, jitter: 'half' };
 
 export class KinesisStream implements StreamView {
   readonly family: string;
@@ -41,27 +44,14 @@ export class KinesisStream implements StreamView {
   }
 
   async #listShards(): Promise<ShardInfo[]> {
-    const shards: ShardInfo[] = [];
-    let token: string | undefined;
-    do {
-      const which = token === undefined ? { StreamName: this.#name } : { NextToken: token };
-      const answer = await this.#client.send(new ListShardsCommand(which));
-      for (const shard of answer.Shards ?? []) {
-        const {
-          ShardId: id,
-          ParentShardId: parent,
-          AdjacentParentShardId: other,
-          HashKeyRange: range,
-        } = shard;
-        shards.push({
-          id: id!,
-          parents: [parent, other].filter((name) => name !== undefined),
-          range: [hashKey(range!.StartingHashKey!), hashKey(range!.EndingHashKey!)],
-        });
-      }
-      token = answer.NextToken;
-    } while (token !== undefined);
-    return shards;
+    const shards = await listShards(this.#name, (command) => this.#client.send(command));
+    return shards.map(
+      ({ ShardId: id, ParentShardId: parent, AdjacentParentShardId: other, HashKeyRange: range }) => ({
+        id: id!,
+        parents: [parent, other].filter((name) => name !== undefined),
+        range: [hashKey(range!.StartingHashKey!), hashKey(range!.EndingHashKey!)],
+      }),
+    );
   }
 }
 
@@ -105,12 +95,13 @@ function hashKey(decimal: string): string {
 }
 
 async function untilAnswered<T>(onTrouble: (error: Error) => void, ask: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  const backoff = new Backoff(BACKOFF);
+  for (;;) {
     try {
       return await ask();
     } catch (error) {
       onTrouble(error as Error);
-      await sleep(Math.min(20_000, 500 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random()));
+      await sleep(backoff.next());
     }
   }
 }

@@ -1,23 +1,12 @@
 /** The worker's HTTP server: /health, /metrics and /status. */
 import { createServer, type Server } from 'node:http';
 import { TailraceError } from '../../base/errors.ts';
+import { parseHostPort } from '../../base/host-port.ts';
 import type { Board } from './board.ts';
 
-/**
- * Takes `127.0.0.1:24281` or `[::1]:24281` apart.
- *
- * @throws TailraceError LISTEN when it is no such address
- */
-export function parseListen(listen: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[(.+)\]|([^:]*)):(\d{1,5})$/.exec(listen);
-  if (!match)
-    throw new TailraceError('LISTEN', `http.listen: ${listen} is not an address like 127.0.0.1:24281`);
-  return { host: match[1] ?? match[2] ?? '127.0.0.1', port: Number(match[3]) };
-}
-
-/** @throws TailraceError LISTEN when the address is taken or is none */
+/** @throws TailraceError LISTEN when the address is taken */
 export function serveBoard(listen: string, board: Board): Promise<Server> {
-  const { host, port } = parseListen(listen);
+  const { host, port } = parseHostPort(listen)!;
   const server = createServer((request, response) => {
     // Not parsed as a URL: `//` is none, and an exception here would end the worker.
     const pathname = request.url?.split('?', 1)[0];

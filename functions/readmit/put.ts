@@ -1,10 +1,10 @@
 /** Puts records on the stream, slowly enough for live traffic, and again those that were refused. */
 import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { nextRequest, sizeOf } from './records.ts';
 
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 8000;
+const BACKOFF: BackoffLimits = { base: 250, cap: 8000, jitter: 'half' };
 
 export interface Pace {
   readonly stream: string;
@@ -23,7 +23,7 @@ export async function putAll(
   pace: Pace,
 ): Promise<void> {
   let left = [...records];
-  let backoff = FIRST_BACKOFF_MS;
+  const backoff = new Backoff(BACKOFF, pace.random);
   while (left.length > 0) {
     if (pace.now() >= pace.deadline) {
       throw new TailraceError('READMIT_UNFINISHED', `${left.length} records were not put in time`, {
@@ -43,10 +43,9 @@ export async function putAll(
     if (left.length === 0) return;
     const due = (bytes / pace.bytesPerSecond) * 1000 - (pace.now() - started);
     if (refused.length > 0) {
-      await pace.sleep(Math.max(due, backoff * (0.5 + pace.random() / 2)));
-      backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
+      await pace.sleep(Math.max(due, backoff.next()));
     } else {
-      backoff = FIRST_BACKOFF_MS;
+      backoff.reset();
       if (due > 0) await pace.sleep(due);
     }
   }

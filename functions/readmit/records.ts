@@ -1,6 +1,6 @@
 /** Packs chunks into records and records into requests, within the limits of PutRecords. */
 import type { PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
-import { explicitHashKey } from '../../chunk/header.ts';
+import { explicitHashKey, partitionKey } from '../../chunk/header.ts';
 import type { PlacedChunk } from '../../chunk/reader.ts';
 
 /** Bytes that a record of several chunks has at most; one chunk alone may be as large as the stream takes it. */
@@ -18,10 +18,9 @@ export function toRecords(chunks: readonly PlacedChunk[]): PutRecordsRequestEntr
     let size = 0;
     const close = (): void => {
       if (open.length === 0) return;
-      const { producer, epoch, sequence } = open[0]!.header;
       records.push({
         Data: Buffer.concat(open.map(({ bytes }) => bytes)),
-        PartitionKey: `${producer}/${epoch}/${lane}/${sequence}`,
+        PartitionKey: partitionKey(open[0]!.header),
         ExplicitHashKey: explicitHashKey(lane),
       });
       open = [];

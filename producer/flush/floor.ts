@@ -13,14 +13,15 @@ interface SpilledEpoch {
 }
 
 const KEY = 'spilled';
-/** Longer than a spilled object lives and than consumers remember a lane. */
-const KEPT_MS = 90 * 24 * 3_600_000;
 
 export class SpillFloor {
   readonly #state: StateMap;
+  readonly #horizon: number;
 
-  constructor(state: StateMap) {
+  /** @param horizon the consumers' dedupe_horizon, ms: what is put back later is unproven whatever the floor says */
+  constructor(state: StateMap, horizon: number) {
     this.#state = state;
+    this.#horizon = horizon;
   }
 
   /** Records, with the next cut, that chunks from `epoch` on are about to be spilled. */
@@ -32,6 +33,6 @@ export class SpillFloor {
 
   oldest(now: number): string | null {
     const spilled = this.#state.get(KEY) as SpilledEpoch | undefined;
-    return spilled && now - spilled.at < KEPT_MS ? spilled.epoch : null;
+    return spilled && now - spilled.at < this.#horizon ? spilled.epoch : null;
   }
 }

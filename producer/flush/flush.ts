@@ -3,6 +3,7 @@
  * goes to the spill bucket. Repeated and concurrent calls are safe: each waits for what existed when it was called.
  */
 import type { Logger } from 'pino';
+import { doneBefore } from '../../base/with-timeout.ts';
 import type { Input } from '../input.ts';
 import type { Sealer } from '../sealer.ts';
 import type { Sender } from '../sender/sender.ts';
@@ -96,11 +97,11 @@ export class Flusher {
         // Stopping an input releases everyone waiting for its end, reached or not.
         if (inTime) unread.delete(input.name);
       });
-      await before(sendUntil, Promise.all(drains));
+      await doneBefore(sendUntil, Promise.all(drains));
       inTime = false;
       if (end) await Promise.all(inputs.map((input) => input.stop()));
       const ends = end && unread.size === 0;
-      const sealed = await before(Math.max(sendUntil, performance.now() + LAST_CUT_MS), sealer.cut(ends));
+      const sealed = await doneBefore(Math.max(sendUntil, performance.now() + LAST_CUT_MS), sealer.cut(ends));
       // On a full disk the cut is still pending: what the inputs passed on is durable only at its source.
       if (!sealed || sealer.failed) for (const { name } of inputs) unread.add(name);
       const { promise: gone, resolve } = Promise.withResolvers<void>();
@@ -108,9 +109,9 @@ export class Flusher {
       marked = { chunks, bytes: bytesOf(chunks), gone: resolve };
       this.#waiting.add(marked);
       progress(remaining());
-      if (chunks.size > 0) await before(sendUntil, gone);
+      if (chunks.size > 0) await doneBefore(sendUntil, gone);
       if (nothingRemains(remaining())) {
-        if (spool.reclaimable) await before(deadline, sealer.cut());
+        if (spool.reclaimable) await doneBefore(deadline, sealer.cut());
         return { remaining: remaining(), spilled: null };
       }
       const spilled = await this.#spill(deadline);
@@ -130,7 +131,7 @@ export class Flusher {
     if (oldest !== null) {
       // Made durable before the first object, so that no later chunk can declare these lanes finished.
       floor.note(oldest, Date.now());
-      await before(Math.min(deadline, soon), sealer.cut());
+      await doneBefore(Math.min(deadline, soon), sealer.cut());
     }
     const spilled = await spill.put(sender.unacknowledged(), Math.max(deadline, soon));
     log.warn(spilled, 'spilled what could not be sent in time; the spool keeps it as well');
@@ -151,21 +152,3 @@ function bytesOf(chunks: Iterable<SpooledChunk>): number {
 
 /** Milliseconds that the last cut or a spill always gets. */
 export const LAST_CUT_MS = 2000;
-
-/**
- * Waits for `work`, but not beyond the deadline; work still in progress by then is left to itself.
- *
- * @param deadline milliseconds of `performance.now()`, unaffected by changes of the wall clock
- * @returns whether the work finished in time
- */
-export async function before(deadline: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()));
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

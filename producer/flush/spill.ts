@@ -7,10 +7,10 @@
  *     <prefix><instance>/<producer>/<segment>-<hash>.chunks      chunks of a segment
  *     <prefix><instance>/<producer>/quarantine/<name>            damaged bytes, for people
  */
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { inTime } from '../sender/in-time.ts';
+import { sha256 } from '../../base/sha256.ts';
+import { withTimeout } from '../../base/with-timeout.ts';
 import type { SpooledChunk } from '../spool/spool.ts';
 
 export interface SpillOptions {
@@ -116,7 +116,7 @@ export class Spill {
         }
         if (there.length === 0) return null;
         const body = Buffer.concat(there);
-        const hash = createHash('sha256').update(body).digest('hex').slice(0, 16);
+        const hash = sha256(body).slice(0, 16);
         return { key: `${base}${name}-${hash}.chunks`, body, chunks: there.length };
       };
       pieces.push({ read, chunks: members.length });
@@ -145,7 +145,7 @@ export class Spill {
     const put = async (key: string, body: Buffer, timeout: number): Promise<Error | null> => {
       const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: '*' });
       try {
-        await inTime(timeout, (abortSignal) => client.send(command, { abortSignal }));
+        await withTimeout(timeout, (abortSignal) => client.send(command, { abortSignal }));
         return null;
       } catch (error) {
         const { name, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };

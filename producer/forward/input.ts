@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import { type Address, parseAddress } from '../../base/address.ts';
 import type { Counter } from '../counters.ts';
-import { resolvePlaceholders } from '../format/metadata.ts';
-import type { Input, InputContext } from '../input.ts';
+import { type Input, type InputContext, inputName } from '../input.ts';
+import { resolvePlaceholders } from '../instance/placeholders.ts';
 import { ChunkIds } from './chunk-ids.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { decompress } from './decompress.ts';
@@ -67,7 +67,7 @@ class ForwardServer implements ForwardInput {
   constructor(options: ForwardOptions, context: InputContext) {
     this.#options = options;
     this.#context = context;
-    this.name = `forward:${[options.listen].flat().join(',')}`;
+    this.name = inputName(options);
     this.#labels = { input: this.name };
     this.#ids = new ChunkIds(
       { ttl: options.chunk_id_ttl, max: options.max_chunk_ids },
@@ -124,7 +124,10 @@ class ForwardServer implements ForwardInput {
         tagPrefix: tag_prefix ?? null,
         routes,
         transform: { add, rename, remove, include, exclude, redact },
-        placeholders: await resolvePlaceholders({ add, routes: routes.map((route) => route.add) }),
+        placeholders: await resolvePlaceholders(
+          { add, routes: routes.map((route) => route.add) },
+          this.#context.metadata,
+        ),
         joinPartials: join_partial_messages,
       },
       this.#context,

@@ -8,12 +8,12 @@ const TIMEOUT_MS = 2000;
 
 /** Reads `latest/meta-data/…` with a token that it keeps and renews. */
 export class Metadata {
-  readonly #endpoint: string;
+  readonly endpoint: string;
   readonly #now: () => number;
   #token: { readonly value: string; readonly at: number } | null = null;
 
   constructor(endpoint: string, now: () => number = () => performance.now()) {
-    this.#endpoint = endpoint.replace(/\/$/, '');
+    this.endpoint = endpoint.replace(/\/$/, '');
     this.#now = now;
   }
 
@@ -53,7 +53,7 @@ export class Metadata {
   ): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const sent = request(`${this.#endpoint}${path}`, { method, headers, signal }, (response) => {
+      const sent = request(`${this.endpoint}${path}`, { method, headers, signal }, (response) => {
         let body = '';
         response.setEncoding('utf8');
         response.on('data', (text: string) => {

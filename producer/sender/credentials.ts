@@ -1,6 +1,6 @@
 /** Where credentials come from: the SDK's chain of providers, some of which (a process, a token service) may never answer. */
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
-import { inTime } from './in-time.ts';
+import { withTimeout } from '../../base/with-timeout.ts';
 
 const TIMEOUT_MS = 10_000;
 /** Questions without an answer at a time: each may hold a process or a connection. */
@@ -25,7 +25,7 @@ export class CredentialSource {
         this.#unanswered--;
       });
       try {
-        return await inTime(this.#timeout, () => asked);
+        return await withTimeout(this.#timeout, () => asked);
       } catch (error) {
         if ((error as Error).name !== 'TimeoutError') throw error;
         throw failure(`no credentials within ${this.#timeout / 1000} s`, error);

@@ -1,6 +1,6 @@
 /** The chunks of one lane that wait for the stream, in their order, and what its shard lets through. */
+import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import type { SpooledChunk } from '../spool/spool.ts';
-import { Backoff, type BackoffLimits } from './backoff.ts';
 
 /** Flow control: at most this many chunks of a lane are in flight without an answer. */
 export const MAX_LANE_IN_FLIGHT = 256;

@@ -4,11 +4,11 @@
  */
 import type { PutRecordsRequestEntry, PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
+import { Backoff } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { explicitHashKey } from '../../chunk/header.ts';
+import { explicitHashKey, partitionKey } from '../../chunk/header.ts';
 import type { Counters } from '../counters.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from '../spool/spool.ts';
-import { Backoff } from './backoff.ts';
 import { type Condition, PASSING, type Trouble } from './failures.ts';
 import { LaneQueue, RECORD_BACKOFF } from './lane-queue.ts';
 import type { Lanes } from './lanes.ts';
@@ -340,11 +340,10 @@ export class Sender {
     record.lane.settle(damaged);
     const first = chunks[0];
     if (!first) return null;
-    const { producer, epoch, lane, sequence } = first.header;
     const entry = {
       Data: bytes.length === 1 ? bytes[0]! : Buffer.concat(bytes),
-      PartitionKey: `${producer}/${epoch}/${lane}/${sequence}`,
-      ExplicitHashKey: explicitHashKey(lane),
+      PartitionKey: partitionKey(first.header),
+      ExplicitHashKey: explicitHashKey(first.header.lane),
     };
     return { record: { lane: record.lane, chunks }, entry };
   }

@@ -4,16 +4,15 @@ import { Agent as HttpsAgent } from 'node:https';
 import {
   DescribeStreamSummaryCommand,
   KinesisClient,
-  ListShardsCommand,
-  type ListShardsCommandOutput,
   PutRecordsCommand,
   type PutRecordsRequestEntry,
   type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { listShards } from '../../base/list-shards.ts';
+import { withTimeout } from '../../base/with-timeout.ts';
 import { CredentialSource } from './credentials.ts';
 import { conditionOf, explain, type StreamName } from './failures.ts';
-import { inTime } from './in-time.ts';
 import type { ShardRange } from './lanes.ts';
 import { putRecordsBody } from './put-body.ts';
 
@@ -46,7 +45,7 @@ export function openStream(options: StreamOptions): Stream {
   const send = async <T>(request: (client: KinesisClient, signal: AbortSignal) => Promise<T>): Promise<T> => {
     const used = client;
     try {
-      return await inTime(requestTimeout, (signal) => request(used, signal));
+      return await withTimeout(requestTimeout, (signal) => request(used, signal));
     } catch (error) {
       // A client keeps the credentials that it has found once. Another one looks for them anew, wherever they come
       // from, and shares the connections, so that requests under way are not touched.
@@ -71,26 +70,18 @@ export function openStream(options: StreamOptions): Stream {
       return output.Records ?? [];
     },
     async listShards() {
-      const shards: ShardRange[] = [];
-      let next: string | undefined;
-      do {
-        const command = new ListShardsCommand(
-          next === undefined ? { StreamName: name, ShardFilter: { Type: 'AT_LATEST' } } : { NextToken: next },
-        );
-        const page: ListShardsCommandOutput = await send((kinesis, abortSignal) =>
-          kinesis.send(command, { abortSignal }),
-        );
-        for (const { ShardId, HashKeyRange, SequenceNumberRange } of page.Shards ?? []) {
-          if (SequenceNumberRange?.EndingSequenceNumber !== undefined) continue;
-          shards.push({
-            id: ShardId!,
-            first: BigInt(HashKeyRange!.StartingHashKey!),
-            last: BigInt(HashKeyRange!.EndingHashKey!),
-          });
-        }
-        next = page.NextToken;
-      } while (next !== undefined);
-      return shards;
+      const shards = await listShards(
+        name,
+        (command) => send((kinesis, abortSignal) => kinesis.send(command, { abortSignal })),
+        { ShardFilter: { Type: 'AT_LATEST' } },
+      );
+      return shards
+        .filter(({ SequenceNumberRange: range }) => range?.EndingSequenceNumber === undefined)
+        .map(({ ShardId, HashKeyRange: range }) => ({
+          id: ShardId!,
+          first: BigInt(range!.StartingHashKey!),
+          last: BigInt(range!.EndingHashKey!),
+        }));
     },
     close: () => handler.destroy(),
   };
@@ -133,7 +124,7 @@ export async function checkStream(options: StreamOptions): Promise<string | null
   try {
     const command = new DescribeStreamSummaryCommand({ StreamName: options.name });
     const client = createClient(options, handler, new CredentialSource(options.credentialsTimeout));
-    await inTime(CONNECT_TIMEOUT_MS, (abortSignal) => client.send(command, { abortSignal }));
+    await withTimeout(CONNECT_TIMEOUT_MS, (abortSignal) => client.send(command, { abortSignal }));
     return null;
   } catch (error) {
     return explain(error, options).message;

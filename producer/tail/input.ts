@@ -1,13 +1,12 @@
 /** The tail input: follows log files and gives their lines to the builders, a turn at a time. */
-
 import * as path from 'node:path';
 import type { Counter } from '../counters.ts';
 import { compileFormat } from '../format/compile.ts';
 import { Tally } from '../format/json-bytes.ts';
-import { resolvePlaceholders } from '../format/metadata.ts';
 import type { LineParser, Target } from '../format/parser.ts';
 import { Transform } from '../format/transform.ts';
-import type { Input, InputContext } from '../input.ts';
+import { type Input, type InputContext, inputName } from '../input.ts';
+import { resolvePlaceholders } from '../instance/placeholders.ts';
 import { isOfSystem } from './access.ts';
 import { CompressedSource } from './compressed.ts';
 import { FolderWatch } from './folder-watch.ts';
@@ -78,7 +77,7 @@ class TailInput implements Input {
   constructor(options: TailOptions, context: InputContext) {
     this.#options = options;
     this.#context = context;
-    this.name = `tail:${options.id ?? [options.path].flat().join(',')}`;
+    this.name = inputName(options);
     this.#turnBytes = Math.max(TURN_BYTES, turnBytes(options.max_line_size, options.multiline !== undefined));
     const counter = (name: string) => context.counters.counter(name, { input: this.name });
     this.#bytes = counter('tailrace_agent_tail_bytes_total');
@@ -92,7 +91,7 @@ class TailInput implements Input {
     const { options, context } = { options: this.#options, context: this.#context };
     this.#transform = new Transform(
       options,
-      await resolvePlaceholders(options.add),
+      await resolvePlaceholders(options.add, context.metadata),
       context.counters.counter('tailrace_agent_tail_redacted_values_total', { input: this.name }),
     );
     const globs = (patterns: string | string[] | undefined) =>

@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeStreamSummaryCommand,
   type KinesisClient,
-  ListShardsCommand,
   MergeShardsCommand,
   type Shard,
   SplitShardCommand,
 } from '@aws-sdk/client-kinesis';
+import { listShards } from '../../base/list-shards.ts';
 import type { Failure, FaultProxy, Faults } from '../support/fault-proxy.ts';
 import { signal } from './processes.ts';
 import type { Fault, Target } from './schedule.ts';
@@ -111,15 +111,7 @@ export class Stream {
 
   /** Open shards in the order of their hash keys. */
   async open(): Promise<Shard[]> {
-    const shards: Shard[] = [];
-    let NextToken: string | undefined;
-    do {
-      const page = await this.#kinesis.send(
-        new ListShardsCommand(NextToken === undefined ? { StreamName: this.#name } : { NextToken }),
-      );
-      shards.push(...(page.Shards ?? []));
-      NextToken = page.NextToken;
-    } while (NextToken !== undefined);
+    const shards = await listShards(this.#name, (command) => this.#kinesis.send(command));
     const start = (shard: Shard): bigint => BigInt(shard.HashKeyRange!.StartingHashKey!);
     return shards
       .filter((shard) => shard.SequenceNumberRange?.EndingSequenceNumber === undefined)

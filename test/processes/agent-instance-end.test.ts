@@ -27,7 +27,7 @@ for (const [name, path, value] of [
     writeFileSync(log, '');
     const agent = await startAgent(directory, {
       stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
-      inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
+      inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none', add: { instance: `\${instance_id}` } }],
       seal: { interval: '1h', idle_interval: '1h' },
       instance: { endpoint: metadata.endpoint, interval: '50ms' },
     });
@@ -49,10 +49,13 @@ for (const [name, path, value] of [
     const status = await acknowledged(2);
     assert.equal(status.instance.id, 'i-0123456789abcdef0');
     assert.deepEqual(
-      kinesis.events().map((event) => (event as { message: string }).message),
-      ['line 1', 'line 2'],
+      kinesis.events().map((event) => {
+        const { message, instance } = event as { message: string; instance: string };
+        return { message, instance };
+      }),
+      ['line 1', 'line 2'].map((message) => ({ message, instance: 'i-0123456789abcdef0' })),
     );
-    assert.match(agent.log(), /this instance is about to end/);
+    assert.match(agent.log(), /this instance is about to terminate/);
     agent.child.kill('SIGTERM');
     assert.equal(await agent.ended, 0);
   });

@@ -4,6 +4,7 @@ import { type Builder, Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/b
 import { Counters } from '../../producer/counters.ts';
 import type { Input, InputContext } from '../../producer/input.ts';
 import { type Json, StateMap } from '../../producer/state.ts';
+import { NO_METADATA } from './metadata-double.ts';
 
 export interface CutLine {
   readonly tag: string;
@@ -64,6 +65,7 @@ export class Cuts {
       now,
       uptime: () => performance.now(),
       counters: this.counters,
+      metadata: NO_METADATA,
     };
   }
 

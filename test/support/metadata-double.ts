@@ -3,6 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** For inputs that add nothing of the instance. */
+export const NO_METADATA = {
+  endpoint: 'http://127.0.0.1:1',
+  get: () => Promise.reject(new Error('the instance metadata is not to be asked')),
+};
+
 export class MetadataDouble {
   readonly endpoint: string;
   /** Texts by path below `latest/meta-data/`; what is missing is 404. */

@@ -11,6 +11,7 @@ import type { Input } from '../../producer/input.ts';
 import { type Changes, type Json, StateMap } from '../../producer/state.ts';
 import { createTailInput } from '../../producer/tail/input.ts';
 import { tailOptions } from '../../producer/tail/options.ts';
+import { NO_METADATA } from './metadata-double.ts';
 
 export interface TailEvent {
   readonly tag: string;
@@ -56,6 +57,7 @@ export class TailHarness {
       now,
       uptime: () => this.uptime ?? performance.now(),
       counters: this.counters,
+      metadata: NO_METADATA,
     });
     await this.input.start();
     return this.input;

@@ -62,7 +62,7 @@ function store(tries: number, more: object = {}): S3Store {
   const onTrouble = (trouble: S3Trouble): void => void troubles.push(trouble);
   return new S3Store(
     { bucket: 'b', region: 'eu-central-1', endpoint },
-    { tries, onTrouble, backoff: [1, 2], ...more },
+    { tries, onTrouble, backoff: { base: 1, cap: 2 }, ...more },
   );
 }
 

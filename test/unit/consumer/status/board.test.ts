@@ -161,7 +161,7 @@ test('a person is shown state, counters and rates of each shard', () => {
   const before = board.status();
   board.update(report(1, 7, { counters: { ...zeroCounters(), chunks: 7, bytes_received: 2048 } }));
   const text = describeConsumer(board.status(), before);
-  assert.match(text, /^ {2}shard-0: running, 3 s behind, 77 B pending since 3 s$/m);
+  assert.match(text, /^ {2}shard-0: running, 3 s behind, 77 B pending, oldest 3 s$/m);
   assert.match(text, /^ {4}0 events in 7 chunks, 0 B \(2\.0 KiB\/s in\), 0 commits/m);
   board.update(report(1, 7, { phase: 'stopped', trouble: 'a chunk\u001b of version 9' }));
   assert.match(

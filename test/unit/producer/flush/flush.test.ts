@@ -37,7 +37,7 @@ function flusherOf(
     sender: sender as unknown as Sender,
     spool: core.spool,
     spill: null,
-    floor: new SpillFloor(new StateMap()),
+    floor: new SpillFloor(new StateMap(), 1e12),
     log: silent,
   });
 }
