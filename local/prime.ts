@@ -29,8 +29,6 @@ export async function primeLeases(options: PrimeOptions): Promise<void> {
   const [shards] = await Promise.all([
     listShards(streamName, (command) => kinesis.send(command)),
     createLeaseTable(dynamodb, application),
-    createStateTable(dynamodb, `${application}-CoordinatorState`, 'key'),
-    createStateTable(dynamodb, `${application}-WorkerMetricStats`, 'wid'),
   ]);
   const resharded = shards.some((shard) => shard.ParentShardId !== undefined);
   const { Items: leases } = await dynamodb.send(new ScanCommand({ TableName: application, Limit: 1 }));
@@ -59,19 +57,6 @@ async function createLeaseTable(dynamodb: DynamoDBClient, name: string): Promise
             Projection: { ProjectionType: 'KEYS_ONLY' },
           },
         ],
-      }),
-    ),
-  );
-}
-
-async function createStateTable(dynamodb: DynamoDBClient, name: string, key: string): Promise<void> {
-  await ignoreExisting(
-    dynamodb.send(
-      new CreateTableCommand({
-        TableName: name,
-        BillingMode: 'PAY_PER_REQUEST',
-        KeySchema: [{ AttributeName: key, KeyType: 'HASH' }],
-        AttributeDefinitions: [{ AttributeName: key, AttributeType: 'S' }],
       }),
     ),
   );

@@ -1,37 +1,63 @@
-/** KCL's lock on distributing the leases: given up for a daemon that held it and is dead. */
-import { DeleteItemCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+/** Removes KCL's leader lock when its owner is dead; docs/decisions/leader-lock-is-deleted.md says why. */
+import {
+  type AttributeValue,
+  DeleteItemCommand,
+  DynamoDBClient,
+  GetItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import type { Logger } from 'pino';
 import { uptime } from '../../base/uptime.ts';
 import type { ConsumerConfig } from '../config.ts';
 
-/** As KCL 3 names the table, the lock's key, and its attributes: the worker's id, and what each sign of life changes. */
-const TABLE_SUFFIX = '-CoordinatorState';
-const KEY = { key: { S: 'Leader' } };
+/** As KCL 3 names the lock's attributes: the worker's id, and what every heartbeat changes. */
 const OWNER = 'ownerName';
 const VERSION = 'recordVersionNumber';
+const LOCK = 'Leader';
 const TIMEOUT_MS = 5_000;
-/** KCL's lock lives for two minutes, with a sign of life every 30 seconds: who has left out two of them is dead. */
+/** KCL's lock lives for two minutes with a heartbeat every 30 seconds: an owner that missed two of them is dead. */
 const SILENT_MS = 70_000;
-/** No lock is held, somebody else holds it, or KCL has not made its table yet. */
+/** Nobody holds the lock, somebody else does, or KCL has not created the table yet. */
 const NOT_OURS = ['ConditionalCheckFailedException', 'ResourceNotFoundException'];
 
 /** How often {@link Leadership.look} is to be called, ms. */
 export const LOOK_EVERY_MS = 10_000;
 
+/** The leader lock as it stands in a table. */
+interface LeaderLock {
+  readonly owner: string;
+  readonly version: string;
+}
+
+interface Place {
+  readonly table: string;
+  readonly key: Readonly<Record<string, AttributeValue>>;
+}
+
 /**
- * While the lock of a dead daemon stands, nobody gives a shard to anybody. Nothing depends on it but time: two
- * leaders at once would move leases to and fro, and the commit log makes that harmless.
+ * Where the lock of an application can be: since KCL 3.5 in the lease table, for applications that an earlier release
+ * created in a table of its own.
+ */
+function placesOf(application: string): readonly Place[] {
+  return [
+    { table: application, key: { leaseKey: { S: LOCK } } },
+    { table: `${application}-CoordinatorState`, key: { key: { S: LOCK } } },
+  ];
+}
+
+/**
+ * While the lock of a dead daemon stands, nobody assigns leases. Only time depends on it: two leaders at once would move
+ * leases to and fro, and the commit log makes that harmless.
  *
  * Whatever goes wrong is logged and costs those minutes, no more.
  */
 export class Leadership {
   readonly #worker: string;
-  readonly #table: string;
+  readonly #places: readonly Place[];
   readonly #client: DynamoDBClient;
   readonly #log: Logger;
   readonly #uptime: () => number;
-  /** The newest sign of life of another worker that holds the lock, and when it was seen. */
-  #seen: { readonly owner: string; readonly version: string; readonly at: number } | null = null;
+  /** For each table: the newest heartbeat of another worker that holds the lock, and when it was first seen. */
+  readonly #seen = new Map<string, LeaderLock & { readonly at: number }>();
   #failing = false;
   #closed = false;
 
@@ -39,7 +65,7 @@ export class Leadership {
     const { region } = config.stream;
     const { endpoint } = config.dynamodb;
     this.#worker = config.worker_id;
-    this.#table = `${config.application}${TABLE_SUFFIX}`;
+    this.#places = placesOf(config.application);
     this.#client = new DynamoDBClient({
       region,
       maxAttempts: 2,
@@ -51,26 +77,29 @@ export class Leadership {
 
   /** Deletes the lock when this worker's id is on it. To be called while no daemon of this worker runs. */
   async giveUp(): Promise<void> {
-    try {
-      await this.#delete(`${OWNER} = :me`, { ':me': { S: this.#worker } });
-      this.#log.info('gave up the lock of a daemon that is dead');
-    } catch (error) {
-      if (NOT_OURS.includes((error as Error).name)) return;
-      this.#log.warn({ err: error }, 'a lock of the daemon before may stand: it may take two minutes to end');
+    for (const place of this.#places) {
+      try {
+        await this.#delete(place, `${OWNER} = :me`, { ':me': { S: this.#worker } });
+        this.#log.info('deleted the leader lock of the previous daemon');
+      } catch (error) {
+        if (NOT_OURS.includes((error as Error).name)) continue;
+        this.#log.warn(
+          { err: error },
+          'cannot delete the leader lock of the previous daemon: it may take two minutes to expire',
+        );
+        return;
+      }
     }
   }
 
-  /** Deletes the lock of another worker that has given no sign of life for so long that it is dead. */
+  /** Deletes the lock of another worker that has missed so many heartbeats that it is dead. */
   async look(): Promise<void> {
     try {
-      const command = new GetItemCommand({ TableName: this.#table, Key: KEY, ConsistentRead: true });
-      const { Item } = await this.#client.send(command, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
+      for (const place of this.#places) await this.#judge(place, await this.#read(place));
       this.#failing = false;
-      await this.#judge(Item?.[OWNER]?.S, Item?.[VERSION]?.S);
     } catch (error) {
       if (NOT_OURS.includes((error as Error).name)) return;
-      if (!this.#failing && !this.#closed)
-        this.#log.warn({ err: error }, "the leader's signs of life can not be read");
+      if (!this.#failing && !this.#closed) this.#log.warn({ err: error }, 'cannot read the leader lock');
       this.#failing = true;
     }
   }
@@ -80,28 +109,41 @@ export class Leadership {
     this.#client.destroy();
   }
 
-  async #judge(owner: string | undefined, version: string | undefined): Promise<void> {
-    if (owner === undefined || version === undefined || owner === this.#worker) {
-      this.#seen = null;
+  async #read({ table, key }: Place): Promise<LeaderLock | null> {
+    try {
+      const command = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });
+      const { Item } = await this.#client.send(command, { abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
+      const [owner, version] = [Item?.[OWNER]?.S, Item?.[VERSION]?.S];
+      return owner === undefined || version === undefined ? null : { owner, version };
+    } catch (error) {
+      if ((error as Error).name === 'ResourceNotFoundException') return null;
+      throw error;
+    }
+  }
+
+  async #judge(place: Place, lock: LeaderLock | null): Promise<void> {
+    const seen = this.#seen.get(place.table);
+    if (lock === null || lock.owner === this.#worker) {
+      this.#seen.delete(place.table);
       return;
     }
     const now = this.#uptime();
-    if (this.#seen?.owner !== owner || this.#seen.version !== version) {
-      this.#seen = { owner, version, at: now };
+    if (seen?.owner !== lock.owner || seen.version !== lock.version) {
+      this.#seen.set(place.table, { ...lock, at: now });
       return;
     }
-    const silent = now - this.#seen.at;
+    const silent = now - seen.at;
     if (silent < SILENT_MS) return;
-    this.#seen = null;
-    const condition = `${OWNER} = :owner AND ${VERSION} = :version`;
-    await this.#delete(condition, { ':owner': { S: owner }, ':version': { S: version } });
-    this.#log.warn({ owner, silent_ms: silent }, 'gave up the lock of a leader that is silent');
+    this.#seen.delete(place.table);
+    const values = { ':owner': { S: lock.owner }, ':version': { S: lock.version } };
+    await this.#delete(place, `${OWNER} = :owner AND ${VERSION} = :version`, values);
+    this.#log.warn({ owner: lock.owner, silent_ms: silent }, 'deleted the lock of an unresponsive leader');
   }
 
-  async #delete(condition: string, values: Record<string, { S: string }>): Promise<void> {
+  async #delete(place: Place, condition: string, values: Record<string, { S: string }>): Promise<void> {
     const command = new DeleteItemCommand({
-      TableName: this.#table,
-      Key: KEY,
+      TableName: place.table,
+      Key: place.key,
       ConditionExpression: condition,
       ExpressionAttributeValues: values,
     });

@@ -87,6 +87,9 @@ export function renderProperties(config: ConsumerConfig, executable: string): st
     ['initialPositionInStream', 'TRIM_HORIZON'],
     // The ticks that let a batch become due by age while nothing comes in.
     ['callProcessRecordsEvenForEmptyRecordList', 'true'],
+    // Unless the sync is skipped, KCL drops an aggregate of the KPL whole when one of its user records has a key outside
+    // the shard's range. The launcher creates the leases that the skipped sync would have created.
+    ['skipShardSyncAtWorkerInitializationIfLeasesExist', 'true'],
   ];
   for (const { key, property } of KCL_PROPERTIES) {
     const value = config.kcl[key];

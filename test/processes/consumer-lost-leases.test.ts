@@ -1,7 +1,7 @@
 /** A lease table that is lost: the worker reads all that the stream has again, and archives none of it again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeleteItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { dynamodbClient } from '../../local/clients.ts';
 import { primeLeases } from '../../local/prime.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
@@ -30,6 +30,13 @@ test('without its leases a worker repeats nothing', async (t) => {
   await first.start();
   await load();
   await assertArchivedOnce(stack, made);
+  // What deleting a dead leader's lock relies on, as KCL itself wrote it.
+  const leader = { leaseKey: { S: 'Leader' } };
+  const { Item: lock } = await dynamodb.send(new GetItemCommand({ TableName: 'tailrace', Key: leader }));
+  assert.deepEqual(
+    [lock?.['ownerName']?.S, typeof lock?.['recordVersionNumber']?.S, lock?.['leaseDuration']?.S],
+    ['worker-1', 'string', '120000'],
+  );
   assert.equal(await first.stop(), 0);
 
   const { Items: leases } = await dynamodb.send(new ScanCommand({ TableName: 'tailrace' }));

@@ -5,7 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { archived, archiveOf, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
-import { kplAggregate } from '../support/kpl.ts';
+import { kplAggregate, kplAggregateOf } from '../support/kpl.ts';
 import { BUCKET } from '../support/local-s3.ts';
 import { S3FaultProxy } from '../support/s3-fault-proxy.ts';
 import { startS3Mock } from '../support/s3mock.ts';
@@ -65,11 +65,21 @@ test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', 
   ];
   await put(LOWER, ...foreign, kplAggregate(users, 'other', LOWER));
   await put(UPPER, kplAggregate(users, 'other', UPPER), kplAggregate([sound.bytes], 'other', UPPER));
+  // Keys of both shards, and of none that its own shard has: KCL's shard sync would drop these aggregates whole.
+  const mixed = Array.from({ length: 20 }, (_, i) => ({
+    data: Buffer.from(`{"mixed":${i}}`),
+    partitionKey: `key-${i}`,
+    hashKey: i % 2 === 0 ? LOWER : UPPER,
+  }));
+  await put(LOWER, kplAggregateOf(mixed));
+  await put(UPPER, kplAggregateOf(mixed.filter(({ hashKey }) => hashKey === LOWER)));
   const lines = [
     '{"a":  1.10}',
     '{"message":"plain text\\n"}',
     ...foreign.slice(2).map((bytes) => JSON.stringify({ base64: bytes.toString('base64') })),
     ...[...users, ...users].map(String),
+    ...mixed.map(({ data }) => String(data)),
+    ...mixed.filter(({ hashKey }) => hashKey === LOWER).map(({ data }) => String(data)),
   ];
 
   for (const refusal of ['access_denied', 'no_such_bucket'] as const) {

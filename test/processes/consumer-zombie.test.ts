@@ -28,7 +28,9 @@ test('zombies lose and repeat nothing', async (t) => {
   };
   const owners = async (): Promise<Map<string, string>> => {
     const { Items: items } = await dynamodb.send(new ScanCommand({ TableName: 'tailrace' }));
-    return new Map(items!.map((item) => [item.leaseKey!.S!, item.leaseOwner?.S ?? '']));
+    // The leader lock and the workers' metrics are in the same table.
+    const leases = items!.filter(({ entityType }) => entityType === undefined);
+    return new Map(leases.map((item) => [item.leaseKey!.S!, item.leaseOwner?.S ?? '']));
   };
 
   const first = new ConsumerProcess({ stack, directory, workerId: 'worker-1' });
@@ -44,10 +46,8 @@ test('zombies lose and repeat nothing', async (t) => {
   const second = new ConsumerProcess({ stack, directory, workerId: 'worker-2' });
   t.after(() => second.kill('SIGKILL'));
   await second.start();
-  // KCL's leader distributes the leases, and holds its lock for two minutes beyond its last sign of life.
-  await dynamodb.send(
-    new DeleteItemCommand({ TableName: 'tailrace-CoordinatorState', Key: { key: { S: 'Leader' } } }),
-  );
+  // KCL's leader assigns the leases, and its lock lives for two minutes after its last heartbeat.
+  await dynamodb.send(new DeleteItemCommand({ TableName: 'tailrace', Key: { leaseKey: { S: 'Leader' } } }));
   await archived(stack, made.length);
   process.kill(-daemon!, 'SIGCONT');
   await load();

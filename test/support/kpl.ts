@@ -8,14 +8,27 @@ const HASH_KEYS = 2;
 const RECORDS = 3;
 const DATA = 3;
 
-/** @param hashKey decimal; the library's readers leave out what is not of their shard's range */
+/** A user record of an aggregate; each may have keys of its own. */
+export interface KplRecord {
+  readonly data: Buffer;
+  readonly partitionKey: string;
+  /** Decimal. */
+  readonly hashKey: string;
+}
+
+/** An aggregate whose user records share their keys. */
 export function kplAggregate(records: readonly Buffer[], partitionKey: string, hashKey: string): Buffer {
-  // Both indices are zero: each table has one entry.
-  const indices = Buffer.from([0x08, 0, 0x10, 0]);
+  return kplAggregateOf(records.map((data) => ({ data, partitionKey, hashKey })));
+}
+
+export function kplAggregateOf(records: readonly KplRecord[]): Buffer {
   const message = Buffer.concat([
-    field(PARTITION_KEYS, Buffer.from(partitionKey)),
-    field(HASH_KEYS, Buffer.from(hashKey)),
-    ...records.map((data) => field(RECORDS, Buffer.concat([indices, field(DATA, data)]))),
+    ...records.map(({ partitionKey }) => field(PARTITION_KEYS, Buffer.from(partitionKey))),
+    ...records.map(({ hashKey }) => field(HASH_KEYS, Buffer.from(hashKey))),
+    ...records.map(({ data }, i) => {
+      const indices = Buffer.concat([Buffer.of(0x08), varint(i), Buffer.of(0x10), varint(i)]);
+      return field(RECORDS, Buffer.concat([indices, field(DATA, data)]));
+    }),
   ]);
   return Buffer.concat([MAGIC, message, createHash('md5').update(message).digest()]);
 }
