@@ -1,4 +1,4 @@
-/** The whole agent over a million access log lines, for the benchmarks that measure it and those that compare. */
+/** Runs the whole agent over a million access log lines, for the benchmarks that measure it and those that compare it. */
 import { once } from 'node:events';
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,9 +13,9 @@ import { accessLines } from './tail-lines.ts';
 
 export const LINES = 1_000_000;
 const PIECE = 50_000;
-/** Lines that go before and are not counted: an agent runs for months, its compiler's first seconds do not matter. */
+/** Uncounted warm-up lines: an agent runs for months, so the compiler's first seconds do not matter. */
 const WARM_UP = 200_000;
-/** Ticks of the kernel's clock in a second (proc(5), USER_HZ). */
+/** Kernel clock ticks per second (proc(5), USER_HZ). */
 const TICKS = 100;
 
 export interface Measured {

@@ -1,6 +1,6 @@
 /**
  * Measures the whole agent, from file to acknowledged record: nginx combined lines, parsed, compressed, through the
- * spool, to a Kinesis that answers at once. With gzip and with zstd; the measure is the bare cost of zlib level 1.
+ * spool, to a Kinesis that responds immediately. With gzip and zstd; the reference is the bare cost of zlib level 1.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,13 +11,13 @@ import { fileURLToPath } from 'node:url';
 import { better, LINES, type Measured, measureAgent, round, writeLog } from './agent-cost.ts';
 import type { BenchResult } from './run.ts';
 
-/** The best of so many counts: whatever else the machine does only ever adds. */
+/** The best of this many runs counts: other load on the machine can only add time. */
 const ROUNDS = 2;
 
 export interface AgentResult extends BenchResult {
   readonly bench: 'agent';
   readonly zstd: { readonly value: number; readonly ratio: number; readonly rssMiB: number };
-  /** CPU seconds of zstd for each of gzip's. */
+  /** CPU seconds with zstd per CPU second with gzip. */
   readonly zstdToGzip: number;
 }
 

@@ -1,4 +1,4 @@
-/** The side of the consumer bench that swallows: an S3 that takes every object, keeps none, and has nothing. */
+/** The sink of the consumer bench: an S3 that accepts every object, keeps none, and lists nothing. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,6 +1,6 @@
 /**
- * What one shard's process takes: the KCL's protocol played to the real process by a driver, into an S3 that swallows.
- * Bare cost: a PutObject of the same bytes in pieces of a batch, by the same SDK and with the same checksum.
+ * Measures one shard's process: a driver plays the KCL protocol to the real process, which writes to a null S3.
+ * Bare cost: PutObject of the same bytes, one batch per object, by the same SDK and with the same checksum.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -19,7 +19,7 @@ const MiB = 1024 * 1024;
 const TOTAL_BYTES = 1024 * MiB;
 const BATCH_BYTES = 32 * MiB;
 const CHUNK_BYTES = 256 * 1024;
-/** Records of one call, as KCL hands over a read of 8 MiB. */
+/** Records per call, as KCL passes on a read of 8 MiB. */
 const CALL_RECORDS = 32;
 const TICKS_PER_SECOND = 100;
 
@@ -63,7 +63,7 @@ interface Played {
   readonly seconds: number;
   readonly cpu: number;
   readonly rssMiB: number;
-  /** Time and CPU time of the calls that wrote a batch, less those of a call that wrote none. */
+  /** Time and CPU time of the calls that wrote a batch, minus those of a call that wrote none. */
   readonly batchMs: number;
   readonly batchCpuMs: number;
 }
@@ -116,7 +116,7 @@ async function playChild(endpoint: string, kinesisEndpoint: string): Promise<Pla
   child.stdin!.end();
   await new Promise((resolve) => child.once('exit', resolve));
   const batchMs = median(writing.map(({ ms }) => ms)) - median(plain.map(({ ms }) => ms));
-  // Counted in ticks of 10 ms, which only a mean makes fine.
+  // Counted in ticks of 10 ms, so only the mean is precise.
   const batchCpuMs = mean(writing.map(({ cpuMs }) => cpuMs)) - mean(plain.map(({ cpuMs }) => cpuMs));
   return { bytes, seconds, cpu, rssMiB, batchMs, batchCpuMs };
 }
@@ -172,7 +172,7 @@ async function putBare(endpoint: string): Promise<{ cpu: number; batchMs: number
   const times: number[] = [];
   let cpu = 0;
   for (let i = 0; i <= TOTAL_BYTES / BATCH_BYTES; i++) {
-    // Bytes that have just come in, as a batch's have: one buffer over and over would be in the processor's caches.
+    // Fresh bytes, like a batch's: one reused buffer would be in the processor's caches.
     const body = Array.from({ length: BATCH_BYTES / CHUNK_BYTES }, () => Buffer.from(chunk));
     const [at, before] = [performance.now(), process.cpuUsage()];
     await store.putIfAbsent(`k${i}`, body, 'gzip');
@@ -188,7 +188,7 @@ async function putBare(endpoint: string): Promise<{ cpu: number; batchMs: number
 
 const LANE = '0'.repeat(31).concat('1');
 
-/** A chunk of about the size of a full record; its content does not compress any further. */
+/** A chunk of about a full record's size whose content does not compress any further. */
 function makeChunk(i: number): (sequence: number) => Buffer {
   const raw = randomBytes((CHUNK_BYTES * 3) / 4);
   const line = Buffer.from(`${JSON.stringify({ message: raw.toString('base64') })}\n`);

@@ -1,8 +1,8 @@
 /**
- * Compares the agent with Fluent Bit (FLUENT_BIT names the program, else it is looked for on PATH) over the same nginx
+ * Compares the agent with Fluent Bit (FLUENT_BIT names the program, otherwise it is found on PATH) over the same nginx
  * log. Fluent Bit parses it with the regular expression of its own parsers.conf and sends JSON lines over HTTP to a
- * server that takes all; once gzipped, once not. It keeps what it reads in memory, as is its default, while the agent
- * writes all of it durably to its spool before it is sent.
+ * server that accepts everything; once gzipped, once not. It buffers in memory, as is its default, while the agent
+ * writes everything durably to its spool before sending it.
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ import type { BenchResult } from './run.ts';
 const PROGRAM = process.env['FLUENT_BIT'] ?? 'fluent-bit';
 const ROUNDS = 2;
 
-/** CPU seconds of Fluent Bit for each of the agent's, and what it did by itself. */
+/** CPU seconds of Fluent Bit per CPU second of the agent, and its own figures. */
 interface Rival {
   readonly value: number;
   readonly times: number;
@@ -46,7 +46,7 @@ export async function run(): Promise<FluentBitResult> {
   if (asked.status !== 0)
     throw new TailraceError(
       'CONFIG',
-      `${PROGRAM} can't be run: install Fluent Bit, or name its program in FLUENT_BIT`,
+      `${PROGRAM} cannot be run: install Fluent Bit, or name its program in FLUENT_BIT`,
     );
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-bench-'));
   const kinesis = fork(fileURLToPath(new URL('null-kinesis.ts', import.meta.url)));
@@ -104,10 +104,10 @@ async function measureFluentBit(directory: string, source: string, gzip: boolean
   try {
     renameSync(source, log);
     while (lines < LINES) {
-      if (bit.exitCode !== null) throw new Error(`Fluent Bit ended with ${bit.exitCode}: ${said}`);
+      if (bit.exitCode !== null) throw new Error(`Fluent Bit exited with ${bit.exitCode}: ${said}`);
       await sleep(200);
     }
-    if (lines > LINES) throw new Error(`${LINES} lines, ${lines} came`);
+    if (lines > LINES) throw new Error(`${LINES} lines sent, ${lines} received`);
     return { cpu: cpuSeconds(bit), rssMiB: peakMiB(bit) };
   } finally {
     renameSync(log, source);
@@ -116,7 +116,7 @@ async function measureFluentBit(directory: string, source: string, gzip: boolean
   }
 }
 
-/** As Fluent Bit's own parsers.conf has it. */
+/** As in Fluent Bit's own parsers.conf. */
 const PARSERS = `[PARSER]
     Name nginx
     Format regex

@@ -1,4 +1,4 @@
-/** Runs the measured side of a bench as it ships: bundled, and so without the memory of what strips types. */
+/** Runs the measured side of a bench as it ships: bundled, and so without the memory used to strip types. */
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
@@ -28,7 +28,7 @@ export async function forkBundled(
     keepNames: true,
     external: ['winston-transport'],
     logLevel: 'error',
-    // What CommonJS packages inside the bundle ask for.
+    // What CommonJS packages inside the bundle require.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },

@@ -1,4 +1,4 @@
-/** The side of the forward bench that is measured: a forward input before builders, sealer and a spool on disk. */
+/** The measured side of the forward bench: a forward input with builders, sealer and a spool on disk. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { DEFAULT_SEALER_OPTIONS, Sealer } from '../producer/sealer.ts';
 import { Spool } from '../producer/spool/spool.ts';
 import { StateMap } from '../producer/state.ts';
 
-/** What the agent says when it is asked to stop. */
+/** What the agent reports when asked to stop. */
 export interface AgentReport {
   readonly events: number;
   readonly cpuSeconds: number;

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { encode } from '@msgpack/msgpack';
 
-/** What the client found out. */
+/** What the client measured. */
 export interface ClientReport {
   readonly events: number;
   /** CPU seconds of gzip level 1 over the same events as NDJSON. */
@@ -18,7 +18,7 @@ const AGENTS = [
   'curl/8.11.0',
 ];
 
-/** A small generator of repeatable noise (G. Marsaglia, "Xorshift RNGs"). */
+/** A small repeatable random generator (G. Marsaglia, "Xorshift RNGs"). */
 let noise = 2463534242;
 function random(below: number): number {
   noise ^= noise << 13;
@@ -79,7 +79,7 @@ process.on('message', async (message) => {
   process.send!(report, () => process.disconnect());
 });
 
-/** Sends messages over all connections, on each the next one when the last one's ack is there. */
+/** Sends messages over all connections; each sends the next message once it has the previous ack. */
 async function sendAll(batch: readonly Buffer[]): Promise<void> {
   let next = 0;
   const one = (): Promise<void> =>

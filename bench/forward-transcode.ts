@@ -50,7 +50,7 @@ export function run(): BenchResult {
   };
 }
 
-/** CPU seconds of the best of some rounds: the first ones are the compiler's. */
+/** CPU seconds of the best of several rounds: the first ones go to the compiler. */
 function seconds(work: () => void): number {
   const rounds = Array.from({ length: 5 }, () => {
     const before = process.cpuUsage();

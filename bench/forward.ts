@@ -14,7 +14,7 @@ import type { ClientReport } from './forward-client.ts';
 import type { BenchResult } from './run.ts';
 
 const EVENTS = 1_000_000;
-/** Events that go before and are not counted: an agent runs for months, its compiler's first seconds do not matter. */
+/** Uncounted warm-up events: an agent runs for months, so the compiler's first seconds do not matter. */
 const WARM_UP = 200_000;
 const PER_MESSAGE = 2000;
 const CONNECTIONS = 16;
@@ -49,7 +49,7 @@ export async function run(): Promise<BenchResult> {
 
 function watched(child: ChildProcess): ChildProcess {
   return child.once('exit', (code) => {
-    if (code !== 0) throw new Error(`${child.spawnargs.at(1)} ended with exit code ${code}`);
+    if (code !== 0) throw new Error(`${child.spawnargs.at(1)} exited with code ${code}`);
   });
 }
 

@@ -1,6 +1,6 @@
 /**
- * Simulates agents that share a stream, on a virtual clock: how load spreads over shards, with the agents' own lanes,
- * queues and backoff. Shards are token buckets as the service describes them: 1 MB and 1000 records a second each.
+ * Simulates agents that share a stream, on a virtual clock: shows how load spreads over shards, with the agents' own lanes,
+ * queues and backoff. Shards are token buckets as the service documents them: 1 MB and 1,000 records per second each.
  */
 import { pathToFileURL } from 'node:url';
 import { LaneQueue, RECORD_BACKOFF } from '../producer/sender/lane-queue.ts';
@@ -9,9 +9,9 @@ import type { SpooledChunk } from '../producer/spool/spool.ts';
 
 export interface Scenario {
   readonly agents: number;
-  /** Compressed bytes a second that all agents make together. */
+  /** Compressed bytes per second produced by all agents together. */
   readonly offered: number;
-  /** Bytes a second that others put on each shard; its length is the number of shards. */
+  /** Bytes per second that others put on each shard; the length is the number of shards. */
   readonly foreign: readonly number[];
   readonly seconds: number;
   readonly seed?: number;
@@ -21,18 +21,18 @@ export interface Scenario {
 export interface Outcome {
   /** Bytes accepted in each second, by shard. */
   readonly accepted: readonly (readonly number[])[];
-  /** Bytes that wait at the end. */
+  /** Bytes still waiting at the end. */
   readonly backlog: number;
   /** Lanes in use at the end, of all agents. */
   readonly lanes: number;
-  /** Records refused for each record accepted. */
+  /** Records throttled per record accepted. */
   readonly refused: number;
 }
 
 const SHARD_BYTES = 1_000_000;
 const SHARD_RECORDS = 1000;
 const TICK_MS = 50;
-/** Time from a request to its answer. */
+/** Time from a request to its response. */
 const ROUND_TRIP_MS = 50;
 const RECORD_BYTES = 256 * 1024;
 const CHUNK_BYTES = 64 * 1024;
@@ -150,7 +150,7 @@ export function evenRanges(count: number): ShardRange[] {
   }));
 }
 
-/** Repeatable noise in [0, 1) (mulberry32, T. Ettinger). */
+/** Repeatable random numbers in [0, 1) (mulberry32, T. Ettinger). */
 export function generator(seed: number): () => number {
   let state = seed;
   return () => {
@@ -180,7 +180,7 @@ export function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, n) => total + n, 0);
 }
 
-/** Megabytes a second that each shard accepted in the seconds `from` to `to`. */
+/** Megabytes per second that each shard accepted from second `from` to second `to`. */
 export function rates(outcome: Outcome, from: number, to: number): number[] {
   const seconds = outcome.accepted.slice(from, to);
   return outcome.accepted[0]!.map((_, s) => sum(seconds.map((second) => second[s]!)) / seconds.length / 1e6);
@@ -189,7 +189,7 @@ export function rates(outcome: Outcome, from: number, to: number): number[] {
 /** The table of docs/sending.md. */
 export function table(): string {
   const rows = [
-    '| agents | seconds | shard 0 (hot) | shard 1 | shard 2 | shard 3 | all, MB/s | lanes | refused per accepted |',
+    '| agents | seconds | shard 0 (hot) | shard 1 | shard 2 | shard 3 | all, MB/s | lanes | throttled per accepted |',
   ];
   rows.push('|---|---|---|---|---|---|---|---|---|');
   for (const agents of [1, 2, 5, 10, 20, 50]) {

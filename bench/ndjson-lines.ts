@@ -1,4 +1,4 @@
-/** Access log lines as the events that an agent makes of them, without an agent around. */
+/** Access log lines as the events an agent makes of them, without an agent. */
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
 import { Counters } from '../producer/counters.ts';
 import { compileFormat } from '../producer/format/compile.ts';

@@ -1,4 +1,4 @@
-/** An HTTP server that takes lines, plain or gzipped, and tells its parent how many there were so far. */
+/** An HTTP server that accepts lines, plain or gzipped, and reports the running total to its parent. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -13,7 +13,7 @@ const server = createServer((request, response) => {
     const body = Buffer.concat(parts);
     const text = request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
     for (const byte of text) if (byte === NEWLINE) lines++;
-    // Nothing ends the last one.
+    // The last line has no newline.
     if (text.length > 0 && text.at(-1) !== NEWLINE) lines++;
     response.end();
     process.send!(lines);

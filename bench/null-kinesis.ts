@@ -1,4 +1,4 @@
-/** A Kinesis that takes everything and answers at once, so that a benchmark measures the agent alone. */
+/** A Kinesis that accepts everything and responds immediately, so that a benchmark measures the agent alone. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -3,14 +3,14 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TailraceError } from '../base/errors.ts';
 
-/** What every benchmark returns; CPU figures are of one run on one machine, so only the ratio travels. */
+/** What every benchmark returns; CPU figures are from one run on one machine, so only the ratio is portable. */
 export interface BenchResult {
   readonly bench: string;
   readonly value: number;
   readonly unit: string;
   /** CPU seconds of the bare cost, e.g. zlib alone over the same bytes. */
   readonly bare: number;
-  /** CPU seconds of the whole for each of those. */
+  /** Total CPU seconds per second of bare cost. */
   readonly ratio: number;
   readonly rssMiB: number;
 }

@@ -1,4 +1,4 @@
-/** The side of the tail bench that is measured: a tail input before builders, sealer and a spool on disk. */
+/** The measured side of the tail bench: a tail input with builders, sealer and a spool on disk. */
 import { linkSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { StateMap } from '../producer/state.ts';
 import { createTailInput } from '../producer/tail/input.ts';
 import { tailOptions } from '../producer/tail/options.ts';
 
-/** What the agent says when it has read all. */
+/** What the agent reports when it has read everything. */
 export interface TailReport {
   readonly events: number;
   readonly cpuSeconds: number;
@@ -69,7 +69,7 @@ const input = createTailInput(z.parse(tailOptions, { type: 'tail', path, tag: 'b
   metadata: new Metadata('http://127.0.0.1:1'),
 });
 
-/** Lets a file appear where the input looks, and waits until it is in the spool. */
+/** Moves a file to where the input looks, and waits until it is in the spool. */
 async function take(file: string, name: string): Promise<void> {
   linkSync(file, join(directory, name));
   await input.drain();
@@ -78,7 +78,7 @@ async function take(file: string, name: string): Promise<void> {
 
 sealer.start();
 await input.start();
-// An agent runs for months: what its first lines cost, while their code is compiled, is not what a line costs.
+// An agent runs for months: the first lines, while code is being compiled, do not show what a line costs.
 await take(warmUp!, 'warm-up.log');
 const warm = counters.total('tailrace_agent_sealed_events_total');
 const before = process.cpuUsage();
@@ -94,7 +94,7 @@ await sealer.stop();
 rmSync(directory, { recursive: true });
 process.send!(report);
 
-/** MiB that were resident at most. Not getrusage's maxRSS, which a process inherits from the one that started it. */
+/** Peak resident memory in MiB. Not getrusage's maxRSS, which a process inherits from its parent. */
 function peakMemory(): number {
   const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));
   return Number(peak?.[1]) / 1024;

@@ -1,4 +1,4 @@
-/** Access log lines as a shop's nginx writes them: the same ones for the same numbers. */
+/** Access log lines as a shop's nginx writes them: the same number always gives the same line. */
 
 const AGENTS = [
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36',
@@ -10,7 +10,7 @@ const PATHS = ['products', 'cart', 'search', 'static/js', 'api/v1/orders'];
 const CODES = [200, 200, 200, 200, 200, 304, 301, 404, 500];
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-/** `count` lines from the number `first` on, about 2000 to a second of the log from `start` on. */
+/** `count` lines from number `first` on, about 2,000 per second of log time from `start` on. */
 export function accessLines(first: number, count: number, start: number): string {
   let text = '';
   let second = -1;
@@ -21,7 +21,7 @@ export function accessLines(first: number, count: number, start: number): string
       second = now;
       time = clf(new Date(now * 1000));
     }
-    // A multiplicative hash in place of chance (Knuth).
+    // A multiplicative hash instead of randomness (Knuth).
     const h = Math.imul(i + 1, 0x9e3779b1) >>> 0;
     const ip = `${10 + (h & 127)}.${(h >>> 7) & 255}.${(h >>> 15) & 255}.${h >>> 24}`;
     const path = `/${PATHS[h % PATHS.length]}/${h % 99_991}?ref=mail&session=${(h ^ (h >>> 3)).toString(16)}`;

@@ -11,11 +11,11 @@ import type { TailReport } from './tail-agent.ts';
 import { accessLines } from './tail-lines.ts';
 
 const LINES = 1_000_000;
-/** Times that the same lines stand in the file: their NDJSON is held in memory once. */
+/** How often the same lines are repeated in the file: their NDJSON is held in memory once. */
 const REPEATS = 4;
 const PIECE = 50_000;
 const WARM_UP = 100_000;
-/** Rounds of both measurements, of which the middle one counts: other processes disturb single ones. */
+/** Rounds of both measurements; the median counts, since other processes disturb single rounds. */
 const ROUNDS = 3;
 
 export async function run(): Promise<BenchResult> {
@@ -47,7 +47,7 @@ export async function run(): Promise<BenchResult> {
   return rounds.toSorted((a, b) => a.ratio - b.ratio)[Math.floor(ROUNDS / 2)]!;
 }
 
-/** CPU seconds of zlib over the same NDJSON: a piece at a time, which at a window of 32 KiB makes no difference. */
+/** CPU seconds of zlib over the same NDJSON: one piece at a time, which makes no difference with a window of 32 KiB. */
 function compress(pieces: readonly Buffer[]): number {
   const before = process.cpuUsage();
   for (const piece of pieces) for (let time = 0; time < REPEATS; time++) gzipSync(piece, { level: 1 });

@@ -1,6 +1,6 @@
 /**
- * What verify takes for a day of a thousand agents: its commits, made up and served by the embedded S3, of 16 shards that
- * committed every five minutes; each agent sealed a chunk of each of two tags every two seconds. Bare cost: the same
+ * Measures verify over a day of a thousand agents: synthetic commits, served by the embedded S3, of 16 shards that
+ * commit every five minutes; each agent seals one chunk for each of two tags every two seconds. Bare cost: the same
  * commits parsed as JSON and nothing else.
  */
 import { createHash } from 'node:crypto';
@@ -47,7 +47,7 @@ export async function run(): Promise<BenchResult> {
     await server.stop();
     const chunks = (DAY_MS / BATCH_MS) * SEALS_PER_BATCH * TAGS.length * AGENTS;
     if (!whole.report.ok || whole.report.chunks !== chunks)
-      throw new Error('verify finds fault with a sound archive');
+      throw new Error('verify reports faults in a sound archive');
     process.stderr.write(
       `${whole.report.commits} commits of ${(bare.bytes / 2 ** 20).toFixed(0)} MiB, ${chunks} chunks: ${whole.seconds.toFixed(1)} s; two hours of it: ${part.seconds.toFixed(1)} s, ${part.report.commits} commits\n`,
     );
@@ -79,7 +79,7 @@ async function timed(
   return { report, seconds: (performance.now() - at) / 1000, cpu: (user + system) / 1e6 };
 }
 
-/** @returns bytes of the commits, and CPU seconds of parsing them as JSON */
+/** @returns the size of the commits in bytes, and the CPU seconds to parse them as JSON */
 async function makeArchive(root: string): Promise<{ bytes: number; cpu: number }> {
   const files = await Store.open(root);
   await files.createBucket(BUCKET);
@@ -104,7 +104,7 @@ async function makeArchive(root: string): Promise<{ bytes: number; cpu: number }
   return { bytes, cpu };
 }
 
-/** The commits of one shard, whose agents have a lane each. */
+/** The commits of one shard, whose agents have one lane each. */
 class LogMaker {
   readonly #shard: string;
   readonly #agents: { lane: string; producer: string }[];
@@ -122,7 +122,7 @@ class LogMaker {
     const written = START + number * BATCH_MS - 1;
     const hour = Math.floor(written / 3_600_000);
     const objects = TAGS.map((tag, t) => {
-      // Chunks of the tags take turns, so the runs of each are single numbers.
+      // The tags' chunks alternate, so the runs of each are single numbers.
       const runs = Array.from({ length: SEALS_PER_BATCH }, (_, i) => first + t + i * TAGS.length).join();
       const chunks = SEALS_PER_BATCH * this.#agents.length;
       return {

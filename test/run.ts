@@ -17,12 +17,12 @@ import { spec } from 'node:test/reporters';
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
 const PHASES = ['check', 'unit', 'model', 'processes'] as const;
-/** Milliseconds after which a test that says nothing of its own limit is ended. */
+/** Default timeout of a test, in milliseconds. */
 const TEST_TIMEOUT_MS = { unit: 120_000, model: 300_000, processes: 300_000 };
-/** Files at a time. Those with processes wait most of their time, but each may have a stack of its own in memory. */
+/** Test files in parallel. Those with processes mostly wait, but each may hold a whole stack in memory. */
 const CORES = Math.max(2, availableParallelism());
 const AT_ONCE = { unit: CORES, model: CORES, processes: Math.min(4, CORES) };
-/** What takes longest begins first, so that it does not run alone at the end; one that computes beside one that waits. */
+/** The slowest start first, so that they do not run alone at the end; one that computes next to one that waits. */
 const FIRST = ['faults.test', 'consumer-kill', 'termination', 'end-to-end', 'forward-clients'];
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -34,7 +34,7 @@ function check(name: string, command: string, args: readonly string[]): void {
   else totals.failed++;
 }
 
-/** The place of a file in the order of running. */
+/** A file's place in the running order. */
 function rank(name: string): number {
   const place = FIRST.findIndex((first) => name.startsWith(first));
   return place === -1 ? FIRST.length : place;

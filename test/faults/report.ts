@@ -47,9 +47,9 @@ function page(report: RunReport, plot: string): string {
   });
   return `# Reliability
 
-What the last long run of the fault harness saw, written by it (\`--report\`; \`npm run faults:soak\` is a run of an hour).
-[test/faults/](../test/faults/) is the harness: the whole pipeline on the embedded stack, a schedule of faults that a seed decides, and an oracle that knows
-each event by its id and reads the archive's objects as they lie there.
+Results of the last long run of the fault harness, written by the harness itself (\`--report\`; \`npm run faults:soak\` runs for an hour).
+[test/faults/](../test/faults/) is the harness: the whole pipeline on the embedded stack, a seeded schedule of faults, and an oracle that knows
+each event by its id and reads the archive's objects directly.
 
 ${number(Math.round(report.faultMs / 60_000))} minutes, seed ${report.seed}, ${number(happened.length)} faults, ${number(verdict.promised)} events promised (in a followed
 file, or acknowledged to a forward client).
@@ -60,35 +60,35 @@ file, or acknowledged to a forward client).
 | lost | ${number(verdict.lost)} |
 | repeated | ${number(verdict.repeated)} |
 | never made | ${number(verdict.invented)} |
-| destroyed on an agent's disk on purpose (one flipped bit a time), each named by \`tailrace verify\` | ${number(verdict.destroyed)} |
+| destroyed on an agent's disk on purpose (one flipped bit at a time), each named by \`tailrace verify\` | ${number(verdict.destroyed)} |
 | other violations | ${number(violations.length)} |
 | chunks, objects, commits | ${number(verify.chunks)}, ${number(verify.objects)}, ${number(verify.commits)} |
-| chunks that came more than once, and were skipped | ${number(verify.duplicatesSkipped)} |
+| duplicate chunks skipped | ${number(verify.duplicatesSkipped)} |
 
-\`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing chunks: those that were destroyed.
+\`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing chunks: the destroyed ones.
 
 ## Recovery
 
-![Times of recovery](${plot})
+![Recovery times](${plot})
 
 | | times | median, s | longest, s |
 |---|---|---|---|
 ${recoveries.join('\n')}
 
-All faults of a run happen on one machine with two cores, many at the same time: a recovery waits for others' JVMs to start, and may
-meet the next fault. "Taken over" is a worker that dies and stays away: when it
-was the leader, the others first wait for its signs of life (70 s), then KCL asks for the lock every 30 s.
+All faults of a run happen on one machine with two cores, many at the same time: a recovery waits for other JVMs to start, and may
+run into the next fault. "Taken over" is a worker that dies and stays away: when it
+was the leader, the others first wait for its heartbeats (70 s), then KCL tries to take the lock every 30 s.
 
 ## Memory
 
-Medians of resident memory over the first and the last quarter, and the most, MiB; of several processes of a kind, the
+Median resident memory over the first and the last quarter, and the peak, in MiB; for several processes of a kind, the
 largest. agent-3 is one process for the whole run.
 
-| | first quarter | last quarter | most |
+| | first quarter | last quarter | peak |
 |---|---|---|---|
 ${memory.map(({ role, first, last, most }) => `| ${role} | ${first} | ${last} | ${most} |`).join('\n')}
 
-The emulators keep what they serve in memory, and are here to show that they grew and not we.
+The emulators keep their data in memory; they are listed to show that it is they that grow.
 
 ## Faults
 

@@ -1,4 +1,4 @@
-/** The agent's core without inputs, network or disk: builders, sealer and spool on files in memory. */
+/** The agent's core without inputs, network or disk: builders, sealer and a spool on in-memory files. */
 import { pino } from 'pino';
 import { Builders, DEFAULT_BUILDER_LIMITS, type TagBuilders } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
@@ -17,7 +17,7 @@ export interface Core {
   readonly identity: Identity;
   readonly counters: Counters;
   readonly files: MemoryFiles;
-  /** The section of the one input that the core pretends to have. */
+  /** The section of the one simulated input. */
   readonly state: StateMap;
   readonly sent: SpooledChunk[];
   readonly held: boolean[];

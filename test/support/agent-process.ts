@@ -9,7 +9,7 @@ import { after } from 'node:test';
 import { stringify } from 'yaml';
 import { ask } from '../../producer/control/protocol.ts';
 
-/** Agents that run; those which a failed test left behind end with its file. */
+/** Running agents; those that a failed test leaves behind are stopped with its file. */
 const running = new Set<ChildProcess>();
 after(() => {
   for (const child of running) child.kill('SIGKILL');
@@ -17,7 +17,7 @@ after(() => {
 
 export const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
 
-/** Credentials and the like for SDK clients that talk to a stand-in. */
+/** Dummy credentials and settings for SDK clients that talk to a test double. */
 export const AWS_ENV = {
   AWS_ACCESS_KEY_ID: 'test',
   AWS_SECRET_ACCESS_KEY: 'test',
@@ -25,7 +25,7 @@ export const AWS_ENV = {
   AWS_EC2_METADATA_DISABLED: 'true',
 };
 
-/** A folder that is gone after the test. */
+/** A folder that is removed after the test. */
 export function temporaryDirectory(context: { after: (done: () => void) => void }): string {
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-'));
   context.after(() => rmSync(directory, { recursive: true, force: true }));
@@ -34,16 +34,16 @@ export function temporaryDirectory(context: { after: (done: () => void) => void 
 
 export interface AgentProcess {
   readonly child: ChildProcess;
-  /** What it logged so far. */
+  /** What it has logged so far. */
   readonly log: () => string;
   /** Resolves with the exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>;
 }
 
 /**
- * Starts an agent and waits until it runs.
+ * Starts an agent and waits until it is running.
  *
- * @param directory where its configuration, state and log go
+ * @param directory the folder for its configuration, state and log
  */
 export async function startAgent(directory: string, config: Record<string, unknown>): Promise<AgentProcess> {
   const agent = spawnAgent(directory, config);
@@ -53,7 +53,7 @@ export async function startAgent(directory: string, config: Record<string, unkno
   });
   for await (const line of createInterface({ input: agent.child.stderr! })) {
     if (!line.includes('"the agent is running"')) continue;
-    // The end of the loop pauses what it read from, and an agent whose log nobody takes stands still.
+    // Leaving the loop pauses the stream, and an agent whose log is not read would block.
     setImmediate(() => agent.child.stderr!.resume());
     return agent;
   }
@@ -81,7 +81,7 @@ export function spawnAgent(directory: string, config: Record<string, unknown>): 
   return { child, log: () => log, ended };
 }
 
-/** Runs another command of the CLI to its end. */
+/** Runs another CLI command to completion. */
 export async function tailrace(
   args: readonly string[],
   input = '',

@@ -29,7 +29,7 @@ const CALM: Weights = {
   epoch: 0,
 };
 
-/** What schedules are made of; in the first four nothing may be missing. */
+/** The ingredients of schedules; in the first four nothing may be missing. */
 export const PROFILES: Readonly<Record<string, Weights>> = {
   'takeovers and zombies': { ...CALM, start: 8, crash: 4 },
   'split and merge': { ...CALM, split: 1, merge: 1 },
@@ -91,7 +91,7 @@ export async function checkSchedule(
   return model.happened;
 }
 
-/** Verified in two parts, an archive is what it is as a whole. */
+/** Verifying an archive in two parts gives the same result as verifying it whole. */
 async function checkParts(
   code: CheckedCode,
   model: ArchiveModel,
@@ -124,7 +124,7 @@ async function checkParts(
   if (!forgets) assert.deepEqual(holesOf(...parts), holesOf(whole), 'holes of both parts');
 }
 
-/** What is missing of each lane; a gap that two parts tell of may be longer in the later one. */
+/** What is missing from each lane; a gap that both parts report may be longer in the later one. */
 function holesOf(...reports: readonly VerifyReport[]): Record<string, string> {
   const lanes = new Map<string, Runs>();
   for (const { lane, missing } of reports.flatMap(({ producers }) =>
@@ -137,7 +137,7 @@ function holesOf(...reports: readonly VerifyReport[]): Record<string, string> {
   return Object.fromEntries([...lanes].sort().map(([lane, runs]) => [lane, runs.toString()]));
 }
 
-/** What a reader finds that takes all objects as they lie there, and knows of no commits. */
+/** What a reader finds that reads all objects and ignores the commits. */
 async function contents(
   model: ArchiveModel,
 ): Promise<{ chunks: Map<string, number>; foreign: Map<string, number> }> {

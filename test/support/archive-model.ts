@@ -1,7 +1,7 @@
 /**
  * A model of the world around the archiver: a stream with shards that split, merge and are trimmed, an object store,
- * leases and workers that stall, die and come back as zombies. The archiver itself is the production code; every call
- * to the store waits until the schedule lets it go on, so that anything happens between any two of them.
+ * leases, and workers that stall, die and come back as zombies. The archiver itself is the production code; every call
+ * to the store waits until the schedule lets it continue, so that anything can happen between any two of them.
  */
 
 import type { ArchiveStore } from '../../archive/store.ts';
@@ -17,12 +17,12 @@ export interface Code {
   readonly FOREIGN_ENCODERS: typeof import('../../archive/writer/foreign.ts').FOREIGN_ENCODERS;
 }
 
-/** What may happen in a schedule; the numbers are how likely, relative to each other. */
+/** What may happen in a schedule; the numbers are relative weights. */
 export interface Weights {
   readonly go: number;
   readonly put: number;
   readonly repeat: number;
-  /** Chunks that wait in a spill: made and put much later, when the stream looks otherwise. */
+  /** Chunks waiting in a spill: made now and put much later, when the stream looks different. */
   readonly hold: number;
   readonly readmit: number;
   readonly foreign: number;
@@ -45,7 +45,7 @@ interface ModelShard {
     readonly chunks: readonly string[];
     foreign: string | null;
   }[];
-  /** How many records retention has taken from the front. */
+  /** How many records retention has trimmed from the front. */
   trimmed: number;
   closed: boolean;
   /** The stream's newest sequence number when the shard was closed. */
@@ -54,7 +54,7 @@ interface ModelShard {
 }
 
 interface Lease {
-  /** Null from the stream's beginning, END when the shard is done. */
+  /** Null at the beginning of the stream, END when the shard is finished. */
   checkpoint: string | null;
   owner: Worker | null;
 }
@@ -87,10 +87,10 @@ export const START_TIME = 495_000 * HOUR_MS;
 
 export class ArchiveModel {
   readonly archive = new MemoryArchive();
-  /** Every chunk that was ever put, and whether a record of it was never trimmed away. */
+  /** Every chunk ever put, and whether some record of it was never trimmed. */
   readonly chunks = new Map<string, MadeChunk>();
   readonly foreign = new Set<string>();
-  /** How often what happened, so that a test can tell that it tried something. */
+  /** Counts of what happened, so that a test can check that it exercised something. */
   readonly happened = new Map<string, number>();
   now = START_TIME;
   readonly #code: Code;
@@ -105,7 +105,7 @@ export class ArchiveModel {
   #sequence = 10n ** 20n;
   #trimmedTo = 0n;
   #sources: Source[] = [];
-  /** Chunks of all epochs that were not put yet. */
+  /** Chunks of all epochs that have not been put yet. */
   #held: { readonly name: string; readonly epoch: number; readonly chunk: MadeChunk }[] = [];
   #failure: unknown = null;
   #foreignCount = 0;
@@ -118,7 +118,7 @@ export class ArchiveModel {
     for (let i = 0; i < 3; i++) this.#newEpoch(i, 1);
   }
 
-  /** Runs a schedule of so many steps, then lets everything come to its end. */
+  /** Runs a schedule of this many steps, then lets everything finish. */
   async run(steps: number): Promise<void> {
     const actions = Object.entries(this.#weights).filter(([, weight]) => weight > 0) as [
       keyof Weights,
@@ -191,7 +191,7 @@ export class ArchiveModel {
     }
   }
 
-  /** Last chunks of everybody, all processes but zombies replaced, every shard read to its end. */
+  /** Everyone's last chunks, all processes but zombies replaced, every shard read to its end. */
   async #finish(): Promise<void> {
     while (this.#held.length > 0) this.#readmit(this.#below(this.#held.length));
     for (let i = 0; i < this.#sources.length; i++) {
@@ -199,7 +199,7 @@ export class ArchiveModel {
       this.#put([this.#make(i, source, { end: true })]);
     }
     for (let round = 0; ; round++) {
-      if (round > 3000) throw new Error('the world does not come to rest');
+      if (round > 3000) throw new Error('the model does not come to rest');
       let busy = false;
       for (const shard of this.#shards) {
         if (this.#isGone(shard)) continue;
@@ -227,7 +227,7 @@ export class ArchiveModel {
     return lease.checkpoint === last.record.sequence;
   }
 
-  /** Whether a worker does nothing but wait for records. */
+  /** Whether a worker is only waiting for records. */
   #isIdle(worker: Worker): boolean {
     return this.#idle.has(worker);
   }
@@ -245,7 +245,7 @@ export class ArchiveModel {
       name,
       epoch,
       lane,
-      // What is still held may come at any time; the rest was acknowledged, may be forgotten and is never sent again.
+      // What is still held may arrive at any time; the rest was acknowledged, may be forgotten and is never resent.
       floor: () => this.#floorOf(name, epoch),
       previous: before && before.made.length > 0 ? previous : null,
     });
@@ -271,7 +271,7 @@ export class ArchiveModel {
     for (let n = 1 + this.#below(3); n > 0; n--)
       this.#held.push({ name, epoch, chunk: this.#make(i, source) });
     this.#count('held');
-    // Some of them went out before, and nobody knows.
+    // Some of them were sent before without anyone knowing.
     for (const { chunk } of this.#held.slice(before)) if (this.#below(3) === 0) this.#put([chunk]);
   }
 
@@ -398,7 +398,7 @@ export class ArchiveModel {
     shard.closedAt = this.#sequence;
   }
 
-  /** Retention takes the oldest of all shards; a parent goes before its children. */
+  /** Retention trims the oldest records of all shards; a parent disappears before its children. */
   #trim(): void {
     const left = Number(this.#sequence - this.#trimmedTo);
     this.#trimmedTo += BigInt(this.#below(4) === 0 ? left : this.#below(left + 1));
@@ -408,7 +408,7 @@ export class ArchiveModel {
     }
   }
 
-  /** Whether the stream does not list it any more. */
+  /** Whether the stream no longer lists it. */
   #isGone(shard: ModelShard): boolean {
     return shard.deleted || (shard.closed && shard.closedAt <= this.#trimmedTo);
   }
@@ -425,7 +425,7 @@ export class ArchiveModel {
     return lease;
   }
 
-  /** A worker takes the lease; whoever had it goes on as a zombie. */
+  /** A worker takes the lease; the previous owner continues as a zombie. */
   #start(application: number, shard: ModelShard | undefined): void {
     if (!shard || this.#isGone(shard)) return;
     const lease = this.#lease(application, shard);
@@ -503,7 +503,7 @@ export class ArchiveModel {
   #context(worker: Worker): LogContext {
     const { shard } = worker;
     const v1 = this.#code.FOREIGN_ENCODERS.get(1)!;
-    // The release after this one wraps otherwise; this one does not know how.
+    // The next release wraps differently; this one does not support that.
     const v2: typeof v1 = (source, hour, records) => v1(source, hour, [...records].reverse());
     const encoders =
       worker.encoder === 1
@@ -537,7 +537,7 @@ export class ArchiveModel {
     };
   }
 
-  /** The archive, of which every call waits for the schedule; a put may have been tried twice. */
+  /** The archive; every call waits for the schedule, and a put may be attempted twice. */
   #store(worker: Worker): ArchiveStore {
     const { archive } = this;
     return {
@@ -587,13 +587,13 @@ export class ArchiveModel {
     this.#waiting = this.#waiting.filter((waiting) => waiting.worker !== worker);
   }
 
-  /** All workers wait, for the schedule or for ever. */
+  /** Waits until all workers wait, for the schedule or forever. */
   async #settled(): Promise<void> {
     await new Promise(setImmediate);
     if (this.#failure !== null) throw this.#failure;
   }
 
-  // What must be true in the end.
+  // What must hold at the end.
 
   /** Chunks and foreign records of which a record is still in the stream, or was when the stream ended. */
   retained(): { readonly chunks: ReadonlySet<string>; readonly foreign: ReadonlySet<string> } {

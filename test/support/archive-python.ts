@@ -1,4 +1,4 @@
-/** A Python with the libraries that read archives, set up once in a folder that git ignores. */
+/** A Python with libraries that read archives, set up once in a folder ignored by git. */
 import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -8,7 +8,7 @@ const run = promisify(execFile);
 const REQUIREMENTS = path.join(import.meta.dirname, 'archive-readers-requirements.txt');
 const FOLDER = path.join(import.meta.dirname, '..', '..', '.cache', 'archive-readers');
 
-/** @returns its path, or why it can't be had */
+/** @returns its path, or why it is not available */
 export async function archivePython(): Promise<{ readonly python: string } | { readonly skip: string }> {
   const python = path.join(FOLDER, 'venv', 'bin', 'python');
   const mark = path.join(FOLDER, 'built-from');

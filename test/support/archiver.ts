@@ -1,15 +1,15 @@
-/** The archiver of one shard of its own stream, over a store, without KCL or Kinesis. */
+/** An archiver for the only shard of its stream, over a store, without KCL or Kinesis. */
 
 import type { ArchiveStore } from '../../archive/store.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../archive/writer/foreign.ts';
 import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
 
 export interface ArchiverOptions {
-  /** Stands before all keys; empty unless said. */
+  /** The prefix of all keys; empty by default. */
   readonly prefix?: string;
-  /** Bytes of a batch; all in one unless said. */
+  /** Bytes per batch; by default everything in one. */
   readonly maxBytes?: number;
-  /** Milliseconds after which a batch is old; it never is unless said. */
+  /** Milliseconds after which a batch is due; by default never. */
   readonly maxAge?: number;
   readonly now?: () => number;
   readonly uptime?: () => number;

@@ -8,7 +8,7 @@ export const hex = (digits: number): fc.Arbitrary<string> =>
 
 export const codecs: fc.Arbitrary<Codec> = fc.constantFrom('gzip', 'zstd');
 
-/** NDJSON lines of any strings. */
+/** NDJSON lines of arbitrary strings. */
 export const lines: fc.Arbitrary<string> = fc
   .array(fc.record({ message: fc.string({ unit: 'binary' }) }), { maxLength: 40 })
   .map((events) => events.map((event) => `${JSON.stringify(event)}\n`).join(''));
@@ -16,7 +16,7 @@ export const lines: fc.Arbitrary<string> = fc
 const count = fc.maxSafeNat();
 const epochs = hex(16).filter((epoch) => epoch !== '0'.repeat(16));
 
-/** Any header that the format can say, but for the raw size. */
+/** Any header that the format can express, except for the raw size. */
 export const headers: fc.Arbitrary<Omit<ChunkHeader, 'rawBytes'>> = fc.record({
   lane: hex(32),
   sequence: count,

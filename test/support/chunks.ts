@@ -1,4 +1,4 @@
-/** Makes chunks as an agent would, with events that can be told apart. */
+/** Makes chunks as an agent would, with distinguishable events. */
 import { createHash } from 'node:crypto';
 import type { ChunkHeader, Codec } from '../../chunk/header.ts';
 import { encodeChunk } from '../../chunk/writer.ts';
@@ -9,7 +9,7 @@ export interface MadeChunk {
   readonly sequence: number;
   readonly tag: string;
   readonly hour: number;
-  /** The event ids in it. */
+  /** The ids of its events. */
   readonly ids: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** `tailrace consumer` as a process on the embedded stack, and the archive that it leaves. */
+/** `tailrace consumer` as a process on the embedded stack, and the archive that it writes. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -22,7 +22,7 @@ export interface ConsumerOptions {
   readonly directory: string;
   readonly workerId: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What is run as `tailrace`; from the source unless said. */
+  /** The program to run as `tailrace`; from source by default. */
   readonly tailrace?: readonly [string, ...string[]];
 }
 
@@ -40,7 +40,7 @@ export class ConsumerProcess {
     return this.#process!.pid!;
   }
 
-  /** Resolves when its HTTP server answers. */
+  /** Resolves when its HTTP server responds. */
   async start(): Promise<void> {
     const { stack, directory, workerId, env } = this.#options;
     const [program, ...args] = this.#options.tailrace ?? [process.execPath, CLI];
@@ -68,7 +68,7 @@ export class ConsumerProcess {
     return (await answer.json()) as WorkerStatus;
   }
 
-  /** Waits until this many shards have a process in its running phase. */
+  /** Waits until this many shards have a process in the running phase. */
   async running(shards: number): Promise<WorkerStatus> {
     let status: WorkerStatus;
     await until(`${shards} shards run`, async () => {
@@ -130,7 +130,7 @@ function configText(stack: Stack, workerId: string): string {
   });
 }
 
-/** Puts records; chunks go where their lane says. */
+/** Puts records; chunks go to their lanes. */
 export async function putChunks(
   client: KinesisClient,
   stack: Stack,
@@ -150,7 +150,7 @@ export function archiveOf(stack: Stack): S3Store {
   return new S3Store(location, { tries: 5 });
 }
 
-/** Waits until the archive has that many chunks and nothing is on its way. */
+/** Waits until the archive has this many chunks and nothing is in flight. */
 export async function archived(stack: Stack, chunks: number): Promise<VerifyReport> {
   const store = archiveOf(stack);
   let report: VerifyReport;
@@ -165,7 +165,7 @@ export async function archived(stack: Stack, chunks: number): Promise<VerifyRepo
   }
 }
 
-/** The ids of all events in all objects, as they lie there; each object must pass gzip -t. */
+/** The ids of all events in all objects, whatever the commits say; each object must pass gzip -t. */
 export async function archivedIds(stack: Stack): Promise<string[]> {
   const store = archiveOf(stack);
   const ids: string[] = [];

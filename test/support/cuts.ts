@@ -1,4 +1,4 @@
-/** A stand-in for the agent around one input: builders, state and cuts, with the disk as an array. */
+/** A test double of the agent around one input: builders, state and cuts, with an array as the disk. */
 import { pino } from 'pino';
 import { type Builder, Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
@@ -18,9 +18,9 @@ export interface Cut {
 }
 
 export interface CutsOptions {
-  /** Whether a wish for an ack makes a cut by itself, soon. */
+  /** Whether a request for an ack triggers a cut, soon. */
   readonly auto?: boolean;
-  /** What an earlier stand-in left on its disk. */
+  /** What an earlier double left on its disk. */
   readonly disk?: Cut[];
   readonly now?: () => number;
   readonly maxTags?: number;
@@ -73,12 +73,12 @@ export class Cuts {
     this.#input = input;
   }
 
-  /** How many acks wait for a cut. */
+  /** How many acks are waiting for a cut. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Makes all that was given so far durable, and says so. */
+  /** Makes everything received so far durable, and reports it. */
   cut(): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
@@ -111,7 +111,7 @@ export class Cuts {
 
   #collect(builder: Builder, lines: CutLine[]): void {
     const text = builder.buffer.toString('utf8', 0, builder.length);
-    if (!text.endsWith('\n')) throw new Error('a builder holds a line without its end');
+    if (!text.endsWith('\n')) throw new Error('a builder holds a line without its newline');
     for (const line of text.slice(0, -1).split('\n'))
       lines.push({ tag: builder.tag, hour: builder.hour, line });
     builder.clear();

@@ -1,14 +1,14 @@
-/** A connection's surroundings for tests: a socket without a network, and an owner that keeps what it is given. */
+/** The surroundings of a connection for tests: a socket without a network, and an owner that keeps what it is given. */
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import type { ConnectionOwner } from '../../producer/forward/connection.ts';
 
-/** A socket whose reads are the test's, and whose writes are seen one by one. */
+/** A socket whose reads the test provides and whose writes it sees one by one. */
 export class FakeSocket extends Duplex {
   readonly written: Buffer[] = [];
   /** Writes that the stream joined. */
   coalesced = 0;
-  /** Whether writes never come to their end, as when the other side doesn't read. */
+  /** Whether writes never finish, as when the peer does not read. */
   holdWrites = false;
   readonly remoteAddress = '127.0.0.1';
 

@@ -1,31 +1,31 @@
 /**
- * A proxy before an HTTP service of AWS that fails requests, loses answers after they took effect, and, of a PutRecords
- * request, refuses some of its records.
+ * A proxy in front of an AWS HTTP service that fails requests, drops responses after they took effect, and rejects
+ * some records of a PutRecords request.
  */
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** An answer that the service itself would give. */
+/** A response that the service itself would send. */
 export interface Failure {
   readonly status: number;
   readonly type: string;
   readonly body: string;
 }
 
-/** Shares of requests, 0 to 1, and what becomes of them. */
+/** Shares of requests, 0 to 1, by what happens to them. */
 export interface Faults {
-  /** Records of PutRecords that are refused as throttled. */
+  /** Records of PutRecords rejected as throttled. */
   readonly throttled: number;
-  /** Requests that take effect and whose answer is lost. */
+  /** Requests that take effect but whose response is dropped. */
   readonly lost: number;
-  /** Requests that are answered with `failure` and have no effect. */
+  /** Requests answered with `failure`, without effect. */
   readonly failed: number;
   readonly failure: Failure;
-  /** Connections that are reset before the request is passed on. */
+  /** Connections reset before the request is passed on. */
   readonly reset: number;
-  /** Requests that are never answered and have no effect. */
+  /** Requests never answered, without effect. */
   readonly hung: number;
-  /** Answers that come later, and by how many milliseconds at most. */
+  /** Responses that are delayed, and the maximum delay in milliseconds. */
   readonly late: number;
   readonly lateMs: number;
 }
@@ -40,7 +40,7 @@ interface PutAnswer {
 
 interface Answer {
   readonly status: number;
-  /** Whether anything of the request was passed on: what had no effect can't have one whose answer is lost. */
+  /** Whether any part of the request was passed on: without an effect there is no lost response. */
   readonly hadEffect: boolean;
   readonly headers: http.OutgoingHttpHeaders;
   readonly body: Buffer;
@@ -48,9 +48,9 @@ interface Answer {
 
 const THROTTLED = { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded' };
 const JSON_TYPE = 'application/x-amz-json-1.1';
-/** Headers of a connection and not of a message (RFC 9110, section 7.6.1). */
+/** Hop-by-hop headers (RFC 9110, section 7.6.1). */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
-/** Headers of a request that are given anew, or that were answered here. */
+/** Request headers that are replaced, or were handled here. */
 const NOT_PASSED = new Set([...HOP_BY_HOP, 'content-length', 'host', 'expect']);
 
 const NO_FAULTS: Faults = {
@@ -72,9 +72,9 @@ export class FaultProxy {
   readonly #agent = new http.Agent({ keepAlive: true });
   #faults: Faults;
   #answers = 0;
-  /** Evenly spread, so that a short run loses answers too. */
+  /** Evenly spread, so that a short run drops responses too. */
   #nextLost = 5;
-  /** What was done to requests so far. */
+  /** What has been done to requests so far. */
   readonly done = { throttled: 0, lost: 0, failed: 0, reset: 0, hung: 0, late: 0, passed: 0 };
 
   private constructor(server: http.Server, target: string, faults: Faults, random: () => number) {
@@ -92,7 +92,7 @@ export class FaultProxy {
   ): Promise<FaultProxy> {
     let proxy: FaultProxy | null = null;
     const server = http.createServer((request, response) => {
-      // A client that goes away in the middle, or a service that does.
+      // A client, or the service, that disconnects midway.
       response.on('error', () => {});
       proxy!.#handle(request, response).catch(() => response.destroy());
     });
@@ -102,7 +102,7 @@ export class FaultProxy {
     return proxy;
   }
 
-  /** From now on, until the next call. */
+  /** Applies from now until the next call. */
   set faults(faults: Partial<Faults>) {
     this.#faults = { ...NO_FAULTS, ...faults };
   }
@@ -158,7 +158,7 @@ export class FaultProxy {
     return true;
   }
 
-  /** Refuses a share of the records and puts the others. */
+  /** Rejects a share of the records and puts the others. */
   async #putSome(request: http.IncomingMessage, body: Buffer, share: number): Promise<Answer> {
     const put = JSON.parse(body.toString()) as Put;
     const refused = put.Records.map(() => this.#random() < share);

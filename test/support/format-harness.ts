@@ -1,4 +1,4 @@
-/** Runs lines through a compiled format and gives back the NDJSON that it wrote. */
+/** Runs lines through a compiled format and returns the NDJSON it wrote. */
 import * as z from 'zod/mini';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
@@ -26,7 +26,7 @@ export function format(
   let turn = lines.length;
   for (const line of lines) {
     const bytes = typeof line === 'string' ? Buffer.from(line) : line;
-    // Other bytes around the line must not matter, nor whether there are any.
+    // The bytes around the line must not matter, nor whether there are any.
     const behind = ['\n"y', '0123456789"x', ' - -" "-"', ''];
     const framed = Buffer.concat([Buffer.from('"x '), bytes, Buffer.from(behind[turn++ % behind.length]!)]);
     parser.parse(framed, 3, 3 + bytes.length);
@@ -35,7 +35,7 @@ export function format(
   return { lines: out, tally };
 }
 
-/** A format's parser; `take` empties the builders behind it. */
+/** A format's parser; `take` empties its builders. */
 export function parserOf(options: unknown, transform: unknown = {}) {
   const builders = new Builders(
     DEFAULT_BUILDER_LIMITS,

@@ -1,4 +1,4 @@
-/** A forward input before a stand-in for the agent, on a port of its own, and raw clients for it. */
+/** A forward input in front of a test double of the agent, on its own port, and raw clients for it. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import * as z from 'zod/mini';
@@ -63,7 +63,7 @@ export class RawClient {
     for (const part of parts) this.socket.write(part);
   }
 
-  /** The next read that nobody has taken; null when the server closed instead. */
+  /** The next unread data; null when the server closed the connection. */
   async read(): Promise<Buffer | null> {
     while (this.reads.length === 0) {
       if (this.closed) return null;
@@ -85,7 +85,7 @@ export class RawClient {
   }
 }
 
-/** Resolves when `holds` does, looking again after each turn of the event loop. */
+/** Resolves when `holds` does, checking after each turn of the event loop. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }

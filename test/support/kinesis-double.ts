@@ -1,6 +1,6 @@
 /**
- * A stand-in for Kinesis in the test's own process: the calls that an agent makes, over HTTP/1.1 and HTTP/2, with
- * answers that a test can bend.
+ * A test double of Kinesis in the test's own process: the calls that an agent makes, over HTTP/1.1 and HTTP/2, with
+ * responses that a test can alter.
  */
 import type { IncomingMessage } from 'node:http';
 import * as http from 'node:http';
@@ -35,23 +35,23 @@ export interface TakenChunk {
 export class KinesisDouble {
   readonly endpoint: string;
   readonly shards: number;
-  /** Every chunk that was taken, once by lane and sequence as the archive would have it. */
+  /** Every accepted chunk, once by lane and sequence as in the archive. */
   readonly chunks = new Map<string, TakenChunk>();
-  /** How often a chunk came that was there already. */
+  /** How often a chunk arrived that was already there. */
   repeated = 0;
-  /** Decides what becomes of each record; by default all are taken. */
+  /** Decides the fate of each record; by default all are accepted. */
   onRecord: (record: PutRecord, shard: string) => PutResult | null = () => null;
-  /** Decides what becomes of a request as a whole, before its records are taken; null lets it through. */
+  /** Decides the fate of a whole request before its records are accepted; null lets it through. */
   onRequest: (operation: string, accessKey: string) => Answer | 'hang' | 'reset' | null = () => null;
-  /** The same for a PutRecords request, by what is in it. */
+  /** The same for a PutRecords request, by its content. */
   onRequestRecords: (records: readonly PutRecord[]) => Answer | null = () => null;
-  /** What an answer waits for, before anything else is done with its request. */
+  /** What a response waits for before its request is handled at all. */
   beforeAnswer: (operation: string) => Promise<void> | void = () => {};
-  /** The service's clock, milliseconds since 1970: requests signed at another time, by five minutes, are refused. */
+  /** The service's clock, milliseconds since 1970: requests signed more than five minutes off are rejected. */
   clock: () => number = Date.now;
-  /** Decides what becomes of an answer after the records were taken: milliseconds to wait, or it is lost. */
+  /** Decides the fate of a response after the records were accepted: a delay in milliseconds, or dropped. */
   onAnswer: (operation: string) => 'lose' | number = () => 0;
-  /** Calls of each operation, and access keys that they came with. */
+  /** Calls of each operation, and the access keys they used. */
   readonly calls = new Map<string, number>();
   readonly accessKeys = new Set<string>();
   readonly #server: net.Server;
@@ -79,7 +79,7 @@ export class KinesisDouble {
         const first = socket.read() as Buffer | null;
         if (first === null) return;
         socket.unshift(first);
-        // The preface of HTTP/2 begins with a method that HTTP/1.1 does not have (RFC 9113, section 3.4).
+        // HTTP/2's preface starts with a method that HTTP/1.1 does not have (RFC 9113, section 3.4).
         (first.toString('latin1', 0, 3) === 'PRI' ? http2Server : http1).emit('connection', socket);
       });
     });

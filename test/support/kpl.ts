@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 const MAGIC = Buffer.from('f3899ac2', 'hex');
-/** Field numbers of AggregatedRecord and its Record, all of wire type 2 but the two indices. */
+/** Field numbers of AggregatedRecord and its Record, all of wire type 2 except the two indices. */
 const PARTITION_KEYS = 1;
 const HASH_KEYS = 2;
 const RECORDS = 3;

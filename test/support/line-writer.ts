@@ -1,7 +1,7 @@
 /**
- * Writes uniquely numbered lines at full speed to two logs: one is rotated by rename and create, the other by
- * copytruncate, where it pauses its own writing. Argument: the folder. Each message is a number of lines to write next; it
- * is answered when they are written.
+ * Writes uniquely numbered lines at full speed to two logs: one rotated by rename and create, the other by
+ * copytruncate, during which it pauses its writes. Argument: the folder. Each message is the number of lines to write next and
+ * is answered once they are written.
  */
 import { appendFileSync, copyFileSync, existsSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

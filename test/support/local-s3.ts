@@ -1,4 +1,4 @@
-/** The embedded S3 inside the test's own process, on a folder of its own. */
+/** The embedded S3 inside the test's own process, on its own folder. */
 import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -39,7 +39,7 @@ export async function startLocalS3(): Promise<LocalS3> {
   };
 }
 
-/** A client that does not hide a server's answer behind retries. */
+/** A client that does not hide the server's response behind retries. */
 export function testClient(endpoint: string): S3Client {
   return new S3Client({
     endpoint,

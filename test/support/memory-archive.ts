@@ -1,4 +1,4 @@
-/** An object store in memory with conditional writes, as S3 has them. */
+/** An in-memory object store with S3's conditional writes. */
 import type { ArchiveReader } from '../../archive/verify/verify.ts';
 
 export class MemoryArchive implements ArchiveReader {

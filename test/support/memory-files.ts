@@ -1,4 +1,4 @@
-/** The spool's file system in memory: it knows what was synced, can crash, and can be made to fail. */
+/** The spool's file system in memory: it tracks what was synced, can crash, and can be made to fail. */
 import { TailraceError } from '../../base/errors.ts';
 import type { SpoolFiles } from '../../producer/spool/files.ts';
 
@@ -11,7 +11,7 @@ interface MemoryFile {
 
 export class MemoryFiles implements SpoolFiles {
   readonly files = new Map<string, MemoryFile>();
-  /** Called before each call; what it returns is thrown, after half of an append's bytes were written. */
+  /** Called before each call; what it returns is thrown, after half of an append's bytes have been written. */
   fail: (call: FileCall, path: string) => Error | null = () => null;
 
   static noRoom(): Error {
@@ -74,7 +74,7 @@ export class MemoryFiles implements SpoolFiles {
 
   async makeDirectory(): Promise<void> {}
 
-  /** The machine stops: of what was not synced, `keep` (0 to 1) of the bytes are there afterwards. */
+  /** The machine stops: of the unsynced bytes, the share `keep` (0 to 1) survives. */
   crash(keep: number): void {
     for (const file of this.files.values()) {
       const unsynced = file.bytes.length - file.synced;

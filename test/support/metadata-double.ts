@@ -1,4 +1,4 @@
-/** A stand-in for EC2's instance metadata: version 2 alone, with tokens that a test can let expire. */
+/** A test double of EC2's instance metadata: version 2 only, with tokens that a test can expire. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,12 +16,12 @@ export class MetadataDouble {
     ['instance-id', 'i-0123456789abcdef0'],
     ['autoscaling/target-lifecycle-state', 'InService'],
   ]);
-  /** Paths that were asked for, in their order. */
+  /** Requested paths, in order. */
   readonly asked: string[] = [];
   tokens = 0;
-  /** Requests that were refused because all were. */
+  /** Requests refused while all were. */
   refused = 0;
-  /** Paths that are answered with this status instead; `*` is for all, tokens included. */
+  /** Paths that fail with this status; `*` means all, tokens included. */
   readonly failing = new Map<string, number>();
   #token: string | null = null;
   readonly #server: Server;

@@ -6,7 +6,7 @@ export interface Sample {
   readonly json: string;
 }
 
-/** The head of a value whose length is written in 1, 2 or 4 bytes, or in the type itself. */
+/** The head of a value whose length takes 1, 2 or 4 bytes, or is part of the type byte. */
 function head(
   length: number,
   fixed: { type: number; most: number } | null,
@@ -178,7 +178,7 @@ function arrayOf([items, w]: [Sample[], number]): Sample {
 
 type Pairs = [(readonly [string, Sample])[], number];
 
-/** Keys that differ, some of them in nothing but one letter in the middle, as a hash may overlook. */
+/** Distinct keys, some of which differ only in one letter in the middle, which a hash may miss. */
 function pairsOf(values: fc.Arbitrary<Sample>): fc.Arbitrary<Pairs> {
   const key = fc.oneof(
     text,
@@ -198,7 +198,7 @@ function mapOf([pairs, w]: Pairs): Sample {
   };
 }
 
-/** Maps with different keys, none of them one that the server gives. */
+/** Maps with distinct keys, none of them one that the server adds. */
 export const record: fc.Arbitrary<Sample> = pairsOf(value)
   .map(([pairs, w]): Pairs => [pairs.filter(([name]) => name !== 'time' && name !== '_time'), w])
   .map(mapOf);

@@ -1,4 +1,4 @@
-/** A log of uniquely numbered lines, rotated as logrotate does it, and the account of what became of them. */
+/** A log of uniquely numbered lines, rotated as logrotate does, with an account of what happened to them. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -10,7 +10,7 @@ export class NumberedLog {
   readonly #prefix: string;
   readonly #line: (n: number) => string;
 
-  /** @param line what the line of a number is, without its end */
+  /** @param line returns the line of a number, without its newline */
   constructor(
     file: string,
     prefix = path.basename(file),
@@ -49,12 +49,12 @@ export class NumberedLog {
     fs.unlinkSync(plain);
   }
 
-  /** Removes the files that were rotated more than `kept` times. */
+  /** Removes files rotated more than `kept` times. */
   forget(kept: number): void {
     for (const suffix of ['', '.gz']) fs.rmSync(`${this.file}.${kept + 1}${suffix}`, { force: true });
   }
 
-  /** That the messages are this log's lines, each once; in any order. */
+  /** Asserts that the messages are this log's lines, each once, in any order. */
   assertOnce(messages: readonly string[]): void {
     const numbers = messages
       .filter((message) => message.startsWith(`${this.#prefix} `))

@@ -1,4 +1,4 @@
-/** The processes below a process, as /proc of Linux knows them. */
+/** The descendants of a process, from Linux's /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface RunningProcess {
@@ -6,18 +6,18 @@ export interface RunningProcess {
   readonly command: string;
 }
 
-/** All descendants of a process that run now. */
+/** All running descendants of a process. */
 export function descendants(pid: number): RunningProcess[] {
   return children(pid).flatMap((child) => [{ pid: child, command: commandOf(child) }, ...descendants(child)]);
 }
 
-/** Whether a process of this pid runs; one that has ended and was not waited for does not. */
+/** Whether a process with this pid is running; a zombie is not. */
 export function runs(pid: number): boolean {
   const status = read(`/proc/${pid}/status`);
   return status !== '' && !/^State:\s+[ZX]/m.test(status);
 }
 
-/** A child is listed under the thread that started it, and the JVM starts its children from any. */
+/** A child is listed under the thread that started it, and the JVM may use any thread. */
 function children(pid: number): number[] {
   const threads = list(`/proc/${pid}/task`);
   const lists = threads.map((thread) => read(`/proc/${pid}/task/${thread}/children`));
@@ -36,7 +36,7 @@ function commandOf(pid: number): string {
   return read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
 }
 
-/** A process may end between the question and the answer: then there is nothing to read. */
+/** A process may exit between listing and reading: then there is nothing to read. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');

@@ -1,4 +1,4 @@
-/** Numbers that a seed decides. */
+/** Seeded random numbers. */
 
 /** Mulberry32: the same numbers for the same seed, 0 to below 1. */
 export function generator(seed: number): () => number {

@@ -1,8 +1,8 @@
-/** A proxy before an S3 that answers as a bad day of S3's does: errors, resets, answers that are lost after the work. */
+/** A proxy in front of an S3 that acts as S3 does on a bad day: errors, resets, responses dropped after the work. */
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What all calls get until it is taken away again. */
+/** The response to all calls while it is set. */
 export type Refusal = 'access_denied' | 'no_such_bucket';
 
 const REFUSALS: Readonly<Record<Refusal, readonly [status: number, code: string]>> = {
@@ -18,7 +18,7 @@ const PASSING = [
 export class S3FaultProxy {
   readonly endpoint: string;
   refusal: Refusal | null = null;
-  /** How often what was done instead of a call, or to its answer. */
+  /** How often each fault replaced a call or its response. */
   readonly done = new Map<string, number>();
   readonly #server: http.Server;
   readonly #target: string;
@@ -36,7 +36,7 @@ export class S3FaultProxy {
     const server = http.createServer((request, response) => {
       proxy!.#handle(request, response).catch(() => response.destroy());
     });
-    // A body whose sender waits for a word first is taken like any other.
+    // A body sent with Expect: 100-continue is accepted like any other.
     server.on('checkContinue', (request, response) => {
       response.writeContinue();
       server.emit('request', request, response);
@@ -57,7 +57,7 @@ export class S3FaultProxy {
     for await (const part of request) parts.push(part as Buffer);
     if (this.refusal !== null) return this.#refuse(response, this.refusal, ...REFUSALS[this.refusal]);
     this.#calls += 1;
-    // Evenly spread: of eight calls one fails, one is reset, and one is done and its answer lost.
+    // Evenly spread: of eight calls one fails, one is reset, and one succeeds but its response is dropped.
     const turn = this.#calls % 8;
     if (turn === 3) {
       const [status, code] = PASSING[Math.floor(this.#calls / 8) % PASSING.length]!;

@@ -18,7 +18,7 @@ export interface S3Mock {
   stop(): Promise<void>;
 }
 
-/** @throws Error when there is no Java, or its jar can't be had */
+/** @throws Error when Java or the jar is not available */
 export async function startS3Mock(): Promise<S3Mock> {
   if (spawnSync('java', ['-version']).status !== 0) throw new Error('no Java');
   const jar = await ensureJar(S3MOCK, S3MOCK_SHA256);

@@ -1,4 +1,4 @@
-/** The agent's core with a real sender: what is sealed goes over HTTP to a stand-in for Kinesis. */
+/** The agent's core with a real sender: what is sealed goes over HTTP to a test double of Kinesis. */
 import type { Logger } from 'pino';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../../producer/builder.ts';
 import { Counters } from '../../producer/counters.ts';
@@ -22,7 +22,7 @@ export interface SenderCore {
   readonly counters: Counters;
   /** Resolves when the stream has acknowledged everything. */
   emptied(): Promise<void>;
-  /** Resolves when `check` holds; it is asked after each answer and each failure. */
+  /** Resolves when `check` holds; it is evaluated after each response and each failure. */
   until(check: () => boolean): Promise<void>;
   stop(): Promise<void>;
 }

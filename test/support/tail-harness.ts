@@ -1,6 +1,6 @@
 /**
- * A tail input on builders whose cuts are kept in memory: `cut()` makes all that was taken so far durable, `crash()`
- * leaves only that, as kill -9 does with the spool on a disk.
+ * A tail input on builders whose cuts are kept in memory: `cut()` makes everything read so far durable, `crash()`
+ * keeps only that, as kill -9 does with a spool on disk.
  */
 import * as fs from 'node:fs';
 import pino from 'pino';
@@ -21,11 +21,11 @@ export interface TailEvent {
 
 export class TailHarness {
   readonly options: Record<string, unknown>;
-  /** Of all runs together. */
+  /** Over all runs. */
   readonly counters = new Counters();
   /** The clock of the input; null for the real one. */
   clock: number | null = null;
-  /** Its clock that only goes on; null for the real one. */
+  /** Its monotonic clock; null for the real one. */
   uptime: number | null = null;
   readonly logged: Record<string, unknown>[] = [];
   input: Input | null = null;
@@ -70,14 +70,14 @@ export class TailHarness {
     const changes: Changes = this.#state.takeChanges();
     for (const [key, value] of Object.entries(changes)) {
       if (value === null) this.#saved.delete(key);
-      // As a disk would give it back.
+      // As it would be read back from disk.
       else this.#saved.set(key, JSON.parse(JSON.stringify(value)));
     }
     this.#durable.push(...this.#pending);
     this.#pending = [];
   }
 
-  /** Ends the input and forgets what was taken since the last cut. */
+  /** Stops the input and discards what was read since the last cut. */
   async crash(): Promise<void> {
     await this.input?.stop();
     this.input = null;
@@ -92,13 +92,13 @@ export class TailHarness {
     this.input = null;
   }
 
-  /** Reads all that is there, and makes it durable. */
+  /** Reads everything available and makes it durable. */
   async settle(): Promise<void> {
     await this.input!.drain();
     this.cut();
   }
 
-  /** The lines of the durable events, as bytes were written. */
+  /** The lines of the durable events, byte for byte. */
   lines(): string[] {
     return this.#durable.flatMap(({ lines }) => lines.split('\n').slice(0, -1));
   }
@@ -127,10 +127,10 @@ export class TailHarness {
   }
 }
 
-/** What happens to a log: text is written to it, the input reads and cuts (null), or dies and comes back (undefined). */
+/** What happens to a log: text is written, the input reads and cuts (null), or crashes and restarts (undefined). */
 export type TailStep = string | null | undefined;
 
-/** @returns all that was written */
+/** @returns everything that was written */
 export async function play(tail: TailHarness, file: string, steps: readonly TailStep[]): Promise<string> {
   let text = '';
   for (const step of steps) {

@@ -1,4 +1,4 @@
-/** The embedded stack of one test, in a folder of its own; both go with the test. */
+/** The embedded stack of one test, in its own folder; both are removed with the test. */
 import * as path from 'node:path';
 import type { TestContext } from 'node:test';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
@@ -12,7 +12,7 @@ export interface TestStack {
   readonly client: KinesisClient;
 }
 
-/** With its credentials in the environment of this process, too. */
+/** Also sets its credentials in this process's environment. */
 export async function startTestStack(t: TestContext, shards: number): Promise<TestStack> {
   const directory = temporaryDirectory(t);
   const stack = await startStack({ dataDir: path.join(directory, 'data'), shards });

@@ -1,4 +1,4 @@
-/** Sets the clients of other languages up, once, in a folder that git ignores. */
+/** Sets up the clients in other languages, once, in a folder ignored by git. */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const SOURCES = fileURLToPath(new URL('.', import.meta.url));
 const CACHE = fileURLToPath(new URL('../../../.cache/forward-clients', import.meta.url));
 
-/** How to run a client, or why it can't be. */
+/** How to run a client, or why it cannot be run. */
 export type Client =
   | { readonly command: string; readonly args: readonly string[]; readonly skip?: undefined }
   | { readonly skip: string };
@@ -83,7 +83,7 @@ export function javaClient(): Promise<Client> {
   );
 }
 
-/** Runs a client to its end; throws with what it said when it fails. */
+/** Runs a client to completion; throws its output when it fails. */
 export async function runClient(client: Client, ...args: readonly (string | number)[]): Promise<void> {
   if (client.skip !== undefined) throw new Error(client.skip);
   const env = { ...process.env, TZ: 'UTC', LANG: 'C.UTF-8' };

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the certificates of the tests again: an authority, two servers' and a client's, good for a hundred years.
+# Regenerates the test certificates: an authority, two servers' and a client's, valid for a hundred years.
 set -e
 cd "$(dirname "$0")"
 new() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"; }

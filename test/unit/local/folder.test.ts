@@ -49,7 +49,7 @@ test('clearing removes what runs leave there, and nothing else', () => {
   assert.deepEqual(fs.readdirSync(folder), ['mine']);
 });
 
-test('what can not be a folder is named', () => {
+test('what cannot be a folder is named', () => {
   const file = path.join(folder, 'file');
   fs.writeFileSync(file, '');
   assert.throws(() => holdFolder(file), { code: 'DATA_DIR', message: /file cannot be used/ });

@@ -80,7 +80,7 @@ test('/metrics gives counters and gauges with their labels', async () => {
   assert.match(text, /^tailrace_agent_stream_condition\{condition="kms"\} 1$/m);
 });
 
-test('status is for a terminal: what outsiders wrote can not command it', () => {
+test('status is for a terminal: text from outside cannot control it', () => {
   const evil = '\u001b]0;owned\u0007\u009b2J\nfake line';
   const text = describeAgent(
     status({

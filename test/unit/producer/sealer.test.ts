@@ -94,7 +94,7 @@ test('one line alone goes whole, even when it does not compress', async () => {
   assert.equal(core.sent.length, 1);
 });
 
-test('who waits is told after the sync and not before; an urgent wait brings the cut forward', async () => {
+test('a waiting input is notified after the sync and not before; an urgent wait brings the cut forward', async () => {
   const core = await startCore({ ackInterval: 1, interval: 3_600_000 });
   let synced = false;
   core.files.fail = (call) => {
@@ -113,11 +113,11 @@ test('who waits is told after the sync and not before; an urgent wait brings the
   await core.sealer.stop();
 });
 
-test('nobody is told when the disk fails', async () => {
+test('nobody is notified when the disk fails', async () => {
   const core = await startCore();
   core.files.fail = (call) => (call === 'sync' ? Object.assign(new Error('i/o'), { code: 'EIO' }) : null);
   addLine(core.builders.tag('a'), { n: 1 });
-  core.sealer.afterDurable(() => assert.fail('told'), false);
+  core.sealer.afterDurable(() => assert.fail('notified'), false);
   await core.sealer.cut();
   assert.equal(core.failures.length, 1);
   assert.equal(core.sent.length, 0);

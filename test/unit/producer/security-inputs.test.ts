@@ -208,7 +208,7 @@ test('a PING is of use once, and all comparisons take the same steps', () => {
     assert.equal(answer(good, first), null);
     const steps = compared;
     assert.equal(steps, 5);
-    // Recorded and sent again on another connection, whose nonce is another.
+    // Recorded and replayed on another connection, which has another nonce.
     assert.equal(answer(good, challenge()), 'shared_key mismatch');
     for (const [user, password] of [
       ['ann', 'b'],

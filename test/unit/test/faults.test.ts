@@ -46,7 +46,7 @@ test('the oracle tells lost, repeated, invented and destroyed events from each o
   ]);
 });
 
-test('an archived line without an id, or with two, is no event of ours', async () => {
+test('an archived line without an id, or with two, is not one of our events', async () => {
   const bytes = gzipSync('{"id":"none"}\n');
   await assert.rejects(new Oracle().read(archiveOf({ 'logs/a.ndjson.gz': bytes })), /1 lines, but 0 ids/);
 });

@@ -264,7 +264,7 @@ test('a key that is a folder of another key, or below one, is refused and hurts 
   assert.deepEqual(await refusal(bytesOf('tree')), ['NoSuchKey', 404]);
 });
 
-test('what is deleted is gone, with its folder; deleting it again is fine', async () => {
+test('a deleted object is gone, with its folder; a second deletion succeeds', async () => {
   await put('deleted/deep/one', '1');
   await put('deleted/deep/two', '2');
   await s3.client.send(new DeleteObjectCommand({ Bucket, Key: 'deleted/deep/one' }));

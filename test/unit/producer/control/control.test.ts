@@ -41,7 +41,9 @@ const AGENT: Controlled = {
   },
 };
 
-test('an agent that hangs is told from one that is not there', { timeout: 20_000 }, async (context) => {
+test('an agent that hangs is distinguished from one that is not running', {
+  timeout: 20_000,
+}, async (context) => {
   const sockets: Socket[] = [];
   const directory = await listen(context, (socket) => sockets.push(socket.resume()));
   await assert.rejects(answers(directory, { command: 'status' }, 50), { code: 'SILENT' });
@@ -74,7 +76,7 @@ test('each request gets its answers, a wrong one an error', async (context) => {
   }
 });
 
-test('what is no JSON, or too long, ends the connection and nothing else', async (context) => {
+test('a request that is not JSON, or too long, ends its connection and nothing else', async (context) => {
   const directory = await listen(context, (socket) => serveControl(socket, () => AGENT, silent));
   const say = async (text: string): Promise<string> => {
     const socket = connect(join(directory, SOCKET_NAME));

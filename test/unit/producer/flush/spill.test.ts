@@ -52,7 +52,7 @@ async function setUp(context: Context, fate: (segment: number, tries: number) =>
   return { spill, chunks, taken, tries };
 }
 
-test('an object that is refused for good keeps no other from the bucket, and is told with its reason', {
+test('an object that is always refused does not hold up the others, and is reported with its reason', {
   timeout: 20_000,
 }, async (context) => {
   const { spill, chunks, taken } = await setUp(context, (segment) => (segment === 1 ? 403 : 200));
@@ -66,7 +66,7 @@ test('an object that is refused for good keeps no other from the bucket, and is 
   assert.match(spilled.error!, /^s3:\/\/spill\/spill\/i-1\/p\/000000000001-[0-9a-f]{16}\.chunks: /);
 });
 
-test('an object that fails for a while goes again until it is there', {
+test('an object that fails for a while is retried until it is there', {
   timeout: 20_000,
 }, async (context) => {
   const { spill, chunks, taken, tries } = await setUp(context, (segment, n) =>
@@ -84,7 +84,7 @@ test('one that is there already is there', async (context) => {
   assert.deepEqual([spilled.objects, spilled.chunks, spilled.missing, spilled.error], [5, 4, 0, null]);
 });
 
-test('a bucket that does not answer is given up at the deadline, and all is told missing', {
+test('an unresponsive bucket is abandoned at the deadline, and everything is reported missing', {
   timeout: 20_000,
 }, async (context) => {
   const { spill, chunks } = await setUp(context, () => 'hang');

@@ -44,7 +44,7 @@ const LIFECYCLE = 'autoscaling/target-lifecycle-state';
 const SPOT = 'spot/instance-action';
 const REBALANCE = 'events/recommendations/rebalance';
 
-test('an instance in service is left alone; its end is told once', async (context) => {
+test('an instance in service is left alone; its termination is reported once', async (context) => {
   const { metadata, watch, ends, polled, ended } = await setUp(context);
   await watch.start();
   assert.equal(watch.state.id, 'i-0123456789abcdef0');
@@ -66,7 +66,7 @@ test('a spot notice is an end, and says when', async (context) => {
   assert.equal(watch.state.interruption, '2026-11-23T08:22:00Z');
 });
 
-test('a notice that can not be read counts all the same', async (context) => {
+test('an unreadable notice still counts', async (context) => {
   const { metadata, watch, ended } = await setUp(context);
   await watch.start();
   metadata.values.set(SPOT, 'soon!');
@@ -74,7 +74,7 @@ test('a notice that can not be read counts all the same', async (context) => {
   assert.equal(watch.state.interruption, 'soon');
 });
 
-test('a recommendation to rebalance is no end', async (context) => {
+test('a rebalance recommendation is not a termination', async (context) => {
   const { metadata, watch, ends, polled } = await setUp(context);
   await watch.start();
   metadata.values.set(REBALANCE, '{"noticeTime":"2026-11-23T08:00:00Z"}');
@@ -109,7 +109,7 @@ test('without a metadata service nothing is watched, unless it is asked for', as
 });
 
 for (const hidden of [REBALANCE, LIFECYCLE, 'instance-id']) {
-  test(`a spot notice is seen although ${hidden} can not be read`, { timeout: 20_000 }, async (context) => {
+  test(`a spot notice is seen although ${hidden} cannot be read`, { timeout: 20_000 }, async (context) => {
     const { metadata, watch, ended } = await setUp(context);
     metadata.failing.set(hidden, 403);
     metadata.values.set(SPOT, '{"action":"terminate","time":"2026-11-23T08:22:00Z"}');
