@@ -223,7 +223,7 @@ test('invalid UTF-8 is replaced and counted', () => {
   assert.equal(writer.tally.replaced, 5);
 });
 
-test('keys that are no strings become strings, and keys that repeat are all kept', () => {
+test('keys that are not strings become strings, and keys that repeat are all kept', () => {
   const one = int(1);
   const record = map([
     [int(7), one],
