@@ -38,6 +38,9 @@ export interface ArchiverEvents {
   voided(commit: Commit, lost: readonly CommitObject[]): void;
 }
 
+/** A place in a shard: at a record, behind one, or (null) at the oldest that the stream still has. */
+export type Position = { readonly at: string } | { readonly after: string } | null;
+
 export interface ArchiverOptions extends StartOptions {
   readonly limits: BatchLimits;
   /** Milliseconds of a clock that only goes on: how old a batch is. */
@@ -107,6 +110,11 @@ export class ShardArchiver {
     return this.#state.lanes.size;
   }
 
+  /** Range of the newest commit while some of its data may be missing; null when it has all of it. */
+  get unfinished(): { readonly from: string | null; readonly to: string | null } | null {
+    return this.#incomplete;
+  }
+
   /**
    * Reads where the log stands.
    *
@@ -115,12 +123,8 @@ export class ShardArchiver {
   async initialize(checkpoint: string | null): Promise<void> {
     this.#seen = checkpoint;
     this.#readFrom = checkpoint;
-    const newest = await newestCommit(this.#store, this.#context);
-    if (newest === null) {
-      this.#state = await startState(this.#context, this.#store, this.#stream, this.#options);
-      return;
-    }
-    this.#state = await loadState(this.#store, this.#context, newest);
+    const newest = await this.#load();
+    if (newest === null) return;
     // A checkpoint is written when the data is complete, so behind it there is nothing to look at.
     if (newest.to === null || (checkpoint !== null && compareSequence(checkpoint, newest.to) >= 0)) {
       this.#complete(newest);
@@ -128,6 +132,31 @@ export class ShardArchiver {
       this.#incomplete = newest;
       await this.#settle(null, false);
     }
+  }
+
+  /**
+   * Reads where the log stands, for a caller that keeps no checkpoint and can read the stream from anywhere.
+   *
+   * @returns where the records that are to be taken in begin
+   */
+  async resume(): Promise<Position> {
+    const newest = await this.#load();
+    if (newest === null) return null;
+    this.#seen = newest.from === null ? newest.to : justBefore(newest.from);
+    this.#readFrom = this.#seen;
+    this.#incomplete = newest;
+    await this.#settle(null, false);
+    if (this.#incomplete && newest.from !== null) return { at: newest.from };
+    return newest.to === null ? null : { after: newest.to };
+  }
+
+  /** The newest commit; the state is then what the log says up to it, or what a shard without a log starts from. */
+  async #load(): Promise<Commit | null> {
+    const newest = await newestCommit(this.#store, this.#context);
+    this.#state = newest
+      ? await loadState(this.#store, this.#context, newest)
+      : await startState(this.#context, this.#store, this.#stream, this.#options);
+    return newest;
   }
 
   /**
@@ -303,4 +332,9 @@ export class ShardArchiver {
     this.#pendingBytes = rest.reduce((sum, item) => sum + item.bytes, 0);
     this.#pendingSince = this.#options.uptime();
   }
+}
+
+/** A number below a sequence number and above all that are smaller; null when there is none. */
+function justBefore(sequence: string): string | null {
+  return sequence === '0' ? null : (BigInt(sequence) - 1n).toString();
 }

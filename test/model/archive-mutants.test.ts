@@ -20,6 +20,8 @@ interface Mutant {
 
 const TAKEOVERS = 'takeovers and zombies';
 const TRIMMED = 'trimmed by retention';
+const FUNCTION_ALONE = 'function alone';
+const FUNCTION_AND_WORKER = 'function and worker';
 const MUTANTS: readonly Mutant[] = [
   {
     rule: 'a chunk in the runs is skipped',
@@ -203,6 +205,34 @@ const MUTANTS: readonly Mutant[] = [
     instead: 'const isLost = false;',
     profile: TRIMMED,
   },
+  {
+    rule: 'a function reads first what the log still wants of the stream',
+    file: 'archive/writer/delivered.ts',
+    code: 'await archiver.take(end === -1 ? page.records : page.records.slice(0, end), false);',
+    instead: '',
+    profile: FUNCTION_AND_WORKER,
+  },
+  {
+    rule: "a function reads the rest of another archiver's commit",
+    file: 'archive/writer/delivered.ts',
+    code: 'await this.#finish(archiver, shard, { after: records.at(-1)!.sequence });',
+    instead: '',
+    profile: FUNCTION_ALONE,
+  },
+  {
+    rule: 'a function reads a parent to its end before it closes its log',
+    file: 'archive/writer/delivered.ts',
+    code: 'ended = page.ended;',
+    instead: 'ended = true;',
+    profile: FUNCTION_AND_WORKER,
+  },
+  {
+    rule: 'a function goes over a commit again that may lack data',
+    file: 'archive/writer/shard-archiver.ts',
+    code: 'this.#incomplete = newest;\n    await this.#settle(null, false);\n    if',
+    instead: 'this.#complete(newest);\n    if',
+    profile: FUNCTION_AND_WORKER,
+  },
 ];
 
 let directory: string;
@@ -244,6 +274,7 @@ async function plant(mutant: Mutant, to: string): Promise<CheckedCode> {
   const load = (name: string): Promise<object> => import(pathToFileURL(path.join(to, name)).href);
   const modules = [
     'archive/writer/shard-archiver.ts',
+    'archive/writer/delivered.ts',
     'archive/writer/foreign.ts',
     'archive/verify/verify.ts',
   ];

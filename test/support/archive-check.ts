@@ -27,6 +27,8 @@ const CALM: Weights = {
   recreate: 0,
   loseLeases: 0,
   epoch: 0,
+  invoke: 0,
+  survivor: 'worker',
 };
 
 /** The ingredients of schedules; in the first four nothing may be missing. */
@@ -45,6 +47,28 @@ export const PROFILES: Readonly<Record<string, Weights>> = {
     trim: 1,
     recreate: 0.5,
     loseLeases: 0.3,
+  },
+  'function alone': { ...CALM, start: 0, invoke: 8, crash: 4, split: 0.8, merge: 0.6, survivor: 'function' },
+  'function and worker': {
+    ...CALM,
+    start: 4,
+    invoke: 8,
+    crash: 3,
+    split: 0.6,
+    merge: 0.4,
+    loseLeases: 0.3,
+    epoch: 0.3,
+  },
+  'function, trimmed by retention': {
+    ...CALM,
+    start: 2,
+    invoke: 8,
+    crash: 4,
+    split: 0.8,
+    merge: 0.6,
+    trim: 3,
+    loseLeases: 0.5,
+    survivor: 'function',
   },
 };
 

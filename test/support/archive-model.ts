@@ -4,9 +4,12 @@
  * to the store waits until the schedule lets it continue, so that anything can happen between any two of them.
  */
 
+import { parseCommit } from '../../archive/commit.ts';
+import { commitFolder } from '../../archive/commit-keys.ts';
 import type { ArchiveStore } from '../../archive/store.ts';
 import type { LogContext } from '../../archive/writer/plan.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
+import type { Position } from '../../archive/writer/shard-archiver.ts';
 import type { ShardInfo } from '../../archive/writer/start.ts';
 import { ChunkSource, digest32, epochName, type MadeChunk } from './chunks.ts';
 import { MemoryArchive } from './memory-archive.ts';
@@ -14,6 +17,7 @@ import { MemoryArchive } from './memory-archive.ts';
 /** The production code under test: of this tree, or of a copy with a fault in it. */
 export interface Code {
   readonly ShardArchiver: typeof import('../../archive/writer/shard-archiver.ts').ShardArchiver;
+  readonly DeliveredArchiver: typeof import('../../archive/writer/delivered.ts').DeliveredArchiver;
   readonly FOREIGN_ENCODERS: typeof import('../../archive/writer/foreign.ts').FOREIGN_ENCODERS;
 }
 
@@ -34,7 +38,13 @@ export interface Weights {
   readonly recreate: number;
   readonly loseLeases: number;
   readonly epoch: number;
+  /** Starts of the function that an event source mapping calls, beside those of KCL workers. */
+  readonly invoke: number;
+  /** Who is left to bring everything to its end. */
+  readonly survivor: 'worker' | 'function';
 }
+
+type Action = Exclude<keyof Weights, 'survivor'>;
 
 interface ModelShard {
   readonly id: string;
@@ -80,6 +90,8 @@ interface Waiting {
 }
 
 const END = 'END';
+/** The lease table of the event source mapping, which a person does not see. */
+const MAPPING = 9;
 const FAMILY = 'abcdefabcd';
 const HOUR_MS = 3_600_000;
 const HASHES = 2 ** 16;
@@ -120,8 +132,8 @@ export class ArchiveModel {
 
   /** Runs a schedule of this many steps, then lets everything finish. */
   async run(steps: number): Promise<void> {
-    const actions = Object.entries(this.#weights).filter(([, weight]) => weight > 0) as [
-      keyof Weights,
+    const actions = Object.entries(this.#weights).filter(([, weight]) => Number(weight) > 0) as [
+      Action,
       number,
     ][];
     const total = actions.reduce((sum, [, weight]) => sum + weight, 0);
@@ -138,7 +150,7 @@ export class ArchiveModel {
     await this.#finish();
   }
 
-  #act(action: keyof Weights): void {
+  #act(action: Action): void {
     switch (action) {
       case 'go':
         this.#release();
@@ -160,6 +172,9 @@ export class ArchiveModel {
         return;
       case 'start':
         this.#start(this.#below(4) === 0 ? 1 : 0, this.#pick(this.#shards));
+        return;
+      case 'invoke':
+        this.#invoke(this.#pick(this.#shards));
         return;
       case 'crash': {
         const waiting = this.#pick(this.#waiting);
@@ -203,10 +218,12 @@ export class ArchiveModel {
       let busy = false;
       for (const shard of this.#shards) {
         if (this.#isGone(shard)) continue;
-        const lease = this.#lease(0, shard);
+        const byFunction = this.#weights.survivor === 'function';
+        const lease = this.#lease(byFunction ? MAPPING : 0, shard);
         if (lease.checkpoint === END) continue;
-        busy ||= !this.#isDone(shard, lease);
-        if (!lease.owner?.alive) this.#start(0, shard);
+        busy ||= byFunction ? !this.#isDelivered(shard, lease) : !this.#isDone(shard, lease);
+        if (byFunction) this.#invoke(shard);
+        else if (!lease.owner?.alive) this.#start(0, shard);
       }
       if (!busy && round > 0) break;
       const count = Math.max(1, this.#waiting.length);
@@ -225,6 +242,15 @@ export class ArchiveModel {
     if (!last || shard.trimmed === shard.records.length)
       return lease.owner?.alive === true && this.#isIdle(lease.owner);
     return lease.checkpoint === last.record.sequence;
+  }
+
+  #isDelivered(shard: ModelShard, lease: Lease): boolean {
+    if (shard.closed) return lease.checkpoint === END;
+    const left = shard.records.slice(shard.trimmed);
+    return (
+      this.#lookedAfter.get(shard) === shard.records.length &&
+      left.every(({ record }) => !isAfter(record.sequence, lease.checkpoint))
+    );
   }
 
   /** Whether a worker is only waiting for records. */
@@ -500,6 +526,135 @@ export class ArchiveModel {
     }
   }
 
+  /**
+   * The event source mapping delivers the next batch of a shard. Without an answer, because the function was frozen or
+   * ran out of time, it delivers again, cut otherwise; the function that was given up may still go on.
+   */
+  #invoke(shard: ModelShard | undefined): void {
+    if (!shard || this.#isGone(shard)) return;
+    const lease = this.#lease(MAPPING, shard);
+    if (lease.checkpoint === END || (lease.owner?.alive && this.#below(6) > 0)) return;
+    // Mostly parents come first.
+    for (const parent of shard.info.parents) {
+      const present = this.#shards.find(({ id }) => id === parent);
+      if (!present || this.#isGone(present) || this.#lease(MAPPING, present).checkpoint === END) continue;
+      if (this.#below(4) > 0 || this.#weights.survivor === 'function') return;
+    }
+    const last = shard.records.at(-1);
+    if (lease.checkpoint === null && last && this.#weights.survivor === 'worker' && this.#below(4) === 0) {
+      // A mapping may be made to begin at the stream's end, and may be told to leave batches out.
+      this.#count('left out by the mapping');
+      lease.checkpoint = last.record.sequence;
+    }
+    const left = shard.records
+      .slice(shard.trimmed)
+      .filter(({ record }) => isAfter(record.sequence, lease.checkpoint));
+    if (left.length === 0) {
+      this.#complete(shard, lease);
+      return;
+    }
+    let count = 1 + this.#below(Math.min(left.length, 6));
+    while (left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
+    const records = left.slice(0, count).map(({ record }) => record);
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(2), alive: true };
+    lease.owner = worker;
+    this.#count('invoked');
+    this.#answer(worker, this.#function(worker).archive(shard.id, records), () => {
+      this.#assertArchived(shard, records.at(-1)!.sequence);
+      // Whoever was given up does not move the mapping on.
+      if (lease.owner === worker) lease.checkpoint = records.at(-1)!.sequence;
+    });
+  }
+
+  /** A schedule looks after shards that get no batches. */
+  #complete(shard: ModelShard, lease: Lease): void {
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(2), alive: true };
+    lease.owner = worker;
+    this.#count('looked after');
+    const records = shard.records.length;
+    this.#answer(worker, this.#function(worker).complete(shard.id), () => {
+      this.#lookedAfter.set(shard, records);
+      if (lease.owner === worker && shard.closed && shard.records.length === records) lease.checkpoint = END;
+    });
+  }
+
+  readonly #lookedAfter = new Map<ModelShard, number>();
+
+  #answer(worker: Worker, work: Promise<void>, then: () => void): void {
+    work.then(
+      () => {
+        then();
+        worker.alive = false;
+      },
+      (error: unknown) => {
+        worker.alive = false;
+        const { code } = error as { code?: string };
+        this.#count(String(code));
+        if (code !== 'DEAD') this.#failure ??= error;
+      },
+    );
+  }
+
+  /** When a function has answered, nothing of its batch waits for anybody. */
+  #assertArchived(shard: ModelShard, last: string): void {
+    const folder = commitFolder('x/', shard.incarnation, shard.id);
+    for (const [key, bytes] of this.archive.objects) {
+      if (!key.startsWith(folder)) continue;
+      const { from, objects, number } = parseCommit(bytes, key);
+      if (from === null || isAfter(from, last)) continue;
+      for (const object of objects) {
+        if (!this.archive.objects.has(object.key)) {
+          this.#failure ??= new Error(`answered before commit ${number} had all its data`);
+        }
+      }
+    }
+  }
+
+  #function(worker: Worker) {
+    const read = (id: string, from: Position) => {
+      let cursor = from;
+      return {
+        next: async (limit = 1 + this.#below(6)) => {
+          await this.#gate(worker);
+          if (worker.shard.deleted) throw dead();
+          const shard = this.#shards.find((one) => one.id === id && !this.#isGone(one));
+          // Listed a moment ago, and gone since.
+          if (!shard) throw dead();
+          const left = shard.records
+            .slice(shard.trimmed)
+            .filter(({ record }) => isFrom(record.sequence, cursor));
+          let count = Math.min(limit, left.length);
+          while (count > 0 && left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
+          const records = left.slice(0, count).map(({ record }) => record);
+          if (records.length > 0) cursor = { after: records.at(-1)!.sequence };
+          const atTip = count === left.length;
+          return { records, atTip, ended: atTip && shard.closed };
+        },
+      };
+    };
+    return new this.#code.DeliveredArchiver({
+      store: this.#store(worker),
+      stream: this.#view(worker),
+      reader: { open: read },
+      contextOf: async (id) => {
+        const shard = this.#shards.find((one) => one.id === id);
+        if (!shard || shard.incarnation !== worker.shard.incarnation) throw dead();
+        return this.#context({ ...worker, shard });
+      },
+      limits: { maxBytes: 200 + this.#below(1500), maxAge: 2000 + this.#below(8000) },
+      now: () => this.now,
+      uptime: () => this.now,
+      events: {
+        received: () => {},
+        passedOver: () => this.#count('passed over'),
+        committed: () => this.#count('committed'),
+        followed: () => this.#count('followed'),
+        completed: () => {},
+        voided: () => this.#count('voided'),
+      },
+    });
+  }
+
   #context(worker: Worker): LogContext {
     const { shard } = worker;
     const v1 = this.#code.FOREIGN_ENCODERS.get(1)!;
@@ -629,6 +784,12 @@ function bounds(shard: ModelShard): [from: number, to: number] {
 
 function isAfter(sequence: string, cursor: string | null): boolean {
   return cursor === null || BigInt(sequence) > BigInt(cursor);
+}
+
+function isFrom(sequence: string, position: Position): boolean {
+  if (position === null) return true;
+  if ('at' in position) return BigInt(sequence) >= BigInt(position.at);
+  return BigInt(sequence) > BigInt(position.after);
 }
 
 function dead(): Error {

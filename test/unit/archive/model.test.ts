@@ -8,6 +8,7 @@ const RUNS = Number(process.env.MODEL_RUNS ?? 150);
 
 const code = {
   ...(await import('../../../archive/writer/shard-archiver.ts')),
+  ...(await import('../../../archive/writer/delivered.ts')),
   ...(await import('../../../archive/writer/foreign.ts')),
   ...(await import('../../../archive/verify/verify.ts')),
 };
@@ -18,6 +19,9 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'epochs and floors': ['followed', 'held', 'readmitted in a later epoch'],
   'trimmed by retention': ['followed', 'voided', 'missing'],
   'recreated streams': ['followed', 'DEAD', 'missing'],
+  'function alone': ['invoked', 'followed'],
+  'function and worker': ['invoked', 'followed', 'passed over'],
+  'function, trimmed by retention': ['invoked', 'voided', 'missing'],
 };
 
 for (const profile of Object.keys(PROFILES)) {
