@@ -1,9 +1,9 @@
 /**
- * Archives batches that something else delivers, and delivers again until it hears that all of it is archived: an
- * event source mapping of Lambda.
+ * Archives batches that something else delivers, and redelivers until all of it is archived: an event source mapping
+ * of Lambda.
  *
- * Nobody keeps a checkpoint here: the log says where the next record belongs, and whatever a batch does not bring (the
- * rest of a half-done commit, records that another archiver was to write, the end of a parent) is read from the stream.
+ * There is no checkpoint here: the log says where the next record belongs, and whatever a batch does not bring (the
+ * rest of a half-done commit, records that the mapping left out, the end of a parent) is read from the stream.
  */
 
 import { compareSequence } from '../commit-keys.ts';
@@ -49,7 +49,7 @@ export interface DeliveredOptions {
   readonly events: ArchiverEvents;
 }
 
-/** Somebody else's writes may ask to read a range once more; that each time means progress of theirs. */
+/** Another archiver's writes may require reading a range once more; each time means that it made progress. */
 const MOST_REREADS = 20;
 
 export class DeliveredArchiver {
@@ -79,7 +79,7 @@ export class DeliveredArchiver {
 
   /**
    * Completes the newest commit of a shard's log where an archiver has left it without its data. A later batch does the
-   * same; this is for a shard that gets none.
+   * same; this is for a shard that receives none.
    */
   async complete(shard: string): Promise<void> {
     await this.#withRereads(async () => {
@@ -102,7 +102,7 @@ export class DeliveredArchiver {
     });
   }
 
-  /** Takes in what the log still wants of the stream before `first`: nothing, unless somebody left it behind. */
+  /** Takes in what the log still needs of the stream before `first`: nothing, unless somebody left it behind. */
   async #catchUp(archiver: ShardArchiver, shard: string, from: Position, first: string): Promise<void> {
     if (from !== null && compareSequence(first, 'at' in from ? from.at : from.after) <= 0) return;
     const cursor = this.#options.reader.open(shard, from);
@@ -133,7 +133,7 @@ export class DeliveredArchiver {
       now,
       uptime,
       events,
-      // A parent that is still in the stream has nobody else who would close its log.
+      // No mapping reports the end of a shard: the first batch of a child closes its parents' logs.
       wait: (parent) => this.close(parent),
     });
   }

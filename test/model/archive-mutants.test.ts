@@ -206,7 +206,7 @@ const MUTANTS: readonly Mutant[] = [
     profile: TRIMMED,
   },
   {
-    rule: 'a function reads first what the log still wants of the stream',
+    rule: 'a function first reads what the log still needs of the stream',
     file: 'archive/writer/delivered.ts',
     code: 'await archiver.take(end === -1 ? page.records : page.records.slice(0, end), false);',
     instead: '',
@@ -227,7 +227,7 @@ const MUTANTS: readonly Mutant[] = [
     profile: FUNCTION_AND_WORKER,
   },
   {
-    rule: 'a function goes over a commit again that may lack data',
+    rule: 'a function completes the newest commit, which may lack data',
     file: 'archive/writer/shard-archiver.ts',
     code: 'this.#incomplete = newest;\n    await this.#settle(null, false);\n    if',
     instead: 'this.#complete(newest);\n    if',

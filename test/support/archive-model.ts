@@ -38,9 +38,9 @@ export interface Weights {
   readonly recreate: number;
   readonly loseLeases: number;
   readonly epoch: number;
-  /** Starts of the function that an event source mapping calls, beside those of KCL workers. */
+  /** Starts of the function that an event source mapping calls, in addition to those of KCL workers. */
   readonly invoke: number;
-  /** Who is left to bring everything to its end. */
+  /** Which kind of archiver finishes everything in the end. */
   readonly survivor: 'worker' | 'function';
 }
 
@@ -527,8 +527,8 @@ export class ArchiveModel {
   }
 
   /**
-   * The event source mapping delivers the next batch of a shard. Without an answer, because the function was frozen or
-   * ran out of time, it delivers again, cut otherwise; the function that was given up may still go on.
+   * The event source mapping delivers the next batch of a shard. Without an answer, because the function was frozen
+   * or ran out of time, it redelivers, cut otherwise; the function that was given up may still continue.
    */
   #invoke(shard: ModelShard | undefined): void {
     if (!shard || this.#isGone(shard)) return;
@@ -542,7 +542,7 @@ export class ArchiveModel {
     }
     const last = shard.records.at(-1);
     if (lease.checkpoint === null && last && this.#weights.survivor === 'worker' && this.#below(4) === 0) {
-      // A mapping may be made to begin at the stream's end, and may be told to leave batches out.
+      // A mapping may begin at the stream's end, and may be configured to discard batches.
       this.#count('left out by the mapping');
       lease.checkpoint = last.record.sequence;
     }
