@@ -5,12 +5,12 @@ import * as path from 'node:path';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { COMMITS_FOLDER } from '../../archive/commit-keys.ts';
+import { describeStream, streamClient } from '../../archive/kinesis-stream.ts';
 import { S3Store } from '../../archive/s3.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
 import { javaMissing } from '../../consumer/kcl/daemon.ts';
 import { Launcher } from '../../consumer/kcl/launcher.ts';
-import { describeStream, streamClient } from '../../consumer/shard/stream.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 
 const MiB = 1024 * 1024;

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import kcl from 'aws-kcl';
 import { pino } from 'pino';
+import { KinesisStream } from '../../archive/kinesis-stream.ts';
 import { S3Store } from '../../archive/s3.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../archive/writer/foreign.ts';
 import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
@@ -15,7 +16,6 @@ import { faultAt, withFaults } from './fault.ts';
 import { type KclProcessor, kclProcessor } from './processor.ts';
 import { ignoreSignals, takeStdout, wholeLines } from './protocol.ts';
 import { ShardStatus } from './status.ts';
-import { KinesisStream } from './stream.ts';
 
 const REPORT_EVERY_MS = 1000;
 const PARENT_POLL_MS = 2000;

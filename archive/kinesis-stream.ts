@@ -5,14 +5,20 @@ import {
   KinesisClient,
   ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
-import { incarnationFamily, incarnationOf, type StreamIdentity } from '../../archive/commit-keys.ts';
-import type { ShardInfo, StreamView } from '../../archive/writer/start.ts';
-import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
-import { TailraceError } from '../../base/errors.ts';
-import { listShards } from '../../base/list-shards.ts';
-import type { ConsumerConfig } from '../config.ts';
+import { Backoff, type BackoffLimits } from '../base/backoff.ts';
+import { TailraceError } from '../base/errors.ts';
+import { listShards } from '../base/list-shards.ts';
+import { incarnationFamily, incarnationOf, type StreamIdentity } from './commit-keys.ts';
+import type { ShardInfo, StreamView } from './writer/start.ts';
 
 const BACKOFF: BackoffLimits = { base: 1000, cap: 20_000, jitter: 'half' };
+
+export interface StreamLocation {
+  readonly name: string;
+  readonly region: string;
+  /** Of a Kinesis that is not Amazon's. */
+  readonly endpoint?: string | undefined;
+}
 
 export class KinesisStream implements StreamView {
   readonly family: string;
@@ -30,10 +36,7 @@ export class KinesisStream implements StreamView {
   }
 
   /** Asks until Kinesis answers. */
-  static async open(
-    config: ConsumerConfig['stream'],
-    onTrouble: (error: Error) => void,
-  ): Promise<KinesisStream> {
+  static async open(config: StreamLocation, onTrouble: (error: Error) => void): Promise<KinesisStream> {
     const client = streamClient(config, 3);
     const identity = await untilAnswered(onTrouble, () => describeStream(client, config));
     return new KinesisStream(client, identity, onTrouble);
@@ -55,7 +58,7 @@ export class KinesisStream implements StreamView {
   }
 }
 
-export function streamClient(config: ConsumerConfig['stream'], maxAttempts: number): KinesisClient {
+export function streamClient(config: StreamLocation, maxAttempts: number): KinesisClient {
   const { region, endpoint } = config;
   return new KinesisClient({ region, maxAttempts, ...(endpoint === undefined ? {} : { endpoint }) });
 }
@@ -63,7 +66,7 @@ export function streamClient(config: ConsumerConfig['stream'], maxAttempts: numb
 /** @throws TailraceError STREAM when there is no such stream */
 export async function describeStream(
   client: KinesisClient,
-  config: ConsumerConfig['stream'],
+  config: StreamLocation,
 ): Promise<StreamIdentity & { readonly openShards: number }> {
   const { name, region } = config;
   try {
