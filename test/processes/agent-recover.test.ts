@@ -156,9 +156,9 @@ test('what is wrong with a configuration is said in one line each, with the path
   };
   const agent = spawnAgent(directory, faulty);
   assert.equal(await agent.ended, 2);
-  assert.match(agent.log(), /agent\.yaml: inputs\[0\]\.path: is missing\n/);
-  assert.match(agent.log(), /agent\.yaml: inputs\[0\]\.pfad: unknown key\n/);
-  assert.match(agent.log(), /agent\.yaml: spool\.max_size: expected a size/);
+  assert.match(agent.log(), /agent\.yaml:\d+:\d+: inputs\[0\]\.path: is missing\n/);
+  assert.match(agent.log(), /agent\.yaml:\d+:\d+: inputs\[0\]\.pfad: unknown key/);
+  assert.match(agent.log(), /agent\.yaml:\d+:\d+: spool\.max_size: expected a size/);
 
   await kinesis.stop();
   const unreachable = spawnAgent(directory, config);

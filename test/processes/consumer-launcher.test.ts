@@ -219,8 +219,8 @@ test('what can not work is refused in a line, with exit code 2', async (t) => {
       { java: { command: '/nowhere/java' } },
       /\/nowhere\/java can't be run: install a Java runtime, 17 or later/,
     ],
-    [{ java: { ...java, jars: '/nowhere' } }, /java\.jars: \/nowhere does not have/],
-    [{ java, bach: {} }, /consumer-\d+\.yaml: bach: unknown key/],
+    [{ java: { ...java, jars: '/nowhere' } }, /java\.jars: \/nowhere does not contain/],
+    [{ java, bach: {} }, /consumer-\d+\.yaml:\d+:\d+: bach: unknown key; did you mean batch\?/],
     [{ java, batch: { max_age: 'soon' } }, /batch\.max_age: expected a duration/],
     [{ java, batch: { max_bytes: '1GiB' } }, /batch\.max_bytes: is more than batch\.memory/],
     [

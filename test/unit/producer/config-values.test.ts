@@ -45,7 +45,9 @@ for (const [path, value, reason] of [
     section[last] = value;
     assert.throws(
       () => checkConfig('agent.yaml', config, agentConfig),
-      (error: Error) => error instanceof ConfigError && error.message === `agent.yaml: ${path}: ${reason}`,
+      (error: Error) =>
+        error instanceof ConfigError &&
+        error.message === `agent.yaml: ${path}: ${reason}, found ${JSON.stringify(value)}`,
     );
   });
 }
