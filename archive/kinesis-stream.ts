@@ -1,4 +1,4 @@
-/** What Kinesis says of the stream: its identity and its shards. */
+/** What Kinesis says about the stream: its identity and its shards. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeStreamSummaryCommand,
@@ -16,20 +16,37 @@ const BACKOFF: BackoffLimits = { base: 1000, cap: 20_000, jitter: 'half' };
 export interface StreamLocation {
   readonly name: string;
   readonly region: string;
+  /** Needed for a stream of another account. */
+  readonly arn?: string | undefined;
   /** Of a Kinesis that is not Amazon's. */
   readonly endpoint?: string | undefined;
+}
+
+/** A shard as ListShards describes it. */
+export interface StreamShard extends ShardInfo {
+  /** First and last hash key, decimal, as KCL's leases have them. */
+  readonly hashKeys: readonly [string, string];
+  /** The sequence number from which records of this shard can be. */
+  readonly startingSequence: string;
+  /** Whether the shard was split or merged: nothing is added to it any more. */
+  readonly closed: boolean;
 }
 
 export class KinesisStream implements StreamView {
   readonly family: string;
   readonly incarnation: string;
   readonly #client: KinesisClient;
-  readonly #name: string;
+  readonly #config: StreamLocation;
   readonly #onTrouble: (error: Error) => void;
 
-  private constructor(client: KinesisClient, identity: StreamIdentity, onTrouble: (error: Error) => void) {
+  private constructor(
+    client: KinesisClient,
+    config: StreamLocation,
+    identity: StreamIdentity,
+    onTrouble: (error: Error) => void,
+  ) {
     this.#client = client;
-    this.#name = identity.name;
+    this.#config = config;
     this.#onTrouble = onTrouble;
     this.family = incarnationFamily(identity);
     this.incarnation = incarnationOf(identity);
@@ -39,23 +56,38 @@ export class KinesisStream implements StreamView {
   static async open(config: StreamLocation, onTrouble: (error: Error) => void): Promise<KinesisStream> {
     const client = streamClient(config, 3);
     const identity = await untilAnswered(onTrouble, () => describeStream(client, config));
-    return new KinesisStream(client, identity, onTrouble);
+    return new KinesisStream(client, config, identity, onTrouble);
   }
 
-  shards(): Promise<ShardInfo[]> {
-    return untilAnswered(this.#onTrouble, () => this.#listShards());
+  shards(): Promise<StreamShard[]> {
+    return untilAnswered(this.#onTrouble, () => streamShards(this.#client, this.#config));
   }
 
-  async #listShards(): Promise<ShardInfo[]> {
-    const shards = await listShards(this.#name, (command) => this.#client.send(command));
-    return shards.map(
-      ({ ShardId: id, ParentShardId: parent, AdjacentParentShardId: other, HashKeyRange: range }) => ({
-        id: id!,
-        parents: [parent, other].filter((name) => name !== undefined),
-        range: [hashKey(range!.StartingHashKey!), hashKey(range!.EndingHashKey!)],
-      }),
-    );
+  close(): void {
+    this.#client.destroy();
   }
+}
+
+/** How a request names the stream: by its ARN where there is one, which reaches another account's, too. */
+function streamTarget({ name, arn }: StreamLocation): { StreamARN: string } | { StreamName: string } {
+  return arn === undefined ? { StreamName: name } : { StreamARN: arn };
+}
+
+/** All shards that the stream has, closed ones included while their records are retained. */
+export async function streamShards(client: KinesisClient, config: StreamLocation): Promise<StreamShard[]> {
+  const stream = config.arn === undefined ? config.name : { StreamARN: config.arn };
+  const shards = await listShards(stream, (command) => client.send(command));
+  return shards.map((shard) => {
+    const { HashKeyRange: keys, SequenceNumberRange: sequences } = shard;
+    return {
+      id: shard.ShardId!,
+      parents: [shard.ParentShardId, shard.AdjacentParentShardId].filter((name) => name !== undefined),
+      range: [hashKey(keys!.StartingHashKey!), hashKey(keys!.EndingHashKey!)],
+      hashKeys: [keys!.StartingHashKey!, keys!.EndingHashKey!],
+      startingSequence: sequences?.StartingSequenceNumber ?? '0',
+      closed: sequences?.EndingSequenceNumber !== undefined,
+    };
+  });
 }
 
 export function streamClient(config: StreamLocation, maxAttempts: number): KinesisClient {
@@ -71,7 +103,7 @@ export async function describeStream(
   const { name, region } = config;
   try {
     const { StreamDescriptionSummary: summary } = await client.send(
-      new DescribeStreamSummaryCommand({ StreamName: name }),
+      new DescribeStreamSummaryCommand(streamTarget(config)),
     );
     // arn:aws:kinesis:<region>:<account>:stream/<name>
     const account = summary!.StreamARN!.split(':')[4]!;

@@ -6,19 +6,22 @@ import {
   type Shard,
 } from '@aws-sdk/client-kinesis';
 
-/** @param send sends one command; how long it may take and how often it is retried is the caller's business */
+/**
+ * @param stream its name, or its ARN, which reaches a stream of another account, too
+ * @param send sends one command; how long it may take and how often it is retried is the caller's business
+ */
 export async function listShards(
-  StreamName: string,
+  stream: string | { readonly StreamARN: string },
   send: (command: ListShardsCommand) => Promise<ListShardsCommandOutput>,
   filter: Pick<ListShardsCommandInput, 'ShardFilter'> = {},
 ): Promise<Shard[]> {
+  const target = typeof stream === 'string' ? { StreamName: stream } : stream;
   const shards: Shard[] = [];
   let NextToken: string | undefined;
   do {
-    // A token stands for the stream and the filter; the service refuses both at once.
-    const page = await send(
-      new ListShardsCommand(NextToken === undefined ? { StreamName, ...filter } : { NextToken }),
-    );
+    // A token stands for the stream's name and the filter; the service refuses both at once, but an ARN may stay.
+    const next = typeof stream === 'string' ? { NextToken } : { NextToken, ...stream };
+    const page = await send(new ListShardsCommand(NextToken === undefined ? { ...target, ...filter } : next));
     shards.push(...(page.Shards ?? []));
     NextToken = page.NextToken;
   } while (NextToken !== undefined);

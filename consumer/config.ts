@@ -54,8 +54,28 @@ export const kclSchema = z.strictObject({
   credentials_provider: z._default(text, 'DefaultCredentialsProvider'),
 });
 
+const streamSchema = z
+  .strictObject({
+    name: text,
+    region: text,
+    /** Of a stream in another account, whose policy must allow this one's role. */
+    arn: z.optional(
+      text.check(z.regex(/^arn:[\w-]+:kinesis:[\w-]+:\d{12}:stream\/[\w.-]+$/, 'is not the ARN of a stream')),
+    ),
+    endpoint: z.optional(url),
+  })
+  .check(
+    z.refine(
+      ({ name, region, arn }) =>
+        arn === undefined || (arn.split(':')[3] === region && arn.endsWith(`/${name}`)),
+      {
+        error: 'arn: names another stream or region than name and region',
+      },
+    ),
+  );
+
 export const consumerSchema = z.strictObject({
-  stream: z.strictObject({ name: text, region: text, endpoint: z.optional(url) }),
+  stream: streamSchema,
   archive: archiveSchema,
   dynamodb: z._default(z.strictObject({ endpoint: z.optional(url) }), {}),
   /** The KCL application: the name of its lease table. */
@@ -98,6 +118,8 @@ export const consumerSchema = z.strictObject({
   stop_timeout: z._default(duration, 60_000),
   /** A shard that has been in one call for so long is reported as stuck. */
   stuck_after: z._default(duration, 300_000),
+  /** An open shard that no worker has read for so long is a fault. */
+  unread_after: z._default(duration, 180_000),
   http: z._default(z.strictObject({ listen: hostPort }), { listen: '127.0.0.1:24281' }),
   log_level: z._default(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
 });

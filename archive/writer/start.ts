@@ -33,7 +33,7 @@ export interface StartOptions {
   readonly wait: (parent: string) => Promise<void>;
 }
 
-const WHOLE_RANGE: HashRange = ['0'.repeat(32), 'f'.repeat(32)];
+export const WHOLE_RANGE: HashRange = ['0'.repeat(32), 'f'.repeat(32)];
 
 /** The state of the shard of `context` before its first commit. */
 export async function startState(
@@ -53,6 +53,18 @@ export async function startState(
     state.absorb(parentState.snapshot(), context.range);
   }
   return state;
+}
+
+/**
+ * Closes the log of a shard that is gone from the stream, as a child of it would: whoever has its lease may do so.
+ * Nothing is done when it has no log.
+ */
+export async function closeGoneShard(
+  context: LogContext,
+  store: ArchiveStore,
+  options: StartOptions,
+): Promise<void> {
+  if ((await newestCommit(store, context)) !== null) await new Start(context, store, options).close(context);
 }
 
 class Start {
@@ -95,6 +107,11 @@ class Start {
       if (newest?.close && (await this.#isWhole(newest))) return loadState(this.#store, log, newest);
       await this.#options.wait(parent);
     }
+  }
+
+  /** Makes the log of a shard that is gone final. */
+  async close(log: LogName): Promise<void> {
+    await this.#finalState(log, async () => new ShardState());
   }
 
   async #isWhole(commit: Commit): Promise<boolean> {

@@ -16,6 +16,8 @@ export interface DaemonOptions {
   /** Where shards' processes report. */
   readonly reports: string;
   readonly log: Logger;
+  /** Called with each warning and error that the daemon logs. */
+  readonly onWarning: (text: string) => void;
 }
 
 export interface DaemonEnd {
@@ -65,7 +67,7 @@ export class Daemon {
     this.pid = java.pid!;
     java.stdin!.on('error', () => {});
     for (const stream of [java.stdout!, java.stderr!]) {
-      readline.createInterface({ input: stream }).on('line', (line) => relay(line, options.log));
+      readline.createInterface({ input: stream }).on('line', (line) => relay(line, options));
     }
     this.ended = new Promise((resolve) => {
       java.once('exit', (code, signal) => {
@@ -152,7 +154,7 @@ const LEVELS: Readonly<Record<string, 'error' | 'warn' | 'info' | 'debug'>> = {
 };
 
 /** A line of the daemon's log into ours; what shards' processes log is ours already. */
-function relay(line: string, log: Logger): void {
+function relay(line: string, { log, onWarning }: DaemonOptions): void {
   if (line.startsWith('{')) {
     process.stderr.write(`${line}\n`);
     return;
@@ -160,6 +162,8 @@ function relay(line: string, log: Logger): void {
   const [level, logger, ...rest] = line.split('|');
   // The daemon prints what its processes write as it is, and logs it once more.
   if (logger === 'DrainChildSTDERRTask') return;
-  if (level !== undefined && LEVELS[level]) log[LEVELS[level]]({ kcl: logger }, rest.join('|'));
+  const message = rest.join('|');
+  if (level !== undefined && LEVELS[level]) log[LEVELS[level]]({ kcl: logger }, message);
   else if (line.trim() !== '') log.warn({ kcl: 'daemon' }, line);
+  if (level === 'WARN' || level === 'ERROR') onWarning(message);
 }

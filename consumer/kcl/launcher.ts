@@ -7,13 +7,16 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Backoff } from '../../base/backoff.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { uptime } from '../../base/uptime.ts';
+import { withTimeout } from '../../base/with-timeout.ts';
 import type { ConsumerConfig } from '../config.ts';
 import { Board } from '../status/board.ts';
 import { serveBoard } from '../status/http.ts';
 import { ReportServer } from '../status/report.ts';
 import { Daemon, type DaemonEnd } from './daemon.ts';
 import { Leadership, LOOK_EVERY_MS } from './leadership.ts';
+import { StreamWatch } from './stream-watch.ts';
 
 export interface LauncherOptions {
   readonly config: ConsumerConfig;
@@ -26,12 +29,19 @@ const EXIT_GAVE_UP = 1;
 /** The daemon did not end within the stop time and was killed; nothing is lost by it. */
 const EXIT_KILLED = 4;
 
+/** A look at the stream is abandoned after this: the daemon waits for the first one. */
+const LOOK_MS = 30_000;
+
 export class Launcher {
   readonly board: Board;
   readonly #config: ConsumerConfig;
   readonly #options: LauncherOptions;
   readonly #log: Logger;
   readonly #stop = new AbortController();
+  readonly #watch: StreamWatch;
+  #failedLooks = 0;
+  /** Aborted when the daemon has to start again because the stream was recreated. */
+  #recreated = new AbortController();
   #http: Server | null = null;
 
   constructor(options: LauncherOptions) {
@@ -39,6 +49,12 @@ export class Launcher {
     this.#config = options.config;
     this.#log = options.log;
     this.board = new Board(options.config);
+    this.#watch = new StreamWatch({
+      config: options.config,
+      log: options.log,
+      holds: (shard) => this.board.holds(shard),
+      onRecreated: () => this.#recreated.abort(),
+    });
   }
 
   /** Asks for the end: shards commit what they have, the daemon ends, {@link run} resolves. */
@@ -60,11 +76,14 @@ export class Launcher {
     const socket = path.join(directory, 'r.sock');
     const leadership = new Leadership(this.#config, this.#log);
     const looks = setInterval(() => void leadership.look(), LOOK_EVERY_MS);
+    const watch = setInterval(() => void this.#look(), this.#config.kcl.shard_sync_interval);
     try {
       await reports.listen(socket);
       return await this.#supervise(directory, socket, leadership);
     } finally {
       clearInterval(looks);
+      clearInterval(watch);
+      this.#watch.close();
       leadership.close();
       reports.close();
       this.#http.close();
@@ -104,8 +123,10 @@ export class Launcher {
     const backoff = new Backoff({ base: restart.backoff, cap: restart.max_backoff, jitter: 'none' });
     while (!this.#stop.signal.aborted) {
       const startedAt = uptime();
-      await leadership.giveUp();
-      const daemon = await Daemon.start({ ...this.#options, directory, reports });
+      await Promise.all([leadership.giveUp(), this.#look()]);
+      this.#recreated = new AbortController();
+      const onRefused = (text: string): void => this.#noteRefusal(text);
+      const daemon = await Daemon.start({ ...this.#options, directory, reports, onWarning: onRefused });
       this.#log.info(
         { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
         'the daemon runs',
@@ -115,7 +136,11 @@ export class Launcher {
       const end = await this.#outlive(daemon);
       this.board.daemonPid = null;
       if (this.#stop.signal.aborted) return this.#exitCode(end);
-
+      this.board.daemonRestarts += 1;
+      if (this.#recreated.signal.aborted) {
+        this.#log.warn('the stream was recreated: starting the daemon on the new one');
+        continue;
+      }
       if (uptime() - startedAt >= restart.healthy_after) backoff.reset();
       const wait = backoff.next();
       const deaths = backoff.failures;
@@ -126,18 +151,39 @@ export class Launcher {
         return EXIT_GAVE_UP;
       }
       this.board.phase = 'restarting';
-      this.board.daemonRestarts += 1;
       await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
     }
     return 0;
   }
 
-  /** Waits for the daemon's end; brings it about when the worker is stopped. */
+  /** Looks at the stream and repairs its leases; whatever goes wrong is a fault of the worker, never its end. */
+  async #look(): Promise<void> {
+    try {
+      this.board.sight = await withTimeout(LOOK_MS, () => this.#watch.look());
+      this.board.streamTrouble = null;
+      this.#failedLooks = 0;
+    } catch (error) {
+      const { name, message } = error as Error;
+      const text = `${name}: ${message}`;
+      this.#noteRefusal(text);
+      this.#failedLooks += 1;
+      // One request that fails is nothing to wake somebody for.
+      if (error instanceof TailraceError || this.#failedLooks > 1) this.board.streamTrouble = text;
+      if (this.#failedLooks <= 2) this.#log.warn({ err: error }, 'cannot look at the stream and its leases');
+    }
+  }
+
+  #noteRefusal(text: string): void {
+    const refusal = this.board.refusals.note(text);
+    if (refusal) this.#log.error({ reason: refusal.reason }, `AWS refuses: ${refusal.message}`);
+  }
+
+  /** Waits for the daemon's end; brings it about when the worker is stopped or the stream was recreated. */
   async #outlive(daemon: Daemon): Promise<DaemonEnd> {
-    const { signal } = this.#stop;
+    const signal = AbortSignal.any([this.#stop.signal, this.#recreated.signal]);
     const deadline = new AbortController();
     const onStop = async (): Promise<void> => {
-      this.board.phase = 'stopping';
+      this.board.phase = this.#stop.signal.aborted ? 'stopping' : 'restarting';
       daemon.terminate();
       await sleep(this.#config.stop_timeout, undefined, { signal: deadline.signal });
       this.#log.error('the daemon did not end within stop_timeout: killing it, nothing is lost by it');

@@ -78,6 +78,7 @@ export function renderProperties(config: ConsumerConfig, executable: string): st
     ['executableName', executable],
     ['processingLanguage', `nodejs/${process.versions.node.split('.')[0]}`],
     ['streamName', config.stream.name],
+    ['streamArn', config.stream.arn],
     ['applicationName', config.application],
     ['workerId', config.worker_id],
     ['regionName', config.stream.region],

@@ -8,12 +8,13 @@ import { KinesisStream } from '../../archive/kinesis-stream.ts';
 import { S3Store } from '../../archive/s3.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../archive/writer/foreign.ts';
 import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
-import { TailraceError } from '../../base/errors.ts';
+import { closeGoneShard, WHOLE_RANGE } from '../../archive/writer/start.ts';
 import { uptime } from '../../base/uptime.ts';
 import type { ConsumerConfig } from '../config.ts';
 import { Reporter } from '../status/report.ts';
 import { faultAt, withFaults } from './fault.ts';
-import { type KclProcessor, kclProcessor } from './processor.ts';
+import { GoneShard } from './gone.ts';
+import { type KclProcessor, kclProcessor, type ShardWork } from './processor.ts';
 import { ignoreSignals, takeStdout, wholeLines } from './protocol.ts';
 import { ShardStatus } from './status.ts';
 
@@ -84,15 +85,14 @@ const processor: KclProcessor = kclProcessor({
 let linesSinceGc = 0;
 kcl(processor, wholeLines(process.stdin, tidy), output, process.stderr).run();
 
-async function openArchiver(shard: string): Promise<ShardArchiver> {
+async function openArchiver(shard: string): Promise<ShardWork> {
   status.shard = shard;
   report();
   const stream = await KinesisStream.open(config.stream, (error) =>
     log.warn({ shard, error: error.message }, 'Kinesis does not answer'),
   );
-  const info = (await stream.shards()).find(({ id }) => id === shard);
-  if (!info)
-    throw new TailraceError('SHARD_GONE', `${shard} is not in the stream any more`, { retriable: true });
+  const find = async () => (await stream.shards()).find(({ id }) => id === shard);
+  const info = await find();
   const { archive } = config;
   const store = new S3Store(
     { bucket: archive.bucket, region: archive.region ?? config.stream.region, endpoint: archive.endpoint },
@@ -115,8 +115,8 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
     stream: config.stream.name,
     incarnation: stream.incarnation,
     shard,
-    range: info.range,
-    parents: info.parents,
+    range: info?.range ?? WHOLE_RANGE,
+    parents: info?.parents ?? [],
     prefix: archive.prefix,
     keyTemplate: archive.key_template,
     forget: { horizon: config.dedupe_horizon, grace: DAY_MS },
@@ -124,18 +124,23 @@ async function openArchiver(shard: string): Promise<ShardArchiver> {
     encoder: FOREIGN_ENCODER,
     encoders: FOREIGN_ENCODERS,
   };
-  const archiver = new ShardArchiver(context, withFaults(store, fault), stream, {
-    limits,
-    now: Date.now,
-    uptime,
-    wait: async (parent) => {
-      status.waitFor(parent);
-      log.warn({ shard, parent }, 'waiting until the parent shard is archived');
-      report();
-      await sleep(PARENT_POLL_MS);
-    },
-    events: status.events(log, report),
-  });
+  const wait = async (parent: string): Promise<void> => {
+    status.waitFor(parent);
+    log.warn({ shard, parent }, 'waiting until the parent shard is archived');
+    report();
+    await sleep(PARENT_POLL_MS);
+  };
+  const options = { limits, now: Date.now, uptime, wait, events: status.events(log, report) };
+  const faulty = withFaults(store, fault);
+  if (!info) {
+    log.warn({ shard }, 'the stream no longer has the shard: closing its log and ending its lease');
+    return new GoneShard({
+      shard,
+      isGone: async () => (await find()) === undefined,
+      closeLog: () => closeGoneShard(context, faulty, options),
+    });
+  }
+  const archiver = new ShardArchiver(context, faulty, stream, options);
   status.watch(archiver);
   return archiver;
 }

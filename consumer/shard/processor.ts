@@ -29,10 +29,12 @@ export interface KclProcessor {
   shutdownRequested(input: { checkpointer: Checkpointer }, done: Done): void;
 }
 
+/** What takes a shard's records in. */
+export type ShardWork = Pick<ShardArchiver, 'initialize' | 'take' | 'flush' | 'end' | 'safe'>;
+
 /** What the processor tells the process around it. */
 export interface ProcessorHooks {
-  /** Makes the archiver of a shard. */
-  open(shard: string): Promise<ShardArchiver>;
+  open(shard: string): Promise<ShardWork>;
   /** A call of KCL's begins or ends. */
   busy(call: string | null): void;
   behind(millis: number): void;
@@ -56,7 +58,7 @@ const CHECKPOINT_BACKOFF: BackoffLimits = { base: 200, cap: 2000, jitter: 'none'
 const END_TRIES = 50;
 
 export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
-  let archiver: ShardArchiver | null = null;
+  let archiver: ShardWork | null = null;
   let checkpointed: string | null = null;
   let asked = false;
 

@@ -1,8 +1,8 @@
-/** What the worker knows of all its shards: /status, /health and /metrics. */
-import { Counter, Gauge, Registry } from 'prom-client';
+/** What the worker knows about all its shards, and what is wrong with it. */
 import { uptime } from '../../base/uptime.ts';
 import type { ConsumerConfig } from '../config.ts';
-import { COUNTERS, type CounterName, type ShardCounters, type ShardReport, zeroCounters } from './report.ts';
+import { Refusals } from './refusals.ts';
+import { COUNTERS, type ShardCounters, type ShardReport, zeroCounters } from './report.ts';
 
 interface ShardEntry {
   report: ShardReport;
@@ -12,6 +12,13 @@ interface ShardEntry {
   /** Processes that a later one has replaced but that still end: their lease came back before they were gone. */
   readonly replaced: Map<number, ShardReport>;
   connected: boolean;
+}
+
+/** What a look at the stream has found. */
+export interface StreamSight {
+  readonly openShards: number;
+  /** Open shards that no worker reads, and since when, by {@link uptime}. */
+  readonly unread: ReadonlyMap<string, number>;
 }
 
 export type WorkerPhase = 'starting' | 'running' | 'restarting' | 'stopping' | 'failed';
@@ -43,35 +50,27 @@ export interface WorkerStatus {
   readonly faults: readonly string[];
   readonly daemon_pid: number | null;
   readonly daemon_restarts: number;
+  /** Shards of the stream that are not closed; null when Kinesis has not said so yet. */
+  readonly open_shards: number | null;
+  /** Open shards that no worker reads, and for how long, ms. */
+  readonly unread_ms: Readonly<Record<string, number>>;
+  /** What AWS refuses this worker, by reason. */
+  readonly refused: Readonly<Record<string, string>>;
   readonly shards: Readonly<Record<string, ShardLine>>;
   readonly totals: ShardCounters;
 }
-
-const HELP: Readonly<Record<CounterName, string>> = {
-  records: 'User records taken in',
-  bytes_received: 'Bytes of user records taken in',
-  chunks: 'Chunks archived',
-  events: 'Events archived',
-  bytes: 'Bytes of data objects',
-  duplicates: 'Chunks skipped because they are archived already',
-  commits: 'Commits written',
-  objects: 'Data objects named by commits',
-  small_objects: 'Data objects below 1 MiB',
-  followed: "Other workers' commits followed or completed",
-  voided_objects: 'Data objects whose data was lost and which were voided',
-  foreign: 'Foreign records archived',
-  damaged: 'Damaged chunks archived as foreign bytes',
-  unproven: 'Chunks archived although their lane may have been forgotten',
-  passed_over: 'User records seen again that the log covers',
-  s3_errors: 'S3 calls that failed and were tried again',
-  checkpoints: 'Checkpoints written',
-};
 
 export class Board {
   phase: WorkerPhase = 'starting';
   daemonRestarts = 0;
   /** Of the Java process, while it runs. */
   daemonPid: number | null = null;
+  /** What the last look at the stream has found. */
+  sight: StreamSight | null = null;
+  /** Why the stream cannot be looked at. */
+  streamTrouble: string | null = null;
+  /** What AWS refuses the daemon and the launcher; each is a fault for as long as it is repeated. */
+  readonly refusals: Refusals;
   readonly #config: ConsumerConfig;
   readonly #shards = new Map<string, ShardEntry>();
   readonly #uptime: () => number;
@@ -79,6 +78,7 @@ export class Board {
   constructor(config: ConsumerConfig, clock: () => number = uptime) {
     this.#config = config;
     this.#uptime = clock;
+    this.refusals = new Refusals(clock);
   }
 
   update(report: ShardReport): void {
@@ -112,23 +112,43 @@ export class Board {
 
   /** Shards whose process lives and has not come to an end. */
   get active(): number {
-    let active = 0;
-    for (const { connected, report } of this.#shards.values()) {
-      if (connected && report.phase !== 'ended' && report.phase !== 'lost') active += 1;
-    }
-    return active;
+    return [...this.#shards.keys()].filter((shard) => this.holds(shard)).length;
+  }
+
+  /** Whether this worker has a process for the shard. */
+  holds(shard: string): boolean {
+    const entry = this.#shards.get(shard);
+    return entry?.connected === true && entry.report.phase !== 'ended' && entry.report.phase !== 'lost';
   }
 
   #faults(shards: Readonly<Record<string, ShardLine>>): string[] {
     const faults: string[] = [];
     if (this.phase === 'failed' || this.phase === 'restarting') faults.push(`the daemon is ${this.phase}`);
+    for (const { message } of this.refusals.current()) faults.push(`AWS refuses: ${message}`);
+    if (this.streamTrouble !== null) faults.push(`cannot look at the stream: ${this.streamTrouble}`);
+    faults.push(...this.#unreadFault());
     for (const [shard, line] of Object.entries(shards)) {
       if (!line.connected) continue;
       if (line.phase === 'stopped') faults.push(`${shard} is stopped: ${line.trouble}`);
-      else if (line.s3_trouble !== null) faults.push(`${shard} can't write: ${line.s3_trouble}`);
+      else if (line.s3_trouble !== null) faults.push(`${shard} cannot write: ${line.s3_trouble}`);
       else if (line.stuck) faults.push(`${shard} is stuck: ${line.stuck_in}`);
     }
     return faults;
+  }
+
+  #unreadFault(): string[] {
+    const late = Object.entries(this.#unreadMs()).filter(([, ms]) => ms >= this.#config.unread_after);
+    if (late.length === 0) return [];
+    const seconds = Math.floor(Math.max(...late.map(([, ms]) => ms)) / 1000);
+    const names = late.slice(0, 3).map(([shard]) => shard);
+    return [
+      `no worker has read ${late.length} of ${this.sight!.openShards} shards for ${seconds} s: ${names.join(', ')}${late.length > 3 ? ' …' : ''}`,
+    ];
+  }
+
+  #unreadMs(): Record<string, number> {
+    const unread = [...(this.sight?.unread ?? [])].filter(([shard]) => !this.holds(shard));
+    return Object.fromEntries(unread.map(([shard, since]) => [shard, Math.max(0, this.#uptime() - since)]));
   }
 
   status(): WorkerStatus {
@@ -147,6 +167,9 @@ export class Board {
       faults: this.#faults(shards),
       daemon_pid: this.daemonPid,
       daemon_restarts: this.daemonRestarts,
+      open_shards: this.sight?.openShards ?? null,
+      unread_ms: this.#unreadMs(),
+      refused: Object.fromEntries(this.refusals.current().map(({ reason, message }) => [reason, message])),
       shards,
       totals,
     };
@@ -171,7 +194,7 @@ export class Board {
       pending_bytes: report.pending_bytes,
       oldest_pending_ms: pending === null ? null : Math.max(0, this.#uptime() - pending),
       stuck,
-      stuck_in: stuck ? (report.busy_in ?? 'KCL calls no more') : null,
+      stuck_in: stuck ? (report.busy_in ?? 'no call of KCL comes') : null,
       s3_trouble: connected ? report.s3_trouble : null,
       lanes: report.lanes,
     };
@@ -183,68 +206,18 @@ export class Board {
     return since !== null && this.#uptime() - since > this.#config.stuck_after;
   }
 
-  /** The text of /metrics, in Prometheus' format. */
-  metrics(): Promise<string> {
-    const registers = [new Registry()];
-    const status = this.status();
-    const labelNames = ['shard'] as const;
-    for (const name of COUNTERS) {
-      const counter = new Counter({
-        name: `tailrace_consumer_${name}_total`,
-        help: HELP[name],
-        labelNames,
-        registers,
-      });
-      for (const [shard, line] of Object.entries(status.shards)) counter.inc({ shard }, line[name]);
-    }
-    const gauge = (name: string, help: string, value: (line: ShardLine) => number | null): void => {
-      const one = new Gauge({ name: `tailrace_consumer_${name}`, help, labelNames, registers });
-      for (const [shard, line] of Object.entries(status.shards)) {
-        const now = value(line);
-        if (line.connected && now !== null) one.set({ shard }, now);
-      }
-    };
-    gauge('behind_latest_seconds', 'How far behind the end of the shard', (line) =>
-      line.millis_behind_latest === null ? null : line.millis_behind_latest / 1000,
-    );
-    gauge('pending_bytes', 'Bytes of records that no commit covers yet', (line) => line.pending_bytes);
-    gauge(
-      'oldest_pending_seconds',
-      'Age of the oldest record that no commit covers yet',
-      (line) => (line.oldest_pending_ms ?? 0) / 1000,
-    );
-    gauge('last_commit_timestamp_seconds', 'When the last commit was written', (line) =>
-      line.last_commit_at === null ? null : line.last_commit_at / 1000,
-    );
-    gauge('stuck', '1 when a call of KCL, or the wait for the next, takes longer than stuck_after', (line) =>
-      line.stuck ? 1 : 0,
-    );
-    gauge('s3_denied', '1 while S3 denies access or has no such bucket', (line) =>
-      line.s3_trouble === null ? 0 : 1,
-    );
-    gauge('stopped', '1 when the shard needs somebody to act', (line) => (line.phase === 'stopped' ? 1 : 0));
-    gauge('lanes', 'Lanes in memory', (line) => line.lanes);
-    const errors = new Counter({
-      name: 'tailrace_consumer_s3_errors_by_reason_total',
-      help: 'S3 calls that failed and were tried again, by reason',
-      labelNames: ['shard', 'reason'],
-      registers,
-    });
+  /** S3's errors of each shard by reason, of all its processes so far. */
+  s3Errors(): Map<string, Map<string, number>> {
+    const byShard = new Map<string, Map<string, number>>();
     for (const [shard, entry] of this.#shards) {
+      const sums = new Map<string, number>();
       const living = [entry.report, ...entry.replaced.values()].map((report) => report.s3_errors_by_reason);
       for (const byReason of [entry.errorsBefore, ...living]) {
-        for (const [reason, n] of Object.entries(byReason)) errors.inc({ shard, reason }, n);
+        for (const [reason, n] of Object.entries(byReason)) sums.set(reason, (sums.get(reason) ?? 0) + n);
       }
+      byShard.set(shard, sums);
     }
-    new Counter({
-      name: 'tailrace_consumer_daemon_restarts_total',
-      help: 'How often the daemon was started again',
-      registers,
-    }).inc(this.daemonRestarts);
-    new Gauge({ name: 'tailrace_consumer_up', help: '1 while the daemon runs', registers }).set(
-      this.phase === 'running' ? 1 : 0,
-    );
-    return registers[0]!.metrics();
+    return byShard;
   }
 }
 

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { TailraceError } from '../../base/errors.ts';
 import { parseHostPort } from '../../base/host-port.ts';
 import type { Board } from './board.ts';
+import { consumerMetrics } from './metrics.ts';
 
 /** @throws TailraceError LISTEN when the address is taken */
 export function serveBoard(listen: string, board: Board): Promise<Server> {
@@ -23,7 +24,7 @@ export function serveBoard(listen: string, board: Board): Promise<Server> {
     } else if (pathname === '/status') {
       answer(200, 'application/json', `${JSON.stringify(board.status())}\n`);
     } else if (pathname === '/metrics') {
-      board.metrics().then(
+      consumerMetrics(board).then(
         (text) => answer(200, 'text/plain; version=0.0.4; charset=utf-8', text),
         (error: Error) => answer(500, 'text/plain', `${error.message}\n`),
       );

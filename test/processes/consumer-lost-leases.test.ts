@@ -1,14 +1,24 @@
-/** A lease table that is lost: the worker reads all that the stream has again, and archives none of it again. */
+/** Leases that are lost or not of this stream: all that the stream has is read, and what is archived is archived once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeleteItemCommand, GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DeleteItemCommand,
+  GetItemCommand,
+  PutItemCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import {
+  CreateStreamCommand,
+  DeleteStreamCommand,
+  waitUntilStreamExists,
+  waitUntilStreamNotExists,
+} from '@aws-sdk/client-kinesis';
 import { dynamodbClient } from '../../local/clients.ts';
-import { primeLeases } from '../../local/prime.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
-import { assertArchivedOnce, ConsumerProcess, putChunks } from '../support/consumer-process.ts';
+import { assertArchivedOnce, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
 import { startTestStack } from '../support/test-stack.ts';
 
-test('without its leases a worker repeats nothing', async (t) => {
+test('lost, ended and stale leases stop no shard and repeat nothing, and a stream that is recreated is read', async (t) => {
   const { directory, stack, client } = await startTestStack(t, 2);
   const dynamodb = dynamodbClient(stack.dynamodbEndpoint);
   t.after(() => dynamodb.destroy());
@@ -39,18 +49,56 @@ test('without its leases a worker repeats nothing', async (t) => {
   );
   assert.equal(await first.stop(), 0);
 
-  const { Items: leases } = await dynamodb.send(new ScanCommand({ TableName: 'tailrace' }));
-  for (const { leaseKey } of leases!) {
-    await dynamodb.send(new DeleteItemCommand({ TableName: 'tailrace', Key: { leaseKey: leaseKey! } }));
+  // One lease lost, one that ended although its shard did not, and two of shards that the stream does not have:
+  // this worker's, and one of a worker that is dead.
+  const TableName = 'tailrace';
+  const lease = (shard: string): { leaseKey: { S: string } } => ({ leaseKey: { S: shard } });
+  await dynamodb.send(new DeleteItemCommand({ TableName, Key: lease('shardId-000000000000') }));
+  await dynamodb.send(
+    new UpdateItemCommand({
+      TableName,
+      Key: lease('shardId-000000000001'),
+      UpdateExpression: 'SET checkpoint = :end',
+      ExpressionAttributeValues: { ':end': { S: 'SHARD_END' } },
+    }),
+  );
+  for (const [shard, owner] of [
+    ['shardId-000000000007', 'worker-1'],
+    ['shardId-000000000008', 'worker-dead'],
+  ] as const) {
+    const Item = {
+      ...lease(shard),
+      leaseOwner: { S: owner },
+      checkpoint: { S: 'TRIM_HORIZON' },
+      checkpointSubSequenceNumber: { N: '0' },
+      leaseCounter: { N: '5' },
+      ownerSwitchesSinceCheckpoint: { N: '0' },
+    };
+    await dynamodb.send(new PutItemCommand({ TableName, Item }));
   }
-  // As KCL would by itself, but for its wait of a minute.
-  const { streamName } = stack;
-  await primeLeases({ kinesis: client, dynamodb, streamName, application: 'tailrace' });
   const second = new ConsumerProcess(options);
   t.after(() => second.kill('SIGKILL'));
   await second.start();
   await load();
   await assertArchivedOnce(stack, made);
   assert.ok((await second.status()).totals.passed_over > 0, 'it read again what it had archived');
+  await until('the lease of the dead worker has ended', async () => {
+    const { Item } = await dynamodb.send(
+      new GetItemCommand({ TableName, Key: lease('shardId-000000000008'), ConsistentRead: true }),
+    );
+    return Item === undefined || Item['checkpoint']?.S === 'SHARD_END';
+  });
+  assert.equal((await second.status()).daemon_restarts, 0);
+
+  // The stream is deleted and created with fewer shards, and the lease table stays.
+  const { streamName: StreamName } = stack;
+  await client.send(new DeleteStreamCommand({ StreamName }));
+  await waitUntilStreamNotExists({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { StreamName });
+  await client.send(new CreateStreamCommand({ StreamName, ShardCount: 1 }));
+  await waitUntilStreamExists({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { StreamName });
+  await load();
+  const report = await assertArchivedOnce(stack, made);
+  assert.ok(report.duplicatesSkipped > 0, 'what the earlier stream had archived is known');
+  assert.deepEqual((await second.status()).faults, []);
   assert.equal(await second.stop(), 0);
 });

@@ -90,7 +90,7 @@ test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', 
       const { faults } = await consumer.status();
       return (
         faults.length > 0 &&
-        faults.every((fault) => fault.includes(`can't write: S3`) && fault.includes(refusal))
+        faults.every((fault) => fault.includes(`cannot write: S3`) && fault.includes(refusal))
       );
     });
     proxy.refusal = null;

@@ -125,6 +125,7 @@ test('the files of the daemon are its own, and its arguments hold no configurati
     directory: files,
     reports: join(files, 'r.sock'),
     log: pino({ level: 'silent' }),
+    onWarning: () => {},
   });
   await daemon.ended;
   assert.deepEqual(readdirSync(files).sort(), ['kcl-logging.xml', 'kcl.properties']);

@@ -8,6 +8,7 @@ import { describeConsumer } from '../../../../cli/consumer-status.ts';
 import { consumerSchema } from '../../../../consumer/config.ts';
 import { ShardStatus } from '../../../../consumer/shard/status.ts';
 import { Board } from '../../../../consumer/status/board.ts';
+import { consumerMetrics } from '../../../../consumer/status/metrics.ts';
 import { type ShardReport, zeroCounters } from '../../../../consumer/status/report.ts';
 
 const MINUTE = 60_000;
@@ -88,7 +89,7 @@ test('a process that ends slowly is not counted again with each of its reports',
   assert.equal(chunks(), 9);
   assert.equal(board.active, 1);
   assert.match(
-    await board.metrics(),
+    await consumerMetrics(board),
     /^tailrace_consumer_s3_errors_by_reason_total\{shard="shard-0",reason="slow_down"\} 9$/m,
   );
 });
@@ -102,7 +103,7 @@ test('a call that takes too long is stuck, and so is a shard that KCL does not c
   board.update(report(1, 0));
   assert.deepEqual(board.status().faults, []);
   now += 6 * MINUTE;
-  assert.deepEqual(board.status().faults, ['shard-0 is stuck: KCL calls no more']);
+  assert.deepEqual(board.status().faults, ['shard-0 is stuck: no call of KCL comes']);
   // Nothing is expected of these.
   for (const phase of ['ended', 'lost'] as const) {
     board.update(report(1, 0, { phase, idle_since: now - 60 * MINUTE }));
@@ -114,7 +115,7 @@ test('health says what needs somebody to act', () => {
   board.update(report(1, 0, { phase: 'stopped', trouble: 'a chunk of version 9' }));
   assert.deepEqual(board.status().faults, ['shard-0 is stopped: a chunk of version 9']);
   board.update(report(1, 0, { s3_trouble: 'access_denied' }));
-  assert.deepEqual(board.status().faults, ["shard-0 can't write: access_denied"]);
+  assert.deepEqual(board.status().faults, ['shard-0 cannot write: access_denied']);
   board.gone('shard-0', 1);
   board.phase = 'restarting';
   assert.deepEqual(board.status().faults, ['the daemon is restarting']);
@@ -135,7 +136,7 @@ test('what S3 refuses is told at once, and only until it answers', () => {
 
 test('metrics of every shard, in the format of Prometheus', async () => {
   board.update(report(1, 5));
-  const text = await board.metrics();
+  const text = await consumerMetrics(board);
   for (const line of [
     'tailrace_consumer_chunks_total{shard="shard-0"} 5',
     'tailrace_consumer_behind_latest_seconds{shard="shard-0"} 2.5',
@@ -150,7 +151,7 @@ test('metrics of every shard, in the format of Prometheus', async () => {
   }
   board.gone('shard-0', 1);
   assert.doesNotMatch(
-    await board.metrics(),
+    await consumerMetrics(board),
     /behind_latest_seconds\{/,
     'no gauge of a shard that is not here',
   );

@@ -1,0 +1,135 @@
+/** Watches the stream beside the daemon: repairs leases that do not belong to it, and tells what nobody reads. */
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { Logger } from 'pino';
+import { incarnationOf } from '../../archive/commit-keys.ts';
+import {
+  describeStream,
+  type StreamShard,
+  streamClient,
+  streamShards,
+} from '../../archive/kinesis-stream.ts';
+import { S3Store } from '../../archive/s3.ts';
+import { newestCommit } from '../../archive/store.ts';
+import { uptime } from '../../base/uptime.ts';
+import type { ConsumerConfig } from '../config.ts';
+import type { StreamSight } from '../status/board.ts';
+import { asksForLog, type Lease, leaseRepairs } from './lease-repair.ts';
+import { LeaseTable } from './lease-table.ts';
+
+interface StreamWatchDependencies {
+  readonly config: ConsumerConfig;
+  readonly log: Logger;
+  /** Whether this worker has a process for the shard. */
+  readonly holds: (shard: string) => boolean;
+  /** The stream was deleted, and another one of its name created, since the last look. */
+  readonly onRecreated: () => void;
+  readonly clock?: () => number;
+}
+
+export class StreamWatch {
+  readonly #dependencies: StreamWatchDependencies;
+  readonly #kinesis: KinesisClient;
+  readonly #table: LeaseTable;
+  readonly #store: S3Store;
+  readonly #uptime: () => number;
+  #incarnation: string | null = null;
+  /** Shards of this incarnation whose log is closed; it stays so. */
+  readonly #archived = new Set<string>();
+  /** For each lease of another worker: its counter, and when that was first seen. */
+  readonly #counters = new Map<string, { readonly counter: string; readonly at: number }>();
+  #unread = new Map<string, number>();
+  #looking: Promise<StreamSight> | null = null;
+
+  constructor(dependencies: StreamWatchDependencies) {
+    const { config, clock = uptime } = dependencies;
+    const { archive, stream } = config;
+    this.#dependencies = dependencies;
+    this.#kinesis = streamClient(stream, 3);
+    this.#table = new LeaseTable(config);
+    this.#store = new S3Store(
+      { bucket: archive.bucket, region: archive.region ?? stream.region, endpoint: archive.endpoint },
+      { tries: 2 },
+    );
+    this.#uptime = clock;
+  }
+
+  /**
+   * Repairs leases and returns what the stream looks like; a look under way is shared.
+   *
+   * @throws whatever Kinesis, DynamoDB or S3 answers
+   */
+  look(): Promise<StreamSight> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  close(): void {
+    this.#kinesis.destroy();
+    this.#table.close();
+    this.#store.close();
+  }
+
+  async #look(): Promise<StreamSight> {
+    const { config } = this.#dependencies;
+    const identity = await describeStream(this.#kinesis, config.stream);
+    const incarnation = incarnationOf(identity);
+    const isAnother = this.#incarnation !== null && this.#incarnation !== incarnation;
+    if (this.#incarnation !== incarnation) this.#archived.clear();
+    this.#incarnation = incarnation;
+    const [shards, leases] = await Promise.all([
+      streamShards(this.#kinesis, config.stream),
+      this.#table.leases(),
+    ]);
+    await this.#repair(shards, leases);
+    if (isAnother) this.#dependencies.onRecreated();
+    this.#unread = this.#findUnread(shards, leases);
+    return { openShards: shards.filter(({ closed }) => !closed).length, unread: this.#unread };
+  }
+
+  async #repair(shards: readonly StreamShard[], leases: readonly Lease[]): Promise<void> {
+    const { config, log } = this.#dependencies;
+    for (const shard of shards) {
+      if (this.#archived.has(shard.id) || !asksForLog(shard, leases)) continue;
+      const name = { prefix: config.archive.prefix, incarnation: this.#incarnation!, shard: shard.id };
+      if ((await newestCommit(this.#store, name))?.close) this.#archived.add(shard.id);
+    }
+    const facts = { shards, leases, worker: config.worker_id, archived: this.#archived };
+    for (const repair of leaseRepairs(facts)) {
+      if (!(await this.#table.repair(repair))) continue;
+      const shard = repair.kind === 'create' ? repair.shard.id : repair.lease.shard;
+      log.warn({ shard, repair: repair.kind }, `repaired a lease: ${repair.why}`);
+    }
+  }
+
+  #findUnread(shards: readonly StreamShard[], leases: readonly Lease[]): Map<string, number> {
+    const { config, holds } = this.#dependencies;
+    const now = this.#uptime();
+    const leasesByShard = new Map(leases.map((lease) => [lease.shard, lease]));
+    const open = shards.filter((shard) => !shard.closed);
+    const unread = new Map<string, number>();
+    for (const { id, parents } of open) {
+      const lease = leasesByShard.get(id);
+      // A child is read when its parents are done.
+      const waits = parents.some((parent) => {
+        const checkpoint = leasesByShard.get(parent)?.checkpoint;
+        return checkpoint !== undefined && checkpoint !== 'SHARD_END';
+      });
+      if (waits || holds(id)) continue;
+      if (lease?.owner && lease.owner !== config.worker_id && this.#isRenewed(lease, now)) continue;
+      unread.set(id, this.#unread.get(id) ?? now);
+    }
+    return unread;
+  }
+
+  /** Whether the worker that holds the lease has renewed it within the time after which it would lose it. */
+  #isRenewed({ shard, counter }: Lease, now: number): boolean {
+    const seen = this.#counters.get(shard);
+    if (seen?.counter !== counter) {
+      this.#counters.set(shard, { counter, at: now });
+      return true;
+    }
+    return now - seen.at < this.#dependencies.config.kcl.failover_time;
+  }
+}
