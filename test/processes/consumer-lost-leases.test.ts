@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   DeleteItemCommand,
+  type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   UpdateItemCommand,
@@ -10,6 +11,7 @@ import {
 import {
   CreateStreamCommand,
   DeleteStreamCommand,
+  type KinesisClient,
   waitUntilStreamExists,
   waitUntilStreamNotExists,
 } from '@aws-sdk/client-kinesis';
@@ -17,6 +19,12 @@ import { dynamodbClient } from '../../local/clients.ts';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { assertArchivedOnce, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
 import { startTestStack } from '../support/test-stack.ts';
+
+const TableName = 'tailrace';
+
+function lease(shard: string): { leaseKey: { S: string } } {
+  return { leaseKey: { S: shard } };
+}
 
 test('lost, ended and stale leases stop no shard and repeat nothing, and a stream that is recreated is read', async (t) => {
   const { directory, stack, client } = await startTestStack(t, 2);
@@ -49,10 +57,31 @@ test('lost, ended and stale leases stop no shard and repeat nothing, and a strea
   );
   assert.equal(await first.stop(), 0);
 
-  // One lease lost, one that ended although its shard did not, and two of shards that the stream does not have:
-  // this worker's, and one of a worker that is dead.
-  const TableName = 'tailrace';
-  const lease = (shard: string): { leaseKey: { S: string } } => ({ leaseKey: { S: shard } });
+  await damageLeases(dynamodb);
+  const second = new ConsumerProcess(options);
+  t.after(() => second.kill('SIGKILL'));
+  await second.start();
+  await load();
+  await assertArchivedOnce(stack, made);
+  assert.ok((await second.status()).totals.passed_over > 0, 'it read again what it had archived');
+  await until('the lease of the dead worker has ended', async () => {
+    const { Item } = await dynamodb.send(
+      new GetItemCommand({ TableName, Key: lease('shardId-000000000008'), ConsistentRead: true }),
+    );
+    return Item === undefined || Item['checkpoint']?.S === 'SHARD_END';
+  });
+  assert.equal((await second.status()).daemon_restarts, 0);
+
+  await recreateStream(client, stack.streamName);
+  await load();
+  const report = await assertArchivedOnce(stack, made);
+  assert.ok(report.duplicatesSkipped > 0, 'what the earlier stream had archived is known');
+  assert.deepEqual((await second.status()).faults, []);
+  assert.equal(await second.stop(), 0);
+});
+
+/** One lease is lost, one ended in an open shard, and two are of shards that are gone: this worker's, and a dead one's. */
+async function damageLeases(dynamodb: DynamoDBClient): Promise<void> {
   await dynamodb.send(new DeleteItemCommand({ TableName, Key: lease('shardId-000000000000') }));
   await dynamodb.send(
     new UpdateItemCommand({
@@ -76,29 +105,12 @@ test('lost, ended and stale leases stop no shard and repeat nothing, and a strea
     };
     await dynamodb.send(new PutItemCommand({ TableName, Item }));
   }
-  const second = new ConsumerProcess(options);
-  t.after(() => second.kill('SIGKILL'));
-  await second.start();
-  await load();
-  await assertArchivedOnce(stack, made);
-  assert.ok((await second.status()).totals.passed_over > 0, 'it read again what it had archived');
-  await until('the lease of the dead worker has ended', async () => {
-    const { Item } = await dynamodb.send(
-      new GetItemCommand({ TableName, Key: lease('shardId-000000000008'), ConsistentRead: true }),
-    );
-    return Item === undefined || Item['checkpoint']?.S === 'SHARD_END';
-  });
-  assert.equal((await second.status()).daemon_restarts, 0);
+}
 
-  // The stream is deleted and created with fewer shards, and the lease table stays.
-  const { streamName: StreamName } = stack;
+/** Deletes the stream and creates it with fewer shards; the lease table stays. */
+async function recreateStream(client: KinesisClient, StreamName: string): Promise<void> {
   await client.send(new DeleteStreamCommand({ StreamName }));
   await waitUntilStreamNotExists({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { StreamName });
   await client.send(new CreateStreamCommand({ StreamName, ShardCount: 1 }));
   await waitUntilStreamExists({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { StreamName });
-  await load();
-  const report = await assertArchivedOnce(stack, made);
-  assert.ok(report.duplicatesSkipped > 0, 'what the earlier stream had archived is known');
-  assert.deepEqual((await second.status()).faults, []);
-  assert.equal(await second.stop(), 0);
-});
+}
