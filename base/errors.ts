@@ -1,15 +1,16 @@
 /** The base of every error that tailrace raises on purpose, and the errors of the chunk format. */
+import type { ErrorCode } from './error-codes.ts';
 
 /**
  * An error with a stable `code` for programs, a `retriable` flag, and a message for people that says what is
  * wrong and, where there is something to do, what to do next.
  */
 export class TailraceError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   /** Whether the same call can succeed later without anyone changing anything. */
   readonly retriable: boolean;
 
-  constructor(code: string, message: string, options: { retriable?: boolean; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { retriable?: boolean; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;

@@ -1,12 +1,14 @@
 /** S3 error responses: a status, a code that clients branch on, a message for people. */
-import { TailraceError } from '../../base/errors.ts';
 
-export class S3Error extends TailraceError {
+export class S3Error extends Error {
   readonly status: number;
+  /** S3's own, which clients branch on. */
+  readonly code: string;
 
   constructor(status: number, code: string, message: string) {
-    super(code, message, { retriable: status >= 500 && status !== 501 });
+    super(message);
     this.status = status;
+    this.code = code;
   }
 }
 

@@ -17,7 +17,7 @@ export class RefusedError extends TailraceError {
   readonly reason: RefusalReason;
 
   constructor(reason: RefusalReason, message: string, cause?: unknown) {
-    super(`FORWARD_${reason.toUpperCase()}`, message, { cause });
+    super(`FORWARD_${reason.toUpperCase() as Uppercase<RefusalReason>}`, message, { cause });
     this.reason = reason;
   }
 }

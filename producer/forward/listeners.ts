@@ -138,7 +138,7 @@ function listenError(address: Address, cause: unknown, kind = ''): TailraceError
       : code === 'EACCES'
         ? 'may not be opened by this user'
         : `can't be opened (${code})`;
-  return new TailraceError('FORWARD_LISTEN', `${kind}${addressText(address)} ${why}`, { cause });
+  return new TailraceError('LISTEN', `${kind}${addressText(address)} ${why}`, { cause });
 }
 
 /** A socket file of a process that is gone is in nobody's use. */

@@ -32,11 +32,11 @@ function readSecret(secret: Secret): string {
     text = readFileSync(secret.file, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('FORWARD_CONFIG', `the secret in ${secret.file} can't be read (${code})`, {
+    throw new TailraceError('CONFIG', `the secret in ${secret.file} can't be read (${code})`, {
       cause,
     });
   }
-  if (text === '') throw new TailraceError('FORWARD_CONFIG', `the secret in ${secret.file} is empty`);
+  if (text === '') throw new TailraceError('CONFIG', `the secret in ${secret.file} is empty`);
   return text;
 }
 
@@ -51,7 +51,7 @@ function parseNetwork(text: string): BlockList {
     else list.addSubnet(address, Number(prefix), family);
   } catch (cause) {
     throw new TailraceError(
-      'FORWARD_CONFIG',
+      'CONFIG',
       `${JSON.stringify(text)} is no address and no network such as 10.0.0.0/8`,
       { cause },
     );

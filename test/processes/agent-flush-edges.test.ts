@@ -3,38 +3,22 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { recoverSegment } from '../../producer/spool/recovery.ts';
-import type { AgentStatus } from '../../producer/status.ts';
-import { startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
-import { KinesisDouble } from '../support/kinesis-double.ts';
+import { startAgent, tailrace } from '../support/agent-process.ts';
+import type { KinesisDouble } from '../support/kinesis-double.ts';
+import { chance } from '../support/random.ts';
+import { prepareAgent } from '../support/tailing-agent.ts';
 
-type Context = { after: (done: () => Promise<void> | void) => void };
-
-async function setUp(context: Context, more: Record<string, unknown> = {}) {
-  const directory = temporaryDirectory(context as never);
-  const kinesis = await KinesisDouble.start(4);
-  context.after(() => kinesis.stop());
-  const log = join(directory, 'app.log');
-  writeFileSync(log, '');
-  const config = {
-    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
-    inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
+async function setUp(context: TestContext, more: Record<string, unknown> = {}) {
+  const prepared = await prepareAgent(context, {
     seal: { interval: '50ms', idle_interval: '50ms' },
-    instance: { watch: 'off' },
     stop_timeout: '20s',
     ...more,
-  };
-  const state = join(directory, 'state');
-  /** The status, whose numbers of events agree at any moment. */
-  const status = async (): Promise<AgentStatus> => {
-    const found = (await statusOf(directory)) as unknown as AgentStatus;
-    const { in: taken, open, spooled, acknowledged, quarantined } = found.events;
-    assert.equal(taken, open + spooled + acknowledged + quarantined, JSON.stringify(found.events));
-    return found;
-  };
+  });
+  const { state } = prepared;
   const flush = (timeout = '30s') => tailrace(['flush', '--wait', '--state', state, '--timeout', timeout]);
-  return { directory, kinesis, log, config, state, status, flush };
+  return { ...prepared, flush };
 }
 
 function lines(from: number, to: number): string {
@@ -139,6 +123,7 @@ test('a damaged spool: the flush sends the rest, says where the damage is kept, 
 test('the numbers of events agree at any moment: lines left out, unparsed, refused records, a restart', {
   timeout: 90_000,
 }, async (context) => {
+  const random = chance(context);
   const base = await setUp(context);
   const { directory, kinesis, log, flush, status } = base;
   const json = join(directory, 'json.log');
@@ -158,7 +143,7 @@ test('the numbers of events agree at any moment: lines left out, unparsed, refus
   };
   let open = true;
   kinesis.onRecord = () =>
-    open && Math.random() < 0.5 ? null : { ErrorCode: 'ProvisionedThroughputExceededException' };
+    open && random() < 0.5 ? null : { ErrorCode: 'ProvisionedThroughputExceededException' };
   const write = async (): Promise<void> => {
     for (let n = 0; n < 20; n++) {
       appendFileSync(log, lines(1, 100));

@@ -3,45 +3,28 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { inflateChunk, readChunks } from '../../chunk/reader.ts';
 import { createS3Server } from '../../local/s3/server.ts';
 import { Store } from '../../local/s3/store.ts';
 import type { AgentStatus } from '../../producer/status.ts';
-import {
-  AWS_ENV,
-  spawnAgent,
-  startAgent,
-  statusOf,
-  tailrace,
-  temporaryDirectory,
-} from '../support/agent-process.ts';
-import { KinesisDouble } from '../support/kinesis-double.ts';
+import { AWS_ENV, spawnAgent, startAgent, statusOf, tailrace } from '../support/agent-process.ts';
+import { numberedLines, prepareAgent } from '../support/tailing-agent.ts';
 
 Object.assign(process.env, AWS_ENV);
 
-type Context = { after: (done: () => Promise<void> | void) => void };
-
-async function setUp(context: Context, more: Record<string, unknown> = {}) {
-  const directory = temporaryDirectory(context as never);
-  const kinesis = await KinesisDouble.start(4);
-  context.after(() => kinesis.stop());
-  const log = join(directory, 'app.log');
-  writeFileSync(log, '');
-  const config = {
-    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint, request_timeout: '1s' },
-    inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
+function setUp(context: TestContext, more: Record<string, unknown> = {}) {
+  return prepareAgent(context, {
+    stream: { request_timeout: '1s' },
     // Nothing goes out by itself: the flush does it.
     seal: { interval: '60s', idle_interval: '60s' },
-    instance: { watch: 'off' },
     stop_timeout: '5s',
     ...more,
-  };
-  return { directory, kinesis, log, config, state: join(directory, 'state') };
+  });
 }
 
-async function startS3(context: Context, directory: string) {
+async function startS3(context: TestContext, directory: string) {
   const folder = join(directory, 's3');
   mkdirSync(folder);
   const server = createS3Server(await Store.open(folder));
@@ -66,12 +49,6 @@ async function startS3(context: Context, directory: string) {
   return { endpoint, objects };
 }
 
-function lines(from: number, to: number): string {
-  let text = '';
-  for (let n = from; n <= to; n++) text += `line ${n}\n`;
-  return text;
-}
-
 function messagesOf(bytes: Iterable<Buffer>): string[] {
   const messages = new Map<string, string[]>();
   for (const object of bytes) {
@@ -90,7 +67,7 @@ function sorted(messages: readonly unknown[]): unknown[] {
   return messages.toSorted((a, b) => Number(/\d+/.exec(String(a))) - Number(/\d+/.exec(String(b))));
 }
 
-const expected = (to: number): string[] => lines(1, to).trimEnd().split('\n');
+const expected = (to: number): string[] => numberedLines(1, to).trimEnd().split('\n');
 
 test('an empty spool: exit 0 at once, and twice at once', async (context) => {
   const { directory, config, state } = await setUp(context);
@@ -116,20 +93,20 @@ test('a big spool behind a stream that was away: all of it is sent, exit 0, and 
   kinesis.onRequest = (operation) =>
     operation === 'PutRecords' ? { status: 500, body: { __type: 'InternalFailure', message: 'no' } } : null;
   let last = 0;
-  for (; last < 20_000; last += 1000) appendFileSync(log, lines(last + 1, last + 1000));
+  for (; last < 20_000; last += 1000) appendFileSync(log, numberedLines(last + 1, last + 1000));
   for (let spooled = 0; spooled < 20_000; ) {
-    spooled = ((await statusOf(directory)) as unknown as AgentStatus).events.spooled;
+    spooled = (await statusOf(directory)).events.spooled;
   }
   let held: AgentStatus;
   // One failure alone is no news.
-  do held = (await statusOf(directory)) as unknown as AgentStatus;
+  do held = await statusOf(directory);
   while (held.state !== 'degraded');
   assert.equal(held.stream.condition, 'service');
   assert.deepEqual(held.events, { in: 20_000, open: 0, spooled: 20_000, acknowledged: 0, quarantined: 0 });
   assert.equal((await tailrace(['status', '--state', state])).code, 1, 'degraded');
 
   kinesis.onRequest = () => null;
-  appendFileSync(log, lines(20_001, 20_500));
+  appendFileSync(log, numberedLines(20_001, 20_500));
   const { code, stderr } = await tailrace(['flush', '--wait', '--state', state, '--timeout', '50s']);
   assert.equal(code, 0, stderr);
   assert.match(stderr, /remaining: .* chunks/);
@@ -137,7 +114,7 @@ test('a big spool behind a stream that was away: all of it is sent, exit 0, and 
     sorted(kinesis.events().map((event) => (event as { message: string }).message)),
     expected(20_500),
   );
-  const after = (await statusOf(directory)) as unknown as AgentStatus;
+  const after = await statusOf(directory);
   assert.deepEqual(after.events, { in: 20_500, open: 0, spooled: 0, acknowledged: 20_500, quarantined: 0 });
   assert.equal(after.state, 'ready');
   const shown = await tailrace(['status', '--state', state]);
@@ -153,7 +130,7 @@ test('an unreachable stream without a spill bucket: exit 3, and the spool keeps 
   const { directory, config, state, kinesis, log } = await setUp(context);
   const agent = await startAgent(directory, config);
   kinesis.onRequest = () => 'reset';
-  appendFileSync(log, lines(1, 100));
+  appendFileSync(log, numberedLines(1, 100));
   const { code, stderr } = await tailrace(['flush', '--wait', '--state', state, '--timeout', '2s']);
   assert.equal(code, 3, stderr);
   assert.match(stderr, /left: 1 chunks/);
@@ -180,7 +157,7 @@ test('an unreachable stream with a spill bucket: exit 3, whole chunks in S3, the
   const config = { ...base.config, spill: { bucket: 'spill', prefix: 'spill/', endpoint: s3.endpoint } };
   const agent = await startAgent(directory, config);
   kinesis.onRequest = () => 'reset';
-  appendFileSync(log, lines(1, 100));
+  appendFileSync(log, numberedLines(1, 100));
   const flush = () => tailrace(['flush', '--wait', '--state', state, '--timeout', '3s']);
   const [first, second] = await Promise.all([flush(), flush()]);
   for (const { code, stderr } of [first, second]) {
@@ -189,14 +166,14 @@ test('an unreachable stream with a spill bucket: exit 3, whole chunks in S3, the
   }
   const spilled = await s3.objects();
   assert.deepEqual(messagesOf(spilled.values()), expected(100));
-  const status = (await statusOf(directory)) as unknown as AgentStatus;
+  const status = await statusOf(directory);
   for (const key of spilled.keys()) {
     assert.match(key, new RegExp(`^spill/[^/]+/${status.producer}/\\d{12}-[0-9a-f]{16}\\.chunks$`));
   }
   assert.equal(spilled.size, 1, 'twice at once is one object');
 
   // SIGTERM does the same, with what came since.
-  appendFileSync(log, lines(101, 150));
+  appendFileSync(log, numberedLines(101, 150));
   agent.child.kill('SIGTERM');
   assert.equal(await agent.ended, 3);
   assert.deepEqual(sorted(messagesOf((await s3.objects()).values())), expected(150));
@@ -204,9 +181,9 @@ test('an unreachable stream with a spill bucket: exit 3, whole chunks in S3, the
   // The spool has it too. What is sent from there says that copies of the old epoch may still come.
   kinesis.onRequest = () => null;
   const next = await startAgent(directory, config);
-  appendFileSync(log, lines(151, 160));
+  appendFileSync(log, numberedLines(151, 160));
   assert.equal((await tailrace(['flush', '--wait', '--state', state, '--timeout', '20s'])).code, 0);
-  appendFileSync(log, lines(161, 170));
+  appendFileSync(log, numberedLines(161, 170));
   assert.equal((await tailrace(['flush', '--wait', '--state', state, '--timeout', '20s'])).code, 0);
   const newest = [...kinesis.chunks.values()].map(({ header }) => header).at(-1)!;
   assert.equal(newest.floor, status.epoch);
@@ -222,7 +199,7 @@ test('a second signal ends the agent at once, and the spool keeps everything', {
   const { directory, config, kinesis, log } = await setUp(context, { stop_timeout: '50s' });
   const agent = await startAgent(directory, config);
   kinesis.onRequest = () => 'reset';
-  appendFileSync(log, lines(1, 10));
+  appendFileSync(log, numberedLines(1, 10));
   agent.child.kill('SIGTERM');
   while (!agent.log().includes('sending what is left') || !agent.log().includes('"still to send"')) {
     await new Promise((resolve) => agent.child.stderr!.once('data', resolve));
@@ -254,7 +231,7 @@ test('clients that wait for an ack get it from the flush, and their events are s
   });
   // [tag, [[time, record]], {chunk}] as JSON, which the protocol's clients may speak too.
   client.write(JSON.stringify(['app', [[Math.floor(Date.now() / 1000), { n: 1 }]], { chunk: 'first' }]));
-  for (let taken = 0; taken < 1; ) taken = ((await statusOf(directory)) as unknown as AgentStatus).events.in;
+  for (let taken = 0; taken < 1; ) taken = (await statusOf(directory)).events.in;
   assert.equal(answer, '', 'nothing is durable yet');
   const { code, stderr } = await tailrace(['flush', '--wait', '--state', state, '--timeout', '20s']);
   assert.equal(code, 0, stderr);
@@ -321,11 +298,11 @@ test('a reload takes over what can change while the agent runs, and names what c
   await logged('"applied":["seal"],"restart":["max_tags"]');
   write({ seal: { interval: 'soon' } });
   agent.child.kill('SIGHUP');
-  await logged('the configuration was not taken');
+  await logged('the new configuration was rejected');
   // It seals every 100 ms now.
-  appendFileSync(join(directory, 'app.log'), lines(1, 5));
+  appendFileSync(join(directory, 'app.log'), numberedLines(1, 5));
   for (let acknowledged = 0; acknowledged < 5; ) {
-    acknowledged = ((await statusOf(directory)) as unknown as AgentStatus).events.acknowledged;
+    acknowledged = (await statusOf(directory)).events.acknowledged;
   }
   agent.child.kill('SIGTERM');
   assert.equal(await agent.ended, 0);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startAgent, statusOf, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
+import { chance, noise } from '../support/random.ts';
 
 /** About 40 MiB of lines that compress to half: more than the disk holds. */
 const LINES = 40_000;
@@ -27,6 +27,7 @@ function mountSmall(directory: string): string | null {
 test('a full disk holds the inputs, is said, and passes by itself: none lost, none repeated', {
   timeout: 120_000,
 }, async (context) => {
+  const random = chance(context);
   const ends: (() => void)[] = [];
   // In this order: nothing can be unmounted under an agent, nor removed under a mount.
   context.after(() => {
@@ -52,21 +53,13 @@ test('a full disk holds the inputs, is said, and passes by itself: none lost, no
     inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
   });
   ends.push(() => agent.child.kill('SIGKILL'));
-  const line = (n: number): string => `line ${n} ${randomBytes(500).toString('hex')}\n`;
+  const line = (n: number): string => `line ${n} ${noise(random, 500).toString('hex')}\n`;
   for (let n = 1; n <= LINES; n += 1000) {
     appendFileSync(log, Array.from({ length: 1000 }, (_, i) => line(n + i)).join(''));
   }
 
   for (;;) {
-    const {
-      state: health,
-      reasons,
-      spool,
-    } = (await statusOf(directory)) as {
-      state: string;
-      reasons: string[];
-      spool: { blocked: string | null };
-    };
+    const { state: health, reasons, spool } = await statusOf(directory);
     if (spool.blocked !== null) {
       assert.equal(health, 'degraded');
       assert.match(reasons.join(), /no room in .*spool \(ENOSPC\)/);

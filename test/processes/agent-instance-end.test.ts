@@ -1,6 +1,5 @@
 /** An instance that is about to end: the agent flushes by itself and seals and sends at once from then on. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -9,6 +8,7 @@ import type { AgentStatus } from '../../producer/status.ts';
 import { startAgent, statusOf, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 import { MetadataDouble } from '../support/metadata-double.ts';
+import { chance, noise } from '../support/random.ts';
 
 for (const [name, path, value] of [
   ['the end of its life cycle', 'autoscaling/target-lifecycle-state', 'Terminated'],
@@ -33,13 +33,13 @@ for (const [name, path, value] of [
     });
     const acknowledged = async (count: number): Promise<AgentStatus> => {
       for (;;) {
-        const status = (await statusOf(directory)) as unknown as AgentStatus;
+        const status = await statusOf(directory);
         if (status.events.acknowledged >= count) return status;
       }
     };
     appendFileSync(log, 'line 1\n');
     let balance: AgentStatus['events'];
-    do balance = ((await statusOf(directory)) as unknown as AgentStatus).events;
+    do balance = (await statusOf(directory)).events;
     while (balance.in === 0);
     assert.deepEqual(balance, { in: 1, open: 1, spooled: 0, acknowledged: 0, quarantined: 0 });
     assert.equal(kinesis.chunks.size, 0, 'nothing goes out by itself for an hour');
@@ -68,6 +68,7 @@ test('a spot notice at 30 MB of spool: all of it is acknowledged before the inst
   // Half a minute to fill the spool, and the two minutes of the notice.
   timeout: 150_000,
 }, async (context) => {
+  const random = chance(context);
   const directory = temporaryDirectory(context);
   const kinesis = await KinesisDouble.start();
   const metadata = await MetadataDouble.start();
@@ -84,10 +85,12 @@ test('a spot notice at 30 MB of spool: all of it is acknowledged before the inst
   for (let n = 0; n < LINES; n += 1000) {
     appendFileSync(
       log,
-      Array.from({ length: 1000 }, (_, i) => `line ${n + i} ${randomBytes(500).toString('hex')}\n`).join(''),
+      Array.from({ length: 1000 }, (_, i) => `line ${n + i} ${noise(random, 500).toString('hex')}\n`).join(
+        '',
+      ),
     );
   }
-  const status = async (): Promise<AgentStatus> => (await statusOf(directory)) as unknown as AgentStatus;
+  const status = async (): Promise<AgentStatus> => await statusOf(directory);
   while ((await status()).spool.bytes < 30_000_000) await wait(50);
   const end = Date.now() + 120_000;
   metadata.values.set(

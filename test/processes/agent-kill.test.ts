@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type AgentProcess, startAgent, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
+import { chance } from '../support/random.ts';
 
 const LINES = Number(process.env['LINES'] ?? 1_000_000);
 const KILLS = Number(process.env['KILLS'] ?? 20);
@@ -14,6 +15,7 @@ const KILLS = Number(process.env['KILLS'] ?? 20);
 test('a million lines under rotation, twenty kills: none lost, none repeated', {
   timeout: 280_000,
 }, async (context) => {
+  const random = chance(context);
   const directory = temporaryDirectory(context);
   const kinesis = await KinesisDouble.start();
   context.after(() => kinesis.stop());
@@ -34,7 +36,7 @@ test('a million lines under rotation, twenty kills: none lost, none repeated', {
   for (let kill = 1; kill <= KILLS; kill++) {
     writer.send(Math.floor(LINES / (KILLS + 1)));
     const written = once(writer, 'message');
-    await wait(Math.random() * 1300);
+    await wait(random() * 1300);
     agent.child.kill('SIGKILL');
     assert.equal(await agent.ended, 'SIGKILL', agent.log());
     agent = await startAgent(directory, config);

@@ -3,48 +3,18 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePorts } from '../../local/ports.ts';
 import type { AgentStatus } from '../../producer/status.ts';
-import {
-  CLI,
-  spawnAgent,
-  startAgent,
-  statusOf,
-  tailrace,
-  temporaryDirectory,
-} from '../support/agent-process.ts';
-import { KinesisDouble } from '../support/kinesis-double.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-type Context = { after: (done: () => Promise<void> | void) => void };
-
-async function setUp(context: Context) {
-  const directory = temporaryDirectory(context as never);
-  const kinesis = await KinesisDouble.start();
-  context.after(() => kinesis.stop());
-  const log = join(directory, 'app.log');
-  writeFileSync(log, '');
-  const config = {
-    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
-    inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
-    instance: { watch: 'off' },
-  };
-  return { directory, kinesis, log, config, state: join(directory, 'state') };
-}
+import { CLI, spawnAgent, startAgent, statusOf, tailrace } from '../support/agent-process.ts';
+import { prepareAgent } from '../support/tailing-agent.ts';
 
 test('/health and /metrics agree with each other, with the status and with the stream', async (context) => {
-  const { directory, kinesis, log, config, state } = await setUp(context);
-  const port = await freePort();
+  const { directory, kinesis, log, config, state } = await prepareAgent(context);
+  const port = (await freePorts(1))[0]!;
   const agent = await startAgent(directory, { ...config, http: { listen: `127.0.0.1:${port}` } });
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
   const metric = (text: string, name: string): number =>
@@ -97,7 +67,7 @@ test('/health and /metrics agree with each other, with the status and with the s
 });
 
 test('status --watch shows it anew until nobody looks any more', async (context) => {
-  const { directory, log, config, state } = await setUp(context);
+  const { directory, log, config, state } = await prepareAgent(context);
   const agent = await startAgent(directory, config);
   const args = [CLI, 'status', '--watch', '--state', state];
   const watch = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -121,7 +91,7 @@ test('status --watch shows it anew until nobody looks any more', async (context)
 });
 
 test('an address that is in use is named, with exit code 2', async (context) => {
-  const { directory, config } = await setUp(context);
+  const { directory, config } = await prepareAgent(context);
   const holder = createServer();
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
   context.after(() => new Promise<void>((resolve) => holder.close(() => resolve())));
@@ -135,7 +105,7 @@ test('an address that is in use is named, with exit code 2', async (context) => 
 });
 
 test('CloudWatch gets a document each interval', async (context) => {
-  const { directory, config } = await setUp(context);
+  const { directory, config } = await prepareAgent(context);
   const socket = createSocket('udp4');
   context.after(() => void socket.close());
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
@@ -152,7 +122,7 @@ test('CloudWatch gets a document each interval', async (context) => {
 });
 
 test('the log file that was rotated away is let go of at SIGHUP', async (context) => {
-  const { directory, config } = await setUp(context);
+  const { directory, config } = await prepareAgent(context);
   const file = join(directory, 'logs', 'tailrace.log');
   const agent = spawnAgent(directory, { ...config, log_file: file });
   const running = async (): Promise<AgentStatus | null> =>

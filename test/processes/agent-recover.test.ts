@@ -6,26 +6,9 @@ import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { spawnAgent, startAgent, statusOf, tailrace, temporaryDirectory } from '../support/agent-process.ts';
-import { KinesisDouble } from '../support/kinesis-double.ts';
-
-type Context = Parameters<typeof temporaryDirectory>[0];
-
-async function setUp(context: Context) {
-  const directory = temporaryDirectory(context);
-  const kinesis = await KinesisDouble.start();
-  context.after(() => void kinesis.stop());
-  const log = join(directory, 'app.log');
-  writeFileSync(log, '');
-  const config = {
-    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
-    inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
-  };
-  return { directory, kinesis, log, config, state: join(directory, 'state') };
-}
-
-const lines = (from: number, to: number): string =>
-  Array.from({ length: to - from + 1 }, (_, i) => `line ${from + i}\n`).join('');
+import { CLI, spawnAgent, startAgent, statusOf, tailrace } from '../support/agent-process.ts';
+import type { KinesisDouble } from '../support/kinesis-double.ts';
+import { numberedLines, prepareAgent } from '../support/tailing-agent.ts';
 
 function messages(kinesis: KinesisDouble): string[] {
   return kinesis
@@ -34,21 +17,21 @@ function messages(kinesis: KinesisDouble): string[] {
     .sort();
 }
 
-const expected = (to: number): string[] => lines(1, to).trimEnd().split('\n').sort();
+const expected = (to: number): string[] => numberedLines(1, to).trimEnd().split('\n').sort();
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 test('recover sends what a killed agent left, on a copy of its disk too, and the agent goes on afterwards', async (context) => {
-  const { directory, kinesis, log, config, state } = await setUp(context);
+  const { directory, kinesis, log, config, state } = await prepareAgent(context);
   kinesis.onRequest = (operation) =>
     operation === 'PutRecords'
       ? { status: 400, body: { __type: 'AccessDeniedException', message: 'no' } }
       : null;
   const agent = await startAgent(directory, config);
   context.after(() => void agent.child.kill('SIGKILL'));
-  appendFileSync(log, lines(1, 1000));
+  appendFileSync(log, numberedLines(1, 1000));
   await until(
     async () =>
       (await statusOf(directory))['sealed'] !== undefined &&
@@ -88,7 +71,7 @@ test('recover sends what a killed agent left, on a copy of its disk too, and the
   assert.deepEqual(messages(kinesis), expected(1000));
   assert.ok(kinesis.repeated > 0, 'the copy and the original both sent; the identities are the same');
 
-  appendFileSync(log, lines(1001, 1500));
+  appendFileSync(log, numberedLines(1001, 1500));
   const again = await startAgent(directory, config);
   context.after(() => void again.child.kill('SIGKILL'));
   again.child.kill('SIGTERM');
@@ -97,7 +80,7 @@ test('recover sends what a killed agent left, on a copy of its disk too, and the
 });
 
 test('a second agent on a state directory refuses and says who holds it', async (context) => {
-  const { directory, config } = await setUp(context);
+  const { directory, config } = await prepareAgent(context);
   const agent = await startAgent(directory, config);
   context.after(() => void agent.child.kill('SIGKILL'));
   const second = spawnAgent(directory, config);
@@ -107,7 +90,7 @@ test('a second agent on a state directory refuses and says who holds it', async 
 });
 
 test('somebody who asks the agent and goes before its answer does it no harm', async (context) => {
-  const { directory, config } = await setUp(context);
+  const { directory, config } = await prepareAgent(context);
   const agent = await startAgent(directory, config);
   context.after(() => void agent.child.kill('SIGKILL'));
   // While it stands still, so that the answer finds nobody.
@@ -131,13 +114,12 @@ test('so does one in another container, with processes, a host name and a networ
     context.skip('no namespaces can be made here');
     return;
   }
-  const { directory, config } = await setUp(context);
+  const { directory, config } = await prepareAgent(context);
   const agent = await startAgent(directory, config);
   context.after(() => void agent.child.kill('SIGKILL'));
-  const cli = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
   const command = 'hostname elsewhere; exec "$0" "$1" agent --config "$2"';
   const file = join(directory, 'agent.yaml');
-  const second = spawnSync('unshare', [...alone, 'sh', '-c', command, process.execPath, cli, file], {
+  const second = spawnSync('unshare', [...alone, 'sh', '-c', command, process.execPath, CLI, file], {
     encoding: 'utf8',
     timeout: 60_000,
   });
@@ -148,7 +130,7 @@ test('so does one in another container, with processes, a host name and a networ
 });
 
 test('what is wrong with a configuration is said in one line each, with the path of the key', async (context) => {
-  const { directory, config, kinesis } = await setUp(context);
+  const { directory, config, kinesis } = await prepareAgent(context);
   const faulty = {
     ...config,
     inputs: [{ type: 'tail', pfad: 'x', tag: 't', format: 'none' }],
@@ -167,8 +149,8 @@ test('what is wrong with a configuration is said in one line each, with the path
 });
 
 test('--check shows the files, their events and the stream, and leaves no state', async (context) => {
-  const { directory, config, log } = await setUp(context);
-  writeFileSync(log, lines(1, 20));
+  const { directory, config, log } = await prepareAgent(context);
+  writeFileSync(log, numberedLines(1, 20));
   const agent = spawnAgent(directory, config);
   agent.child.kill('SIGKILL');
   await agent.ended;

@@ -2,35 +2,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { test } from 'node:test';
+import { appendFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
 import {
   type AgentProcess,
+  CLI,
   spawnAgent,
   startAgent,
   statusOf,
   tailrace,
-  temporaryDirectory,
 } from '../support/agent-process.ts';
-import { KinesisDouble } from '../support/kinesis-double.ts';
+import { prepareAgent } from '../support/tailing-agent.ts';
 
-const CLI = join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
-
-type Context = { after: (done: () => Promise<void> | void) => void };
-
-async function setUp(context: Context, more: Record<string, unknown> = {}) {
-  const directory = temporaryDirectory(context as never);
-  const kinesis = await KinesisDouble.start();
-  context.after(() => kinesis.stop());
-  const log = join(directory, 'app.log');
-  writeFileSync(log, '');
-  const config = {
-    stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
-    inputs: [{ type: 'tail', path: log, tag: 'app', format: 'none' }],
-    instance: { watch: 'off' },
-    ...more,
-  };
+async function setUp(context: TestContext, more: Record<string, unknown> = {}) {
+  const prepared = await prepareAgent(context, more);
+  const { kinesis } = prepared;
   /** Resolves when a call of the agent's start has come; it gets no answer before `answer` is called. */
   const startHangs = () => {
     const asked = Promise.withResolvers<void>();
@@ -42,7 +28,7 @@ async function setUp(context: Context, more: Record<string, unknown> = {}) {
     };
     return { asked: asked.promise, answer: () => answer.resolve() };
   };
-  return { directory, kinesis, log, config, state: join(directory, 'state'), startHangs };
+  return { ...prepared, startHangs };
 }
 
 async function logged(agent: AgentProcess, text: string): Promise<void> {

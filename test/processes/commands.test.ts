@@ -47,7 +47,7 @@ test('what can not be begun ends with 2 and one line that names it', async (t) =
     [['send', '--tag', 'a', '--ack-timeout', 'soon', 'text'], /soon/],
     [['local', '--shards', '0'], /--shards/],
     [['local', '--data', file], new RegExp(file)],
-    [['local', '--archive', directory], /has no archive/],
+    [['local', '--archive', directory], /contains no archive/],
   ];
   await Promise.all(
     cases.map(async ([args, named]) => {

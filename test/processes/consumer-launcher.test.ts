@@ -248,7 +248,7 @@ test('--check refuses a worker that can not hold its shards, and an archive that
     [{ java: { ...java, heap: '64MiB' }, archive }, /java\.heap: 1 shards need 192MiB/],
     [
       { java, archive, batch: { memory: '1000KiB', max_bytes: '1000KiB' } },
-      /batch\.memory: 1 shards have less than 1 MiB/,
+      /batch\.memory: 1 shards would have less than 1 MiB/,
     ],
     [
       { java, archive: { ...archive, bucket: 'nowhere' } },

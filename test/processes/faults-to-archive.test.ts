@@ -1,4 +1,5 @@
 /** From a file to the archive through a Kinesis that throttles and loses answers; EVENTS=1000000 for the long run. */
+
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { startStack } from '../../local/stack.ts';
 import { startAgent, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { archivedIds, archiveOf, ConsumerProcess, until } from '../support/consumer-process.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
+import { chance } from '../support/random.ts';
 
 const EVENTS = Number(process.env['EVENTS'] ?? 100_000);
 const PIECE = 2_000;
@@ -19,13 +21,17 @@ test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: archived
   const stack = await startStack({ dataDir: join(directory, 'data'), shards: 4 });
   t.after(() => stack.stop());
   Object.assign(process.env, stack.env);
-  const proxy = await FaultProxy.start(stack.kinesisEndpoint, {
-    throttled: 0.3,
-    lost: 0.05,
-    reset: 0.02,
-    late: 0.1,
-    lateMs: 200,
-  });
+  const proxy = await FaultProxy.start(
+    stack.kinesisEndpoint,
+    {
+      throttled: 0.3,
+      lost: 0.05,
+      reset: 0.02,
+      late: 0.1,
+      lateMs: 200,
+    },
+    chance(t),
+  );
   t.after(() => proxy.stop());
   const consumer = new ConsumerProcess({ stack, directory, workerId: 'worker-1' });
   t.after(() => consumer.kill('SIGKILL'));

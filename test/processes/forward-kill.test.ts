@@ -1,14 +1,15 @@
 /** An agent killed again and again while clients send with acks: each event they had acknowledged is there once. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { freePorts } from '../../local/ports.ts';
 import { type AgentProcess, startAgent, tailrace, temporaryDirectory } from '../support/agent-process.ts';
 import { RawClient } from '../support/forward.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 import { array, bin, eventTime, map, str } from '../support/msgpack-values.ts';
+import { chance } from '../support/random.ts';
 
 const CLIENTS = 4;
 const KILLS = Number(process.env['KILLS'] ?? 8);
@@ -33,6 +34,7 @@ async function send(
   client: number,
   port: number,
   running: () => boolean,
+  random: () => number,
 ): Promise<{ acknowledged: number; again: number }> {
   let connection: RawClient | null = null;
   let first = 0;
@@ -47,9 +49,9 @@ async function send(
       }
       connection.send(bytes);
       // Now and then the ack gets lost on its way: the client goes, and sends the message again.
-      const lost = Math.random() < 0.1;
+      const lost = random() < 0.1;
       const answer = await (lost
-        ? Promise.race([connection.read(), wait(Math.random() * 150)])
+        ? Promise.race([connection.read(), wait(random() * 150)])
         : connection.read());
       if (answer && !lost) done = true;
       else {
@@ -64,21 +66,14 @@ async function send(
   return { acknowledged: first, again };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 test('kill -9 under acks: nothing acknowledged is lost, nothing sent again is there twice', {
   timeout: 120_000,
 }, async (context) => {
+  const random = chance(context);
   const directory = temporaryDirectory(context);
   const kinesis = await KinesisDouble.start();
   context.after(() => kinesis.stop());
-  const port = await freePort();
+  const port = (await freePorts(1))[0]!;
   const config = {
     stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesis.endpoint },
     inputs: [{ type: 'forward', listen: `127.0.0.1:${port}` }],
@@ -87,10 +82,10 @@ test('kill -9 under acks: nothing acknowledged is lost, nothing sent again is th
   context.after(() => agent.child.kill('SIGKILL'));
   let running = true;
   const senders = Promise.all(
-    Array.from({ length: CLIENTS }, (_, client) => send(client, port, () => running)),
+    Array.from({ length: CLIENTS }, (_, client) => send(client, port, () => running, random)),
   );
   for (let kill = 0; kill < KILLS; kill++) {
-    await wait(300 + Math.random() * 700);
+    await wait(300 + random() * 700);
     agent.child.kill('SIGKILL');
     assert.equal(await agent.ended, 'SIGKILL', agent.log());
     agent = await startAgent(directory, config);

@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as path from 'node:path';
 import { test } from 'node:test';
+import { freePorts } from '../../local/ports.ts';
 import { temporaryFolder } from '../support/numbered-log.ts';
 import { TailHarness } from '../support/tail-harness.ts';
 
@@ -27,15 +28,6 @@ const skip =
     : process.getuid?.() !== 0
       ? 'logrotate takes another owner of its configuration than root for an attack'
       : false;
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** nginx in the foreground with an access log of its own; the fields that the parser is compared with beside it. */
 async function startNginx(folder: string, port: number) {
@@ -135,7 +127,7 @@ for (const mode of ['create', 'copytruncate'] as const) {
     timeout: 120_000,
   }, async (t) => {
     const folder = temporaryFolder(t);
-    const port = await freePort();
+    const port = (await freePorts(1))[0]!;
     const nginx = await startNginx(folder, port);
     t.after(async () => {
       nginx.kill('SIGTERM');

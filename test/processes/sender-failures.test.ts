@@ -1,6 +1,6 @@
 /** Failures of the whole stream: each is seen by its name, keeps everything, and ends when its cause does. */
+
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -9,7 +9,10 @@ import type { Condition } from '../../producer/sender/failures.ts';
 import { addLine } from '../support/agent-core.ts';
 import { AWS_ENV, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
+import { generator, noise } from '../support/random.ts';
 import { type SenderCore, type SenderCoreOptions, startSenderCore } from '../support/sender-core.ts';
+
+const random = generator(1);
 
 Object.assign(process.env, AWS_ENV);
 
@@ -203,7 +206,7 @@ test('max_bytes_per_second holds the sender back and drops nothing', { timeout: 
   const { double, core } = await setUp(context, { sender: { bytesPerSecond: rate, recordBytes: 1000 } });
   const started = performance.now();
   for (let n = 0; n < 120; n++) {
-    addLine(core.builders.tag('a'), { n, noise: randomBytes(600).toString('base64') });
+    addLine(core.builders.tag('a'), { n, noise: noise(random, 600).toString('base64') });
     await core.sealer.cut();
   }
   await core.emptied();

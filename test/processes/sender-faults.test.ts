@@ -1,9 +1,11 @@
 /** A stream that throttles, fails, resets, hangs and loses answers: nothing is lost, nothing repeated. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addLine } from '../support/agent-core.ts';
 import { AWS_ENV } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
+import { chance } from '../support/random.ts';
 import { startSenderCore } from '../support/sender-core.ts';
 
 Object.assign(process.env, AWS_ENV);
@@ -15,6 +17,7 @@ const EVENTS_PER_CUT = 250;
 test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: each is on the stream once`, {
   timeout: 600_000,
 }, async (context) => {
+  const random = chance(context);
   const double = await KinesisDouble.start(4);
   const core = await startSenderCore(double, {
     lanes: 4,
@@ -28,21 +31,21 @@ test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: each is 
   });
   let requests = 0;
   double.onRecord = () =>
-    Math.random() < 0.3
+    random() < 0.3
       ? { ErrorCode: 'ProvisionedThroughputExceededException', ErrorMessage: 'Rate exceeded' }
       : null;
   double.onRequest = (operation) => {
     if (operation !== 'PutRecords') return null;
     requests++;
     if (requests % 101 === 0) return 'hang';
-    if (Math.random() < 0.02) return 'reset';
-    if (Math.random() < 0.02) return { status: 500, body: { __type: 'InternalFailure', message: 'again' } };
+    if (random() < 0.02) return 'reset';
+    if (random() < 0.02) return { status: 500, body: { __type: 'InternalFailure', message: 'again' } };
     return null;
   };
   let answers = 0;
   double.onAnswer = (operation) => {
     if (operation === 'PutRecords' && ++answers % 20 === 0) return 'lose';
-    return Math.random() < 0.1 ? 20 : 0;
+    return random() < 0.1 ? 20 : 0;
   };
 
   const tags = [core.builders.tag('nginx.access'), core.builders.tag('app')];

@@ -266,7 +266,7 @@ test('a port in use is named, and nothing is left running', async () => {
   try {
     await assert.rejects(
       startStack({ dataDir: path.join(folder, 'port'), shards: 1, ports: { s3: port } }),
-      new RegExp(`S3 can't start: port ${port} on 127.0.0.1 is in use`),
+      new RegExp(`S3 cannot start: port ${port} on 127.0.0.1 is in use`),
     );
     await assert.rejects(fs.stat(path.join(folder, 'port', 'stack.pid')), { code: 'ENOENT' });
   } finally {

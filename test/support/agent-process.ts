@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { stringify } from 'yaml';
 import { ask } from '../../producer/control/protocol.ts';
+import type { AgentStatus } from '../../producer/status.ts';
 
 /** Running agents; those that a failed test leaves behind are stopped with its file. */
 const running = new Set<ChildProcess>();
@@ -102,7 +103,8 @@ export async function tailrace(
 }
 
 /** Asks the agent for its status. */
-export async function statusOf(directory: string): Promise<Record<string, unknown>> {
-  for await (const status of ask(join(directory, 'state'), { command: 'status' })) return status;
+export async function statusOf(directory: string): Promise<AgentStatus> {
+  for await (const status of ask(join(directory, 'state'), { command: 'status' }))
+    return status as unknown as AgentStatus;
   throw new Error('the agent closed the connection');
 }

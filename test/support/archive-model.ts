@@ -3,7 +3,6 @@
  * leases, and workers that stall, die and come back as zombies. The archiver itself is the production code; every call
  * to the store waits until the schedule lets it continue, so that anything can happen between any two of them.
  */
-
 import { parseCommit } from '../../archive/commit.ts';
 import { commitFolder } from '../../archive/commit-keys.ts';
 import type { ArchiveStore } from '../../archive/store.ts';

@@ -1,5 +1,4 @@
 /** An archiver for the only shard of its stream, over a store, without KCL or Kinesis. */
-
 import type { ArchiveStore } from '../../archive/store.ts';
 import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../archive/writer/foreign.ts';
 import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';

@@ -85,11 +85,7 @@ export class FaultProxy {
     this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  static async start(
-    target: string,
-    faults: Partial<Faults> = {},
-    random: () => number = Math.random,
-  ): Promise<FaultProxy> {
+  static async start(target: string, faults: Partial<Faults>, random: () => number): Promise<FaultProxy> {
     let proxy: FaultProxy | null = null;
     const server = http.createServer((request, response) => {
       // A client, or the service, that disconnects midway.

@@ -1,5 +1,4 @@
 /** The spool's file system in memory: it tracks what was synced, can crash, and can be made to fail. */
-import { TailraceError } from '../../base/errors.ts';
 import type { SpoolFiles } from '../../producer/spool/files.ts';
 
 export type FileCall = 'create' | 'append' | 'sync' | 'write' | 'truncate' | 'remove';
@@ -90,7 +89,7 @@ export class MemoryFiles implements SpoolFiles {
 
   #file(path: string): MemoryFile {
     const file = this.files.get(path);
-    if (!file) throw new TailraceError('ENOENT', path);
+    if (!file) throw Object.assign(new Error(path), { code: 'ENOENT' });
     return file;
   }
 }

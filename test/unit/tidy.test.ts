@@ -1,4 +1,4 @@
-/** The house keeps itself tidy: layers, circles, dead exports, long functions and wording, each rule tried on a planted offence. */
+/** The house keeps itself tidy: layers, circles, dead exports, long functions, chance and wording, each rule tried on a planted offence. */
 import assert from 'node:assert/strict';
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { readFacts } from '../support/tidy/facts.ts';
 import {
+  chanceOffences,
   cycleOffences,
   deadExportOffences,
   layerOffences,
@@ -34,6 +35,7 @@ test('imports go down the layers', () => none(layerOffences(files, LAYERS)));
 test('no files import each other in a circle', () => none(cycleOffences(files)));
 test('every export is imported', () => none(deadExportOffences(files, ENTRIES)));
 test('functions have at most 80 lines', () => none(longFunctionOffences(files, LONG_FUNCTIONS)));
+test('chance in tests has a seed', () => none(chanceOffences(files)));
 test('the wording is a native speaker’s', () => {
   none(wordingOffences([...files, ...documents], [...WORDING_OFF, ...QUOTING]));
 });
@@ -137,6 +139,20 @@ test('planted: a function of more than 80 lines is found, and an exception that 
   assert.deepEqual(
     longFunctionOffences(tree, ['base/a.ts g', 'base/a.ts m']).map((offence) => offence.slice(0, 38)),
     ['base/a.ts:1: f has 81 lines, at most 80'.slice(0, 38), 'base/a.ts m: is short enough now: remo'],
+  );
+});
+
+test('planted: chance without a seed is found in tests, and left alone in the programs', () => {
+  const source = [
+    `import { randomBytes } from 'node:crypto';`,
+    'export const a = Math.random;',
+    'export const b = crypto.getRandomValues(new Uint8Array(1));',
+    'export const c = { random: 1 }.random;',
+  ].join('\n');
+  const found = chanceOffences(plant({ 'test/a.ts': source, 'producer/a.ts': source }));
+  assert.deepEqual(
+    found.map((offence) => offence.split(' ').slice(0, 2).join(' ')),
+    ['test/a.ts:1: randomBytes', 'test/a.ts:2: Math.random', 'test/a.ts:3: getRandomValues'],
   );
 });
 

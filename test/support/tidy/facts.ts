@@ -11,6 +11,7 @@ import {
   isInterfaceDeclaration,
   isNamedImports,
   isNamespaceImport,
+  isPropertyAccessExpression,
   isStringLiteral,
   isTypeAliasDeclaration,
   isTypeReferenceNode,
@@ -44,6 +45,8 @@ export interface FileFacts {
   readonly exports: readonly Export[];
   readonly functions: readonly { readonly line: number; readonly name: string; readonly lines: number }[];
   readonly prose: readonly Prose[];
+  /** Where it uses chance that has no seed. */
+  readonly chance: readonly { readonly line: number; readonly name: string }[];
 }
 
 /** Reads every file that `tsconfig.json` of `root` names, without those of node_modules. */
@@ -67,6 +70,7 @@ function factsOf(file: SourceFile, path: string): FileFacts {
   const functions: { line: number; name: string; lines: number }[] = [];
   const literals: { from: number; to: number; prose: boolean }[] = [];
   const typeNames = new Set<string>();
+  const chance: { line: number; name: string }[] = [];
   const visit = (node: Node, name: string): void => {
     const from = importOf(node, path);
     if (from !== null) imports.push({ line: lineAt(node.getStart(file)), ...from });
@@ -75,6 +79,8 @@ function factsOf(file: SourceFile, path: string): FileFacts {
       functions.push({ line, name: nameOf(node) ?? name, lines: lineAt(node.end) - line + 1 });
     }
     if (isTypeReferenceNode(node)) typeNames.add(leftmost(node.typeName));
+    const dice = diceOf(node);
+    if (dice !== null) chance.push({ line: lineAt(node.getStart(file)), name: dice });
     if (LITERALS.has(node.kind)) {
       const prose = node.kind !== SyntaxKind.RegularExpressionLiteral && !isModuleName(node);
       literals.push({ from: node.getStart(file), to: node.end, prose });
@@ -97,6 +103,7 @@ function factsOf(file: SourceFile, path: string): FileFacts {
     })),
     functions,
     prose: [...comments, ...strings].sort((a, b) => a.line - b.line),
+    chance,
   };
 }
 
@@ -112,6 +119,14 @@ function lineFinder(starts: readonly number[]): (position: number) => number {
     }
     return low;
   };
+}
+
+/** The name of a function whose values nobody can reproduce. */
+function diceOf(node: Node): string | null {
+  if (isIdentifier(node))
+    return /^(?:randomBytes|randomInt|getRandomValues)$/.test(node.text) ? node.text : null;
+  if (!isPropertyAccessExpression(node) || node.name.text !== 'random') return null;
+  return isIdentifier(node.expression) && node.expression.text === 'Math' ? 'Math.random' : null;
 }
 
 const isType = (node: Node): boolean => isInterfaceDeclaration(node) || isTypeAliasDeclaration(node);

@@ -92,6 +92,18 @@ export function longFunctionOffences(files: readonly FileFacts[], exceptions: re
   ];
 }
 
+/** Tests whose course nobody can repeat: chance has a seed, and the seed is printed. */
+export function chanceOffences(files: readonly FileFacts[]): Offence[] {
+  return files
+    .filter(({ path }) => folderOf(path) === 'test')
+    .flatMap(({ path, chance }) =>
+      chance.map(
+        ({ line, name }) =>
+          `${path}:${line}: ${name} has no seed: take chance(context) of test/support/random.ts, or a generator`,
+      ),
+    );
+}
+
 /** A wording that readers stumble over, and what to write. */
 interface Wording {
   readonly pattern: RegExp;

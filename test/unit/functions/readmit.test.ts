@@ -1,6 +1,6 @@
 /** Spilled chunks on their way back: taken apart, packed, put in spite of refusals; damage is counted. */
+
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { PutRecordsCommand, PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
@@ -11,10 +11,12 @@ import { objectsOf } from '../../../functions/readmit/events.ts';
 import { type Pace, putAll } from '../../../functions/readmit/put.ts';
 import { nextRequest, toRecords } from '../../../functions/readmit/records.ts';
 import { salvage } from '../../../functions/readmit/salvage.ts';
+import { generator, noise } from '../../support/random.ts';
+
+const random = generator(1);
 
 function chunk(lane: string, sequence: number, bytes = 100): Buffer {
-  const noise = randomBytes(bytes);
-  const raw = Buffer.from(`${JSON.stringify({ noise: noise.toString('base64') })}\n`);
+  const raw = Buffer.from(`${JSON.stringify({ noise: noise(random, bytes).toString('base64') })}\n`);
   return encodeChunk(
     raw,
     {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { inflateChunk } from '../../../chunk/reader.ts';
 import type { SpooledChunk } from '../../../producer/spool/spool.ts';
 import { addLine, type Core, startCore } from '../../support/agent-core.ts';
+import { generator, noise } from '../../support/random.ts';
+
+const random = generator(1);
 
 const HOUR = 3_600_000;
 
@@ -72,7 +74,7 @@ test('chunks of an epoch are numbered without a hole, in their lane and over all
 test('lines that do not compress under the limit are split, and none is lost', async () => {
   const core = await startCore({ maxBytes: 20_000 });
   const tag = core.builders.tag('noise');
-  for (let n = 0; n < 100; n++) addLine(tag, { n, noise: randomBytes(600).toString('base64') });
+  for (let n = 0; n < 100; n++) addLine(tag, { n, noise: noise(random, 600).toString('base64') });
   await core.sealer.cut();
   assert.ok(core.sent.length > 3);
   for (const { header } of core.sent) assert.ok(header.bytes <= 20_000);
@@ -89,7 +91,7 @@ test('lines that do not compress under the limit are split, and none is lost', a
 
 test('one line alone goes whole, even when it does not compress', async () => {
   const core = await startCore({ maxBytes: 20_000 });
-  addLine(core.builders.tag('noise'), { noise: randomBytes(30_000).toString('base64') });
+  addLine(core.builders.tag('noise'), { noise: noise(random, 30_000).toString('base64') });
   await core.sealer.cut();
   assert.equal(core.sent.length, 1);
 });
@@ -157,7 +159,7 @@ test('an epoch without chunks ends without one', async () => {
 test('inputs are held while the spool is full, and go on when there is room', async () => {
   const core = await startCore({ maxSpoolBytes: 3000 });
   for (let n = 0; n < 3; n++) {
-    addLine(core.builders.tag('noise'), { noise: randomBytes(1000).toString('base64') });
+    addLine(core.builders.tag('noise'), { noise: noise(random, 1000).toString('base64') });
     await core.sealer.cut();
   }
   assert.deepEqual(core.held, [true]);

@@ -1,4 +1,5 @@
 /** What writers of logs and forward clients can try: other lines, other names, other places, other people's memory. */
+
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +18,10 @@ import { answerPing } from '../../../producer/forward/handshake.ts';
 import { openCompressed } from '../../../producer/tail/compressed.ts';
 import { RawClient, startForward } from '../../support/forward.ts';
 import { array, int, map, str } from '../../support/msgpack-values.ts';
+import { generator, noise } from '../../support/random.ts';
 import { TailHarness } from '../../support/tail-harness.ts';
+
+const random = generator(1);
 
 const MIB = 1024 * 1024;
 const REFUSED = 'tailrace_agent_forward_refused_total';
@@ -184,7 +188,7 @@ test('a PING is of use once, and all comparisons take the same steps', () => {
     for (const part of parts) hash.update(part);
     return hash.digest('hex');
   };
-  const challenge = () => ({ nonce: crypto.randomBytes(16), auth: crypto.randomBytes(16) });
+  const challenge = () => ({ nonce: noise(random, 16), auth: noise(random, 16) });
   const ping = ({ nonce, auth }: ReturnType<typeof challenge>, key: string, user: string, password: string) =>
     array(
       ['PING', 'client', 'salt', hex('salt', 'client', nonce, key), user, hex(auth, user, password)].map(

@@ -110,7 +110,7 @@ test('networks have keys of their own, and others may be shut out', async () => 
   await assert.rejects(
     startForward({ security: { shared_key: 'k', clients: [{ network: '10.0.0.0/99' }] } }),
     {
-      code: 'FORWARD_CONFIG',
+      code: 'CONFIG',
     },
   );
 });

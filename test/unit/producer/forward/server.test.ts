@@ -502,7 +502,7 @@ test("a unix socket takes messages, and a dead one left behind is in nobody's wa
       client.send(message(1, 'x'));
       assert.equal(ackOf(await client.read()), 'x');
       client.end();
-      await assert.rejects(startForward({ listen: `unix:${path}` }), { code: 'FORWARD_LISTEN' });
+      await assert.rejects(startForward({ listen: `unix:${path}` }), { code: 'LISTEN' });
       assert.equal(server.path, path);
       assert.ok(existsSync(path));
     }
@@ -516,7 +516,7 @@ test('a port in use is named', async () => {
   await assert.rejects(
     startForward({ listen: `127.0.0.1:${server.port}` }),
     (error: Error & { code: string }) => {
-      assert.equal(error.code, 'FORWARD_LISTEN');
+      assert.equal(error.code, 'LISTEN');
       assert.match(error.message, new RegExp(`^127\\.0\\.0\\.1:${server.port} is in use: `));
       return true;
     },

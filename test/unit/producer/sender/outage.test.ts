@@ -1,6 +1,6 @@
 /** Trouble that lasts, comes and goes, or hits one shard alone: what the sender does, and what its log says. */
+
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { PutRecordsRequestEntry, PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
@@ -14,6 +14,9 @@ import { DEFAULT_SENDER_OPTIONS, Sender, type SenderOptions } from '../../../../
 import type { EncodedChunk } from '../../../../producer/spool/spool.ts';
 import { silent, startCore } from '../../../support/agent-core.ts';
 import { chunkOf } from '../../../support/chunk-arbitraries.ts';
+import { generator, noise } from '../../../support/random.ts';
+
+const random = generator(1);
 
 const SHARDS = evenRanges(4);
 const HOUR = 3_600_000;
@@ -126,7 +129,7 @@ test('a network too slow for a full request in time gets smaller ones', { timeou
     },
     { sender: { recordBytes: 10_000, requestBytes: 320_000, requestsInFlight: 1 }, lanes: { initial: 4 } },
   );
-  for (let n = 0; n < 60; n++) await seal(`{"noise":"${randomBytes(4000).toString('hex')}"}\n`);
+  for (let n = 0; n < 60; n++) await seal(`{"noise":"${noise(random, 4000).toString('hex')}"}\n`);
   sealed.resolve();
   while (spool.pending > 0) await setImmediate();
   assert.ok(Math.max(...sizes) > 40_000, 'it was tried in full first');

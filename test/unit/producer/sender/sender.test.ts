@@ -12,6 +12,7 @@ import { DEFAULT_SENDER_OPTIONS, Sender, type SenderOptions } from '../../../../
 import type { EncodedChunk, SpooledChunk } from '../../../../producer/spool/spool.ts';
 import { silent, startCore } from '../../../support/agent-core.ts';
 import { chunkOf } from '../../../support/chunk-arbitraries.ts';
+import { chance } from '../../../support/random.ts';
 
 const LANES = ['0a', '4b', '8c', 'cd'].map((byte) => byte.repeat(16));
 
@@ -74,11 +75,12 @@ function sequencesOf(records: readonly PutRecordsRequestEntry[]): string[] {
 
 test('every chunk is taken once although records fail at random, and only failed ones go again', {
   timeout: 20_000,
-}, async () => {
+}, async (context) => {
+  const random = chance(context);
   let failures = 0;
   const { send, emptied, taken, counters, sender } = await startSender(async (records) =>
     records.map(() => {
-      if (Math.random() < 0.7) return ok();
+      if (random() < 0.7) return ok();
       failures++;
       return throttled();
     }),

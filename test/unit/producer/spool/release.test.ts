@@ -7,6 +7,7 @@ import { type EncodedChunk, Spool } from '../../../../producer/spool/spool.ts';
 import { addLine, silent, startCore } from '../../../support/agent-core.ts';
 import { chunkOf } from '../../../support/chunk-arbitraries.ts';
 import { MemoryFiles } from '../../../support/memory-files.ts';
+import { generator, noise } from '../../../support/random.ts';
 
 const DIRECTORY = '/state/spool';
 
@@ -76,7 +77,7 @@ test('what could not be put aside is put aside by the next read', async () => {
 
 test('a spool that its last full segment fills lets inputs go on once that is acknowledged', async () => {
   const { builders, sealer, spool, sent, held } = await startCore({ maxSpoolBytes: 64 * 1024 });
-  const text = Array.from({ length: 100_000 }, () => Math.random().toString(36)).join('');
+  const text = noise(generator(1), 300_000).toString('base64');
   for (let i = 0; i < 10; i++) addLine(builders.tag('a'), { text: text.slice(i * 30_000, (i + 1) * 30_000) });
   await sealer.cut();
   assert.deepEqual(held, [true]);
