@@ -50,6 +50,11 @@ export const ERRORS = {
     means: 'Another agent uses the state directory.',
     remedy: 'Stop the process that the message names, or choose another `state_dir`.',
   },
+  STATE_INVALID: {
+    exit: 2,
+    means: 'The state in a spool is not in the form that this release reads.',
+    remedy: 'Run the release that wrote it, or a later one; the spool keeps everything.',
+  },
   NO_SPOOL: {
     exit: 2,
     means: 'There is no spool in the directory.',
@@ -165,10 +170,10 @@ export const ERRORS = {
     means: "A shard's commit lacks data that only records before this reader's position can restore.",
     remedy: "Nothing: the shard's process restarts at its checkpoint by itself.",
   },
-  SHARD_GONE: {
+  SHARD_LISTED: {
     exit: 1,
-    means: 'A lease names a shard that the stream no longer has.',
-    remedy: 'Nothing: KCL removes the lease.',
+    means: 'The stream lists a shard that it did not list a moment ago.',
+    remedy: "Nothing: the shard's process restarts by itself.",
   },
   CHUNK_TRUNCATED: {
     exit: 1,

@@ -1,7 +1,8 @@
 /** The identity of chunks: the producer of a state directory, the epoch of a start, and the numbers given at the seal. */
 import { randomBytes } from 'node:crypto';
+import * as z from 'zod/mini';
 import type { ChunkHeader } from '../chunk/header.ts';
-import type { Json, StateMap } from './state.ts';
+import type { StateMap } from './state.ts';
 
 /** The part of a chunk's header that identifies it. */
 export type ChunkIdentity = Pick<
@@ -9,13 +10,13 @@ export type ChunkIdentity = Pick<
   'lane' | 'sequence' | 'producer' | 'epoch' | 'ordinal' | 'floor' | 'previous'
 >;
 
-interface SavedIdentity {
-  readonly producer: string;
+const savedIdentity = z.object({
+  producer: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
   /** The machine's id when the producer id was created; a copied disk becomes a new producer. */
-  readonly machine: string;
-  readonly epoch: string;
-  readonly ordinal: number;
-}
+  machine: z.string(),
+  epoch: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+  ordinal: z.int().check(z.nonnegative()),
+});
 
 const KEY = 'identity';
 
@@ -37,7 +38,7 @@ export class Identity {
    * @param now milliseconds since 1970
    */
   constructor(state: StateMap, machine: string, now: number) {
-    const saved = state.get(KEY) as SavedIdentity | undefined;
+    const saved = state.read(KEY, savedIdentity);
     this.#state = state;
     this.#machine = machine;
     const known = saved?.machine === machine ? saved : undefined;
@@ -56,13 +57,12 @@ export class Identity {
     const sequence = (this.#sequences.get(lane) ?? 0) + 1;
     this.#sequences.set(lane, sequence);
     this.#ordinal++;
-    const saved: SavedIdentity = {
+    this.#state.set(KEY, {
       producer: this.producer,
       machine: this.#machine,
       epoch: this.epoch,
       ordinal: this.#ordinal,
-    };
-    this.#state.set(KEY, saved as unknown as Exclude<Json, null>);
+    });
     return {
       lane,
       sequence,

@@ -1,4 +1,6 @@
 /** The state of one component, kept in each cut: JSON values by key, of which a cut carries those that changed. */
+import * as z from 'zod/mini';
+import { TailraceError } from '../base/errors.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -16,6 +18,16 @@ export class StateMap {
 
   get(key: string): Json | undefined {
     return this.#values.get(key);
+  }
+
+  /**
+   * The value of a key in the form that its component writes.
+   *
+   * @throws TailraceError STATE_INVALID for any other, as of another release or an edited file
+   */
+  read<T extends z.core.$ZodType>(key: string, schema: T): z.output<T> | undefined {
+    const value = this.#values.get(key);
+    return value === undefined ? undefined : checkState(key, value, schema);
   }
 
   has(key: string): boolean {
@@ -55,4 +67,15 @@ export class StateMap {
   all(): Changes {
     return Object.fromEntries(this.#values);
   }
+}
+
+/** @throws TailraceError STATE_INVALID naming the part that has another form */
+export function checkState<T extends z.core.$ZodType>(name: string, value: unknown, schema: T): z.output<T> {
+  const result = z.safeParse(schema, value, { error: z.locales.en().localeError });
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  throw new TailraceError(
+    'STATE_INVALID',
+    `the agent's state: ${[name, ...path].join('.')}: ${message}: run the release that wrote it`,
+  );
 }

@@ -4,13 +4,14 @@
  * Spilled chunks also stay in the spool and are sent once the stream responds, so the spool alone would
  * let the floor rise while copies in S3 still wait to be put back. This record is part of the agent's state.
  */
-import type { Json, StateMap } from '../state.ts';
+import * as z from 'zod/mini';
+import type { StateMap } from '../state.ts';
 
-interface SpilledEpoch {
-  readonly epoch: string;
+const spilledEpoch = z.object({
+  epoch: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   /** When it was spilled, milliseconds since 1970. */
-  readonly at: number;
-}
+  at: z.number(),
+});
 
 const KEY = 'spilled';
 
@@ -27,12 +28,11 @@ export class SpillFloor {
   /** Records, with the next cut, that chunks from `epoch` on are about to be spilled. */
   note(epoch: string, now: number): void {
     const known = this.oldest(now);
-    const spilled: SpilledEpoch = { epoch: known !== null && known < epoch ? known : epoch, at: now };
-    this.#state.set(KEY, spilled as unknown as Exclude<Json, null>);
+    this.#state.set(KEY, { epoch: known !== null && known < epoch ? known : epoch, at: now });
   }
 
   oldest(now: number): string | null {
-    const spilled = this.#state.get(KEY) as SpilledEpoch | undefined;
+    const spilled = this.#state.read(KEY, spilledEpoch);
     return spilled && now - spilled.at < this.#horizon ? spilled.epoch : null;
   }
 }

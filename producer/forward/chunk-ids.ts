@@ -5,11 +5,14 @@
  */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { StateMap } from '../state.ts';
+import * as z from 'zod/mini';
+import { checkState, type StateMap } from '../state.ts';
 
 const PREFIX = 'ids/';
 /** Bytes at either end of a message's events that tell it from another of the same id. */
 const FINGERPRINT_BYTES = 4096;
+
+const storedIds = z.object({ ids: z.array(z.string()) });
 
 export interface ChunkIdLimits {
   /** Milliseconds for which an id is kept. */
@@ -39,7 +42,7 @@ export class ChunkIds {
     this.#state = state;
     for (const [key, value] of state.entries()) {
       if (!key.startsWith(PREFIX)) continue;
-      const { ids } = value as unknown as { ids: string[] };
+      const { ids } = checkState(key, value, storedIds);
       this.#batches.push({ key, since: now, ids });
       for (const id of ids) this.#known.add(id);
       this.#number = Math.max(this.#number, Number(key.slice(PREFIX.length)));

@@ -3,7 +3,8 @@
  * `partial_last`, whose `log` is a part of at most 16 KiB. Parts that wait for others are in the state of each cut,
  * so an ack for one holds as for any event.
  */
-import type { Json, StateMap } from '../state.ts';
+import * as z from 'zod/mini';
+import { checkState, type StateMap } from '../state.ts';
 import { readHead } from './message.ts';
 import { skipValue } from './msgpack-scan.ts';
 import { mapHead, stringHead } from './msgpack-write.ts';
@@ -49,18 +50,20 @@ interface Waiting {
   last: number;
 }
 
-/** What stands in a waiting line's state. */
-interface Stored {
-  readonly tag: string;
-  readonly seconds: number;
-  readonly nanoseconds: number;
-  readonly fields: number;
-  readonly rest: string;
-  readonly parts: readonly (readonly [number, string])[];
-  readonly seen: number;
-  readonly bytes: number;
-  readonly last: number;
-}
+const count = z.int().check(z.nonnegative());
+
+/** A waiting line as the state keeps it; bytes are Base64. */
+const storedLine = z.object({
+  tag: z.string(),
+  seconds: z.number(),
+  nanoseconds: z.number(),
+  fields: count,
+  rest: z.string(),
+  parts: z.array(z.tuple([count, z.string()])),
+  seen: z.number(),
+  bytes: count,
+  last: count,
+});
 
 export class Partials {
   readonly #state: StateMap;
@@ -75,7 +78,7 @@ export class Partials {
     this.#state = state;
     for (const [key, value] of state.entries()) {
       if (!key.startsWith(PREFIX)) continue;
-      const stored = value as unknown as Stored;
+      const stored = checkState(key, value, storedLine);
       const parts = stored.parts.map(([ordinal, log]) => [ordinal, Buffer.from(log, 'base64')] as const);
       const rest = Buffer.from(stored.rest, 'base64');
       const line = { ...stored, key, rest, parts: new Map(parts) };
@@ -157,8 +160,7 @@ export class Partials {
       const { tag, seconds, nanoseconds, fields, seen, bytes, last } = line;
       const parts = [...line.parts].map(([ordinal, log]) => [ordinal, log.toString('base64')] as const);
       const rest = line.rest.toString('base64');
-      const stored: Stored = { tag, seconds, nanoseconds, fields, rest, parts, seen, bytes, last };
-      this.#state.set(key, stored as unknown as Exclude<Json, null>);
+      this.#state.set(key, { tag, seconds, nanoseconds, fields, rest, parts, seen, bytes, last });
     }
     this.#changed.clear();
   }

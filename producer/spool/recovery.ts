@@ -1,22 +1,28 @@
 /** What a segment's bytes say after whatever happened to them: its whole cuts, its torn end, its damaged places. */
 
+import * as z from 'zod/mini';
 import { TailraceError } from '../../base/errors.ts';
 import type { FramedHeader } from '../../chunk/header.ts';
 import { readChunk } from '../../chunk/reader.ts';
-import type { Changes } from '../state.ts';
+import { type Changes, checkState, type Json } from '../state.ts';
 import { type Damage, RECORD_HEADER_BYTES, type SpoolRecord, scanRecords } from './record.ts';
 
 /** Changes of every section of the state. */
 export type SectionChanges = Record<string, Changes>;
 
+/** What JSON.parse gave is JSON. */
+const json = z.custom<Json>();
+
 /** The payload of a `state` and of an `end` record. */
-export interface CutState {
-  readonly cut: number;
+const cutState = z.object({
+  cut: z.int().check(z.positive()),
   /** Whether `sections` is the whole state, as in the first cut of a segment, or what changed since the cut before. */
-  readonly full: boolean;
-  readonly chunks: number;
-  readonly sections: SectionChanges;
-}
+  full: z.boolean(),
+  chunks: z.int().check(z.nonnegative()),
+  sections: z.record(z.string(), z.record(z.string(), json)),
+});
+
+export type CutState = z.output<typeof cutState>;
 
 export interface RecoveredChunk {
   readonly header: FramedHeader;
@@ -135,6 +141,13 @@ function salvage(segment: Buffer, damage: Damage): RecoveredChunk | null {
   }
 }
 
+/** @throws TailraceError STATE_INVALID when sound bytes are not the state of a cut: another release wrote them */
 function parseState(record: SpoolRecord): CutState {
-  return JSON.parse(record.payload.toString('utf8')) as CutState;
+  let value: unknown;
+  try {
+    value = JSON.parse(record.payload.toString('utf8'));
+  } catch {
+    value = undefined;
+  }
+  return checkState(`cut at ${record.offset}`, value, cutState);
 }

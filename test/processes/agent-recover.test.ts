@@ -163,5 +163,5 @@ test('--check shows the files, their events and the stream, and leaves no state'
   assert.equal(code, 0, stderr);
   assert.match(stdout, /1 file\n/);
   assert.equal(stdout.split('\n').filter((line) => line.includes('"message":"line ')).length, 5);
-  assert.match(stdout, /stream weblogs answers/);
+  assert.match(stdout, /stream weblogs is reachable/);
 });

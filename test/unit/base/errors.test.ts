@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ERRORS } from '../../../base/error-codes.ts';
 import { TailraceError } from '../../../base/errors.ts';
 import { exitCodeOf } from '../../../base/exit-code.ts';
 import { ERRORS_FILE, errorsDocument } from '../../support/errors-document.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
 
 test('docs/errors.md is up to date', () => {
   assert.equal(readFileSync(ERRORS_FILE, 'utf8'), errorsDocument(), 'run: npm run docs');
@@ -15,6 +18,19 @@ test('every error says what it means and what to do, each in a sentence', () => 
     assert.match(code, /^[A-Z][A-Z_]*[A-Z]$/);
     for (const text of [means, remedy]) assert.match(text, /^\S[^|\n]*[.]$/, code);
   }
+});
+
+test('every error in the list is raised somewhere', () => {
+  const folders = ['archive', 'base', 'chunk', 'cli', 'consumer', 'functions', 'infra', 'local', 'producer'];
+  const source = globSync(`{${folders}}/**/*.ts`, { cwd: ROOT, exclude: ['base/error-codes.ts'] })
+    .map((path) => readFileSync(join(ROOT, path), 'utf8'))
+    .join();
+  const raised = (code: string): boolean =>
+    source.includes(`'${code}'`) || source.includes(`'${code.replace(/^FORWARD_/, '').toLowerCase()}'`);
+  assert.deepEqual(
+    Object.keys(ERRORS).filter((code) => !raised(code)),
+    [],
+  );
 });
 
 test('what cannot be used ends a command with 2, work that failed with 1', () => {
