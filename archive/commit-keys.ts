@@ -103,6 +103,10 @@ export function templateFault(template: string): string | null {
   }
   const unknown = /\{(?!(?:tag|dt|hour|shard|name)\})[^}]*\}?/.exec(template);
   if (unknown) return `has ${unknown[0]}; it may have {tag}, {dt}, {hour}, {shard} and {name}`;
+  // A name that is a folder, too, and segments that file systems and HTTP clients read otherwise than S3 does.
+  if (template.indexOf('{name}') < template.length - '{name}'.length)
+    return 'may have {name} at its end only';
+  if (/(?:^|\/)\.{0,2}\//.test(template)) return 'must not have an empty segment, . or .. between slashes';
   if (!/^(?:[\w.\-=/]|\{\w+\})*$/.test(template)) return 'may have letters, digits and . _ - = / only';
   return null;
 }

@@ -10,6 +10,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { Backoff, type BackoffLimits, halfJitter } from '../base/backoff.ts';
+import { isClockCorrected, isClockError } from '../base/clock-skew.ts';
 import { TailraceError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { ArchiveStore, ObjectKind } from './store.ts';
@@ -47,6 +48,8 @@ export interface S3Trouble {
   readonly reason: string;
   readonly message: string;
   readonly attempt: number;
+  /** Whether it stays until a person changes something. */
+  readonly lasting: boolean;
 }
 
 /** Thrown when a call was given up. */
@@ -132,14 +135,20 @@ export class S3Store implements ArchiveStore {
   }
 
   head(key: string): Promise<number | null> {
-    return this.#persist('head', key, 0, (abortSignal) =>
-      nullWhenAbsent(async () => {
-        const answer = await this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key }), {
-          abortSignal,
-        });
-        return answer.ContentLength ?? 0;
-      }),
-    );
+    return this.#persist('head', key, 0, async (abortSignal) => {
+      const input = { Bucket: this.#bucket, Key: key };
+      const answer = await nullWhenAbsent(() =>
+        this.#client.send(new HeadObjectCommand(input), { abortSignal }),
+      );
+      if (answer) return answer.ContentLength ?? 0;
+      // The answer to HEAD has no body, so it does not say whether the object is missing or the whole bucket.
+      const found = await nullWhenAbsent(() =>
+        this.#client.send(new GetObjectCommand({ ...input, Range: 'bytes=0-0' }), { abortSignal }),
+      );
+      if (!found) return null;
+      await found.Body?.transformToByteArray();
+      return Number(found.ContentRange?.split('/')[1] ?? found.ContentLength ?? 0);
+    });
   }
 
   async first(prefix: string): Promise<string | null> {
@@ -225,6 +234,7 @@ export class S3Store implements ArchiveStore {
       tryTimeout = 15_000,
     } = this.#options;
     const delays = new Backoff({ ...backoff, jitter: 'half' });
+    let corrected = false;
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await call(AbortSignal.timeout(tryTimeout + Math.ceil(bytes / BYTES_PER_MS)));
@@ -235,7 +245,13 @@ export class S3Store implements ArchiveStore {
         if (error instanceof TypeError || error instanceof RangeError) throw error;
         const reason = reasonOf(error);
         const message = `S3 ${operation} s3://${this.#bucket}/${key}: ${reason}: ${(error as Error).message}`;
-        onTrouble?.({ operation, reason, message, attempt });
+        // With S3's own time, which the answer has brought, the next request is signed right.
+        if (isClockCorrected(error) && !corrected) {
+          corrected = true;
+          attempt -= 1;
+          continue;
+        }
+        onTrouble?.({ operation, reason, message, attempt, lasting: isLasting(reason) });
         if (attempt >= tries || (tries !== Number.POSITIVE_INFINITY && isLasting(reason))) {
           throw new ArchiveUnavailableError(message, error);
         }
@@ -259,13 +275,30 @@ function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
 }
 
+/** Reasons by the name of the error; a HEAD has no body, and so only a status. */
+const REASONS: Readonly<Record<string, string>> = {
+  NoSuchBucket: 'no_such_bucket',
+  PermanentRedirect: 'wrong_region',
+  AuthorizationHeaderMalformed: 'wrong_region',
+  IllegalLocationConstraintException: 'wrong_region',
+  ExpiredToken: 'expired_token',
+  ExpiredTokenException: 'expired_token',
+  InvalidAccessKeyId: 'credentials',
+  SignatureDoesNotMatch: 'credentials',
+  CredentialsProviderError: 'credentials',
+};
+
 function reasonOf(error: unknown): string {
   const status = statusOf(error);
-  const { name, code } = error as { name?: string; code?: string };
+  const { name = '', code } = error as { name?: string; code?: string };
+  if (isClockError(error)) return 'clock';
+  if (name.startsWith('KMS.')) return 'kms';
+  if (Object.hasOwn(REASONS, name)) return REASONS[name]!;
+  if (status === 301) return 'wrong_region';
   if (status === 403) return 'access_denied';
-  if (name === 'NoSuchBucket') return 'no_such_bucket';
   if (status === 409) return 'conflict';
   if (status === 503 || status === 429) return 'slow_down';
+  if (status === 501) return 'not_implemented';
   if (status !== undefined && status >= 500) return 'server_error';
   // The SDK calls a reset connection a time-out, too.
   if (code === 'ECONNRESET' || code === 'EPIPE') return 'connection';
@@ -274,7 +307,15 @@ function reasonOf(error: unknown): string {
   return 'other';
 }
 
+const PASSING: ReadonlySet<string> = new Set([
+  'conflict',
+  'slow_down',
+  'server_error',
+  'connection',
+  'timeout',
+]);
+
 /** What does not go away by trying again soon. */
 function isLasting(reason: string): boolean {
-  return reason === 'access_denied' || reason === 'no_such_bucket' || reason === 'other';
+  return !PASSING.has(reason);
 }

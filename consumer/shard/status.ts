@@ -47,10 +47,10 @@ export class ShardStatus {
   }
 
   /** @returns whether this is new: S3 answered otherwise before */
-  s3Error({ reason, message }: S3Trouble): boolean {
+  s3Error({ reason, message, lasting }: S3Trouble): boolean {
     this.counters.s3_errors += 1;
     this.#s3Errors[reason] = (this.#s3Errors[reason] ?? 0) + 1;
-    if (reason !== 'access_denied' && reason !== 'no_such_bucket') return false;
+    if (!lasting) return false;
     const isNew = this.#s3Trouble === null;
     this.#s3Trouble = message;
     return isNew;

@@ -9,6 +9,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { resendWhenClockCorrected } from '../../base/clock-skew.ts';
 import { sha256 } from '../../base/sha256.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
 import type { SpooledChunk } from '../spool/spool.ts';
@@ -142,6 +143,7 @@ export class Spill {
       maxAttempts: 1,
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     });
+    resendWhenClockCorrected(client);
     const put = async (key: string, body: Buffer, timeout: number): Promise<Error | null> => {
       const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: '*' });
       try {

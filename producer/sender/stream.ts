@@ -9,6 +9,7 @@ import {
   type PutRecordsResultEntry,
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { resendWhenClockCorrected } from '../../base/clock-skew.ts';
 import { listShards } from '../../base/list-shards.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
 import { CredentialSource } from './credentials.ts';
@@ -104,7 +105,7 @@ function createClient(
   requestHandler: NodeHttpHandler,
   source: CredentialSource,
 ): KinesisClient {
-  return new KinesisClient({
+  const client = new KinesisClient({
     region,
     // The sender tries again by itself, record by record.
     maxAttempts: 1,
@@ -112,6 +113,8 @@ function createClient(
     credentials: source.provider(),
     ...(endpoint === undefined ? {} : { endpoint }),
   });
+  resendWhenClockCorrected(client);
+  return client;
 }
 
 /**

@@ -98,7 +98,16 @@ test('an object key follows its template', () => {
     's/2026-06-02/i-s-9-h.ndjson.zst',
   );
   assert.equal(templateFault(DEFAULT_KEY_TEMPLATE), null);
-  for (const bad of ['a/b', '/{name}', '_commits/{name}', '{day}/{name}', 'a b/{name}', '{tag/{name}']) {
+  const nested = ['{name}/{name}', 'a//{name}', './{name}', 'a/../{name}'];
+  for (const bad of [
+    'a/b',
+    '/{name}',
+    '_commits/{name}',
+    '{day}/{name}',
+    'a b/{name}',
+    '{tag/{name}',
+    ...nested,
+  ]) {
     assert.notEqual(templateFault(bad), null, bad);
   }
 });

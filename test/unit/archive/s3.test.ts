@@ -1,13 +1,13 @@
 /** The archive in S3, by what S3 may answer: tried again until it has answered, and a conditional put is decided once. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { S3Store, type S3Trouble } from '../../../archive/s3.ts';
 import { newestCommit } from '../../../archive/store.ts';
 
-type Fault = number | 'reset' | 'hang' | 'lost';
+type Fault = number | 'reset' | 'hang' | 'lost' | { readonly status: number; readonly code: string };
 
 /** What happens to the next calls, before the server does what it should. */
 let faults: Fault[] = [];
@@ -17,15 +17,34 @@ let urls: string[] = [];
 let headers: IncomingMessage['headers'] = {};
 let server: Server;
 
+/** S3's own time. */
+let clock = Date.now;
+
+/** As S3 does: the code stands in the body, and HEAD has none. */
+function refuse(
+  response: ServerResponse,
+  { method }: IncomingMessage,
+  { status, code }: { readonly status: number; readonly code: string },
+): void {
+  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>no</Message></Error>`;
+  response.writeHead(status, { 'content-type': 'application/xml' }).end(method === 'HEAD' ? undefined : body);
+}
+
 before(async () => {
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' });
   server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
+    response.setHeader('date', new Date(clock()).toUTCString());
     const fault = faults.shift();
     if (fault === 'reset') return request.socket.destroy();
     if (fault === 'hang') return;
     if (typeof fault === 'number') return response.writeHead(fault).end();
+    if (typeof fault === 'object') return refuse(response, request, fault);
+    const signed = String(request.headers['x-amz-date']).replace(/(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
+    if (Math.abs(Date.parse(signed) - clock()) > 900_000) {
+      return refuse(response, request, { status: 403, code: 'RequestTimeTooSkewed' });
+    }
     urls.push(request.url!);
     if (request.url!.includes('list-type=2'))
       return response.writeHead(200).end('<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>');
@@ -52,6 +71,7 @@ after(() => {
 
 beforeEach(() => {
   faults = [];
+  clock = Date.now;
   troubles = [];
   urls = [];
   objects.clear();
@@ -132,6 +152,47 @@ test('a call that may give up says what failed', async () => {
   await assert.rejects(store(3).get('k'), /S3 get s3:\/\/b\/k: access_denied/);
   faults = [500, 500];
   await assert.rejects(store(2).head('k'), { code: 'ARCHIVE_UNAVAILABLE', retriable: true });
+});
+
+test('a clock that is wrong costs one more request, not an attempt', async () => {
+  for (const hours of [-1, 1]) {
+    clock = () => Date.now() + hours * 3_600_000;
+    assert.equal(await store(1).get('k'), null);
+    assert.equal(await store(1).head('k'), null);
+    assert.equal(await store(1).putIfAbsent(`k${hours}`, BODY, 'gzip'), 'created');
+    // A body of several parts is a stream: it is made once more.
+    assert.equal(objects.get(`/b/k${hours}`)!.toString(), 'onetwo');
+  }
+  assert.deepEqual(troubles, []);
+});
+
+test('each refusal has its reason, and lasts or passes', async () => {
+  const cases: [Fault, reason: string, lasting: boolean][] = [
+    [{ status: 403, code: 'RequestTimeTooSkewed' }, 'clock', true],
+    [{ status: 403, code: 'AccessDenied' }, 'access_denied', true],
+    [{ status: 404, code: 'NoSuchBucket' }, 'no_such_bucket', true],
+    [{ status: 400, code: 'ExpiredToken' }, 'expired_token', true],
+    [{ status: 403, code: 'InvalidAccessKeyId' }, 'credentials', true],
+    [{ status: 400, code: 'KMS.DisabledException' }, 'kms', true],
+    [{ status: 301, code: 'PermanentRedirect' }, 'wrong_region', true],
+    [{ status: 501, code: 'NotImplemented' }, 'not_implemented', true],
+    [{ status: 503, code: 'SlowDown' }, 'slow_down', false],
+    [{ status: 500, code: 'InternalError' }, 'server_error', false],
+  ];
+  for (const [fault, reason, lasting] of cases) {
+    faults = [fault];
+    troubles = [];
+    await assert.rejects(store(1).putIfAbsent('k', BODY, 'gzip'));
+    assert.deepEqual([troubles[0]!.reason, troubles[0]!.lasting], [reason, lasting], reason);
+  }
+});
+
+test('a bucket that is missing is not an object that is missing', async () => {
+  const missing = { status: 404, code: 'NoSuchBucket' };
+  faults = [missing, missing];
+  await assert.rejects(store(1).head('k'), /no_such_bucket/);
+  faults = [missing];
+  await assert.rejects(store(1).get('k'), /no_such_bucket/);
 });
 
 test('what is not there is no error', async () => {

@@ -123,7 +123,13 @@ test('health says what needs somebody to act', () => {
 
 test('what S3 refuses is told at once, and only until it answers', () => {
   const status = new ShardStatus();
-  const trouble = (reason: string): S3Trouble => ({ operation: 'put', reason, message: reason, attempt: 1 });
+  const trouble = (reason: string): S3Trouble => ({
+    operation: 'put',
+    reason,
+    message: reason,
+    attempt: 1,
+    lasting: reason !== 'slow_down',
+  });
   assert.equal(status.s3Error(trouble('slow_down')), false);
   assert.equal(status.report().s3_trouble, null);
   assert.equal(status.s3Error(trouble('access_denied')), true);
