@@ -1,9 +1,10 @@
 /** `tailrace flush`: makes the running agent read, seal and send everything it holds. */
 import { join } from 'node:path';
 import { Command } from 'commander';
+import type * as z from 'zod/mini';
 import { TailraceError } from '../../base/errors.ts';
 import { parseDuration } from '../../base/units.ts';
-import { ask, MAX_FLUSH_MS } from '../../producer/control/protocol.ts';
+import { ask, flushAnswer, MAX_FLUSH_MS } from '../../producer/control/protocol.ts';
 import { type Flushed, nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
 import { ConfigError } from '../config.ts';
 import { bytes, count, plain, plainLines } from '../output.ts';
@@ -36,14 +37,15 @@ async function run({
     throw new ConfigError(`--timeout: expected a duration such as 30s or 10m, not ${timeout}`);
   if (timeoutMs > MAX_FLUSH_MS) throw new ConfigError(`--timeout: expected 24h at most, not ${timeout}`);
   let last: Remaining | null = null;
-  for await (const answer of ask(state, { command: 'flush', timeout_ms: timeoutMs })) {
-    if (answer['done']) {
-      conclude(answer as unknown as Flushed, state);
+  for await (const line of ask(state, { command: 'flush', timeout_ms: timeoutMs })) {
+    const answer = answerOf(line);
+    if ('done' in answer) {
+      conclude(answer, state);
       return;
     }
-    if (typeof answer['error'] === 'string') throw new TailraceError('FLUSH', answer['error']);
-    const remaining = answer['remaining'] as Remaining | undefined;
-    if (!remaining) throw new TailraceError('FLUSH', 'the agent is still starting; retry in a moment');
+    if ('error' in answer) throw new TailraceError('FLUSH', answer.error);
+    if ('state' in answer) throw new TailraceError('FLUSH', 'the agent is still starting; retry in a moment');
+    const { remaining } = answer;
     if (!quiet && !same(last, remaining)) say(`remaining: ${describe(remaining)}`);
     last = remaining;
   }
@@ -51,6 +53,12 @@ async function run({
     'FLUSH',
     'the agent exited before the flush finished; its spool keeps what was left',
   );
+}
+
+function answerOf(line: unknown): z.output<typeof flushAnswer> {
+  const result = flushAnswer.safeParse(line);
+  if (result.success) return result.data;
+  throw new TailraceError('FLUSH', 'the agent is of another release: flush with its own tailrace command');
 }
 
 function conclude({ remaining, spilled }: Flushed, state: string): void {

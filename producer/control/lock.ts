@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, link, rename, unlink } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import * as z from 'zod/mini';
 import { TailraceError } from '../../base/errors.ts';
 import { connectAgent, linesOf, reachSocket, SOCKET_NAME } from './protocol.ts';
 
@@ -19,6 +20,8 @@ class StateLockedError extends TailraceError {
   }
 }
 
+/** What of its status a holder is named by. */
+const holderStatus = z.object({ pid: z.number(), host: z.string() });
 /** Milliseconds a live holder has to identify itself. */
 const HOLDER_ANSWER_MS = 2000;
 
@@ -103,7 +106,7 @@ async function holder(socket: Socket): Promise<string> {
   socket.write('{"command":"status"}\n');
   try {
     for await (const line of linesOf(socket, HOLDER_ANSWER_MS)) {
-      const { pid, host } = JSON.parse(line) as { pid: number; host: string };
+      const { pid, host } = holderStatus.parse(JSON.parse(line));
       return `the agent with pid ${pid} on ${host}`;
     }
     return silent;

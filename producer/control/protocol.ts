@@ -6,15 +6,55 @@ import { closeSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import * as z from 'zod/mini';
 import { TailraceError } from '../../base/errors.ts';
-
-export type ControlRequest =
-  | { readonly command: 'status' }
-  | { readonly command: 'flush'; readonly timeout_ms: number }
-  | { readonly command: 'reload' };
 
 /** The longest flush, in milliseconds; a timer holds at most 2^31 - 1. */
 export const MAX_FLUSH_MS = 24 * 3_600_000;
+
+const EXPECTED_TIMEOUT = `expected 0 to ${MAX_FLUSH_MS}`;
+
+export const controlRequest = z.discriminatedUnion(
+  'command',
+  [
+    z.object({ command: z.literal('status') }),
+    z.object({
+      command: z.literal('flush'),
+      timeout_ms: z
+        .number({ error: EXPECTED_TIMEOUT })
+        .check(z.refine((ms) => ms >= 0 && ms <= MAX_FLUSH_MS, { error: EXPECTED_TIMEOUT })),
+    }),
+    z.object({ command: z.literal('reload') }),
+  ],
+  { error: 'expected status, flush or reload' },
+);
+
+export type ControlRequest = z.output<typeof controlRequest>;
+
+const count = z.int().check(z.nonnegative());
+const remaining = z.object({ chunks: count, bytes: count, quarantined: count, unread: z.array(z.string()) });
+
+/** A line of the answer to `flush`: progress, and in the end its outcome; or why there is none. */
+export const flushAnswer = z.union([
+  z.object({ error: z.string() }),
+  z.object({
+    done: z.literal(true),
+    remaining,
+    spilled: z.nullable(
+      z.object({
+        place: z.string(),
+        objects: count,
+        chunks: count,
+        bytes: count,
+        missing: count,
+        error: z.nullable(z.string()),
+      }),
+    ),
+  }),
+  z.object({ remaining }),
+  z.object({ state: z.literal('starting') }),
+]);
+
 /** A flush reports progress every second and everything else is answered immediately: an agent silent for this long hangs. */
 const SILENCE_MS = 30_000;
 

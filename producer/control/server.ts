@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
 import type { Flushed, Remaining } from '../flush/flush.ts';
-import { type ControlRequest, MAX_FLUSH_MS } from './protocol.ts';
+import { type ControlRequest, controlRequest } from './protocol.ts';
 
 /** A request is one short line; a client that sends more is not ours. */
 const MAX_REQUEST_BYTES = 64 * 1024;
@@ -37,11 +37,9 @@ export function serveControl(socket: Socket, agent: () => Controlled | null, log
 }
 
 async function answer(line: string, agent: Controlled | null, say: (answer: object) => void): Promise<void> {
-  let request: ControlRequest;
-  try {
-    request = JSON.parse(line) as ControlRequest;
-  } catch {
-    say({ error: 'expected one line of JSON, such as {"command":"status"}' });
+  const request = parseRequest(line);
+  if ('error' in request) {
+    say(request);
     return;
   }
   if (!agent) {
@@ -53,19 +51,26 @@ async function answer(line: string, agent: Controlled | null, say: (answer: obje
       say(agent.status());
       break;
     case 'flush': {
-      const { timeout_ms: timeout } = request;
-      if (typeof timeout !== 'number' || !(timeout >= 0 && timeout <= MAX_FLUSH_MS)) {
-        say({ error: `timeout_ms: expected 0 to ${MAX_FLUSH_MS}` });
-        return;
-      }
-      const flushed = await agent.flush(performance.now() + timeout, (left) => say({ remaining: left }));
+      const deadline = performance.now() + request.timeout_ms;
+      const flushed = await agent.flush(deadline, (left) => say({ remaining: left }));
       say({ done: true, ...flushed });
       break;
     }
     case 'reload':
       say({ ...agent.reload() });
       break;
-    default:
-      say({ error: `unknown command ${JSON.stringify((request as { command?: unknown }).command)}` });
   }
+}
+
+function parseRequest(line: string): ControlRequest | { readonly error: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return { error: 'expected one line of JSON, such as {"command":"status"}' };
+  }
+  const result = controlRequest.safeParse(value);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  return { error: `${path.join('.') || 'request'}: ${message}` };
 }

@@ -1,6 +1,49 @@
 /**
- * The spool: a log of consistent cuts in segment files, from which chunks go to the stream and are removed when
- * acknowledged.
+ * The spool: a log of consistent cuts in segment files. Chunks go from it to the stream and leave it when acknowledged.
+ *
+ * ## Invariants
+ *
+ * 1. A cut is all or nothing. It holds the chunks of one seal and the agent's whole state after them, as one append:
+ *    positions in files, ids of forward messages, lane numbers. So events and the progress that covers them become
+ *    durable together, and no crash can lose one of them or keep one without the other.
+ * 2. Nothing follows from a cut before its fdatasync: no ack to a client, no record to the stream.
+ * 3. A cut that was durable is never rewritten, and one that was not leaves no trace: the file is truncated to the end
+ *    of the cut before it.
+ * 4. A segment is removed only when the stream has acknowledged all its chunks and a later segment holds a durable cut.
+ *    The first cut of a segment carries all state, so the newest segment alone is enough to continue.
+ * 5. After a failed fdatasync nothing is appended to that file: the kernel may have dropped what it could not write.
+ *    The error ends the agent, which recovers from what the disk kept. A full disk is the exception: the cut is taken
+ *    out of the file and retried until there is room.
+ * 6. Nothing is dropped to make room. A full spool holds the inputs (`full`); a full disk holds the sealer (`append`).
+ *
+ * ## On disk
+ *
+ *     spool/000000000001.seg, 000000000002.seg, …      numbers only grow, also over restarts
+ *     spool/quarantine/<segment>-<offset>.bin          damaged bytes, for people and for `tailrace flush`
+ *
+ * A segment is a sequence of records, each with a header that has a magic number, a type, a length and a CRC-32
+ * (record.ts). A cut is `state`, its chunks, `end`; state and end carry the same payload, so that no single damaged
+ * place destroys it. Then follows `durable`, appended after the sync and not synced itself.
+ *
+ *     state { cut, full, chunks, sections }   chunk …   chunk …   end { the same }   durable { cut }
+ *
+ * `sections` has the keys that changed since the cut before, or all of them (`full`) in the first cut of a segment.
+ * A segment of `segmentBytes` or more is retired: synced once more, and the next cut begins another one. A chunk's
+ * payload is the very record that goes to the stream; its address (segment, offset) stays valid until it is removed.
+ *
+ * ## Recovery
+ *
+ * Segments are read in the order of their numbers, and the state is built up cut by cut (load.ts, recovery.ts):
+ *
+ * - The last cut of the last segment, if it is incomplete and no `durable` follows it, is torn: it was never
+ *   acknowledged to anyone. It is cut off, and the inputs read its events once more.
+ * - A place without a sound record anywhere else is damage to durable data. Its bytes go to the quarantine, sound
+ *   chunks around it are kept, the state is read from the cut's other copy, and counters, log and `verify` report it.
+ *   A flush does not end with 0 as long as the quarantine holds anything.
+ * - All chunks that are found are sent, also those that an earlier run had sent: the consumer recognizes them.
+ * - Recovery repairs as it reads (truncates, copies to the quarantine), so a second one finds the same and nothing torn.
+ *
+ * The caller holds the directory's lock. Memory is half a KiB per unacknowledged chunk; bytes stay on the disk.
  */
 import { basename, join } from 'node:path';
 import type { Logger } from 'pino';

@@ -69,7 +69,9 @@ test('each request gets its answers, a wrong one an error', async (context) => {
     const refused = await answers(directory, { command: 'flush', timeout_ms: timeout });
     assert.deepEqual(refused, [{ error: range }]);
   }
-  assert.deepEqual(await answers(directory, { command: 'dance' }), [{ error: 'unknown command "dance"' }]);
+  assert.deepEqual(await answers(directory, { command: 'dance' }), [
+    { error: 'command: expected status, flush or reload' },
+  ]);
   for (const nothing of [null, 3, []]) {
     const [answer] = (await answers(directory, nothing)) as [{ error: string }];
     assert.equal(typeof answer.error, 'string');
