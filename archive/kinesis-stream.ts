@@ -69,7 +69,7 @@ export class KinesisStream implements StreamView {
 }
 
 /** How a request names the stream: by its ARN where there is one, which reaches another account's, too. */
-function streamTarget({ name, arn }: StreamLocation): { StreamARN: string } | { StreamName: string } {
+export function streamTarget({ name, arn }: StreamLocation): { StreamARN: string } | { StreamName: string } {
   return arn === undefined ? { StreamName: name } : { StreamARN: arn };
 }
 

@@ -4,10 +4,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { COMMITS_FOLDER } from '../../archive/commit-keys.ts';
 import { describeStream, streamClient } from '../../archive/kinesis-stream.ts';
-import { S3Store } from '../../archive/s3.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { missingRights } from '../../consumer/check.ts';
 import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
 import { javaMissing } from '../../consumer/kcl/daemon.ts';
 import { Launcher } from '../../consumer/kcl/launcher.ts';
@@ -39,7 +38,9 @@ async function run(options: { config: string; check?: boolean }): Promise<void> 
   const stream = await checkStream(options.config, config);
   if (options.check) {
     checkFit(options.config, config, stream.openShards);
-    await checkBucket(options.config, config);
+    const missing = await missingRights(config);
+    if (missing.length > 0)
+      throw new ConfigError(missing.map((line) => `${options.config}: ${line}`).join('\n'));
     process.stdout.write(`${options.config}: fine\n`);
     return;
   }
@@ -88,23 +89,16 @@ async function checkStream(file: string, { stream }: ConsumerConfig): Promise<{ 
     if (error instanceof TailraceError)
       throw new ConfigError(`${file}: stream.name: ${error.message}`, error);
     const where = stream.endpoint ?? `Kinesis in ${stream.region}`;
-    const { name, message } = error as Error;
+    const { name, message, code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_HTTP2_ERROR' && stream.endpoint !== undefined) {
+      throw new ConfigError(
+        `${file}: stream.endpoint: ${where} does not speak HTTP/2, which the KCL needs (agents use HTTP/1.1): put an HTTP/2 front before it`,
+        error,
+      );
+    }
     throw new ConfigError(`${file}: stream: ${where} cannot be reached: ${message || name}`, error);
   } finally {
     client.destroy();
-  }
-}
-
-/** A start waits for S3; a check should report at once. */
-async function checkBucket(file: string, { archive, stream }: ConsumerConfig): Promise<void> {
-  const { bucket, region = stream.region, endpoint, prefix } = archive;
-  const store = new S3Store({ bucket, region, endpoint }, { tries: 1 });
-  try {
-    await store.first(prefix + COMMITS_FOLDER);
-  } catch (error) {
-    throw new ConfigError(`${file}: archive.bucket: ${(error as Error).message}`, error);
-  } finally {
-    store.close();
   }
 }
 

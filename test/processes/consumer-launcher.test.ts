@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import * as os from 'node:os';
@@ -11,6 +12,7 @@ import { promisify } from 'node:util';
 import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { freePorts } from '../../local/ports.ts';
 import { until } from '../support/consumer-process.ts';
+import { DynamoDbDouble } from '../support/dynamodb-double.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 import { BUCKET, type LocalS3, startLocalS3 } from '../support/local-s3.ts';
 import { runs } from '../support/process-tree.ts';
@@ -240,11 +242,14 @@ test('what can not work is refused in a line, with exit code 2', async (t) => {
   }
 });
 
-test('--check refuses a worker that can not hold its shards, and an archive that is not there', async () => {
+test('--check refuses a worker that cannot hold its shards, and names every right that is missing', async (t) => {
   const java = { command: daemon('exit 0') };
   const archive = { bucket: BUCKET, endpoint: s3.endpoint };
-  assert.equal(await launch({ java, archive }, '--check').ended, 0);
-  const cases: [what: Record<string, unknown>, message: RegExp][] = [
+  const table = await DynamoDbDouble.start();
+  t.after(() => table.stop());
+  const dynamodb = { endpoint: table.endpoint };
+  assert.equal(await launch({ java, archive, dynamodb }, '--check').ended, 0);
+  const cases: [what: Record<string, unknown>, ...messages: RegExp[]][] = [
     [{ java: { ...java, heap: '64MiB' }, archive }, /java\.heap: 1 shards need 192MiB/],
     [
       { java, archive, batch: { memory: '1000KiB', max_bytes: '1000KiB' } },
@@ -252,13 +257,52 @@ test('--check refuses a worker that can not hold its shards, and an archive that
     ],
     [
       { java, archive: { ...archive, bucket: 'nowhere' } },
-      /archive\.bucket: S3 list s3:\/\/nowhere\/_commits\/: no_such_bucket/,
+      /bucket nowhere: s3:ListBucket: .* no_such_bucket/,
+      /table tailrace: dynamodb:Scan: /,
     ],
-    [{ java }, /archive\.bucket: S3 list .*: connection/],
   ];
-  for (const [changes, message] of cases) {
+  for (const [changes, ...messages] of cases) {
     const run = launch(changes, '--check');
     assert.equal(await run.ended, 2, run.log());
-    assert.match(run.log(), message);
+    for (const message of messages) assert.match(run.log(), message);
   }
+  for (const operation of ['UpdateItem', 'Query']) table.denied.add(operation);
+  kinesis.onRequest = (operation) =>
+    operation === 'GetRecords'
+      ? { status: 400, body: { __type: 'KMSDisabledException', message: 'off' } }
+      : null;
+  const run = launch({ java, archive, dynamodb }, '--check');
+  assert.equal(await run.ended, 2, run.log());
+  kinesis.onRequest = () => null;
+  const lines = run.log().trim().split('\n');
+  assert.equal(lines.length, 3, run.log());
+  assert.match(lines[0]!, /stream weblogs: .*kms:Decrypt.*: KMSDisabledException: off/);
+  assert.match(lines[1]!, /table tailrace: dynamodb:UpdateItem: AccessDeniedException: no UpdateItem/);
+  assert.match(lines[2]!, /table tailrace: dynamodb:Query on its index .*: AccessDeniedException/);
+  assert.equal(table.writes, 0, 'a check changes nothing');
+});
+
+test('a refused daemon and a stream that speaks no HTTP/2 are named', async (t) => {
+  const denied =
+    'software.amazon.awssdk.services.dynamodb.model.DynamoDbException: User: x is not authorized to perform: dynamodb:Scan';
+  const body = `trap 'exit 143' TERM\necho "ERROR|Scheduler|Caught exception: ${denied}" >&2\nwhile :; do sleep 0.05; done`;
+  const [port] = await freePorts(1);
+  const run = launch({ java: { command: daemon(body) }, http: { listen: `127.0.0.1:${port}` } });
+  await until('the refusal is told', () => run.log().includes('AWS refuses'));
+  const answer = await fetch(`http://127.0.0.1:${port}/health`);
+  assert.equal(answer.status, 503);
+  assert.match(JSON.stringify(await answer.json()), /AWS refuses: .*dynamodb:Scan: allow this role/);
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  assert.match(metrics, /tailrace_consumer_refused\{reason="access_denied"\} 1/);
+  run.process.kill('SIGTERM');
+  assert.equal(await run.ended, 0);
+
+  const old = createHttpServer((_request, response) => response.end('{}'));
+  await new Promise<void>((resolve) => old.listen(0, '127.0.0.1', resolve));
+  t.after(() => old.close());
+  const endpoint = `http://127.0.0.1:${(old.address() as AddressInfo).port}`;
+  const stream = { name: 'weblogs', region: 'us-east-1', endpoint };
+  const refused = launch({ java: { command: daemon('exit 0') }, stream });
+  assert.equal(await refused.ended, 2);
+  assert.match(refused.log(), /stream\.endpoint: .* does not speak HTTP\/2, which the KCL needs/);
 });

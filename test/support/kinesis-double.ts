@@ -166,6 +166,10 @@ export class KinesisDouble {
           status: 200,
           body: { Shards: Array.from({ length: this.shards }, (_, i) => this.#shard(i)) },
         };
+      case 'GetShardIterator':
+        return { status: 200, body: { ShardIterator: 'i' } };
+      case 'GetRecords':
+        return { status: 200, body: { Records: [], NextShardIterator: 'i', MillisBehindLatest: 0 } };
       case 'PutRecords': {
         const Records = input.Records.map((record) => this.#put(record));
         return {

@@ -1,0 +1,135 @@
+/** Tries each right that a worker needs, without changing anything, and names those that are missing. */
+import {
+  DeleteItemCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-kinesis';
+import { COMMITS_FOLDER } from '../archive/commit-keys.ts';
+import { streamClient, streamShards, streamTarget } from '../archive/kinesis-stream.ts';
+import { S3Store } from '../archive/s3.ts';
+import { withTimeout } from '../base/with-timeout.ts';
+import type { ConsumerConfig } from './config.ts';
+
+const TRY_MS = 15_000;
+/** Errors that only a caller with the right to ask gets. */
+const ALLOWED = new Set(['ConditionalCheckFailedException', 'ResourceNotFoundException']);
+/** No item has it and has it not: what is written under this condition is never written. */
+const NEVER = 'attribute_exists(leaseKey) AND attribute_not_exists(leaseKey)';
+const INDEX = 'LeaseOwnerToLeaseKeyIndex';
+
+/** One right: what it is called in a policy, and a call that needs it. */
+interface Right {
+  readonly name: string;
+  readonly call: (abortSignal: AbortSignal) => Promise<unknown>;
+}
+
+/** @returns a line for each right that is missing, by the key of the configuration that it is about */
+export async function missingRights(config: ConsumerConfig): Promise<string[]> {
+  const missing = await Promise.all([streamRights(config), tableRights(config), bucketRights(config)]);
+  return missing.flat();
+}
+
+async function streamRights({ stream }: ConsumerConfig): Promise<string[]> {
+  const client = streamClient(stream, 3);
+  try {
+    return await lacking(`stream ${stream.name}`, [
+      {
+        name: 'kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords, and kms:Decrypt with its key',
+        call: async (abortSignal) => {
+          const [shard] = await streamShards(client, stream);
+          if (!shard) return;
+          const { ShardIterator } = await client.send(
+            new GetShardIteratorCommand({
+              ...streamTarget(stream),
+              ShardId: shard.id,
+              ShardIteratorType: 'TRIM_HORIZON',
+            }),
+            { abortSignal },
+          );
+          // One record is what the key is needed for.
+          const which = stream.arn === undefined ? {} : { StreamARN: stream.arn };
+          await client.send(new GetRecordsCommand({ ShardIterator, Limit: 1, ...which }), { abortSignal });
+        },
+      },
+    ]);
+  } finally {
+    client.destroy();
+  }
+}
+
+async function tableRights({ application, stream, dynamodb }: ConsumerConfig): Promise<string[]> {
+  const { endpoint } = dynamodb;
+  const client = new DynamoDBClient({
+    region: stream.region,
+    maxAttempts: 3,
+    ...(endpoint === undefined ? {} : { endpoint }),
+  });
+  const TableName = application;
+  const Key = { leaseKey: { S: 'tailrace-check' } };
+  const write = { TableName, ConditionExpression: NEVER };
+  const owner = { ':owner': { S: 'tailrace-check' } };
+  const right = (name: string, send: Right['call']): Right => ({ name: `dynamodb:${name}`, call: send });
+  try {
+    return await lacking(`table ${application}`, [
+      right('DescribeTable', (abortSignal) =>
+        client.send(new DescribeTableCommand({ TableName }), { abortSignal }),
+      ),
+      right('Scan', (abortSignal) => client.send(new ScanCommand({ TableName, Limit: 1 }), { abortSignal })),
+      right('GetItem', (abortSignal) => client.send(new GetItemCommand({ TableName, Key }), { abortSignal })),
+      right('PutItem', (abortSignal) =>
+        client.send(new PutItemCommand({ ...write, Item: Key }), { abortSignal }),
+      ),
+      right('UpdateItem', (abortSignal) =>
+        client.send(new UpdateItemCommand({ ...write, Key }), { abortSignal }),
+      ),
+      right('DeleteItem', (abortSignal) =>
+        client.send(new DeleteItemCommand({ ...write, Key }), { abortSignal }),
+      ),
+      right(`Query on its index ${INDEX}`, (abortSignal) => {
+        const condition = { KeyConditionExpression: 'leaseOwner = :owner', ExpressionAttributeValues: owner };
+        const input = { TableName, IndexName: INDEX, Limit: 1, ...condition };
+        return client.send(new QueryCommand(input), { abortSignal }).catch((error: Error) => {
+          // A table of before KCL 3 has no such index yet: KCL creates it.
+          if (error.name !== 'ValidationException') throw error;
+        });
+      }),
+    ]);
+  } finally {
+    client.destroy();
+  }
+}
+
+async function bucketRights({ archive, stream }: ConsumerConfig): Promise<string[]> {
+  const { bucket, region = stream.region, endpoint, prefix } = archive;
+  const store = new S3Store({ bucket, region, endpoint }, { tries: 1 });
+  try {
+    return await lacking(`bucket ${bucket}`, [
+      { name: 's3:ListBucket', call: () => store.first(prefix + COMMITS_FOLDER) },
+      // Without s3:ListBucket S3 denies what is not there, so this asks for both.
+      { name: 's3:GetObject', call: () => store.get(`${prefix}${COMMITS_FOLDER}tailrace-check`) },
+    ]);
+  } finally {
+    store.close();
+  }
+}
+
+async function lacking(where: string, rights: readonly Right[]): Promise<string[]> {
+  const lines = await Promise.all(
+    rights.map(async ({ name, call }) => {
+      try {
+        await withTimeout(TRY_MS, call);
+        return null;
+      } catch (error) {
+        const { name: code, message } = error as Error;
+        return ALLOWED.has(code) ? null : `${where}: ${name}: ${code}: ${message}`;
+      }
+    }),
+  );
+  return lines.filter((line) => line !== null);
+}
