@@ -76,7 +76,7 @@ export function compileScan(prefix: Buffer, steps: readonly Step[], keys: Reques
   const source = `
     if (!${follows(prefix, false)}) return ${FAILED};
     i += ${prefix.length};
-    ${steps.map((step, n) => `{${fieldCode(step, n, keys)}}\ni += ${step.literal.length};`).join('\n')}
+    ${steps.map((step, n) => `{${fieldCode(step, n, keys)}}\ni += ${step.peek ? 0 : step.literal.length};`).join('\n')}
     return i === end ? at : ${FAILED};`;
   let scan = compiled.get(source);
   if (scan === undefined) {

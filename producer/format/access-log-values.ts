@@ -18,7 +18,8 @@ export function isTime(kind: FieldKind): boolean {
     kind === 'iso' ||
     kind === 'seconds' ||
     kind === 'milliseconds' ||
-    kind === 'microseconds'
+    kind === 'microseconds' ||
+    kind === 'strftime'
   );
 }
 
@@ -49,26 +50,43 @@ export function isNumber(bytes: Buffer, from: number, to: number): boolean {
   return i === to && i > fraction;
 }
 
-/**
- * Where the path of `METHOD path HTTP/x` ends: at its last space where a protocol follows, else at the end; -1 when
- * it is no request of that form.
- */
-export function splitRequest(bytes: Buffer, from: number, to: number): number {
+/** The parts of the request that {@link splitRequest} found last; the protocol is empty where there is none. */
+export const requestParts = { methodEnd: 0, pathFrom: 0, pathTo: 0, protocolFrom: 0 };
+
+/** Characters of a token (RFC 9110, section 5.6.2), which a method is. */
+const TOKEN = new Uint8Array(256);
+for (const byte of Buffer.from(
+  "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+))
+  TOKEN[byte] = 1;
+
+/** Splits `METHOD path HTTP/x` or `METHOD path` into {@link requestParts}; false when it is neither. */
+export function splitRequest(bytes: Buffer, from: number, to: number): boolean {
   let i = from;
-  while (i < to && bytes[i]! >= 0x41 && bytes[i]! <= 0x5a) i++;
-  if (i === from || i + 1 >= to || bytes[i] !== SPACE) return -1;
-  const path = i + 1;
+  while (i < to && TOKEN[bytes[i]!] === 1) i++;
+  if (i === from || i >= to || bytes[i] !== SPACE) return false;
+  requestParts.methodEnd = i;
+  while (i < to && bytes[i] === SPACE) i++;
+  if (i === to) return false;
   let space = to - 1;
-  while (space > path && bytes[space] !== SPACE) space--;
-  if (space === path || bytes[space] !== SPACE) return to;
-  const protocol =
-    to - space > 6 &&
-    bytes[space + 1] === 0x48 &&
-    bytes[space + 2] === 0x54 &&
-    bytes[space + 3] === 0x54 &&
-    bytes[space + 4] === 0x50 &&
-    bytes[space + 5] === 0x2f;
-  return protocol ? space : to;
+  while (space > i && bytes[space] !== SPACE) space--;
+  const named = space === i ? i : space + 1;
+  const protocol = to - named > 5 && bytes.toString('latin1', named, named + 5) === 'HTTP/';
+  let pathTo = protocol ? Math.max(space, i) : to;
+  while (pathTo > i && bytes[pathTo - 1] === SPACE) pathTo--;
+  if (protocol && named === i) pathTo = i;
+  requestParts.pathFrom = i;
+  requestParts.pathTo = pathTo;
+  requestParts.protocolFrom = protocol ? named : to;
+  return true;
+}
+
+/** Where a value ends that is an address with a colon behind it: at the last one before a blank or a quote. */
+export function addressEnd(bytes: Buffer, from: number, end: number): number {
+  let colon = -1;
+  for (let i = from; i < end && bytes[i] !== SPACE && bytes[i] !== 0x22; i++)
+    if (bytes[i] === COLON) colon = i;
+  return colon;
 }
 
 export function readTime(kind: FieldKind, bytes: Buffer, from: number, to: number): number {

@@ -19,19 +19,33 @@ import {
   type ScanParser,
   WORD_SLACK,
 } from './access-log-code.ts';
-import { CLF, compileStep, type Key, keyOf, matches, type Step, writeKey } from './access-log-steps.ts';
-import { inList, isNumber, isTime, MAX_TIME, readTime, splitRequest } from './access-log-values.ts';
+import { AccessLogRecords } from './access-log-record.ts';
+import { CLF, compileSteps, type Key, keyOf, matches, type Step, writeKey } from './access-log-steps.ts';
+import {
+  addressEnd,
+  inList,
+  isNumber,
+  isTime,
+  MAX_TIME,
+  readTime,
+  requestParts,
+  splitRequest,
+} from './access-log-values.ts';
 import { CLF_BYTES, MAX_TIME_BYTES, parseClf, writeTime } from './clock.ts';
 import { decodeEscapes } from './escapes.ts';
 import { MAX_GROWTH, stringRoom, viewOf, writeString } from './json-bytes.ts';
+import { keepLine } from './kept.ts';
 import type { LogFormat } from './log-format.ts';
-import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
+import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
 import type { FieldRule, Transform } from './transform.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const DASH = 0x2d;
+const COLON = 0x3a;
 const SPACE = 0x20;
+/** Bytes that a time as text has at most. */
+const MAX_TIME_TEXT = 100;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 export class AccessLogParser implements LineParser, ScanParser {
@@ -44,6 +58,9 @@ export class AccessLogParser implements LineParser, ScanParser {
   /** Bytes of an event besides its values. */
   readonly #frame: number;
   readonly #keys: Readonly<Record<'request' | 'method' | 'path' | 'protocol', Key>>;
+  readonly #requestRule: FieldRule;
+  /** For lines that a client has made hard to tell apart. */
+  readonly #records: AccessLogRecords;
   #builder: Builder | null = null;
   #placed = false;
   next = 0;
@@ -64,11 +81,13 @@ export class AccessLogParser implements LineParser, ScanParser {
   #out: Buffer = EMPTY;
   #outView = new DataView(EMPTY.buffer);
 
-  constructor(format: LogFormat, target: Target, transform: Transform) {
+  constructor(format: LogFormat, target: Target, transform: Transform, timezone?: string) {
     this.#target = target;
     this.#transform = transform;
     this.#escape = format.escape;
-    this.#steps = format.fields.map((field) => compileStep(field, transform));
+    this.#steps = compileSteps(format, transform, timezone);
+    this.#requestRule = transform.requestRule();
+    this.#records = new AccessLogRecords(format, target, transform, timezone);
     this.#timed = this.#steps.some((step) => step.op === CLF || isTime(step.kind));
     const key = (name: string) => keyOf(transform.rule(name));
     this.#keys = {
@@ -87,6 +106,12 @@ export class AccessLogParser implements LineParser, ScanParser {
   }
 
   parse(bytes: Buffer, start: number, end: number): void {
+    if (this.attempt(bytes, start, end) || this.#records.attempt(bytes, start, end)) return;
+    keepLine(this.#target, this.#transform, bytes, start, end, UNPARSED);
+  }
+
+  /** Takes a line whose fields no client has shifted; false, and nothing written, for any other. */
+  attempt(bytes: Buffer, start: number, end: number): boolean {
     if (end + WORD_SLACK > bytes.length) {
       const copied = this.#copied(bytes, start, end);
       bytes = copied;
@@ -131,8 +156,14 @@ export class AccessLogParser implements LineParser, ScanParser {
     } else if (at === EXCLUDED) {
       target.tally.excluded++;
     } else {
-      writeMessage(target, bytes, start, end, UNPARSED, this.#transform.added);
+      return false;
     }
+    return true;
+  }
+
+  /** Takes a line whose fields a client may have shifted. */
+  recover(bytes: Buffer, start: number, end: number): boolean {
+    return this.#records.attempt(bytes, start, end);
   }
 
   #place(time: number, placed: boolean): Builder {
@@ -174,6 +205,10 @@ export class AccessLogParser implements LineParser, ScanParser {
   #valueEnd(step: Step, bytes: Buffer, i: number, end: number): number {
     const literal = step.literal;
     if (literal.length === 0) return end;
+    if (step.address && literal[0] === COLON) {
+      const colon = addressEnd(bytes, i, end);
+      return matches(bytes, colon, end, literal) ? colon : -1;
+    }
     const escaped = this.#escape === 'apache' || this.#escape === 'json';
     const first = literal[0]!;
     for (const last = end - literal.length; i <= last; i++) {
@@ -187,11 +222,20 @@ export class AccessLogParser implements LineParser, ScanParser {
     return -1;
   }
 
+  /** Whether a client has shifted the fields before this one into it. */
+  #doubtful(step: Step, from: number, to: number): boolean {
+    return step.doubts.some((literal) => {
+      for (let i = from; i < to; i++) if (matches(this.#bytes, i, to, literal)) return true;
+      return false;
+    });
+  }
+
   text(n: number, at: number, i: number, end: number): number {
     const step = this.#steps[n]!;
     const to = this.#valueEnd(step, this.#bytes, i, end);
-    if (to < 0) return FAILED;
+    if (to < 0 || this.#doubtful(step, i, to)) return FAILED;
     this.next = to;
+    if (step.emptyQuotes && isEmptyQuotes(this.#bytes, i, to)) i = to;
     return this.#member(step.key, this.#out, at, this.#bytes, i, to);
   }
 
@@ -221,7 +265,7 @@ export class AccessLogParser implements LineParser, ScanParser {
     const bytes = this.#bytes;
     const out = this.#out;
     const to = this.#valueEnd(step, bytes, i, end);
-    if (to < 0) return FAILED;
+    if (to < 0 || this.#doubtful(step, i, to)) return FAILED;
     this.next = to;
     if (!isNumber(bytes, i, to)) return this.#member(step.key, out, at, bytes, i, to);
     if (step.key.length === 0) return at;
@@ -238,12 +282,11 @@ export class AccessLogParser implements LineParser, ScanParser {
     if (to < 0) return FAILED;
     this.next = to;
     const { request, method, path, protocol } = this.#keys;
-    const parts = splitRequest(bytes, i, to);
-    if (parts < 0) return this.#member(request, out, at, bytes, i, to);
-    const space = bytes.indexOf(SPACE, i);
-    at = this.#member(method, out, at, bytes, i, space);
-    at = this.#member(path, out, at, bytes, space + 1, parts);
-    return parts === to ? at : this.#member(protocol, out, at, bytes, parts + 1, to);
+    if (!splitRequest(bytes, i, to)) return this.#member(request, out, at, bytes, i, to);
+    const { methodEnd, pathFrom, pathTo, protocolFrom } = requestParts;
+    at = this.#member(method, out, at, bytes, i, methodEnd);
+    if (pathTo > pathFrom) at = this.#member(path, out, at, bytes, pathFrom, pathTo);
+    return protocolFrom === to ? at : this.#member(protocol, out, at, bytes, protocolFrom, to);
   }
 
   readClf(at: number): boolean {
@@ -262,12 +305,25 @@ export class AccessLogParser implements LineParser, ScanParser {
     return this.#moves(this.#clfTime);
   }
 
+  /** Reads a time and sets where it ends; NaN when there is none. */
+  #time(step: Step, i: number, end: number): number {
+    const bytes = this.#bytes;
+    if (step.time !== null) {
+      const text = bytes.toString('latin1', i, Math.min(end, i + MAX_TIME_TEXT));
+      const found = step.time(text, this.#target.clock.now);
+      if (found === null || !matches(bytes, i + found.length, end, step.literal)) return Number.NaN;
+      this.next = i + found.length;
+      return found.time;
+    }
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0) return Number.NaN;
+    this.next = to;
+    return readTime(step.kind, bytes, i, to);
+  }
+
   time(n: number, at: number, i: number, end: number): number {
     const step = this.#steps[n]!;
-    const to = this.#valueEnd(step, this.#bytes, i, end);
-    if (to < 0) return FAILED;
-    this.next = to;
-    const time = readTime(step.kind, this.#bytes, i, to);
+    const time = this.#time(step, i, end);
     if (!(time >= 0 && time < MAX_TIME)) return FAILED;
     if (this.#moves(time)) return MOVED;
     if (step.key.length === 0) return at;
@@ -282,28 +338,29 @@ export class AccessLogParser implements LineParser, ScanParser {
     const step = this.#steps[n]!;
     const bytes = this.#bytes;
     const out = this.#out;
-    const to = this.#valueEnd(step, bytes, i, end);
-    if (to < 0) return FAILED;
     if (isTime(step.kind)) {
-      const time = readTime(step.kind, bytes, i, to);
+      const time = this.#time(step, i, end);
       if (!(time >= 0 && time < MAX_TIME)) return FAILED;
       if (this.#moves(time)) return MOVED;
-      this.next = to;
       const length = writeTime(this.#scratch, 0, time);
       return this.#ruledValue(step.rule, out, at, this.#scratch.toString('latin1', 0, length), false);
     }
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0 || this.#doubtful(step, i, to)) return FAILED;
     this.next = to;
+    if (step.emptyQuotes && isEmptyQuotes(bytes, i, to)) i = to;
     if (step.kind !== 'request') {
       const number = step.kind === 'number' && isNumber(bytes, i, to);
       return this.#ruledSpan(step.rule, out, at, bytes, i, to, number);
     }
     const rule = (name: string) => this.#transform.rule(name);
-    const parts = splitRequest(bytes, i, to);
-    if (parts < 0) return this.#ruledSpan(rule('request'), out, at, bytes, i, to, false);
-    const space = bytes.indexOf(SPACE, i);
-    at = this.#ruledSpan(rule('method'), out, at, bytes, i, space, false);
-    if (at >= 0) at = this.#ruledSpan(rule('path'), out, at, bytes, space + 1, parts, false);
-    if (at >= 0 && parts < to) at = this.#ruledSpan(rule('protocol'), out, at, bytes, parts + 1, to, false);
+    if (!splitRequest(bytes, i, to)) return this.#ruledSpan(this.#requestRule, out, at, bytes, i, to, false);
+    const { methodEnd, pathFrom, pathTo, protocolFrom } = requestParts;
+    at = this.#ruledSpan(rule('method'), out, at, bytes, i, methodEnd, false);
+    if (at >= 0 && pathTo > pathFrom)
+      at = this.#ruledSpan(rule('path'), out, at, bytes, pathFrom, pathTo, false);
+    if (at >= 0 && protocolFrom < to)
+      at = this.#ruledSpan(rule('protocol'), out, at, bytes, protocolFrom, to, false);
     return at;
   }
 
@@ -345,6 +402,11 @@ export class AccessLogParser implements LineParser, ScanParser {
     }
     return at + out.write(text, at);
   }
+}
+
+/** The `""` that Apache writes for a user whose name is empty. */
+function isEmptyQuotes(bytes: Buffer, from: number, to: number): boolean {
+  return to - from === 2 && bytes[from] === QUOTE && bytes[from + 1] === QUOTE;
 }
 
 function hasBackslash(bytes: Buffer, from: number, to: number): boolean {

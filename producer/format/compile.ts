@@ -1,7 +1,10 @@
 /** Compiles a format's options into its parser. */
 import { AccessLogParser } from './access-log.ts';
+import { parseApacheFormat } from './apache-format.ts';
+import { FirstFitting } from './first-fitting.ts';
 import { JsonParser } from './json.ts';
-import { type LogFormat, parseApacheFormat, parseNginxFormat } from './log-format.ts';
+import type { LogFormat } from './log-format.ts';
+import { parseNginxFormat } from './nginx-format.ts';
 import { NoneParser } from './none.ts';
 import { compileExpression, type FormatOptions } from './options.ts';
 import type { LineParser, Target } from './parser.ts';
@@ -18,9 +21,19 @@ export function compileFormat(options: FormatOptions, target: Target, transform:
   const record = (parse: RecordParser) => new RecordLineParser(parse, target, transform);
   switch (options.type) {
     case 'nginx':
-      return accessLog(parseNginxFormat(options.log_format ?? 'combined'), options.types, target, transform);
+      return accessLog(
+        formatsOf(options.log_format, parseNginxFormat, ['combined', 'main']),
+        options,
+        target,
+        transform,
+      );
     case 'apache2':
-      return accessLog(parseApacheFormat(options.log_format ?? 'combined'), options.types, target, transform);
+      return accessLog(
+        formatsOf(options.log_format, parseApacheFormat, ['combined', 'common']),
+        options,
+        target,
+        transform,
+      );
     case 'none': {
       const rule = transform.rule('message');
       const unseen = rule.plain && rule.name === 'message' && transform.inclusions === 0;
@@ -51,16 +64,32 @@ export function compileFormat(options: FormatOptions, target: Target, transform:
 
 const whole: RecordParser = (line, now) => ({ record: { message: line }, time: now });
 
+/** The format that is configured, or those that the server has by default. */
+function formatsOf(
+  configured: string | undefined,
+  parse: (text: string) => LogFormat,
+  usual: readonly string[],
+): readonly LogFormat[] {
+  return configured === undefined ? usual.map(parse) : [parse(configured)];
+}
+
+interface AccessLogOptions {
+  readonly types?: Readonly<Record<string, FieldType>> | undefined;
+}
+
 function accessLog(
-  format: LogFormat,
-  types: Readonly<Record<string, FieldType>> | undefined,
+  formats: readonly LogFormat[],
+  { types }: AccessLogOptions,
   target: Target,
   transform: Transform,
 ): LineParser {
-  const fields = format.fields.map((field) => {
-    const type = types?.[field.name];
-    if (type === undefined || (field.kind !== 'text' && field.kind !== 'number')) return field;
-    return { ...field, kind: type === 'string' ? 'text' : 'number' } as const;
+  const parsers = formats.map((format) => {
+    const fields = format.fields.map((field) => {
+      const type = types?.[field.name];
+      if (type === undefined || (field.kind !== 'text' && field.kind !== 'number')) return field;
+      return { ...field, kind: type === 'string' ? 'text' : 'number' } as const;
+    });
+    return new AccessLogParser({ ...format, fields }, target, transform);
   });
-  return new AccessLogParser({ ...format, fields }, target, transform);
+  return parsers.length === 1 ? parsers[0]! : new FirstFitting(parsers, target, transform);
 }

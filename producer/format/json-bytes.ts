@@ -22,6 +22,8 @@ export class Tally {
   events = 0;
   /** Events kept whole because they did not parse. */
   unparsed = 0;
+  /** Lines of which only a hash was kept: a redaction could not find its field in them. */
+  hashed = 0;
   /** Lines over the maximum, cut. */
   truncated = 0;
   /** Invalid UTF-8 sequences replaced by U+FFFD. */

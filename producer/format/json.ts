@@ -5,7 +5,8 @@
 import type { Builder } from '../builder.ts';
 import { MAX_TIME_BYTES, parseIso } from './clock.ts';
 import { PLAIN, plainBytes, sequenceLength, viewOf } from './json-bytes.ts';
-import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
+import { keepLine } from './kept.ts';
+import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
 import type { TimeParser } from './time-format.ts';
 import type { FieldRule, Transform } from './transform.ts';
 
@@ -83,7 +84,7 @@ export class JsonParser implements LineParser {
     this.#broken = false;
     this.#escapedName = false;
     if (bytes[start] !== OPEN_BRACE || start >= end || this.#object(bytes, start, end, 1, true) !== end) {
-      writeMessage(target, bytes, start, end, UNPARSED, this.#transform.added);
+      keepLine(target, this.#transform, bytes, start, end, UNPARSED);
       return;
     }
     const time = this.#time(bytes);
@@ -105,7 +106,7 @@ export class JsonParser implements LineParser {
     // U+FFFD has three bytes where one stood at least.
     const room = (end - start) * (this.#broken ? 3 : 1) + 1;
     if (room > MAX_EVENT_BYTES) {
-      writeMessage(this.#target, bytes, start, end, UNPARSED, this.#transform.added);
+      keepLine(this.#target, this.#transform, bytes, start, end, UNPARSED);
       return;
     }
     const builder = this.#builder(time);
@@ -196,7 +197,7 @@ export class JsonParser implements LineParser {
     out[at++] = CLOSE_BRACE;
     out[at++] = 0x0a;
     if (at - from > MAX_EVENT_BYTES) {
-      writeMessage(this.#target, bytes, start, end, UNPARSED, transform.added);
+      keepLine(this.#target, transform, bytes, start, end, UNPARSED);
       return;
     }
     tally.events++;
@@ -214,7 +215,7 @@ export class JsonParser implements LineParser {
     const text = JSON.stringify(record);
     const length = Buffer.byteLength(text) + 1;
     if (length > MAX_EVENT_BYTES) {
-      writeMessage(this.#target, bytes, start, end, UNPARSED, this.#transform.added);
+      keepLine(this.#target, this.#transform, bytes, start, end, UNPARSED);
       return;
     }
     if (this.#broken) tally.replaced++;

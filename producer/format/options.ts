@@ -1,7 +1,8 @@
 /** The `format` of an input as it stands in a configuration: a name, or an object with a `type` and its options. */
 import * as z from 'zod/mini';
+import { parseApacheFormat } from './apache-format.ts';
 import { FormatError } from './errors.ts';
-import { parseApacheFormat, parseNginxFormat } from './log-format.ts';
+import { parseNginxFormat } from './nginx-format.ts';
 import { compileTimeFormat } from './time-format.ts';
 import { timeZone } from './time-zone.ts';
 

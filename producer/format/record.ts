@@ -1,6 +1,7 @@
 /** Formats that make an object of each line: where convenience counts for more than speed. */
 import { isUtf8 } from 'node:buffer';
-import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED, writeMessage } from './parser.ts';
+import { keepLine } from './kept.ts';
+import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
 import type { Transform } from './transform.ts';
 
 /** An event's fields and its time, milliseconds since 1970; null for the time of its arrival. */
@@ -24,27 +25,41 @@ export class RecordLineParser implements LineParser {
   }
 
   parse(bytes: Buffer, start: number, end: number): void {
-    const { tally, builders, clock } = this.#target;
+    const { clock } = this.#target;
     const parsed = this.#parse(bytes.toString('utf8', start, end), clock.now);
     if (parsed !== null) {
       if (!this.#transform.apply(parsed.record)) {
-        tally.excluded++;
+        this.#target.tally.excluded++;
         return;
       }
-      const text = JSON.stringify(parsed.record);
-      const length = Buffer.byteLength(text) + 1;
-      if (length <= MAX_EVENT_BYTES) {
-        if (!isUtf8(bytes.subarray(start, end))) tally.replaced++;
-        if (parsed.time === null) tally.timeless++;
-        const builder = builders.at(parsed.time ?? clock.now);
-        builder.reserve(length);
-        builder.buffer.write(text, builder.length);
-        builder.buffer[builder.length + length - 1] = 0x0a;
-        tally.events++;
-        builder.commit(builder.length + length);
-        return;
-      }
+      if (writeRecord(this.#target, parsed.record, parsed.time, bytes.subarray(start, end))) return;
     }
-    writeMessage(this.#target, bytes, start, end, UNPARSED, this.#transform.added);
+    keepLine(this.#target, this.#transform, bytes, start, end, UNPARSED);
   }
+}
+
+/**
+ * Writes an event; false when it is too long for one.
+ *
+ * @param time milliseconds since 1970, null for the time of arrival
+ * @param source the line that it was made of
+ */
+export function writeRecord(
+  { tally, builders, clock }: Target,
+  record: Record<string, unknown>,
+  time: number | null,
+  source: Buffer,
+): boolean {
+  const text = JSON.stringify(record);
+  const length = Buffer.byteLength(text) + 1;
+  if (length > MAX_EVENT_BYTES) return false;
+  if (!isUtf8(source)) tally.replaced++;
+  if (time === null) tally.timeless++;
+  const builder = builders.at(time ?? clock.now);
+  builder.reserve(length);
+  builder.buffer.write(text, builder.length);
+  builder.buffer[builder.length + length - 1] = 0x0a;
+  tally.events++;
+  builder.commit(builder.length + length);
+  return true;
 }

@@ -1,7 +1,9 @@
 /** Times in text, by a format as strptime and fluentd know it. */
-import { monthOf, parseIso, utc } from './clock.ts';
+import { monthOf, utc } from './clock.ts';
 import { FormatError } from './errors.ts';
+import { epoch, guessTime, iso } from './time-guess.ts';
 import { timeZone } from './time-zone.ts';
+import { zoneMinutes } from './zone-names.ts';
 
 /** Reads a time; NaN when the text is none. `now` fills in a year that the text does not say. */
 export type TimeParser = (text: string, now: number) => number;
@@ -32,7 +34,7 @@ const DIRECTIVES: Readonly<Record<string, readonly [pattern: string, part: strin
   N: [String.raw`\d{1,9}`, 'fraction'],
   f: [String.raw`\d{1,9}`, 'fraction'],
   z: [String.raw`(?:[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)`, 'zone'],
-  Z: [String.raw`(?:[A-Za-z]{1,5}|[+-]\d{2}:?\d{2})`, 'zoneName'],
+  Z: [String.raw`(?:[A-Za-z]{1,5}|[+-]\d{2}:?\d{2})`, 'zone'],
   s: [String.raw`-?\d{1,11}`, 'epoch'],
   Q: [String.raw`-?\d{1,14}`, 'epochMs'],
   a: ['[A-Za-z]{3,9}', null],
@@ -56,19 +58,13 @@ const COMPOSED: Readonly<Record<string, string>> = {
 };
 
 /**
- * @param format directives of strptime, or `iso8601`, `unix` (seconds, with or without a fraction), `unix_ms`;
- *   undefined for whichever of these the text is
+ * @param format directives of strptime, or `iso8601`, `unix` (seconds, with or without a fraction), `unix_ms`,
+ *   `unix_us`, `unix_ns`; undefined for whatever the text looks like
  * @param zone the zone of times that name none; undefined for that of this host
  * @throws FormatError for a directive or zone that is not known
  */
 export function compileTimeFormat(format: string | undefined, zone?: string): TimeParser {
-  const toUtc = timeZone(zone);
-  let parse: TimeParser;
-  if (format === 'unix') parse = (text) => epoch(text, 1000);
-  else if (format === 'unix_ms') parse = (text) => epoch(text, 1);
-  else if (format === 'iso8601') parse = (text) => iso(text, toUtc);
-  else if (format === undefined) parse = (text) => guess(text, toUtc);
-  else parse = compileDirectives(format, toUtc);
+  const parse = compile(format, zone);
   let lastText = '';
   let lastTime = Number.NaN;
   // Lines of one second carry one text, most of the time.
@@ -81,29 +77,41 @@ export function compileTimeFormat(format: string | undefined, zone?: string): Ti
   };
 }
 
-function epoch(text: string, scale: number): number {
-  return /^-?\d{1,17}(?:\.\d+)?$/.test(text) ? Math.round(Number(text) * scale) : Number.NaN;
+/** Units in a millisecond. */
+const EPOCHS: Readonly<Record<string, number>> = {
+  unix: 0.001,
+  unix_ms: 1,
+  unix_us: 1000,
+  unix_ns: 1_000_000,
+};
+
+function compile(format: string | undefined, zone: string | undefined): TimeParser {
+  const toUtc = timeZone(zone);
+  if (format === undefined) return (text) => guessTime(text, toUtc);
+  if (format === 'iso8601') return (text) => iso(text, toUtc);
+  const perMs = EPOCHS[format];
+  if (perMs !== undefined) return (text) => epoch(text, perMs);
+  const read = compileDirectives(format, toUtc, '^\\s*', '$');
+  return (text, now) => read(text, now)?.time ?? Number.NaN;
 }
 
-const isoBytes = Buffer.alloc(64);
+/** A time at the beginning of a text, and how much of it that is; null when none stands there. */
+export type TimePrefix = (
+  text: string,
+  now: number,
+) => { readonly time: number; readonly length: number } | null;
 
-function iso(text: string, toUtc: (wall: number) => number): number {
-  if (text.length < 19 || text.length > 60) return Number.NaN;
-  const zoned = /(?:[Zz]|[+-]\d{2}:?\d{2})$/.test(text.slice(19));
-  const length = isoBytes.write(zoned ? text : `${text}Z`, 'latin1');
-  const time = parseIso(isoBytes, 0, length);
-  return zoned ? time : toUtc(time);
+/** @throws FormatError as {@link compileTimeFormat} */
+export function compileTimePrefix(format: string, zone?: string): TimePrefix {
+  return compileDirectives(format, timeZone(zone), '^', '');
 }
 
-function guess(text: string, toUtc: (wall: number) => number): number {
-  const time = iso(text, toUtc);
-  if (!Number.isNaN(time)) return time;
-  const number = epoch(text, 1);
-  // Seconds reach 1e11 in the year 5138; as milliseconds that was in 1973.
-  return Math.abs(number) < 1e11 ? epoch(text, 1000) : number;
-}
-
-function compileDirectives(format: string, toUtc: (wall: number) => number): TimeParser {
+function compileDirectives(
+  format: string,
+  toUtc: (wall: number) => number,
+  begin: string,
+  end: string,
+): TimePrefix {
   const parts: string[] = [];
   const expanded = format.replace(/%([TXRrFDxcv+])/g, (_, letter: string) => COMPOSED[letter]!);
   const pattern = expanded.replace(/%[-0^#:]*\d?([A-Za-z%])|\s+|[^%\s]|%/g, (whole, letter?: string) => {
@@ -117,18 +125,21 @@ function compileDirectives(format: string, toUtc: (wall: number) => number): Tim
     parts.push(directive[1]);
     return `(${directive[0]})`;
   });
-  const regexp = new RegExp(`^\\s*${pattern}$`);
+  const regexp = new RegExp(`${begin}${pattern}${end}`);
   const has = (part: string) => parts.includes(part);
+  // A zone that the format itself spells: the Z of `%FT%TZ`, the GMT of HTTP's dates.
+  const spelledUtc = !has('zone') && /%[-0^#:]*\d?[A-Za-z]Z$|[^A-Za-z](?:UTC|GMT)$/.test(expanded);
   const date = has('day') || has('dayOfYear');
   if (!has('epoch') && !has('epochMs') && !date && !has('hour') && !has('hour12')) {
     throw new FormatError(`time_format ${JSON.stringify(format)} says no time`);
   }
   return (text, now) => {
     const match = regexp.exec(text);
-    if (!match) return Number.NaN;
-    const value: Record<string, string> = {};
+    if (!match) return null;
+    const value: Record<string, string> = spelledUtc ? { zone: 'UTC' } : {};
     for (let i = 0; i < parts.length; i++) value[parts[i]!] = match[i + 1]!;
-    return assemble(value, toUtc, now);
+    const time = assemble(value, toUtc, now);
+    return Number.isNaN(time) ? null : { time, length: match[0].length };
   };
 }
 
@@ -159,13 +170,7 @@ function assemble(value: Record<string, string>, toUtc: (wall: number) => number
   };
   const timeAt = (year: number) => {
     const wall = wallAt(year) + fraction;
-    const zone = /^([+-])(\d{2}):?(\d{2})?$/.exec(value.zone ?? value.zoneName ?? '');
-    if (zone) {
-      const minutes = Number(zone[2]) * 60 + Number(zone[3] ?? 0);
-      return wall - (zone[1] === '-' ? -1 : 1) * minutes * 60_000;
-    }
-    if (value.zone !== undefined || /^(?:UTC|GMT|Z)$/i.test(value.zoneName ?? '')) return wall;
-    return toUtc(wall);
+    return value.zone === undefined ? toUtc(wall) : wall - zoneMinutes(value.zone) * 60_000;
   };
   if (value.year !== undefined) return timeAt(Number(value.year));
   if (value.shortYear !== undefined) {

@@ -5,50 +5,15 @@
  * Whatever their order in the file they act in this one: include and exclude look at the event as it was parsed, then
  * redact, remove, rename, add. A field whose name another one is given by rename or add gives way.
  */
-import { createHmac } from 'node:crypto';
-import { isIPv4, isIPv6 } from 'node:net';
+import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
 import { FormatError } from './errors.ts';
+import { pattern } from './patterns.ts';
+import { compileLineRedaction, compileRedaction, type Redact, redaction } from './redact.ts';
 
-const MASK = '***';
 const name = z.string().check(z.minLength(1));
 
-const pattern = z.string().check(
-  z.refine(
-    (text) => {
-      try {
-        return new RegExp(text, 'u') !== null;
-      } catch {
-        return false;
-      }
-    },
-    { error: 'expected a regular expression (JavaScript syntax, flag u)' },
-  ),
-);
-
 const grep = z.array(z.strictObject({ field: name, pattern }));
-
-const redaction = z
-  .strictObject({
-    field: name,
-    mask: z.optional(z.literal(true)),
-    query: z.optional(z.array(name).check(z.minLength(1))),
-    ip: z.optional(z.enum(['truncate', 'hash'])),
-    key: z.optional(name),
-    pattern: z.optional(pattern),
-    replace: z.optional(z.string()),
-  })
-  .check(
-    z.refine((r) => [r.mask, r.query, r.ip, r.pattern].filter((way) => way !== undefined).length === 1, {
-      error: 'expected exactly one of mask: true, query: [names], ip: truncate or hash, pattern',
-    }),
-    z.refine((r) => (r.ip === 'hash') === (r.key !== undefined), {
-      error: 'ip: hash needs a key (addresses hashed without one can be guessed), and only it has one',
-    }),
-    z.refine((r) => r.replace === undefined || r.pattern !== undefined, {
-      error: 'replace belongs to pattern',
-    }),
-  );
 
 /** The keys of a configuration that transform events: spread into the schema of an input. */
 export const transformShape = {
@@ -62,7 +27,25 @@ export const transformShape = {
 
 export const transformOptions = z.strictObject(transformShape);
 export type TransformOptions = z.output<typeof transformOptions>;
-type Redaction = z.output<typeof redaction>;
+
+/**
+ * What becomes of a line without fields, in which a redaction cannot find its field: kept as it is, redacted by what
+ * the redactions find anywhere in it, or replaced by a hash.
+ */
+export const unparsedPolicy = z.enum(['keep', 'redact', 'hash']);
+export type UnparsedPolicy = z.output<typeof unparsedPolicy>;
+
+/** What happens to a line that is kept as text. */
+export interface TextRule {
+  readonly include: readonly RegExp[];
+  readonly exclude: readonly RegExp[];
+  /** Null where nothing but a hash of the line may be kept. */
+  readonly redact: Redact | null;
+  /** Whether addresses are hidden, of which a cut may leave a part. */
+  readonly addresses: boolean;
+  /** Of the HMAC of such a line. */
+  readonly key: string | Buffer;
+}
 
 /** What happens to one field. */
 export interface FieldRule {
@@ -70,7 +53,7 @@ export interface FieldRule {
   readonly name: string | null;
   readonly include: readonly RegExp[];
   readonly exclude: readonly RegExp[];
-  readonly redact: readonly ((value: string) => string)[];
+  readonly redact: readonly Redact[];
   /** Whether its value can be written unseen. */
   readonly plain: boolean;
 }
@@ -92,14 +75,16 @@ export class Transform {
   readonly added: Buffer;
   /** Whether events stay as they are. */
   readonly identity: boolean;
+  /** What happens to lines that are kept as text; null when they stay as they are. */
+  readonly text: TextRule | null;
 
   /**
    * @param placeholders values for `${name}` in added strings
+   * @param redacted counts the values that a redaction changed
    * @throws FormatError for a placeholder without a value, or two fields renamed to one
    */
-  /** @param redacted counts the values that a redaction changed */
   constructor(
-    options: TransformOptions,
+    options: TransformOptions & { readonly unparsed?: UnparsedPolicy | undefined },
     placeholders: Readonly<Record<string, string | undefined>> = {},
     redacted: { value: number } = { value: 0 },
   ) {
@@ -131,6 +116,38 @@ export class Transform {
       [...added].map(([field, value]) => `,${JSON.stringify(field)}:${JSON.stringify(value)}`).join(''),
     );
     this.identity = this.fields.size === 0;
+    this.text = this.#textRule(options.unparsed ?? 'redact');
+  }
+
+  #textRule(policy: UnparsedPolicy): TextRule | null {
+    const { redact = [] } = this.#options;
+    const { include, exclude, redact: ofMessage } = this.rule('message');
+    const hidesOthers = redact.length > ofMessage.length;
+    if (include.length + exclude.length + redact.length === 0 && policy !== 'hash') return null;
+    const anywhere =
+      policy === 'redact' ? compileLineRedaction(redact.filter((r) => r.field !== 'message')) : null;
+    const whole: Redact | null =
+      policy === 'hash' || (policy === 'redact' && hidesOthers && anywhere === null)
+        ? null
+        : (line) =>
+            this.#counted(
+              anywhere,
+              ofMessage.reduce((text, change) => change(text), line),
+            );
+    const addresses = redact.some(({ ip }) => ip !== undefined);
+    return {
+      include,
+      exclude,
+      redact: whole,
+      addresses,
+      key: redact.find((r) => r.key)?.key ?? randomBytes(32),
+    };
+  }
+
+  #counted(redact: Redact | null, text: string): string {
+    const changed = redact === null ? text : redact(text);
+    if (changed !== text) this.#redacted.value++;
+    return changed;
   }
 
   /** What happens to the field that was parsed under this name; for parsers as they are made, not for each event. */
@@ -143,11 +160,7 @@ export class Transform {
       const redactions = redact
         .filter((r) => r.field === field)
         .map(compileRedaction)
-        .map((change) => (value: string) => {
-          const changed = change(value);
-          if (changed !== value) this.#redacted.value++;
-          return changed;
-        });
+        .map((change) => (value: string) => this.#counted(change, value));
       rule = {
         name: this.#nameOf(field),
         include: patterns(include),
@@ -161,6 +174,26 @@ export class Transform {
     return rule;
   }
 
+  /** The rule of a request line that is no `METHOD path HTTP/x`: what hides a part of it hides that in the whole. */
+  requestRule(): FieldRule {
+    const whole = this.rule('request');
+    const redact = ['request', 'method', 'path', 'protocol'].flatMap((part) => this.rule(part).redact);
+    return { ...whole, redact, plain: whole.plain && redact.length === 0 };
+  }
+
+  /** Whether a redaction looks for one of these fields. */
+  redacts(fields: readonly string[]): boolean {
+    return (this.#options.redact ?? []).some(({ field }) => fields.includes(field));
+  }
+
+  /** Hides in a text what any redaction of these fields hides in its own; null when one of them masks a field. */
+  textRedaction(fields: readonly string[]): Redact | null {
+    const rules = (this.#options.redact ?? []).filter(({ field }) => fields.includes(field));
+    if (rules.some(({ mask }) => mask === true)) return null;
+    const redactions = rules.map(compileRedaction);
+    return (text) => redactions.reduce((before, redact) => this.#counted(redact, before), text);
+  }
+
   /**
    * Transforms an event in place; field names may be paths into nested objects (`user.email`).
    *
@@ -168,6 +201,13 @@ export class Transform {
    */
   apply(record: Record<string, unknown>): boolean {
     if (this.identity) return true;
+    if (!this.selects(record)) return false;
+    this.change(record);
+    return true;
+  }
+
+  /** Whether `include` and `exclude` let an event pass. */
+  selects(record: Record<string, unknown>): boolean {
     for (const rule of this.#options.include ?? []) {
       const value = lookUp(record, rule.field);
       if (value === undefined || !this.#matches(rule.field, 'include', value)) return false;
@@ -176,7 +216,12 @@ export class Transform {
       const value = lookUp(record, rule.field);
       if (value !== undefined && this.#matches(rule.field, 'exclude', value, true)) return false;
     }
-    for (const { field } of this.#options.redact ?? []) {
+    return true;
+  }
+
+  /** Redacts, removes, renames and adds, in place. */
+  change(record: Record<string, unknown>): void {
+    for (const field of new Set((this.#options.redact ?? []).map((rule) => rule.field))) {
       const holder = holderOf(record, field);
       if (holder === null) continue;
       const [object, key] = holder;
@@ -196,7 +241,6 @@ export class Transform {
     for (const field of this.#replaced) delete record[field];
     for (const [field, value] of moved) define(record, field, value);
     for (const [field, value] of this.#added) define(record, field, value);
-    return true;
   }
 
   #matches(field: string, way: 'include' | 'exclude', value: unknown, any = false): boolean {
@@ -261,72 +305,4 @@ function lookUp(record: Fields, field: string): unknown {
 /** Sets a field even where its name is `__proto__`. */
 function define(record: Fields, field: string, value: unknown): void {
   Object.defineProperty(record, field, { value, writable: true, enumerable: true, configurable: true });
-}
-
-function compileRedaction(rule: Redaction): (value: string) => string {
-  if (rule.query) {
-    const names = new Set(rule.query);
-    return (value) => maskQuery(value, names);
-  }
-  if (rule.pattern !== undefined) {
-    const all = new RegExp(rule.pattern, 'gu');
-    const replacement = rule.replace ?? MASK;
-    return (value) => value.replace(all, replacement);
-  }
-  if (rule.ip === 'truncate') return (value) => eachAddress(value, truncateAddress);
-  if (rule.ip === 'hash') return (value) => eachAddress(value, (address) => hashAddress(address, rule.key!));
-  return () => MASK;
-}
-
-/** Masks the values of query parameters in a path or URL, whatever stands around them. */
-function maskQuery(value: string, names: ReadonlySet<string>): string {
-  const question = value.indexOf('?');
-  if (question < 0) return value;
-  const hash = value.indexOf('#', question);
-  const end = hash < 0 ? value.length : hash;
-  let masked = value.slice(0, question + 1);
-  for (let from = question + 1; from <= end; ) {
-    let to = from;
-    while (to < end && value[to] !== '&' && value[to] !== ';') to++;
-    const equals = value.indexOf('=', from);
-    const named = equals > from && equals < to && names.has(decode(value.slice(from, equals)));
-    masked += named ? `${value.slice(from, equals)}=${MASK}` : value.slice(from, to);
-    if (to < end) masked += value[to];
-    from = to + 1;
-  }
-  return masked + value.slice(end);
-}
-
-function decode(text: string): string {
-  if (!text.includes('%') && !text.includes('+')) return text;
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    return text;
-  }
-}
-
-/** X-Forwarded-For lists several; what is no address stays. */
-function eachAddress(value: string, change: (address: string) => string): string {
-  return value.replace(/[0-9A-Fa-f:.]{2,}/g, (address) =>
-    isIPv4(address) || isIPv6(address) ? change(address) : address,
-  );
-}
-
-/** The network of an address: 24 bits of IPv4, 48 of IPv6. */
-function truncateAddress(address: string): string {
-  const mapped = /^(.*:)?(\d+\.\d+\.\d+)\.\d+$/.exec(address);
-  if (mapped) return `${mapped[1] ?? ''}${mapped[2]}.0`;
-  const [head = '', tail] = address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const after = tail === '' ? [] : tail.split(':');
-    while (groups.length + after.length < 8) groups.push('0');
-    groups.push(...after);
-  }
-  return `${groups.slice(0, 3).join(':')}::`;
-}
-
-function hashAddress(address: string, key: string): string {
-  return createHmac('sha256', key).update(address).digest('hex').slice(0, 16);
 }

@@ -38,6 +38,7 @@ const EVENTS: Readonly<Record<ScanEvent, string>> = {
 const TALLIES: readonly (readonly [keyof Tally, string])[] = [
   ['events', 'tailrace_agent_tail_events_total'],
   ['unparsed', 'tailrace_agent_tail_unparsed_total'],
+  ['hashed', 'tailrace_agent_tail_hashed_lines_total'],
   ['truncated', 'tailrace_agent_tail_truncated_lines_total'],
   ['replaced', 'tailrace_agent_tail_invalid_utf8_total'],
   ['excluded', 'tailrace_agent_tail_excluded_total'],
@@ -304,9 +305,9 @@ class TailInput implements Input {
   #splitter(file: string): Splitter {
     const { multiline, max_line_size: maxLine } = this.#options;
     const { parser, target } = this.#parserOf(tagOf(this.#options.tag, file));
-    const { added } = this.#transform;
-    if (!multiline) return new LineSplitter(parser, target, maxLine, added);
-    return new MultilineSplitter(parser, target, new RegExp(multiline.start, 'u'), maxLine, added);
+    const transform = this.#transform;
+    if (!multiline) return new LineSplitter(parser, target, maxLine, transform);
+    return new MultilineSplitter(parser, target, new RegExp(multiline.start, 'u'), maxLine, transform);
   }
 
   #parserOf(tag: string): { readonly parser: LineParser; readonly target: Target } {

@@ -1,5 +1,8 @@
 /** Splits what was read of a file into lines, or into events of several lines, and gives them to the parser. */
-import { beforeSequence, type LineParser, type Target, TRUNCATED, writeMessage } from '../format/parser.ts';
+
+import { keepLine } from '../format/kept.ts';
+import { beforeSequence, type LineParser, type Target, TRUNCATED } from '../format/parser.ts';
+import type { Transform } from '../format/transform.ts';
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -39,14 +42,14 @@ export class LineSplitter implements Splitter {
   readonly #parser: LineParser;
   readonly #target: Target;
   readonly #maxLine: number;
-  readonly #added: Buffer;
+  readonly #transform: Transform;
 
-  /** @param added members for lines that are cut, as {@link writeMessage} takes them */
-  constructor(parser: LineParser, target: Target, maxLine: number, added: Buffer) {
+  /** @param transform for lines that are cut, as {@link keepLine} takes it */
+  constructor(parser: LineParser, target: Target, maxLine: number, transform: Transform) {
     this.#parser = parser;
     this.#target = target;
     this.#maxLine = maxLine;
-    this.#added = added;
+    this.#transform = transform;
   }
 
   take(bytes: Buffer, start: number, end: number, ending: Ending): number {
@@ -85,7 +88,7 @@ export class LineSplitter implements Splitter {
 
   #cut(bytes: Buffer, at: number): void {
     const end = beforeSequence(bytes, at, at + this.#maxLine);
-    writeMessage(this.#target, bytes, at, end, TRUNCATED, this.#added);
+    keepLine(this.#target, this.#transform, bytes, at, end, TRUNCATED);
   }
 }
 
@@ -96,16 +99,16 @@ export class MultilineSplitter implements Splitter {
   readonly #target: Target;
   readonly #start: RegExp;
   readonly #maxEvent: number;
-  readonly #added: Buffer;
+  readonly #transform: Transform;
   #joined = Buffer.alloc(0);
   #insideLine = false;
 
-  constructor(parser: LineParser, target: Target, start: RegExp, maxEvent: number, added: Buffer) {
+  constructor(parser: LineParser, target: Target, start: RegExp, maxEvent: number, transform: Transform) {
     this.#parser = parser;
     this.#target = target;
     this.#start = start;
     this.#maxEvent = maxEvent;
-    this.#added = added;
+    this.#transform = transform;
   }
 
   take(bytes: Buffer, start: number, end: number, ending: Ending): number {
@@ -162,7 +165,7 @@ export class MultilineSplitter implements Splitter {
 
   #cut(bytes: Buffer, at: number): void {
     const end = beforeSequence(bytes, at, at + this.#maxEvent);
-    writeMessage(this.#target, bytes, at, end, TRUNCATED, this.#added);
+    keepLine(this.#target, this.#transform, bytes, at, end, TRUNCATED);
     this.skipping = true;
   }
 

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import { duration, size } from '../../base/units.ts';
 import { formatOptions } from '../format/options.ts';
-import { transformShape } from '../format/transform.ts';
+import { transformShape, unparsedPolicy } from '../format/transform.ts';
 import { Glob } from './glob.ts';
 import { compressionOf } from './rotation.ts';
 import { isTagTemplate, TAG_PLACEHOLDERS } from './tag.ts';
@@ -76,6 +76,7 @@ export const tailOptions = z.strictObject({
     }),
   ),
   ...transformShape,
+  unparsed: z.optional(unparsedPolicy),
 });
 
 export type TailOptions = z.output<typeof tailOptions>;

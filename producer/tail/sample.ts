@@ -107,8 +107,8 @@ function sampleFile(
   };
   const { multiline, max_line_size: maxLine } = options;
   const splitter = multiline
-    ? new MultilineSplitter(first, target, new RegExp(multiline.start, 'u'), maxLine, transform.added)
-    : new LineSplitter(first, target, maxLine, transform.added);
+    ? new MultilineSplitter(first, target, new RegExp(multiline.start, 'u'), maxLine, transform)
+    : new LineSplitter(first, target, maxLine, transform);
   const fd = openFollowed(path, options.symlinks);
   try {
     const bytes = Buffer.alloc(SAMPLE_BYTES + 1);

@@ -5,7 +5,9 @@ import { Counters } from '../../producer/counters.ts';
 import { compileFormat } from '../../producer/format/compile.ts';
 import { Tally } from '../../producer/format/json-bytes.ts';
 import { formatOptions } from '../../producer/format/options.ts';
-import { Transform, transformOptions } from '../../producer/format/transform.ts';
+import { Transform, transformShape, unparsedPolicy } from '../../producer/format/transform.ts';
+
+const transformSchema = z.strictObject({ ...transformShape, unparsed: z.optional(unparsedPolicy) });
 
 export interface Formatted {
   /** Lines of NDJSON with the hour of their builder. */
@@ -47,7 +49,7 @@ export function parserOf(options: unknown, transform: unknown = {}) {
   const parser = compileFormat(
     z.parse(formatOptions, options),
     { builders: builders.tag('test'), tally, clock: { now: NOW } },
-    new Transform(z.parse(transformOptions, transform), { hostname: 'web-1', instance_id: undefined }),
+    new Transform(z.parse(transformSchema, transform), { hostname: 'web-1', instance_id: undefined }),
   );
   const take = (): { hour: number; json: string }[] => {
     const out: { hour: number; json: string }[] = [];

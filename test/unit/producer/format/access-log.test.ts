@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../../../../producer/builder.ts';
 import { Counters } from '../../../../producer/counters.ts';
+import { parseApacheFormat } from '../../../../producer/format/apache-format.ts';
 import { compileFormat } from '../../../../producer/format/compile.ts';
 import { FormatError } from '../../../../producer/format/errors.ts';
 import { Tally } from '../../../../producer/format/json-bytes.ts';
-import { parseApacheFormat, parseNginxFormat } from '../../../../producer/format/log-format.ts';
+import { parseNginxFormat } from '../../../../producer/format/nginx-format.ts';
 import { writeMessage } from '../../../../producer/format/parser.ts';
 import { Transform } from '../../../../producer/format/transform.ts';
 import { events, format, NOW, parserOf } from '../../../support/format-harness.ts';
@@ -76,8 +77,14 @@ test('requests that are none, have spaces, or say no protocol', () => {
   assert.deepEqual(request('-'), none);
   assert.deepEqual(request(''), { ...none, request: '' });
   assert.deepEqual(request(String.raw`\x16\x03\x01`), { ...none, request: '\x16\x03\x01' });
-  assert.deepEqual(request('get / HTTP/1.1'), { ...none, request: 'get / HTTP/1.1' });
-  assert.deepEqual(request('GET  HTTP/1.1').request, undefined);
+  assert.deepEqual(request('get / HTTP/1.1'), { ...none, method: 'get', path: '/', protocol: 'HTTP/1.1' });
+  assert.deepEqual(request('GET  HTTP/1.1'), { ...none, method: 'GET', protocol: 'HTTP/1.1' });
+  assert.deepEqual(request('GET  /  HTTP/1.1'), { ...none, method: 'GET', path: '/', protocol: 'HTTP/1.1' });
+  assert.deepEqual(request('GET /old '), { ...none, method: 'GET', path: '/old' });
+  for (const method of ['M-SEARCH', 'MY_METHOD', 'VERSION-CONTROL', 'x1']) {
+    assert.deepEqual(request(`${method} /a HTTP/1.1`), { ...none, method, path: '/a', protocol: 'HTTP/1.1' });
+  }
+  assert.deepEqual(request('(a) / HTTP/1.1'), { ...none, request: '(a) / HTTP/1.1' });
 });
 
 test('the escapes of nginx are undone, and what they spell is valid UTF-8 or U+FFFD', () => {
@@ -276,7 +283,7 @@ test('property: values come out as nginx was given them, whatever stands around 
 test('formats that can not be told apart are refused with a reason', () => {
   assert.throws(() => parseNginxFormat('$remote_addr$status'), FormatError);
   assert.throws(() => parseNginxFormat('nothing'), /names no field/);
-  assert.throws(() => parseApacheFormat('%h %y'), /%y is no directive/);
+  assert.throws(() => parseApacheFormat('%h %y'), /column 4: %y is not a directive/);
 });
 
 test('lines beyond the maximum of an event are cut, however much they grow', () => {

@@ -102,7 +102,7 @@ test('query parameters: wherever they stand, however their names are written', (
     return record.path;
   };
   assert.equal(mask('/x?a=1'), '/x?a=***');
-  assert.equal(mask('/x?a=1&z=2;a=3&a&a=#a=1'), '/x?a=***&z=2;a=***&a&a=***#a=1');
+  assert.equal(mask('/x?a=1&z=2;a=3&a&a=#a=1'), '/x?a=***&z=2;a=***&a&a=***#a=***');
   assert.equal(mask('/x?%61=1&b+c=2&b%20c=3&%zz=4'), '/x?%61=***&b+c=***&b%20c=***&%zz=4');
   assert.equal(mask('/a=1'), '/a=1');
   assert.equal(mask('/x?'), '/x?');

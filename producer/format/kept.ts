@@ -1,0 +1,60 @@
+/** Lines that are kept as text, because their format does not take them or they are too long: hidden like all others. */
+import { isUtf8 } from 'node:buffer';
+import { createHmac } from 'node:crypto';
+import { type Target, TRUNCATED, writeMessage } from './parser.ts';
+import type { TextRule, Transform } from './transform.ts';
+
+/** Hex digits of the hash that stands for a line. */
+const HASH_DIGITS = 32;
+/** What a cut may have left of an address: too little to be found, and too much to be shown. */
+const CUT_ADDRESS = /[0-9A-Fa-f]{1,4}[:.][0-9A-Fa-f:.]*$/;
+/** Characters at the end of a cut line that a part of an address may be in. */
+const CUT_CHARACTERS = 60;
+
+/**
+ * Writes `{"message": the line, …, mark: true}`, with the redactions that find something in it, or with a hash of the
+ * line where they cannot.
+ *
+ * @param mark UNPARSED, or TRUNCATED for the beginning of a line
+ */
+export function keepLine(
+  target: Target,
+  transform: Transform,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  mark: Buffer,
+): void {
+  const { text: rule, added } = transform;
+  if (rule === null) {
+    writeMessage(target, bytes, start, end, mark, added);
+    return;
+  }
+  const line = bytes.toString('utf8', start, end);
+  if (!selects(rule, line)) {
+    target.tally.excluded++;
+    return;
+  }
+  if (!isUtf8(bytes.subarray(start, end))) target.tally.replaced++;
+  if (rule.redact === null) {
+    target.tally.hashed++;
+    const hash = createHmac('sha256', rule.key).update(bytes.subarray(start, end)).digest('hex');
+    const extra = Buffer.from(`${added},"_hash":"${hash.slice(0, HASH_DIGITS)}"`);
+    writeMessage(target, MASKED, 0, MASKED.length, mark, extra);
+    return;
+  }
+  let kept = rule.redact(line);
+  if (mark === TRUNCATED && rule.addresses) {
+    kept = kept.slice(0, -CUT_CHARACTERS) + kept.slice(-CUT_CHARACTERS).replace(CUT_ADDRESS, '');
+  }
+  const text = Buffer.from(kept);
+  writeMessage(target, text, 0, text.length, mark, added);
+}
+
+const MASKED = Buffer.from('***');
+
+function selects(rule: TextRule, line: string): boolean {
+  return (
+    !rule.exclude.some((pattern) => pattern.test(line)) && rule.include.every((pattern) => pattern.test(line))
+  );
+}
