@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { LaneQueue, RECORD_BACKOFF } from '../producer/sender/lane-queue.ts';
 import { DEFAULT_LANE_LIMITS, type LaneLimits, Lanes, type ShardRange } from '../producer/sender/lanes.ts';
 import type { SpooledChunk } from '../producer/spool/spool.ts';
+import { generator } from '../test/support/random.ts';
 
 export interface Scenario {
   readonly agents: number;
@@ -40,96 +41,64 @@ const KEY_SPACE = 1n << 128n;
 
 export function simulate(scenario: Scenario): Outcome {
   const random = generator(scenario.seed ?? 1);
-  const count = scenario.foreign.length;
-  const shards = evenRanges(count);
-  const bytesLeft = new Array<number>(count).fill(SHARD_BYTES);
-  const recordsLeft = new Array<number>(count).fill(SHARD_RECORDS);
-  const accepted: number[][] = [];
-  let accepts = 0;
-  let refusals = 0;
-
-  const agents = Array.from({ length: scenario.agents }, () => {
-    const limits = { ...DEFAULT_LANE_LIMITS, ...scenario.limits };
-    const lanes = new Lanes(limits, 0, () => randomKey(random));
-    return {
-      lanes,
-      queues: new Map<string, LaneQueue>(),
-      made: random() * CHUNK_BYTES,
-      answers: [] as Answer[],
-      phase: random() * TICK_MS,
-    };
-  });
-
+  const stream = new SimulatedStream(scenario.foreign);
+  const limits = { ...DEFAULT_LANE_LIMITS, ...scenario.limits };
+  const agents = Array.from({ length: scenario.agents }, () => new SimulatedAgent(limits, stream, random));
+  const bytes = (scenario.offered / scenario.agents) * (TICK_MS / 1000);
   for (let tick = 0; tick < (scenario.seconds * 1000) / TICK_MS; tick++) {
     const now = tick * TICK_MS;
-    if (now % 1000 === 0) accepted.push(new Array<number>(count).fill(0));
-    for (let s = 0; s < count; s++) {
-      bytesLeft[s] = Math.min(SHARD_BYTES, bytesLeft[s]! + (SHARD_BYTES * TICK_MS) / 1000);
-      recordsLeft[s] = Math.min(SHARD_RECORDS, recordsLeft[s]! + (SHARD_RECORDS * TICK_MS) / 1000);
-      bytesLeft[s] = Math.max(0, bytesLeft[s]! - (scenario.foreign[s]! * TICK_MS) / 1000);
-    }
-    for (const agent of shuffled(agents, random)) {
-      const { lanes, queues } = agent;
-      if (lanes.wantsShards) lanes.setShards(shards);
-      agent.made += (scenario.offered / scenario.agents) * (TICK_MS / 1000);
-      while (agent.made >= CHUNK_BYTES) {
-        agent.made -= CHUNK_BYTES;
-        const lane = lanes.next(now, (name) => queues.get(name)?.backlog ?? 0);
-        let queue = queues.get(lane);
-        if (!queue) {
-          queue = new LaneQueue(lane, RECORD_BACKOFF, random);
-          queues.set(lane, queue);
-        }
-        queue.push({ header: { bytes: CHUNK_BYTES } } as SpooledChunk);
-      }
-
-      for (const answer of agent.answers.splice(0)) {
-        if (answer.at > now) {
-          agent.answers.push(answer);
-          continue;
-        }
-        const { queue, taken, refused, shard } = answer;
-        queue.settle(taken.flat());
-        queue.putBack(refused.flat());
-        queue.answered(taken.length, refused.length, now);
-        if (taken.length > 0) lanes.accepted(queue.lane, shards[shard]!.id, queue.empty, now);
-        if (refused.length > 0) lanes.throttled(queue.lane, now);
-      }
-
-      for (const queue of queues.values()) {
-        if (now < queue.notBefore) continue;
-        const shard = shards.findIndex(({ last }) => BigInt(`0x${queue.lane}`) <= last);
-        const taken: SpooledChunk[][] = [];
-        const refused: SpooledChunk[][] = [];
-        for (
-          let record = queue.takeRecord(RECORD_BYTES);
-          record.length > 0;
-          record = queue.takeRecord(RECORD_BYTES)
-        ) {
-          const bytes = record.length * CHUNK_BYTES;
-          if (bytesLeft[shard]! >= bytes && recordsLeft[shard]! >= 1) {
-            bytesLeft[shard]! -= bytes;
-            recordsLeft[shard]!--;
-            accepted.at(-1)![shard]! += bytes;
-            accepts++;
-            taken.push(record);
-          } else {
-            refusals++;
-            refused.push(record);
-          }
-        }
-        if (taken.length + refused.length > 0) {
-          agent.answers.push({ at: now + ROUND_TRIP_MS, queue, taken, refused, shard });
-        }
-      }
-    }
+    stream.tick(now);
+    for (const agent of shuffled(agents, random)) agent.tick(now, bytes);
   }
   return {
-    accepted,
-    backlog: sum(agents.flatMap(({ queues }) => [...queues.values()].map(({ backlog }) => backlog))),
+    accepted: stream.accepted,
+    backlog: sum(agents.map(({ backlog }) => backlog)),
     lanes: sum(agents.map(({ lanes }) => lanes.active.length)),
-    refused: refusals / accepts,
+    refused: stream.refusals / stream.accepts,
   };
+}
+
+/** Shards as token buckets of bytes and records, which other producers use as well. */
+class SimulatedStream {
+  readonly shards: readonly ShardRange[];
+  readonly accepted: number[][] = [];
+  accepts = 0;
+  refusals = 0;
+  readonly #foreign: readonly number[];
+  readonly #bytes: number[];
+  readonly #records: number[];
+
+  constructor(foreign: readonly number[]) {
+    this.#foreign = foreign;
+    this.shards = evenRanges(foreign.length);
+    this.#bytes = foreign.map(() => SHARD_BYTES);
+    this.#records = foreign.map(() => SHARD_RECORDS);
+  }
+
+  tick(now: number): void {
+    if (now % 1000 === 0) this.accepted.push(this.#foreign.map(() => 0));
+    for (const [s, foreign] of this.#foreign.entries()) {
+      const bytes = Math.min(SHARD_BYTES, this.#bytes[s]! + (SHARD_BYTES * TICK_MS) / 1000);
+      this.#bytes[s] = Math.max(0, bytes - (foreign * TICK_MS) / 1000);
+      this.#records[s] = Math.min(SHARD_RECORDS, this.#records[s]! + (SHARD_RECORDS * TICK_MS) / 1000);
+    }
+  }
+
+  shardOf(lane: string): number {
+    return this.shards.findIndex(({ last }) => BigInt(`0x${lane}`) <= last);
+  }
+
+  put(shard: number, bytes: number): boolean {
+    if (this.#bytes[shard]! < bytes || this.#records[shard]! < 1) {
+      this.refusals++;
+      return false;
+    }
+    this.#bytes[shard]! -= bytes;
+    this.#records[shard]!--;
+    this.accepted.at(-1)![shard]! += bytes;
+    this.accepts++;
+    return true;
+  }
 }
 
 interface Answer {
@@ -140,6 +109,71 @@ interface Answer {
   readonly shard: number;
 }
 
+/** An agent's own lanes and queues, with chunks of one size. */
+class SimulatedAgent {
+  readonly lanes: Lanes;
+  readonly #stream: SimulatedStream;
+  readonly #random: () => number;
+  readonly #queues = new Map<string, LaneQueue>();
+  #answers: Answer[] = [];
+  #made: number;
+
+  constructor(limits: LaneLimits, stream: SimulatedStream, random: () => number) {
+    this.lanes = new Lanes(limits, 0, () => randomKey(random));
+    this.#stream = stream;
+    this.#random = random;
+    this.#made = random() * CHUNK_BYTES;
+  }
+
+  get backlog(): number {
+    return sum([...this.#queues.values()].map(({ backlog }) => backlog));
+  }
+
+  tick(now: number, bytes: number): void {
+    if (this.lanes.wantsShards) this.lanes.setShards([...this.#stream.shards]);
+    this.#made += bytes;
+    for (; this.#made >= CHUNK_BYTES; this.#made -= CHUNK_BYTES) this.#seal(now);
+    const due = this.#answers.filter(({ at }) => at <= now);
+    this.#answers = this.#answers.filter(({ at }) => at > now);
+    for (const answer of due) this.#settle(answer, now);
+    for (const queue of this.#queues.values()) if (now >= queue.notBefore) this.#send(queue, now);
+  }
+
+  #seal(now: number): void {
+    const lane = this.lanes.next(now, (name) => this.#queues.get(name)?.backlog ?? 0);
+    let queue = this.#queues.get(lane);
+    if (!queue) {
+      queue = new LaneQueue(lane, RECORD_BACKOFF, this.#random);
+      this.#queues.set(lane, queue);
+    }
+    queue.push({ header: { bytes: CHUNK_BYTES } } as SpooledChunk);
+  }
+
+  #settle({ queue, taken, refused, shard }: Answer, now: number): void {
+    queue.settle(taken.flat());
+    queue.putBack(refused.flat());
+    queue.answered(taken.length, refused.length, now);
+    if (taken.length > 0) this.lanes.accepted(queue.lane, this.#stream.shards[shard]!.id, queue.empty, now);
+    if (refused.length > 0) this.lanes.throttled(queue.lane, now);
+  }
+
+  #send(queue: LaneQueue, now: number): void {
+    const shard = this.#stream.shardOf(queue.lane);
+    const taken: SpooledChunk[][] = [];
+    const refused: SpooledChunk[][] = [];
+    for (
+      let record = queue.takeRecord(RECORD_BYTES);
+      record.length > 0;
+      record = queue.takeRecord(RECORD_BYTES)
+    ) {
+      (this.#stream.put(shard, record.length * CHUNK_BYTES) ? taken : refused).push(record);
+    }
+    if (taken.length + refused.length > 0) {
+      this.#answers.push({ at: now + ROUND_TRIP_MS, queue, taken, refused, shard });
+    }
+  }
+}
+
 /** A stream's open shards after creation: the key space in equal parts. */
 export function evenRanges(count: number): ShardRange[] {
   const width = KEY_SPACE / BigInt(count);
@@ -148,17 +182,6 @@ export function evenRanges(count: number): ShardRange[] {
     first: width * BigInt(i),
     last: i === count - 1 ? KEY_SPACE - 1n : width * BigInt(i + 1) - 1n,
   }));
-}
-
-/** Repeatable random numbers in [0, 1) (mulberry32, T. Ettinger). */
-export function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 export function randomKey(random: () => number): bigint {

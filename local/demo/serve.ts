@@ -47,12 +47,6 @@ const ROTATION = { lines: 3000, ageMs: 20_000, keep: 10 };
 async function main(options: DemoOptions): Promise<void> {
   const ledger = new Ledger(options.folder);
   const accessLog = new AccessLog(path.join(options.folder, ACCESS_LOG), ROTATION);
-  const count = (kind: keyof Numbers, route: Route): number => ledger.made[route][kind].count;
-  const before = {
-    log: count('made', 'log'),
-    forward: count('made', 'forward'),
-    unsure: count('unsure', 'log') + count('unsure', 'forward'),
-  };
   const site = createSite((access, number) => {
     accessLog.write(access);
     ledger.add('log', number);
@@ -60,66 +54,21 @@ async function main(options: DemoOptions): Promise<void> {
   const port = await listenOnLoopback(site, 0);
   const visitors = new Visitors(port);
   const shopEvents = new ShopEvents(options.forward.host, options.forward.port);
-  const underWay = new Set<Promise<void>>();
-
-  const progress = (finished: boolean): DemoProgress => {
-    const log = count('made', 'log') - before.log;
-    const forward = count('made', 'forward') - before.forward;
-    const unsure = count('unsure', 'log') + count('unsure', 'forward') - before.unsure;
-    return { made: log + forward, log, forward, unsure, rotations: accessLog.rotations, finished };
-  };
-
-  const makeOne = (isForward: boolean): void => {
-    const making = (isForward ? forwardOne(ledger.take('forward')) : logOne(ledger.take('log'))).finally(() =>
-      underWay.delete(making),
-    );
-    underWay.add(making);
-  };
-  const logOne = async (number: number): Promise<void> => {
-    // A request without a response may still have been logged, and counts only if it was.
-    while (!ledger.made.log.made.has(number)) await visitors.visit(number).catch(() => pause(TICK_MS));
-  };
-  const forwardOne = async (number: number): Promise<void> => {
-    try {
-      await shopEvents.send(number);
-      ledger.add('forward', number);
-    } catch {
-      ledger.doubt('forward', number);
-      asked--;
-      await pause(REPORT_MS);
-    }
-  };
-
-  let asked = 0;
-  let stopping = false;
-  const started = performance.now();
-  let paused = 0;
-  let turn = 0;
-  const running = (async () => {
-    while (!stopping) {
-      const due = Math.floor(((performance.now() - started - paused) * options.rate) / 1000);
-      const wanted = Math.min(due, options.events ?? Number.POSITIVE_INFINITY);
-      while (asked < wanted && underWay.size < MOST_UNDER_WAY) {
-        asked++;
-        makeOne(++turn % FORWARD_SHARE === 0);
-      }
-      if (options.events !== null && asked >= options.events && underWay.size === 0) return;
-      // When the agent holds the demo back, it does not make up for the lost time in one burst afterwards.
-      if (underWay.size >= MOST_UNDER_WAY) paused += TICK_MS;
-      await pause(TICK_MS);
-    }
-  })();
+  const progress = progressOf(ledger, accessLog);
+  const events = new EventMaker(options, ledger, visitors, shopEvents);
 
   const reporting = setInterval(() => process.send?.({ progress: progress(false) }), REPORT_MS);
   const saving = setInterval(() => ledger.save(), SAVE_MS);
+  const finish = (): void => {
+    ledger.close();
+    clearInterval(saving);
+    clearInterval(reporting);
+  };
+  const made = events.make();
   tellReady(port);
   stopWithParent(async () => {
-    stopping = true;
-    await running;
-    await Promise.all(underWay);
-    clearInterval(reporting);
-    clearInterval(saving);
-    ledger.close();
+    await events.stop();
+    finish();
     visitors.close();
     shopEvents.close();
     accessLog.close();
@@ -127,12 +76,103 @@ async function main(options: DemoOptions): Promise<void> {
     process.send?.({ progress: progress(options.events !== null) });
   });
 
-  await running;
-  if (stopping) return;
-  ledger.close();
-  clearInterval(saving);
-  clearInterval(reporting);
+  await made;
+  if (events.stopping) return;
+  finish();
   process.send?.({ progress: progress(true) });
+}
+
+/** A function that says what has been made since now. */
+function progressOf(ledger: Ledger, accessLog: AccessLog): (finished: boolean) => DemoProgress {
+  const count = (kind: keyof Numbers, route: Route): number => ledger.made[route][kind].count;
+  const counts = (): { log: number; forward: number; unsure: number } => ({
+    log: count('made', 'log'),
+    forward: count('made', 'forward'),
+    unsure: count('unsure', 'log') + count('unsure', 'forward'),
+  });
+  const before = counts();
+  return (finished) => {
+    const now = counts();
+    const log = now.log - before.log;
+    const forward = now.forward - before.forward;
+    const unsure = now.unsure - before.unsure;
+    return { made: log + forward, log, forward, unsure, rotations: accessLog.rotations, finished };
+  };
+}
+
+/** Makes events at the requested rate, with a bounded number in flight. */
+class EventMaker {
+  readonly #options: DemoOptions;
+  readonly #ledger: Ledger;
+  readonly #visitors: Visitors;
+  readonly #shopEvents: ShopEvents;
+  readonly #underWay = new Set<Promise<void>>();
+  #asked = 0;
+  #running: Promise<void> = Promise.resolve();
+  stopping = false;
+
+  constructor(options: DemoOptions, ledger: Ledger, visitors: Visitors, shopEvents: ShopEvents) {
+    this.#options = options;
+    this.#ledger = ledger;
+    this.#visitors = visitors;
+    this.#shopEvents = shopEvents;
+  }
+
+  /** Resolves when everything requested has been made, or after a stop. */
+  make(): Promise<void> {
+    this.#running = this.#run();
+    return this.#running;
+  }
+
+  /** Finishes what is in flight. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.#running;
+    await Promise.all(this.#underWay);
+  }
+
+  async #run(): Promise<void> {
+    const { rate, events } = this.#options;
+    const started = performance.now();
+    let paused = 0;
+    for (let turn = 0; !this.stopping; ) {
+      const due = Math.floor(((performance.now() - started - paused) * rate) / 1000);
+      const wanted = Math.min(due, events ?? Number.POSITIVE_INFINITY);
+      while (this.#asked < wanted && this.#underWay.size < MOST_UNDER_WAY) {
+        this.#asked++;
+        this.#makeOne(++turn % FORWARD_SHARE === 0);
+      }
+      if (events !== null && this.#asked >= events && this.#underWay.size === 0) return;
+      // When the agent holds the demo back, it does not make up for the lost time in one burst afterwards.
+      if (this.#underWay.size >= MOST_UNDER_WAY) paused += TICK_MS;
+      await pause(TICK_MS);
+    }
+  }
+
+  #makeOne(isForward: boolean): void {
+    const making = (isForward ? this.#forward() : this.#visit()).finally(() => this.#underWay.delete(making));
+    this.#underWay.add(making);
+  }
+
+  async #visit(): Promise<void> {
+    const number = this.#ledger.take('log');
+    // A request without a response may still have been logged, and counts only if it was.
+    while (!this.#ledger.made.log.made.has(number)) {
+      await this.#visitors.visit(number).catch(() => pause(TICK_MS));
+    }
+  }
+
+  async #forward(): Promise<void> {
+    const number = this.#ledger.take('forward');
+    try {
+      await this.#shopEvents.send(number);
+      this.#ledger.add('forward', number);
+    } catch {
+      this.#ledger.doubt('forward', number);
+      this.#asked--;
+      await pause(REPORT_MS);
+    }
+  }
 }
 
 function pause(ms: number): Promise<void> {

@@ -120,54 +120,19 @@ export class World {
     });
     // The archive's reader asks for credentials, wherever it is.
     Object.assign(process.env, stack.env);
-    const pid = new Map(stack.children.map(({ name, pid }) => [name, pid]));
-    const proxy = (endpoint: string, number: number): Promise<FaultProxy> =>
-      FaultProxy.start(endpoint, {}, generator(seed * 31 + number));
-    const proxies = await Promise.all([
-      proxy(stack.kinesisEndpoint, 1),
-      proxy(stack.s3Endpoint, 2),
-      proxy(stack.dynamodbEndpoint, 3),
-      proxy(stack.kinesisEndpoint, 4),
-    ]);
-    const [kinesisProxy, s3Proxy, dynamodbProxy, instancesProxy] = proxies as [
-      FaultProxy,
-      FaultProxy,
-      FaultProxy,
-      FaultProxy,
-    ];
-    const services = new Map<Target, FaultyService>([
-      ['kinesis', new FaultyService('kinesis', kinesisProxy, pid.get('Kinesis')!, timeline)],
-      ['s3', new FaultyService('s3', s3Proxy, pid.get('S3')!, timeline)],
-      ['dynamodb', new FaultyService('dynamodb', dynamodbProxy, pid.get('DynamoDB')!, timeline)],
-    ]);
-
+    const proxies = await startProxies(stack, seed);
+    const services = servicesOf(stack, proxies, timeline);
     const kinesis = kinesisClient(stack.kinesisEndpoint);
     const dynamodb = dynamodbClient(stack.dynamodbEndpoint);
     const ports = await freePorts(5);
     const { agents, sources } = await startAgents(
       { folder, rate, timeline, otherBuild, env: stack.env },
-      { name: STREAM, region: stack.region, endpoint: kinesisProxy.endpoint },
+      { name: STREAM, region: stack.region, endpoint: proxies.kinesis.endpoint },
       ports.slice(0, 3),
     );
+    const config = consumerConfig(stack, proxies);
     const consumers = ['worker-1', 'worker-2'].map(
-      (id, i) =>
-        new Worker({
-          id,
-          folder,
-          port: ports[3 + i]!,
-          env: stack.env,
-          timeline,
-          config: {
-            stream: { name: STREAM, region: stack.region, endpoint: stack.kinesisEndpoint },
-            archive: { bucket: stack.bucket, endpoint: s3Proxy.endpoint },
-            dynamodb: { endpoint: dynamodbProxy.endpoint },
-            application: APPLICATION,
-            batch: { max_bytes: '1MiB', max_age: '4s' },
-            kcl: KCL,
-            java: { heap: '256MiB' },
-            restart: { backoff: '500ms', max_backoff: '5s' },
-          },
-        }),
+      (id, i) => new Worker({ id, folder, port: ports[3 + i]!, env: stack.env, timeline, config }),
     );
     const stream: Stream = new Stream(kinesis, STREAM, timeline, () => workers.allRun());
     const workers: Workers = new Workers({
@@ -178,20 +143,7 @@ export class World {
       timeline,
     });
     for (const worker of consumers) worker.service.start();
-
-    const region = await Region.start(
-      join(packaged, 'stack'),
-      { ReadmitBytesPerSecond: 100_000_000 },
-      STACK,
-      {
-        name: STREAM,
-        endpoint: instancesProxy.endpoint,
-        functionsEndpoint: stack.kinesisEndpoint,
-        refuse: (refusing) => {
-          instancesProxy.faults = { throttled: refusing ? 1 : 0 };
-        },
-      },
-    );
+    const region = await startRegion(join(packaged, 'stack'), stack, proxies.instances);
     const world = new World({
       stack,
       agents,
@@ -200,7 +152,7 @@ export class World {
       sources,
       instances: new Instances(region, timeline),
       region,
-      proxies,
+      proxies: Object.values(proxies),
       services,
       stream,
       clients: [kinesis, dynamodb],
@@ -322,4 +274,61 @@ async function startAgents(
     new ForwardSource(`forward-${i + 1}`, ports[i]!, rate * SHARE.forward),
   ]);
   return { agents, sources };
+}
+
+interface Proxies {
+  readonly kinesis: FaultProxy;
+  readonly s3: FaultProxy;
+  readonly dynamodb: FaultProxy;
+  /** Between the simulated instances and the stream. */
+  readonly instances: FaultProxy;
+}
+
+async function startProxies(stack: Stack, seed: number): Promise<Proxies> {
+  const proxy = (endpoint: string, number: number): Promise<FaultProxy> =>
+    FaultProxy.start(endpoint, {}, generator(seed * 31 + number));
+  const [kinesis, s3, dynamodb, instances] = await Promise.all([
+    proxy(stack.kinesisEndpoint, 1),
+    proxy(stack.s3Endpoint, 2),
+    proxy(stack.dynamodbEndpoint, 3),
+    proxy(stack.kinesisEndpoint, 4),
+  ]);
+  return { kinesis, s3, dynamodb, instances };
+}
+
+function servicesOf(
+  stack: Stack,
+  { kinesis, s3, dynamodb }: Proxies,
+  timeline: Timeline,
+): Map<Target, FaultyService> {
+  const pid = new Map(stack.children.map(({ name, pid }) => [name, pid]));
+  return new Map<Target, FaultyService>([
+    ['kinesis', new FaultyService('kinesis', kinesis, pid.get('Kinesis')!, timeline)],
+    ['s3', new FaultyService('s3', s3, pid.get('S3')!, timeline)],
+    ['dynamodb', new FaultyService('dynamodb', dynamodb, pid.get('DynamoDB')!, timeline)],
+  ]);
+}
+
+function consumerConfig(stack: Stack, { s3, dynamodb }: Proxies): Record<string, unknown> {
+  return {
+    stream: { name: STREAM, region: stack.region, endpoint: stack.kinesisEndpoint },
+    archive: { bucket: stack.bucket, endpoint: s3.endpoint },
+    dynamodb: { endpoint: dynamodb.endpoint },
+    application: APPLICATION,
+    batch: { max_bytes: '1MiB', max_age: '4s' },
+    kcl: KCL,
+    java: { heap: '256MiB' },
+    restart: { backoff: '500ms', max_backoff: '5s' },
+  };
+}
+
+function startRegion(functions: string, stack: Stack, proxy: FaultProxy): Promise<Region> {
+  return Region.start(functions, { ReadmitBytesPerSecond: 100_000_000 }, STACK, {
+    name: STREAM,
+    endpoint: proxy.endpoint,
+    functionsEndpoint: stack.kinesisEndpoint,
+    refuse: (refusing) => {
+      proxy.faults = { throttled: refusing ? 1 : 0 };
+    },
+  });
 }

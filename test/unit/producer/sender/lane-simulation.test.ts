@@ -2,16 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import {
-  evenRanges,
-  generator,
-  randomKey,
-  rates,
-  simulate,
-  sum,
-  table,
-} from '../../../../bench/lanes-simulation.ts';
+import { evenRanges, randomKey, rates, simulate, sum, table } from '../../../../bench/lanes-simulation.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from '../../../../producer/sender/lanes.ts';
+import { generator } from '../../../support/random.ts';
 
 const SHARDS = evenRanges(4);
 const shardOf = (lane: string): string => SHARDS.find(({ last }) => BigInt(`0x${lane}`) <= last)!.id;
