@@ -242,7 +242,7 @@ export class AgentUnderTest {
       await sleep(100);
     }
     fs.rmSync(ballast, { force: true });
-    const recovered = await until(`${target} has room again`, UP_MS, async () => !(await blocked()));
+    const recovered = await until(`${target} has room`, UP_MS, async () => !(await blocked()));
     timeline.add(
       {
         target,

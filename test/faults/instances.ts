@@ -45,7 +45,7 @@ export class Instances {
         this.#timeline.violation(`${name} was let go without a flush that ended well: ${history}`);
       let note = terminated ? 'gone' : 'retained';
       if (!terminated && spilled) {
-        // Its disk is never seen again: what was spilled must do.
+        // Its disk is gone for good: what was spilled must do.
         await server.kill();
         note += `, ${await this.#readmit(id, random)} spilled objects readmitted`;
       } else if (!terminated) {
@@ -111,7 +111,7 @@ export class Instances {
     region.endpoint.onCall = () => null;
   }
 
-  /** The queue in front of the function: what fails comes again, some of it comes twice. */
+  /** The queue in front of the function: what fails is redelivered, and some of it comes twice. */
   async #readmit(id: string, random: () => number): Promise<number> {
     const { bucket, lambda } = this.#region;
     const keys = [...bucket.objects.keys()];

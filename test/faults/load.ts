@@ -87,11 +87,11 @@ export class LogSource implements Source {
   }
 }
 
-/** Sends message after message, each again with the same chunk id until its ack comes. */
+/** Sends message after message, and resends each with the same chunk id until its ack comes. */
 export class ForwardSource implements Source {
   readonly name: string;
   made = 0;
-  /** Messages that were sent again. */
+  /** Messages that were resent. */
   again = 0;
   readonly #port: number;
   readonly #pause: number;

@@ -1,4 +1,4 @@
-/** A process as a service manager would keep it: started again when it ends by itself, and not when it shall stay away. */
+/** A process as a service manager would keep it: restarted when it ends by itself, unless it is meant to stay away. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 
@@ -10,7 +10,7 @@ export interface ServiceOptions {
   readonly args: () => readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
-  /** Told of an end that nobody asked for. */
+  /** Called for an end that nobody asked for. */
   readonly onEnd: (what: string) => void;
 }
 

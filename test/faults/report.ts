@@ -15,7 +15,7 @@ export interface RunReport extends End {
   readonly violations: readonly string[];
 }
 
-/** Writes the page to `file` and the plot beside it, as SVG of the same name. */
+/** Writes the page to `file` and the plot next to it, as SVG of the same name. */
 export function writeReport(file: string, report: RunReport): void {
   const plot = join(dirname(file), `${basename(file, '.md')}.svg`);
   writeFileSync(plot, recoveryPlot(recoveryTimes(report.happened)));

@@ -27,7 +27,7 @@ const USAGE = `npm run faults -- [options]
   --replay FOLDER   the schedule of an earlier run, by the folder that it left
   --data FOLDER     where everything goes (default: a new folder under the system's temporary one)
   --keep            keeps the folder of a run that went well, too
-  --report FILE     writes the report, and its plot beside it
+  --report FILE     writes the report, and its plot next to it
 `;
 const PROGRESS_MS = 15_000;
 
@@ -167,7 +167,7 @@ process.stdout.write(
 );
 if (violations.length > 0) {
   process.stdout.write(`${violations.map((what) => `  ${what}\n`).join('')}kept: ${folder}\n`);
-  process.stdout.write(`again: npm run faults -- --replay ${folder}\n`);
+  process.stdout.write(`repeat with: npm run faults -- --replay ${folder}\n`);
 } else if (values.keep || values.data !== undefined) {
   process.stdout.write(`kept: ${folder}\n`);
 } else rmSync(folder, { recursive: true, force: true });

@@ -48,7 +48,7 @@ export class Timeline {
     process.stdout.write(`VIOLATION: ${what}\n`);
   }
 
-  /** Something for people that is no fault. */
+  /** Something for people that is not a fault. */
   note(what: string): void {
     this.#write({ at: this.now, note: what });
   }

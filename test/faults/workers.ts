@@ -44,7 +44,7 @@ export class Worker {
       // The shards' processes have it from the launcher, by way of the daemon.
       env: { ...env, FAULTS_CLOCK: this.clock, NODE_OPTIONS: `--import ${CLOCK}` },
       logFile: path.join(folder, `${id}.log`),
-      // A launcher may give up after many deaths of its daemon, and is then started again.
+      // A launcher may give up after many deaths of its daemon, and is then restarted.
       onEnd: (what) => timeline.add({ target: 'consumer', kind: 'gave up', note: what }),
     });
   }
@@ -133,7 +133,7 @@ export class Workers {
         const pid = kind === 'kill a child' ? child : daemon;
         if (pid === undefined || pid === null || !signal(pid, 'SIGKILL')) return add('nothing to kill');
         // One process that dies ends its daemon, and all of the worker's shards with it.
-        await until(`${worker.id} starts its daemon again`, ALL_RUN_MS, async () => {
+        await until(`${worker.id} restarts its daemon`, ALL_RUN_MS, async () => {
           const now = (await worker.status())?.daemon_pid ?? null;
           return now !== null && now !== daemon;
         });

@@ -80,7 +80,7 @@ const MUTANTS: readonly Mutant[] = [
     profile: TRIMMED,
   },
   {
-    rule: 'the runs that a commit voids are taken back by who follows it',
+    rule: 'the runs that a commit voids are taken back by whoever follows it',
     file: 'archive/state.ts',
     code: 'for (const voided of commit.voided) this.#takeBack(voided.runs);',
     instead: '',
@@ -94,7 +94,7 @@ const MUTANTS: readonly Mutant[] = [
     profile: TAKEOVERS,
   },
   {
-    rule: 'foreign records of objects that stand are not archived again',
+    rule: 'foreign records of objects that exist are not archived twice',
     file: 'archive/writer/plan.ts',
     code: 'return to === undefined || compareSequence(item.sequence, to) > 0;',
     instead: 'return true || to;',

@@ -98,7 +98,7 @@ test('a big spool behind a stream that was away: all of it is sent, exit 0, and 
     spooled = (await statusOf(directory)).events.spooled;
   }
   let held: AgentStatus;
-  // One failure alone is no news.
+  // One failure alone is not worth reporting.
   do held = await statusOf(directory);
   while (held.state !== 'degraded');
   assert.equal(held.stream.condition, 'service');
@@ -280,7 +280,7 @@ test('a reload of log_level reaches the inputs too', async (context) => {
   assert.equal(await agent.ended, 0);
 });
 
-test('a reload takes over what can change while the agent runs, and names what can not', async (context) => {
+test('a reload takes over what can change while the agent runs, and names what cannot', async (context) => {
   const { directory, config } = await setUp(context);
   const agent = await startAgent(directory, config);
   const { stringify } = await import('yaml');

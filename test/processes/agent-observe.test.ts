@@ -66,7 +66,7 @@ test('/health and /metrics agree with each other, with the status and with the s
   assert.equal(kinesis.events().length, 501);
 });
 
-test('status --watch shows it anew until nobody looks any more', async (context) => {
+test('status --watch refreshes until its reader leaves', async (context) => {
   const { directory, log, config, state } = await prepareAgent(context);
   const agent = await startAgent(directory, config);
   const args = [CLI, 'status', '--watch', '--state', state];

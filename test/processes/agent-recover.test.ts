@@ -79,7 +79,7 @@ test('recover sends what a killed agent left, on a copy of its disk too, and the
   assert.deepEqual(messages(kinesis), expected(1500));
 });
 
-test('a second agent on a state directory refuses and says who holds it', async (context) => {
+test('a second agent on a state directory refuses and names the holder', async (context) => {
   const { directory, config } = await prepareAgent(context);
   const agent = await startAgent(directory, config);
   context.after(() => void agent.child.kill('SIGKILL'));

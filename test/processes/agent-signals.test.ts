@@ -37,7 +37,7 @@ async function logged(agent: AgentProcess, text: string): Promise<void> {
   }
 }
 
-test('SIGHUP while the agent is only starting is no end of it', async (context) => {
+test('SIGHUP while the agent is starting does not end it', async (context) => {
   const { directory, config, startHangs } = await setUp(context);
   const start = startHangs();
   const agent = spawnAgent(directory, config);
@@ -126,7 +126,7 @@ test('a log that takes no more, as on a full disk, does not end the agent', asyn
   assert.equal(await agent.ended, 0);
 });
 
-test('a log file that can not be opened is named, with exit code 2', async (context) => {
+test('a log file that cannot be opened is named, with exit code 2', async (context) => {
   const { directory, config } = await setUp(context, { log_file: '/dev/null/agent.log' });
   const agent = spawnAgent(directory, config);
   assert.equal(await agent.ended, 2, agent.log());

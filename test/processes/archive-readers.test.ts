@@ -1,4 +1,4 @@
-/** Archives as outsiders read them, who know nothing of chunks and commits: all give the same counts. */
+/** Archives as outsiders read them, without knowledge of chunks and commits: all give the same counts. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';

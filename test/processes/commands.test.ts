@@ -29,7 +29,7 @@ test('each command tells its options and its exit codes', async () => {
   );
 });
 
-test('what can not be begun ends with 2 and one line that names it', async (t) => {
+test('what cannot be started ends with 2 and one line that names it', async (t) => {
   const directory = temporaryDirectory(t);
   const file = path.join(directory, 'file');
   fs.writeFileSync(file, '');

@@ -14,7 +14,7 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   const hour = Math.floor(Date.now() / 3_600_000);
   const sources = Array.from({ length: 12 }, (_, i) => new ChunkSource({ name: `agent-${i}` }));
   const made: MadeChunk[] = [];
-  /** A few chunks of every agent, some of them twice in the request, and some of earlier ones again. */
+  /** A few chunks of every agent, some of them twice in the request, and some earlier ones repeated. */
   const load = async (): Promise<void> => {
     for (const source of sources) {
       const fresh = Array.from({ length: 4 }, (_, i) =>
@@ -30,7 +30,7 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   let consumer: ConsumerProcess | null = null;
   t.after(() => consumer?.kill('SIGKILL'));
 
-  // Between the steps of a commit: a shard's process and the daemon, which the launcher starts again …
+  // Between the steps of a commit: a shard's process and the daemon, which the launcher restarts …
   const faultOf = (point: string, victim: string) => {
     const flag = path.join(directory, `${victim}-${point}`);
     return { what: `${victim} has ended at "${point}"`, flag, spec: `${point}/${victim}:${flag}` };
@@ -44,7 +44,7 @@ test('kills at any moment lose and repeat nothing', async (t) => {
     await until(what, () => fs.existsSync(flag));
   }
   // Both may have ended with one daemon.
-  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts > 0);
+  await until('the daemon was restarted', async () => (await consumer!.status()).daemon_restarts > 0);
   await consumer.running(4);
   assert.equal(await consumer.stop(), 0);
 
@@ -64,11 +64,11 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   const before = await consumer!.running(4);
   await load();
   process.kill(Object.values(before.shards)[0]!.pid, 'SIGKILL');
-  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 1);
+  await until('the daemon was restarted', async () => (await consumer!.status()).daemon_restarts >= 1);
   const second = await consumer!.running(4);
   await load();
   process.kill(second.daemon_pid!, 'SIGKILL');
-  await until('the daemon was started again', async () => (await consumer!.status()).daemon_restarts >= 2);
+  await until('the daemon was restarted', async () => (await consumer!.status()).daemon_restarts >= 2);
   const third = await consumer!.running(4);
   await load();
   consumer!.kill('SIGKILL');

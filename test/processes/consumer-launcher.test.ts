@@ -85,7 +85,7 @@ function launch(changes: Record<string, unknown>, ...args: string[]): Run {
   return { process: child, config, ended, log: () => log };
 }
 
-test('a daemon that dies is started again, until the launcher gives up', async () => {
+test('a daemon that dies is restarted, until the launcher gives up', async () => {
   const restart = { backoff: '1ms', give_up_after: 3 };
   const run = launch({ java: { command: daemon('exit 7') }, restart });
   assert.equal(await run.ended, 1);
@@ -138,21 +138,21 @@ test('a launcher that is killed in the moment in which the daemon begins leaves 
   }
 });
 
-/** Stands for two shards' processes: b comes after a was told, and goes again after both were. */
+/** Plays two shards' processes: b joins after a got its share, and leaves after both got theirs. */
 const SHARDS = `
 import { connect } from 'node:net';
 import { appendFileSync } from 'node:fs';
 const report = (shard, phase) => JSON.stringify({ shard, pid: shard.charCodeAt(0), phase, counters: {}, s3_errors_by_reason: {} }) + '\\n';
-const open = (shard, onTold) => {
+const open = (shard, onShare) => {
   const socket = connect(process.env.TAILRACE_REPORTS);
-  let told = 0;
+  let shares = 0;
   let text = '';
   socket.on('data', (part) => {
     const lines = (text + part).split('\\n');
     text = lines.pop();
     for (const line of lines) {
-      appendFileSync(process.env.TOLD, shard + ' ' + JSON.parse(line).max_bytes + '\\n');
-      onTold((told += 1), socket);
+      appendFileSync(process.env.SHARES, shard + ' ' + JSON.parse(line).max_bytes + '\\n');
+      onShare((shares += 1), socket);
     }
   });
   socket.write(report(shard, 'running'));
@@ -164,22 +164,23 @@ process.on('SIGTERM', () => process.exit(143));
 setInterval(() => {}, 1000);
 `;
 
-test('the memory for batches is divided by the shards that are here, again whenever one comes or goes', async () => {
+test('the memory for batches is divided by the shards that are here, whenever one comes or goes', async () => {
   const script = path.join(directory, 'shards.mjs');
-  const told = path.join(directory, 'told');
+  const shares = path.join(directory, 'shares');
   fs.writeFileSync(script, SHARDS);
   const run = launch({
-    java: { command: daemon(`TOLD="${told}" exec "${process.execPath}" "${script}"`) },
+    java: { command: daemon(`SHARES="${shares}" exec "${process.execPath}" "${script}"`) },
     batch: { memory: '64MiB', max_bytes: '64MiB' },
   });
-  const lines = (): string[] => (fs.existsSync(told) ? fs.readFileSync(told, 'utf8').trim().split('\n') : []);
+  const lines = (): string[] =>
+    fs.existsSync(shares) ? fs.readFileSync(shares, 'utf8').trim().split('\n') : [];
   const of = (shard: string): number[] =>
     lines()
       .filter((line) => line.startsWith(shard))
       .map((line) => Number(line.split(' ')[1]) / 1024 / 1024);
-  await until('a has all of it again', () => of('a').length === 3);
+  await until('a has all of it once more', () => of('a').length === 3);
   assert.deepEqual(of('a'), [64, 32, 64]);
-  // What the last one was told before stands until it has reported itself.
+  // The last one's earlier share is there until it has reported itself.
   assert.deepEqual(of('b').slice(0, 2), [64, 32]);
   run.process.kill('SIGTERM');
   assert.equal(await run.ended, 0);
@@ -209,7 +210,7 @@ test('status shows a worker, and says when there is none', async () => {
   });
 });
 
-test('what can not work is refused in a line, with exit code 2', async (t) => {
+test('what cannot work is refused in a line, with exit code 2', async (t) => {
   const java = { command: daemon('exit 0') };
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
@@ -288,7 +289,7 @@ test('a refused daemon and a stream that speaks no HTTP/2 are named', async (t) 
   const body = `trap 'exit 143' TERM\necho "ERROR|Scheduler|Caught exception: ${denied}" >&2\nwhile :; do sleep 0.05; done`;
   const [port] = await freePorts(1);
   const run = launch({ java: { command: daemon(body) }, http: { listen: `127.0.0.1:${port}` } });
-  await until('the refusal is told', () => run.log().includes('AWS refuses'));
+  await until('the refusal is logged', () => run.log().includes('AWS refuses'));
   const answer = await fetch(`http://127.0.0.1:${port}/health`);
   assert.equal(answer.status, 503);
   assert.match(JSON.stringify(await answer.json()), /AWS refuses: .*dynamodb:Scan: allow this role/);

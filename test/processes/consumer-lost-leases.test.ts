@@ -63,7 +63,7 @@ test('lost, ended and stale leases stop no shard and repeat nothing, and a strea
   await second.start();
   await load();
   await assertArchivedOnce(stack, made);
-  assert.ok((await second.status()).totals.passed_over > 0, 'it read again what it had archived');
+  assert.ok((await second.status()).totals.passed_over > 0, 'it reread what it had archived');
   await until('the lease of the dead worker has ended', async () => {
     const { Item } = await dynamodb.send(
       new GetItemCommand({ TableName, Key: lease('shardId-000000000008'), ConsistentRead: true }),

@@ -18,7 +18,7 @@ test('a split and a merge in the middle lose and repeat nothing', async (t) => {
   const hour = Math.floor(Date.now() / 3_600_000);
   const sources = Array.from({ length: 12 }, (_, i) => new ChunkSource({ name: `agent-${i}` }));
   const made: MadeChunk[] = [];
-  /** Chunks of every agent, and again some that went to other shards before. */
+  /** Chunks of every agent, and repeats of some that went to other shards before. */
   const load = async (): Promise<void> => {
     for (const source of sources) {
       const again = made.filter((chunk) => chunk.lane === source.lane).slice(-3);

@@ -1,4 +1,4 @@
-/** An S3 on a bad day, under the real KCL, with all kinds of records: waited for and told of, archived once. */
+/** An S3 on a bad day, under the real KCL, with all kinds of records: waited for and reported, archived once. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';

@@ -67,7 +67,7 @@ test('zombies lose and repeat nothing', async (t) => {
     );
   }
   await load();
-  await until('the leases have owners again', async () =>
+  await until('all leases have owners', async () =>
     [...(await owners()).values()].every((owner) => owner.startsWith('worker-')),
   );
   await load();

@@ -44,7 +44,7 @@ test('events made by the demo are archived once each, run after run, and nothing
   }
 });
 
-test('a demo that can not start says what is wrong in one line', async (context) => {
+test('a demo that cannot start says what is wrong in one line', async (context) => {
   const { code, output } = await start(['--exit', '--data', temporaryDirectory(context)]);
   assert.equal(code, 2);
   assert.match(output, /--events/);

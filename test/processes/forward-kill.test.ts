@@ -1,4 +1,4 @@
-/** An agent killed again and again while clients send with acks: each event they had acknowledged is there once. */
+/** An agent killed repeatedly while clients send with acks: each event they had acknowledged is there once. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,7 +29,7 @@ function message(client: number, first: number): { bytes: Buffer; events: number
   return { bytes: array([tag, bin(gzipSync(Buffer.concat(entries))), gzip]), events: 20 };
 }
 
-/** Sends message after message until it is stopped, each again and again until its ack comes. */
+/** Sends message after message until it is stopped, and resends each until its ack comes. */
 async function send(
   client: number,
   port: number,
@@ -48,7 +48,7 @@ async function send(
         continue;
       }
       connection.send(bytes);
-      // Now and then the ack gets lost on its way: the client goes, and sends the message again.
+      // Now and then the ack gets lost on its way: the client reconnects, and resends the message.
       const lost = random() < 0.1;
       const answer = await (lost
         ? Promise.race([connection.read(), wait(random() * 150)])
@@ -66,7 +66,7 @@ async function send(
   return { acknowledged: first, again };
 }
 
-test('kill -9 under acks: nothing acknowledged is lost, nothing sent again is there twice', {
+test('kill -9 under acks: nothing acknowledged is lost, nothing resent is there twice', {
   timeout: 120_000,
 }, async (context) => {
   const random = chance(context);
@@ -108,7 +108,7 @@ test('kill -9 under acks: nothing acknowledged is lost, nothing sent again is th
   assert.deepEqual({ lost: lost.slice(0, 5), repeated: repeated.slice(0, 5) }, { lost: [], repeated: [] });
   assert.equal(counts.size, expected.length);
   context.diagnostic(
-    `${expected.length} events, ${reports.reduce((sum, { again }) => sum + again, 0)} messages sent again`,
+    `${expected.length} events, ${reports.reduce((sum, { again }) => sum + again, 0)} messages resent`,
   );
   assert.ok(expected.length > 500);
 });

@@ -406,7 +406,7 @@ test('alarms go by metrics that the functions write', () => {
 });
 
 test('the zips are the same each time', async () => {
-  const again = join(out, 'again');
+  const again = join(out, 'second');
   await packageFunctions(again, {}, ['attach']);
   for (const zip of ['drainStart.zip', 'drainFinish.zip', 'drainWatch.zip']) {
     assert.ok(readFileSync(join(again, 'attach', zip)).equals(readFileSync(join(out, 'attach', zip))), zip);

@@ -29,7 +29,7 @@ const skip =
       ? 'logrotate takes another owner of its configuration than root for an attack'
       : false;
 
-/** nginx in the foreground with an access log of its own; the fields that the parser is compared with beside it. */
+/** nginx in the foreground with an access log of its own; the fields that the parser is compared with are next to it. */
 async function startNginx(folder: string, port: number) {
   const config = path.join(folder, 'nginx.conf');
   fs.writeFileSync(

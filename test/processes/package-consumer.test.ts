@@ -126,7 +126,7 @@ test('the install script puts all in place, and keeps a configuration that is th
   assert.deepEqual(readdirSync(join(root, 'etc', 'tailrace')), ['consumer.yaml']);
 });
 
-test('beside the agent the command stays the one that has all', (context) => {
+test('next to the agent the command stays the one that has all', (context) => {
   const directory = temporaryDirectory(context);
   const agent = join(directory, 'agent');
   mkdirSync(join(agent, 'bin'), { recursive: true });

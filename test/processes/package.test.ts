@@ -160,7 +160,7 @@ test("logrotate by the package's rule: the agent's own log goes on in a new file
   assert.deepEqual(await ended, [0, null]);
 });
 
-test('commands that a server can not run say so', () => {
+test('commands that a server cannot run say so', () => {
   const { status, stderr } = tailrace(['local']);
   assert.equal(status, 2);
   assert.match(stderr, /^this command is not part of the server package/);

@@ -88,7 +88,7 @@ test('all chunks of an object come back, once in the archive though they come tw
   assert.equal(kinesis.repeated, 0);
 });
 
-test('refused records go again, the others do not', async () => {
+test('refused records are resent, the others are not', async () => {
   const { bytes, names } = spilled(40);
   bucket.put(KEY, bytes);
   let left = 3;
@@ -117,14 +117,14 @@ test('an object that cannot be read gives its message back, and only that one', 
   assert.equal(bucket.objects.get(KEY)!.tag, 'readmitted');
 });
 
-test('a stream that takes nothing until the time is over: the message comes again, nothing is marked', async () => {
+test('a stream that takes nothing until the time is over: the message is redelivered, nothing is marked', async () => {
   bucket.put(KEY, spilled(4).bytes);
   kinesis.onRecord = () => ({ ErrorCode: 'ProvisionedThroughputExceededException' });
   // The function keeps a reserve of fifteen seconds.
   lambda.onInvoke = () => ({ remainingMs: 16_000 });
   assert.deepEqual(await deliver(bucket.notification(KEY)), ['m0']);
   assert.equal(bucket.objects.get(KEY)!.tag, null);
-  // A message that is given back is no error of the function's for Lambda: without a metric nobody would know.
+  // To Lambda, a message that is given back is not an error of the function: without a metric nobody would know.
   await lambda.stop();
   const alarm = template().one('ReadmitFailedAlarm');
   assert.ok(lambda.metrics.some(({ name, value }) => name === alarm['MetricName'] && value === 1));

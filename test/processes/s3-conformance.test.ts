@@ -187,7 +187,7 @@ const CALLS: readonly [string, (client: S3Client) => Promise<Answer>][] = [
     },
   ],
   ['get the deleted', get('once')],
-  ['conditional put after delete', put({ Key: 'once', Body: 'again', IfNoneMatch: '*' })],
+  ['conditional put after delete', put({ Key: 'once', Body: 'second', IfNoneMatch: '*' })],
   [
     'delete several',
     async (client) => {

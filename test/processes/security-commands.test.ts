@@ -147,7 +147,7 @@ test('an error that quotes what others wrote is shown as text', async () => {
   assert.doesNotMatch(utf8(err), OBEYED);
 });
 
-test('an agent that is none can not command the terminal of who asks it', async (context) => {
+test('an impostor of an agent cannot command the terminal of whoever asks it', async (context) => {
   const state = path.join(scratch, 'state');
   mkdirSync(state);
   const server = createServer((socket) => {

@@ -63,7 +63,7 @@ for (const [condition, type, status] of FAILURES) {
   });
 }
 
-test('a connection that hangs is given up alone: requests beside it go through', {
+test('a connection that hangs is abandoned alone: the other requests go through', {
   timeout: 30_000,
 }, async (context) => {
   const { double, core } = await setUp(context, { requestTimeout: 2000 });
@@ -93,7 +93,7 @@ test('a connection that is reset: connection, until it is over', { timeout: 30_0
   assert.deepEqual(double.events(), [{ n: 1 }]);
 });
 
-test('a name that can not be resolved is told as such', { timeout: 30_000 }, async (context) => {
+test('a name that cannot be resolved is reported as such', { timeout: 30_000 }, async (context) => {
   const { core } = await setUp(context, { endpoint: 'http://kinesis.invalid:4567' });
   await sealOne(core, 1);
   await core.until(() => core.sender.trouble?.condition === 'dns');
@@ -141,7 +141,7 @@ test('renewed credentials are found where the old ones were', { timeout: 30_000 
   assert.deepEqual([...double.accessKeys].toSorted(), ['NEW', 'OLD']);
 });
 
-test('a source of credentials that never answers is given up, and asked anew', {
+test('a source of credentials that never answers is abandoned, and retried', {
   timeout: 60_000,
 }, async (context) => {
   const directory = temporaryDirectory(context as never);
@@ -170,7 +170,7 @@ exit 1
   assert.deepEqual([...double.accessKeys], ['LATE']);
 });
 
-test('a clock that is off by hours is found out from the answer, and the request goes again with the right time', {
+test('a clock that is off by hours is recognized from the answer, and the request is resent with the right time', {
   timeout: 30_000,
 }, async (context) => {
   const { double, core } = await setUp(context);

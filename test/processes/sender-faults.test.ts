@@ -39,7 +39,7 @@ test(`${EVENTS} events, 30 % of records throttled, 5 % of answers lost: each is 
     requests++;
     if (requests % 101 === 0) return 'hang';
     if (random() < 0.02) return 'reset';
-    if (random() < 0.02) return { status: 500, body: { __type: 'InternalFailure', message: 'again' } };
+    if (random() < 0.02) return { status: 500, body: { __type: 'InternalFailure', message: 'internal' } };
     return null;
   };
   let answers = 0;

@@ -177,7 +177,7 @@ describe('events are best effort', () => {
 });
 
 describe('the flush fails', () => {
-  test('once: it is asked for again', () =>
+  test('once: it is repeated', () =>
     terminate(
       (_, server) => {
         server.modes = ['refused', 'flush'];
@@ -199,7 +199,7 @@ describe('the flush fails', () => {
       (ended) => assertRetained(ended, /failed as often as it is tried/),
     ));
 
-  test('it hangs: ended at its limit, asked for again, and done', () =>
+  test('it hangs: ended at its limit, repeated, and done', () =>
     terminate((_, server) => {
       server.modes = ['hang', 'flush'];
     }, assertArchived));
@@ -273,7 +273,7 @@ describe('the services and the functions fail', () => {
       }, assertArchived));
   }
 
-  test('a function that waits for an answer ends early, with an error, and is called again', () =>
+  test('a function that waits for an answer ends early, with an error, and is retried', () =>
     terminate(
       (region) => {
         let hung = 0;
@@ -378,7 +378,7 @@ for (const seed of SEEDS) {
         const alarms = region.alarms();
         const told =
           alarms.has('RetainedAlarm') || region.endpoint.alerts.length > 0 || alarms.has('WatchAlarm');
-        assert.ok(told, `${history}: nobody was told`);
+        assert.ok(told, `${history}: nobody was alerted`);
         region.refuse(false);
         await server.shutDown();
       }

@@ -113,14 +113,14 @@ test('a configuration of the user goes before the one that is made', () => {
   assert.equal(read(web.root, 'etc/tailrace/agent.yaml'), 'mine: true\n');
 });
 
-test('a configuration that can not be had at the first try is tried again, and no other takes its place', () => {
-  const web = server('again', 'WebTemplate');
+test('a configuration that cannot be fetched at the first attempt is retried, and no other takes its place', () => {
+  const web = server('retry', 'WebTemplate');
   place(web.bucket, 'agent');
   writeFileSync(join(web.bucket, 'agent.yaml'), 'mine: true\n');
   writeFileSync(join(web.bucket, 'agent.yaml.unreachable'), '');
   assert.equal(web.run().status, 0);
   assert.equal(read(web.root, 'etc/tailrace/agent.yaml'), 'mine: true\n');
-  const worker = server('worker-again', 'WorkerTemplate');
+  const worker = server('worker-retry', 'WorkerTemplate');
   place(worker.bucket, 'consumer');
   writeFileSync(join(worker.bucket, 'consumer.yaml'), 'mine: true\n');
   writeFileSync(join(worker.bucket, 'consumer.yaml.unreachable'), '');

@@ -17,7 +17,7 @@ const ROLE = 'WorkerRole';
 /** Granted for what this run doesn't have: tables of a first start, the package. */
 const UNUSED = ['dynamodb:CreateTable', 'dynamodb:UpdateTable', 's3:GetObject'];
 
-test('a consumer reads, leases, archives and takes up again with nothing but its grants', async (t) => {
+test('a consumer reads, leases, archives and resumes with nothing but its grants', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-test-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   await packageFunctions(join(directory, 'packaged'), {}, ['stack']);

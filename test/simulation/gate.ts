@@ -22,7 +22,7 @@ export interface Gate {
 export interface Rules {
   /** What the request needs before anything is done. */
   readonly needs: (request: GatedRequest) => readonly Call[];
-  /** What the caller needs, too, to be told that there is no such thing. */
+  /** What the caller needs as well to learn that there is no such thing. */
   readonly absent?: (request: GatedRequest) => readonly Call[];
 }
 

@@ -105,7 +105,7 @@ export class SpillBucket {
     } else if (!object) {
       response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
     } else if (operation === 's3:GetObject') {
-      // S3 says how many tags there are to those alone who may read them.
+      // S3 reports the number of tags only to those who may read them.
       const resource = `arn:aws:s3:::${bucket}/${key}`;
       if (object.tag !== null && this.#iam.allows(role, { action: 's3:GetObjectTagging', resource }))
         response.setHeader('x-amz-tagging-count', '1');

@@ -6,7 +6,7 @@ export const REGION = 'us-east-1';
 
 type Json = unknown;
 /** A part of a template or of a service's JSON, whose form its schema says and not ours. */
-// biome-ignore lint/suspicious/noExplicitAny: a form for each resource would say the schema of CloudFormation again
+// biome-ignore lint/suspicious/noExplicitAny: a type for each resource would repeat CloudFormation's schema
 export type Loose = any;
 export type Properties = Record<string, Loose>;
 type Resource = {

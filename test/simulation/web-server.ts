@@ -203,7 +203,7 @@ esac`,
   }
 }
 
-/** How often an agent that ends at its very first start, because its stream does not answer, is started again. */
+/** How often an agent is restarted that ends at its very first start because its stream does not answer. */
 const STARTS = 10;
 
 async function startedAgent(directory: string, config: Record<string, unknown>): Promise<AgentProcess> {

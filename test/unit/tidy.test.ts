@@ -11,6 +11,7 @@ import {
   deadExportOffences,
   layerOffences,
   longFunctionOffences,
+  mirrorOffences,
   type Offence,
   WORDINGS,
   wordingOffences,
@@ -35,6 +36,7 @@ test('imports go down the layers', () => none(layerOffences(files, LAYERS)));
 test('no files import each other in a circle', () => none(cycleOffences(files)));
 test('every export is imported', () => none(deadExportOffences(files, ENTRIES)));
 test('functions have at most 80 lines', () => none(longFunctionOffences(files, LONG_FUNCTIONS)));
+test('unit tests mirror the source', () => none(mirrorOffences(files)));
 test('chance in tests has a seed', () => none(chanceOffences(files)));
 test('the wording is a native speaker’s', () => {
   none(wordingOffences([...files, ...documents], [...WORDING_OFF, ...QUOTING]));
@@ -140,6 +142,19 @@ test('planted: a function of more than 80 lines is found, and an exception that 
     longFunctionOffences(tree, ['base/a.ts g', 'base/a.ts m']).map((offence) => offence.slice(0, 38)),
     ['base/a.ts:1: f has 81 lines, at most 80'.slice(0, 38), 'base/a.ts m: is short enough now: remo'],
   );
+});
+
+test('planted: a unit test outside the folder of its source is found', () => {
+  const tree = plant({
+    'producer/tail/a.ts': '',
+    'test/unit/producer/tail/a.test.ts': '',
+    'test/unit/producer/b.test.ts': '',
+    'test/unit/tidy.test.ts': '',
+    'test/unit/producer/tails/c.test.ts': '',
+  });
+  assert.deepEqual(mirrorOffences(tree), [
+    'test/unit/producer/tails/c.test.ts: there is no folder producer/tails/: move the test to that of its source',
+  ]);
 });
 
 test('planted: chance without a seed is found in tests, and left alone in the programs', () => {

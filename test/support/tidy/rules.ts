@@ -92,6 +92,22 @@ export function longFunctionOffences(files: readonly FileFacts[], exceptions: re
   ];
 }
 
+/** Unit tests that do not mirror the source: a reader finds the tests of a file in the folder of the same name. */
+export function mirrorOffences(files: readonly FileFacts[]): Offence[] {
+  const unit = 'test/unit/';
+  const folders = files.map(({ path }) => posix.dirname(path));
+  return files
+    .filter(({ path }) => path.startsWith(unit))
+    .map(({ path }) => ({ path, mirrored: posix.dirname(path.slice(unit.length)) }))
+    .filter(
+      ({ mirrored }) =>
+        mirrored !== '.' && !folders.some((folder) => `${folder}/`.startsWith(`${mirrored}/`)),
+    )
+    .map(
+      ({ path, mirrored }) => `${path}: there is no folder ${mirrored}/: move the test to that of its source`,
+    );
+}
+
 /** Tests whose course nobody can repeat: chance has a seed, and the seed is printed. */
 export function chanceOffences(files: readonly FileFacts[]): Offence[] {
   return files
@@ -122,7 +138,7 @@ export const WORDINGS: readonly Wording[] = [
   },
   { pattern: /\bagain\b/, write: '"retry", "reload", "resend", "reopen", "rerun"' },
   {
-    pattern: new RegExp(`(?<!\\b(?:${PERSON}),? )\\bwho\\b(?!ever)`, 'i'),
+    pattern: new RegExp(`(?<!\\b(?:${PERSON}),? )(?<!-)\\bwho\\b(?!ever)`, 'i'),
     write: '"a client that …", "whoever"',
   },
   { pattern: /\bmend(?:s|ed|ing)?\b/, write: '"fix", "repair"' },
