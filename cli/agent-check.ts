@@ -1,8 +1,9 @@
 /** `tailrace agent --check`: what an agent with this configuration would read, and whether its stream can be reached. */
+
+import { bytes, count, plain, plainLines } from '../base/human.ts';
 import type { AgentConfig } from '../producer/config.ts';
 import { checkStream } from '../producer/sender/stream.ts';
 import { sampleTail } from '../producer/tail/sample.ts';
-import { bytes, count, plain, plainLines } from './output.ts';
 
 /** The most files listed per input. */
 const SHOWN_FILES = 20;

@@ -1,6 +1,7 @@
 /** Renders an agent's status as text. */
+
+import { age, bytes, count, plain } from '../base/human.ts';
 import type { AgentStatus } from '../producer/status.ts';
-import { age, bytes, count, plain } from './output.ts';
 
 /** @param before an earlier status, to compute rates from; null when there is none */
 export function describeAgent(status: AgentStatus, before: AgentStatus | null): string {

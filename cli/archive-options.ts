@@ -1,9 +1,10 @@
 /** The options that locate an archive, shared by every command that reads one. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { S3Store } from '../archive/s3.ts';
 import { TailraceError } from '../base/errors.ts';
 import { consumerSchema } from '../consumer/config.ts';
 import { loadConfig } from './config.ts';
+import { configOption } from './options.ts';
 
 export interface ArchiveOptions {
   readonly config?: string;
@@ -24,11 +25,7 @@ const TRIES = 5;
 
 export function withArchiveOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('-c, --config <file>', 'consumer.yaml of the consumer that writes the archive').conflicts(
-        'bucket',
-      ),
-    )
+    .addOption(configOption('consumer.yaml of the consumer that writes the archive').conflicts('bucket'))
     .option('--bucket <name>', 'the bucket, instead of --config')
     .option('--prefix <text>', 'the prefix of all keys, ending in /')
     .option('--endpoint <url>', 'URL of an S3-compatible service')

@@ -2,8 +2,8 @@
 import { addressText } from '../base/address.ts';
 import { TailraceError } from '../base/errors.ts';
 import { parseHostPort } from '../base/host-port.ts';
+import { age, bytes, count, plain } from '../base/human.ts';
 import type { ShardLine, WorkerStatus } from '../consumer/status/board.ts';
-import { age, bytes, count, plain } from './output.ts';
 
 const ANSWER_MS = 5000;
 /** A worker that listens on all addresses can be reached on this one. */

@@ -1,5 +1,5 @@
 /** Shows a command's progress on one line of stderr that is overwritten; on a terminal only. */
-import { count } from './output.ts';
+import { count } from '../base/human.ts';
 
 const EVERY_MS = 100;
 const TO_LINE_START = '\r';

@@ -7,11 +7,12 @@ import { agentConfig } from '../../producer/config.ts';
 import { nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
 import { checkAgent } from '../agent-check.ts';
 import { loadConfig } from '../config.ts';
+import { configOption } from '../options.ts';
 
 export function command(): Command {
   return new Command('agent')
     .description('Follow log files, receive events from fluentd clients, and ship both to Kinesis.')
-    .requiredOption('-c, --config <file>', 'agent.yaml')
+    .addOption(configOption('agent.yaml').makeOptionMandatory())
     .option(
       '--check',
       'check the configuration and the stream, list the files it would read with sample events, and exit',

@@ -8,9 +8,9 @@ import type { CommitObject } from '../../archive/commit.ts';
 import type { S3Store } from '../../archive/s3.ts';
 import { zstdFrames } from '../../archive/zstd-frames.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { plainLines } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
-import { plainLines } from '../output.ts';
 import { progress } from '../progress.ts';
 
 interface CatOptions extends ArchiveOptions, RangeOptions {

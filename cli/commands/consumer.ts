@@ -11,13 +11,14 @@ import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
 import { javaMissing } from '../../consumer/kcl/daemon.ts';
 import { Launcher } from '../../consumer/kcl/launcher.ts';
 import { ConfigError, loadConfig } from '../config.ts';
+import { configOption } from '../options.ts';
 
 const MiB = 1024 * 1024;
 
 export function command(): Command {
   return new Command('consumer')
     .description('Read the stream with the KCL and archive every chunk in S3 exactly once.')
-    .requiredOption('-c, --config <file>', 'consumer.yaml')
+    .addOption(configOption('consumer.yaml').makeOptionMandatory())
     .option('--check', 'check the configuration and what it needs, and exit')
     .addHelpText(
       'after',

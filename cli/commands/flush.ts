@@ -3,18 +3,19 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import type * as z from 'zod/mini';
 import { TailraceError } from '../../base/errors.ts';
-import { parseDuration } from '../../base/units.ts';
+import { bytes, count, plain, plainLines } from '../../base/human.ts';
 import { ask, flushAnswer, MAX_FLUSH_MS } from '../../producer/control/protocol.ts';
 import { type Flushed, nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
 import { ConfigError } from '../config.ts';
-import { bytes, count, plain, plainLines } from '../output.ts';
+import { configOption, stateOption, timeoutOption } from '../options.ts';
+import { stateDirectory } from '../state-directory.ts';
 
 export function command(): Command {
   return new Command('flush')
     .description('Read every input to its end and wait until Kinesis has acknowledged everything.')
-    .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
-    .option('-t, --timeout <duration>', 'give up after this time, e.g. 30s, 10m', '10m')
-    .option('-w, --wait', 'wait for the end; a flush always does')
+    .addOption(stateOption())
+    .addOption(configOption('agent.yaml, to find the state directory'))
+    .addOption(timeoutOption('give up after this time', '10m'))
     .option('-q, --quiet', 'print only the result')
     .addHelpText(
       'after',
@@ -23,21 +24,18 @@ export function command(): Command {
     .action(run);
 }
 
-async function run({
-  state,
-  timeout,
-  quiet,
-}: {
-  state: string;
-  timeout: string;
-  quiet?: true;
-}): Promise<void> {
-  const timeoutMs = parseDuration(timeout);
-  if (timeoutMs === null)
-    throw new ConfigError(`--timeout: expected a duration such as 30s or 10m, not ${timeout}`);
-  if (timeoutMs > MAX_FLUSH_MS) throw new ConfigError(`--timeout: expected 24h at most, not ${timeout}`);
+interface Options {
+  readonly state?: string;
+  readonly config?: string;
+  readonly timeout: number;
+  readonly quiet?: true;
+}
+
+async function run({ timeout, quiet, ...where }: Options): Promise<void> {
+  const state = stateDirectory(where);
+  if (timeout > MAX_FLUSH_MS) throw new ConfigError('--timeout: expected at most 24h');
   let last: Remaining | null = null;
-  for await (const line of ask(state, { command: 'flush', timeout_ms: timeoutMs })) {
+  for await (const line of ask(state, { command: 'flush', timeout_ms: timeout })) {
     const answer = answerOf(line);
     if ('done' in answer) {
       conclude(answer, state);

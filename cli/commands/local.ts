@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { Command, InvalidArgumentError } from 'commander';
 import { endpointEnv } from '../../local/clients.ts';
 import { serveArchive, startStack } from '../../local/stack.ts';
+import { countArgument } from '../options.ts';
 
 interface LocalOptions {
   readonly data: string;
@@ -28,7 +29,7 @@ export function command(): Command {
     .option('--data <dir>', 'the folder for their state', 'data')
     .option('--archive <dir>', 'run S3 alone, on the archive that an earlier run left in this folder')
     .option('--stream <name>', 'the stream', 'weblogs')
-    .option('--shards <n>', 'shards of a new stream', wholeNumber, 4)
+    .option('--shards <n>', 'shards of a new stream', countArgument, 4)
     .option('--bucket <name>', 'the bucket', 'logs')
     .option('--application <name>', 'the KCL application whose tables to prepare', 'tailrace')
     .option('--kinesis-port <n>', 'port; 0 for any free one', port, 0)
@@ -39,13 +40,6 @@ export function command(): Command {
       '\nExit codes: 0 clean stop, or that of the command; 1 a service failed; 2 bad usage, or a port or the folder is in use.',
     )
     .action(run);
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('Expected a whole number of at least 1.');
-  return value;
 }
 
 function port(text: string): number {

@@ -2,9 +2,9 @@
 import { Command } from 'commander';
 import { Catalog } from '../../archive/catalog.ts';
 import { dateAndHour } from '../../archive/commit-keys.ts';
+import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
-import { count, plain, plainLines, bytes as size } from '../output.ts';
 import { progress } from '../progress.ts';
 
 interface LsOptions extends ArchiveOptions, RangeOptions {

@@ -2,12 +2,12 @@
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
-import { parseDuration } from '../../base/units.ts';
+import { bytes, count, plain } from '../../base/human.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { recover } from '../../producer/recover.ts';
 import type { StreamOptions } from '../../producer/sender/stream.ts';
-import { ConfigError, loadConfig } from '../config.ts';
-import { bytes, count, plain } from '../output.ts';
+import { loadConfig } from '../config.ts';
+import { configOption, timeoutOption } from '../options.ts';
 
 interface Options {
   readonly state?: string;
@@ -15,18 +15,18 @@ interface Options {
   readonly stream?: string;
   readonly region?: string;
   readonly endpoint?: string;
-  readonly timeout: string;
+  readonly timeout: number;
 }
 
 export function command(): Command {
   return new Command('recover')
     .description('Send what a dead agent left in its spool, from its own host or any host that has its disk.')
     .option('-s, --state <directory>', "the dead agent's state directory (default: that of --config)")
-    .option('-c, --config <file>', 'agent.yaml of the dead agent, for the stream and the state directory')
+    .addOption(configOption('agent.yaml of the dead agent, for the stream and the state directory'))
     .option('--stream <name>', 'the stream, without --config')
     .option('--region <region>', 'its region, without --config')
     .option('--endpoint <url>', 'the endpoint, if it is not that of AWS')
-    .option('-t, --timeout <duration>', 'give up after this time', '10m')
+    .addOption(timeoutOption('give up after this time', '10m'))
     .addHelpText(
       'after',
       '\nExit codes: 0 nothing is left, 1 failed, 2 bad usage, or an agent is running there, 3 something is left.',
@@ -36,13 +36,10 @@ export function command(): Command {
 
 async function run(options: Options): Promise<void> {
   const { stateDir, stream } = source(options);
-  const timeout = parseDuration(options.timeout);
-  if (timeout === null)
-    throw new ConfigError(`--timeout: expected a duration such as 30s or 10m, not ${options.timeout}`);
   process.umask(0o077);
   const log = pino({ level: 'warn', base: null }, pino.destination({ fd: 2, sync: true }));
   const left = await recover(
-    { stateDir, stream, deadline: performance.now() + timeout },
+    { stateDir, stream, deadline: performance.now() + options.timeout },
     log,
     ({ chunks, trouble }) => {
       process.stderr.write(

@@ -1,10 +1,12 @@
 /** `tailrace send`: posts events to an agent with fluent-logger and waits for each ack. */
 import { createInterface } from 'node:readline';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import fluent from 'fluent-logger';
 import { TailraceError } from '../../base/errors.ts';
 import { parseHostPort } from '../../base/host-port.ts';
+import { count } from '../../base/human.ts';
 import { ConfigError } from '../config.ts';
+import { timeoutOption } from '../options.ts';
 
 /** The most events that wait for their acks at a time. */
 const IN_FLIGHT = 256;
@@ -25,9 +27,9 @@ export function command(): Command {
       '[events...]',
       'events as JSON objects; text that is not JSON becomes {"message": text}; without arguments, one line each from stdin',
     )
-    .requiredOption('-t, --tag <tag>', 'tag of the events, e.g. app.checkout')
+    .requiredOption('--tag <tag>', 'tag of the events, e.g. app.checkout')
     .option('-a, --address <host:port>', "the agent's forward input", '127.0.0.1:24224')
-    .option('--ack-timeout <ms>', 'milliseconds to wait for an ack', milliseconds, 30_000)
+    .addOption(timeoutOption('wait this long for an ack', '30s'))
     .addHelpText(
       'after',
       '\nExit codes: 0 the agent has them all, 1 the agent did not acknowledge them, 2 bad usage.',
@@ -37,7 +39,7 @@ export function command(): Command {
 
 async function run(
   events: string[],
-  { tag, address, ackTimeout }: { tag: string; address: string; ackTimeout: number },
+  { tag, address, timeout }: { tag: string; address: string; timeout: number },
 ): Promise<void> {
   const target = parseHostPort(address);
   if (target === null || target.port === 0) {
@@ -47,7 +49,7 @@ async function run(
     ...target,
     eventMode: 'PackedForward',
     requireAckResponse: true,
-    ackResponseTimeout: ackTimeout,
+    ackResponseTimeout: timeout,
     // Someone waiting at a prompt wants to know now, not in ten minutes.
     enableReconnect: false,
     internalLogger: { info: () => {}, error: () => {} },
@@ -79,14 +81,7 @@ async function run(
   failed.catch(() => setImmediate(() => process.exit()));
   const sent = await Promise.race([failed, post()]);
   logger.end();
-  process.stderr.write(`${sent} events sent and acknowledged\n`);
-}
-
-function milliseconds(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('Expected a number of milliseconds from 1 on.');
-  return value;
+  process.stderr.write(`${count(sent)} ${sent === 1 ? 'event' : 'events'} sent and acknowledged\n`);
 }
 
 function toEvent(text: string): object {

@@ -2,15 +2,18 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
+import { bytes, count, hour, plain, plainLines } from '../../base/human.ts';
 import { inspectSpool, type SpoolReport } from '../../producer/spool/inspect.ts';
-import { bytes, count, hour, plain, plainLines } from '../output.ts';
+import { configOption, stateOption } from '../options.ts';
+import { stateDirectory } from '../state-directory.ts';
 
 export function command(): Command {
   return new Command('spool')
     .description(
       'List the segments of a spool, their chunks by tag and hour, and any damage. Changes nothing.',
     )
-    .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
+    .addOption(stateOption())
+    .addOption(configOption('agent.yaml, to find the state directory'))
     .option('--json', 'print everything, chunk headers and state included, as JSON')
     .addHelpText(
       'after',
@@ -19,8 +22,8 @@ export function command(): Command {
     .action(run);
 }
 
-function run({ state, json }: { state: string; json?: true }): void {
-  const report = read(join(state, 'spool'));
+function run({ json, ...where }: { state?: string; config?: string; json?: true }): void {
+  const report = read(join(stateDirectory(where), 'spool'));
   process.stdout.write(plainLines(json ? `${JSON.stringify(report, null, 2)}\n` : describe(report)));
   const damaged = report.segments.some((segment) => segment.damaged.length > 0);
   if (damaged || report.quarantine.length > 0) process.exitCode = 1;

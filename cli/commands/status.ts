@@ -1,15 +1,17 @@
 /** `tailrace status`: shows what an agent or a consumer is doing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
+import { plainLines } from '../../base/human.ts';
 import { consumerSchema } from '../../consumer/config.ts';
 import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { ask } from '../../producer/control/protocol.ts';
 import type { AgentStatus } from '../../producer/status.ts';
 import { describeAgent } from '../agent-status.ts';
-import { loadConfig } from '../config.ts';
+import { configKind, loadConfig } from '../config.ts';
 import { askConsumer, describeConsumer } from '../consumer-status.ts';
-import { plainLines } from '../output.ts';
+import { configOption, stateOption } from '../options.ts';
+import { stateDirectory } from '../state-directory.ts';
 
 const WATCH_MS = 1000;
 /** Cursor to the top left, and erase what is below (ECMA-48 CUP and ED). */
@@ -22,10 +24,8 @@ export function command(): Command {
     .description(
       'Show what a running agent has read, sealed, sent and still holds, or what a consumer is doing.',
     )
-    .option('-s, --state <directory>', "the agent's state directory", '/var/lib/tailrace')
-    .addOption(
-      new Option('-c, --config <file>', "a consumer's configuration: shows that consumer").conflicts('state'),
-    )
+    .addOption(stateOption())
+    .addOption(configOption('agent.yaml or consumer.yaml: show that agent or consumer').conflicts('state'))
     .option('--json', 'print the whole status as JSON')
     .option('-w, --watch', 'refresh every second, with rates, until Ctrl-C')
     .addHelpText('after', '\nExit codes: 0 healthy, 1 degraded or no response, 2 bad usage.')
@@ -33,7 +33,7 @@ export function command(): Command {
 }
 
 interface StatusOptions {
-  readonly state: string;
+  readonly state?: string;
   readonly config?: string;
   readonly json?: true;
   readonly watch?: true;
@@ -47,8 +47,9 @@ interface Subject<T> {
 }
 
 function run(options: StatusOptions): Promise<void> {
-  const { state, config } = options;
-  if (config === undefined) {
+  const { config } = options;
+  if (config === undefined || configKind(config) === 'agent') {
+    const state = stateDirectory(options);
     const isWell = (status: AgentStatus): boolean => status.state === 'ready';
     return show({ ask: () => statusOf(state), describe: describeAgent, isWell }, options);
   }

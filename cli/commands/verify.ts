@@ -2,19 +2,18 @@
 import { Command } from 'commander';
 import type { EpochReport, VerifyReport } from '../../archive/verify/book.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
-import { TailraceError } from '../../base/errors.ts';
-import { parseDuration } from '../../base/units.ts';
+import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { timesOf } from '../archive-range.ts';
-import { count, plain, plainLines, bytes as size } from '../output.ts';
+import { durationOption } from '../options.ts';
 import { progress } from '../progress.ts';
 
 interface VerifyCommandOptions extends ArchiveOptions {
   readonly json?: boolean;
   readonly deep?: boolean;
   readonly producer?: string;
-  readonly pending: string;
-  readonly expireAfter?: string;
+  readonly pending: number;
+  readonly expireAfter?: number;
   readonly all?: boolean;
   readonly from?: string;
   readonly to?: string;
@@ -32,8 +31,19 @@ export function command(): Command {
       'only what was archived since this hour, such as 2026-11-23T07, or 2h for two hours ago',
     )
     .option('--to <time>', 'only what was archived up to this hour, inclusive')
-    .option('--pending <duration>', 'gaps younger than this may still be filled and are not holes', '10m')
-    .option('--expire-after <duration>', 'objects older than this may have been expired by a lifecycle rule')
+    .addOption(
+      durationOption(
+        '--pending <duration>',
+        'gaps younger than this may still be filled and are not holes',
+        '10m',
+      ),
+    )
+    .addOption(
+      durationOption(
+        '--expire-after <duration>',
+        'objects older than this may have been expired by a lifecycle rule',
+      ),
+    )
     .option('--all', 'also list producers that are complete')
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -44,15 +54,14 @@ export function command(): Command {
 }
 
 async function run(options: VerifyCommandOptions): Promise<void> {
-  const pendingFor = durationOption('--pending', options.pending);
-  const { expireAfter } = options;
+  const { pending: pendingFor, expireAfter } = options;
   const range = timesOf(options, Date.now());
   const { store, prefix, horizon } = openArchive(options);
   const line = progress(true);
   const report = await verifyArchive(store, prefix, {
     now: Date.now(),
     pendingFor,
-    expireAfter: expireAfter === undefined ? undefined : durationOption('--expire-after', expireAfter),
+    expireAfter,
     deep: options.deep ?? false,
     producer: options.producer,
     range,
@@ -65,13 +74,6 @@ async function run(options: VerifyCommandOptions): Promise<void> {
     plainLines(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, options)),
   );
   if (!report.ok) process.exitCode = 1;
-}
-
-function durationOption(name: string, text: string): number {
-  const ms = parseDuration(text);
-  if (ms === null)
-    throw new TailraceError('CONFIG', `${name} ${text}: expected a duration such as 10m, 2h or 30d`);
-  return ms;
 }
 
 function text(report: VerifyReport, options: VerifyCommandOptions): string {

@@ -129,7 +129,7 @@ async function alert(
     `Flushes asked for (document ${document}):`,
     ...(tries.length > 0 ? tries : ['  none']),
     '',
-    'On the instance: systemctl start tailrace; tailrace status; tailrace flush --wait.',
+    'On the instance: systemctl start tailrace; tailrace status; tailrace flush.',
     'When nothing is left:',
     `  aws autoscaling terminate-instance-in-auto-scaling-group --no-should-decrement-desired-capacity --instance-id ${instance}`,
   ];

@@ -18,7 +18,7 @@ for unit in $STOP_FIRST; do
 done
 
 # A little less than Systems Manager grants, so that there is time to spill what could not be sent.
-flush() { tailrace flush --wait --state "$STATE" --timeout "$((FLUSH_SECONDS - 15))s"; }
+flush() { tailrace flush --state "$STATE" --timeout "$((FLUSH_SECONDS - 15))s"; }
 flush
 code=$?
 if [ "$code" = 1 ]; then

@@ -17,7 +17,7 @@ async function setUp(context: TestContext, more: Record<string, unknown> = {}) {
     ...more,
   });
   const { state } = prepared;
-  const flush = (timeout = '30s') => tailrace(['flush', '--wait', '--state', state, '--timeout', timeout]);
+  const flush = (timeout = '30s') => tailrace(['flush', '--state', state, '--timeout', timeout]);
   return { ...prepared, flush };
 }
 

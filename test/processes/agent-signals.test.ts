@@ -83,7 +83,7 @@ test('SIGTERM in the middle of a flush: both end with 0 when all is sent', {
   const agent = await startAgent(directory, config);
   kinesis.onRequest = () => 'reset';
   appendFileSync(log, 'line 1\nline 2\n');
-  const flush = spawn(process.execPath, [CLI, 'flush', '--wait', '--state', state, '--timeout', '30s'], {
+  const flush = spawn(process.execPath, [CLI, 'flush', '--state', state, '--timeout', '30s'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   context.after(() => void flush.kill('SIGKILL'));

@@ -15,18 +15,25 @@ const CLI = path.join(ROOT, 'cli', 'tailrace.ts');
 
 test('each command tells its options and its exit codes', async () => {
   const { stdout } = await tailrace(['--help']);
-  const names = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}(\w+) /gm)].map(
+  const names = [...stdout.slice(stdout.indexOf('On a web server:')).matchAll(/^ {2}(\w+) /gm)].map(
     ([, name]) => name!,
   );
   assert.ok(names.length >= 11, stdout);
   await Promise.all(
     names.map(async (name) => {
-      const help = await tailrace([name, '--help']);
+      const help = await tailrace(['help', name]);
       assert.equal(help.code, 0, name);
       assert.match(help.stdout, new RegExp(`^Usage: tailrace ${name} `));
       assert.match(help.stdout, /Exit codes: 0 /, name);
     }),
   );
+});
+
+test('the version is that of the package', async () => {
+  const { version } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  assert.deepEqual(await tailrace(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
 });
 
 test('what cannot be started ends with 2 and one line that names it', async (t) => {
@@ -37,6 +44,8 @@ test('what cannot be started ends with 2 and one line that names it', async (t) 
   const archive = ['--bucket', 'logs', '--endpoint', `http://127.0.0.1:${nobody}`];
   const cases: readonly [readonly string[], RegExp][] = [
     [['nonsense'], /nonsense/],
+    [['help', 'nonsense'], /nonsense/],
+    [['flush', '--timeout', 'soon'], /soon/],
     [['cat', '--nonsense'], /--nonsense/],
     [['cat'], /--config/],
     [['cat', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
@@ -44,7 +53,7 @@ test('what cannot be started ends with 2 and one line that names it', async (t) 
     [['verify', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
     [['send', 'text'], /--tag/],
     [['send', '--tag', 'a', '--address', '127.0.0.1:99999', 'text'], /127\.0\.0\.1:99999/],
-    [['send', '--tag', 'a', '--ack-timeout', 'soon', 'text'], /soon/],
+    [['send', '--tag', 'a', '--timeout', 'soon', 'text'], /soon/],
     [['local', '--shards', '0'], /--shards/],
     [['local', '--data', file], new RegExp(file)],
     [['local', '--archive', directory], /contains no archive/],
@@ -91,7 +100,7 @@ test('send: the agent has each event when it says so', async (t) => {
   const given = await tailrace([...to, '{"n":1}', 'two']);
   assert.deepEqual([given.code, given.stderr], [0, '2 events sent and acknowledged\n']);
   const piped = await tailrace(to, `{"n":3}\n\n${'4\n'.repeat(1000)}`);
-  assert.deepEqual([piped.code, piped.stderr], [0, '1001 events sent and acknowledged\n']);
+  assert.deepEqual([piped.code, piped.stderr], [0, '1,001 events sent and acknowledged\n']);
   agent.child.kill('SIGTERM');
   assert.equal(await agent.ended, 0, agent.log());
   const events = (kinesis.events() as Record<string, unknown>[]).map(({ time: _, ...fields }) => fields);
@@ -112,7 +121,7 @@ test('send: whom nobody answers it ends with 1, though more may still come from 
     const address = `127.0.0.1:${port}`;
     const child = spawn(
       process.execPath,
-      [CLI, 'send', '--tag', 'app', '--address', address, '--ack-timeout', String(timeout)],
+      [CLI, 'send', '--tag', 'app', '--address', address, '--timeout', `${timeout}ms`],
       { stdio: ['pipe', 'ignore', 'pipe'] },
     );
     t.after(() => child.kill('SIGKILL'));
@@ -126,4 +135,26 @@ test('send: whom nobody answers it ends with 1, though more may still come from 
     assert.match(stderr, why);
     assert.ok(stderr.startsWith(address), stderr);
   }
+});
+
+test('in a clone that is not set up the command says what to run', async (t) => {
+  const clone = temporaryDirectory(t);
+  fs.mkdirSync(path.join(clone, 'cli'));
+  fs.copyFileSync(path.join(ROOT, 'cli', 'tailrace.mjs'), path.join(clone, 'cli', 'tailrace.mjs'));
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [path.join(clone, 'cli', 'tailrace.mjs'), '--help'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  assert.deepEqual([status, stderr], [2, `tailrace is not set up yet: run "npm run setup" in ${clone}\n`]);
+  const ready = spawnSync(
+    process.execPath,
+    [path.join(ROOT, 'cli', 'tailrace.mjs'), 'flush', '--state', clone],
+    {
+      encoding: 'utf8',
+    },
+  );
+  assert.deepEqual([ready.status, /no agent is running/.test(ready.stderr)], [1, true], ready.stderr);
 });

@@ -92,7 +92,7 @@ test('the agent of the package reads, sends and flushes', async (context) => {
   context.after(() => agent.kill('SIGKILL'));
   await running(agent);
   appendFileSync(log, 'line 1\nline 2\n');
-  const flushed = await tailraceAside(['flush', '--wait', '--state', state, '--timeout', '20s']);
+  const flushed = await tailraceAside(['flush', '--state', state, '--timeout', '20s']);
   assert.equal(flushed.status, 0, flushed.output);
   assert.deepEqual(
     kinesis.events().map((event) => (event as { message: string }).message),

@@ -1,4 +1,4 @@
-/** Formats numbers and untrusted text for people. */
+/** Formats numbers, sizes, durations and untrusted text for people: one form everywhere. */
 
 /** `1234567` as `1,234,567`. */
 export function count(value: number): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytes, plain, plainLines } from '../../../cli/output.ts';
+import { bytes, plain, plainLines } from '../../../base/human.ts';
 
 test('a value from outside can neither drive a terminal nor begin a line', () => {
   assert.equal(plain('a\u001b[2Jb'), 'a\\u001b[2Jb');

@@ -1,0 +1,41 @@
+/** Options that several commands share: `-c`, `-s` and `-t` mean the same in each of them. */
+import { InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../base/units.ts';
+
+/** The state directory of a packaged agent. */
+export const STATE_DIR = '/var/lib/tailrace';
+
+/** `-s, --state`; where it is not given, the command finds it by `--config` or takes the default. */
+export function stateOption(): Option {
+  return new Option('-s, --state <directory>', `the agent's state directory (default: ${STATE_DIR})`);
+}
+
+/** `-c, --config`, of any kind of configuration; the command's text says which it needs. */
+export function configOption(what: string): Option {
+  return new Option('-c, --config <file>', what);
+}
+
+/** `-t, --timeout`, as milliseconds. */
+export function timeoutOption(what: string, fallback: string): Option {
+  return durationOption('-t, --timeout <duration>', what, fallback);
+}
+
+/** An option that is a duration, as milliseconds. */
+export function durationOption(flags: string, what: string, fallback?: string): Option {
+  const option = new Option(flags, what).argParser(durationArgument);
+  return fallback === undefined ? option : option.default(parseDuration(fallback), fallback);
+}
+
+function durationArgument(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null) throw new InvalidArgumentError('Expected a duration such as 500ms, 30s, 10m, 2h or 7d.');
+  return ms;
+}
+
+/** The argument parser of every option that is a count. */
+export function countArgument(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('Expected a whole number of at least 1.');
+  return value;
+}
