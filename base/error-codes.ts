@@ -170,6 +170,12 @@ export const ERRORS = {
     means: "A shard's commit lacks data that only records before this reader's position can restore.",
     remedy: "Nothing: the shard's process restarts at its checkpoint by itself.",
   },
+  SHARD_GONE: {
+    exit: 1,
+    means: 'A batch is of a shard that is no longer in the stream.',
+    remedy:
+      'Nothing, when the stream was deleted and recreated: the event source mapping moves on to the new one.',
+  },
   SHARD_LISTED: {
     exit: 1,
     means: 'The stream lists a shard that it did not list a moment ago.',

@@ -4,7 +4,14 @@ import { type BuildResult, build } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..');
 
-export const FUNCTIONS = ['drain-start', 'drain-finish', 'drain-watch', 'readmit', 'scale'] as const;
+export const FUNCTIONS = [
+  'drain-start',
+  'drain-finish',
+  'drain-watch',
+  'readmit',
+  'scale',
+  'archive',
+] as const;
 
 /** @param outdir where the folders of the functions go */
 export async function bundle(outdir = join(ROOT, 'dist', 'functions')): Promise<BuildResult> {

@@ -20,7 +20,24 @@ export type MetricName =
   | 'ReadmitDamagedBytes'
   | 'ReadmitFailed'
   | 'OpenShards'
-  | 'ShardUpdates';
+  | 'ShardUpdates'
+  | 'ArchiveAge'
+  | 'ArchiveCommits'
+  | 'ArchivedChunks'
+  | 'ArchivedEvents'
+  | 'ArchivedBytes'
+  | 'ArchiveDuplicates'
+  | 'ArchiveForeign'
+  | 'ArchiveDamaged'
+  | 'ArchiveVoided';
+
+/** Values of several metrics, written together. */
+export type MetricValues = Partial<Record<MetricName, number>>;
+
+const UNITS: Partial<Record<MetricName, 'Bytes' | 'Milliseconds'>> = {
+  ArchivedBytes: 'Bytes',
+  ArchiveAge: 'Milliseconds',
+};
 
 /**
  * Writes one value. The stack's name is the only dimension.
@@ -37,5 +54,19 @@ export function count(name: MetricName, value = 1, unit: 'Count' | 'Bytes' = 'Co
     },
     Stack: process.env['STACK'] ?? 'tailrace',
     [name]: value,
+  });
+}
+
+/** Writes several values as one line. */
+export function emit(values: MetricValues): void {
+  const names = Object.keys(values) as MetricName[];
+  const Metrics = names.map((Name) => ({ Name, Unit: UNITS[Name] ?? 'Count' }));
+  log.info({
+    _aws: {
+      Timestamp: Date.now(),
+      CloudWatchMetrics: [{ Namespace: NAMESPACE, Dimensions: [['Stack']], Metrics }],
+    },
+    Stack: process.env['STACK'] ?? 'tailrace',
+    ...values,
   });
 }
