@@ -36,6 +36,11 @@ export const timerDuration = duration.check(
   z.refine((ms) => ms >= 1 && ms <= LONGEST_TIMER_MS, { error: 'expected 1ms to 24d' }),
 );
 
+/** Configuration value: a duration to wait for, possibly none: 0 ms to 24 days. */
+export const delay = duration.check(
+  z.refine((ms) => ms <= LONGEST_TIMER_MS, { error: 'expected 0ms to 24d' }),
+);
+
 /** Configuration value: a size with its unit or plain bytes, read as bytes. */
 export const size = z.pipe(
   z.union([z.string(), z.number()], { error: 'expected a size such as 256KiB, 10MiB or plain bytes' }).check(

@@ -99,7 +99,8 @@ export async function measureAgent(
   }
 }
 
-async function acknowledged(state: string): Promise<number | null> {
+/** Events that the stream has acknowledged; null while the agent does not know. */
+export async function acknowledged(state: string): Promise<number | null> {
   for await (const status of ask(state, { command: 'status' })) {
     return (status as unknown as AgentStatus).acknowledged?.events ?? null;
   }

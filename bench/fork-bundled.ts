@@ -1,12 +1,12 @@
 /** Runs the measured side of a bench as it ships: bundled, and so without the memory used to strip types. */
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /**
  * Bundles a program into `directory` and starts it.
  *
- * @param program its path from this folder
+ * @param program its path, from this folder where relative
  */
 export async function forkBundled(
   program: string,
@@ -15,7 +15,7 @@ export async function forkBundled(
   options: ForkOptions = {},
 ): Promise<ChildProcess> {
   await build({
-    entryPoints: [join(import.meta.dirname, program)],
+    entryPoints: [resolve(import.meta.dirname, program)],
     outdir: directory,
     outExtension: { '.js': '.mjs' },
     bundle: true,

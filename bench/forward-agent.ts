@@ -40,8 +40,8 @@ const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
     ['agent', own],
     ['forward', state],
   ]),
+  ownSection: 'agent',
   counters,
-  log,
   beforeCut: () => input.beforeCut(),
   floor: () => spool.oldestEpoch ?? identity.epoch,
   lane: () => lane,
@@ -52,9 +52,9 @@ const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
   },
 });
 const input = createForwardInput(z.parse(forwardOptions, { type: 'forward', listen: '127.0.0.1:0' }), {
-  builders,
+  builders: builders.of('forward'),
   state,
-  afterDurable: (done, urgent) => sealer.afterDurable(done, urgent),
+  afterDurable: (done, urgent) => sealer.afterDurable('forward', done, urgent),
   log,
   now: Date.now,
   uptime: () => performance.now(),

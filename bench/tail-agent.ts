@@ -46,8 +46,8 @@ const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
     ['agent', own],
     ['tail', state],
   ]),
+  ownSection: 'agent',
   counters,
-  log,
   beforeCut: () => input.beforeCut(),
   lane: () => lane,
   floor: () => spool.oldestEpoch ?? identity.epoch,
@@ -59,9 +59,9 @@ const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
 });
 const path = join(directory, '*.log');
 const input = createTailInput(z.parse(tailOptions, { type: 'tail', path, tag: 'bench', format: 'nginx' }), {
-  builders,
+  builders: builders.of('tail'),
   state,
-  afterDurable: (done, urgent) => sealer.afterDurable(done, urgent),
+  afterDurable: (done, urgent) => sealer.afterDurable('tail', done, urgent),
   log,
   now: Date.now,
   uptime: () => performance.now(),

@@ -19,46 +19,51 @@ export interface Compression {
 
 const EMPTY = Buffer.alloc(0);
 
-/** The compressed form of a chunk's lines, without header and trailer. */
-export function compress(raw: Uint8Array, { codec, level }: Compression): Buffer {
-  return codec === 'gzip'
-    ? zlib.deflateRawSync(raw, { level })
-    : zlib.zstdCompressSync(raw, { params: { [zlib.constants.ZSTD_c_compressionLevel]: level } });
+/** The lines of a chunk, compressed, while the chunk has no identity yet. */
+export interface ChunkBody {
+  readonly codec: Codec;
+  readonly data: Uint8Array;
+  readonly trailer: Uint8Array;
+  /** Bytes of the lines before compression. */
+  readonly rawBytes: number;
 }
 
-/** Bytes of the chunk that {@link frameLines} makes of `dataBytes` compressed bytes. */
-export function chunkBytes(codec: Codec, tag: string, dataBytes: number): number {
-  return headerBytes(codec, Buffer.byteLength(tag)) + dataBytes + (codec === 'gzip' ? GZIP_TRAILER_BYTES : 0);
+/** Compresses `raw`, whole lines of NDJSON that each end in a newline. */
+export function compressLines(raw: Uint8Array, { codec, level }: Compression): ChunkBody {
+  const rawBytes = raw.length;
+  if (codec === 'gzip') {
+    return { codec, data: zlib.deflateRawSync(raw, { level }), trailer: gzipTrailer(raw), rawBytes };
+  }
+  const params = { [zlib.constants.ZSTD_c_compressionLevel]: level };
+  return { codec, data: zlib.zstdCompressSync(raw, { params }), trailer: EMPTY, rawBytes };
+}
+
+/** Bytes of the chunk that {@link frameBody} makes of a body. */
+export function chunkBytes({ codec, data, trailer }: ChunkBody, tag: string): number {
+  return headerBytes(codec, Buffer.byteLength(tag)) + data.length + trailer.length;
+}
+
+/**
+ * Makes a chunk of a body.
+ *
+ * @param header the whole header except `rawBytes`
+ * @throws TailraceError CHUNK_TOO_LARGE when the tag or the lines exceed what the format can express
+ */
+export function frameBody(body: ChunkBody, header: Omit<ChunkHeader, 'rawBytes'>): Buffer {
+  return frameChunk(body.codec, body.data, body.trailer, { ...header, rawBytes: body.rawBytes });
 }
 
 /**
  * Compresses `raw`, whole lines of NDJSON that each end in a newline, into one chunk.
  *
- * @param header all of the header but `rawBytes`, which is the length of `raw`
- * @throws TailraceError CHUNK_TOO_LARGE when the tag or the lines are beyond what the format can say
+ * @throws as {@link frameBody}
  */
 export function encodeChunk(
   raw: Uint8Array,
   header: Omit<ChunkHeader, 'rawBytes'>,
   compression: Compression,
 ): Buffer {
-  return frameLines(raw, compress(raw, compression), header, compression.codec);
-}
-
-/**
- * Puts the compressed form of `raw` between header and trailer.
- *
- * @param data what {@link compress} made of `raw`
- * @throws as {@link encodeChunk}
- */
-export function frameLines(
-  raw: Uint8Array,
-  data: Uint8Array,
-  header: Omit<ChunkHeader, 'rawBytes'>,
-  codec: Codec,
-): Buffer {
-  const trailer = codec === 'gzip' ? gzipTrailer(raw) : EMPTY;
-  return frameChunk(codec, data, trailer, { ...header, rawBytes: raw.length });
+  return frameBody(compressLines(raw, compression), header);
 }
 
 /** Puts compressed data between header and trailer and signs the whole with its checksum. */

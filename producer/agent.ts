@@ -45,7 +45,7 @@ import { createTailInput } from './tail/input.ts';
 /** A record of the service holds 1 MiB with its partition key; the rest is room for the key. */
 const OWN_SECTION = 'agent';
 /** Seals and sends immediately: for an instance that is about to terminate. */
-const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 100 };
+const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 0 };
 /** Deadline in milliseconds of a flush that the agent starts itself: a hook's usual time; for a spot notice without a time. */
 const END_FLUSH_MS: Readonly<Record<EndReason, number>> = { lifecycle: 600_000, spot: 110_000 };
 /** Milliseconds left over for other processes when a spot instance is interrupted. */
@@ -199,10 +199,10 @@ export class Agent {
         identity: this.#identity,
         spool,
         sections: this.#sections,
+        ownSection: OWN_SECTION,
         counters,
-        log,
-        beforeCut: () => {
-          for (const input of this.#inputs) input.beforeCut();
+        beforeCut: (inputs) => {
+          for (const input of this.#inputs) if (inputs?.has(input.name) ?? true) input.beforeCut();
         },
         floor: () => {
           const spooled = spool.oldestEpoch ?? this.#identity.epoch;
@@ -210,7 +210,7 @@ export class Agent {
           return spilled !== null && spilled < spooled ? spilled : spooled;
         },
         lane: () => this.#sender.nextLane(),
-        send: (chunks, encoded) => this.#sender.send(chunks, encoded),
+        send: (chunks, encoded, gather) => this.#sender.send(chunks, encoded, gather),
         hold: (held) => this.#hold({ sealer: held }),
         fail: (error) => {
           log.fatal(
@@ -251,9 +251,9 @@ export class Agent {
       const inputLog = log.child({ input: name });
       this.#inputLogs.push(inputLog);
       const context: InputContext = {
-        builders,
+        builders: builders.of(name),
         state: this.#section(name),
-        afterDurable: (done, urgent) => this.#sealer.afterDurable(done, urgent),
+        afterDurable: (done, urgent) => this.#sealer.afterDurable(name, done, urgent),
         log: inputLog,
         now,
         uptime: () => performance.now(),
@@ -456,6 +456,7 @@ function senderOptions({ send }: AgentConfig): SenderOptions {
     ...DEFAULT_SENDER_OPTIONS,
     requestBytes: send.request_size,
     requestsInFlight: send.requests_in_flight,
+    gather: send.gather,
     bytesPerSecond: send.max_bytes_per_second ?? Number.POSITIVE_INFINITY,
   };
 }

@@ -47,12 +47,15 @@ export class Builder {
   lastTime = 0;
   /** Time of the line to be committed next. */
   time = 0;
+  /** The builders of the same tag. */
+  readonly siblings: TagBuilders;
   readonly #owner: Builders;
 
-  constructor(tag: string, hour: number, buffer: Buffer, owner: Builders) {
-    this.tag = tag;
+  constructor(siblings: TagBuilders, hour: number, buffer: Buffer, owner: Builders) {
+    this.tag = siblings.tag;
     this.hour = hour;
     this.buffer = buffer;
+    this.siblings = siblings;
     this.#owner = owner;
   }
 
@@ -86,13 +89,17 @@ export class Builder {
 /** The builders of one tag. */
 export class TagBuilders {
   readonly tag: string;
+  /** The inputs that write here, with all that they write. */
+  group: TagGroup;
   readonly #owner: Builders;
   readonly #hours = new Map<number, Builder>();
   #last: Builder | null = null;
 
-  constructor(tag: string, owner: Builders) {
+  constructor(tag: string, group: TagGroup, owner: Builders) {
     this.tag = tag;
+    this.group = group;
     this.#owner = owner;
+    group.tags.add(this);
   }
 
   /**
@@ -107,7 +114,7 @@ export class TagBuilders {
     if (builder === null || builder.hour !== hour) {
       builder = this.#hours.get(hour) ?? null;
       if (builder === null) {
-        builder = this.#owner.create(this.tag, hour);
+        builder = this.#owner.create(this, hour);
         this.#hours.set(hour, builder);
       }
       this.#last = builder;
@@ -126,6 +133,21 @@ export class TagBuilders {
   }
 }
 
+/** Where an input gets its builders. */
+export interface TagSource {
+  /** As {@link Builders.tag}. */
+  tag(tag: string): TagBuilders;
+}
+
+/**
+ * Inputs that share tags, and all tags they write: what one of them has read stands in the same chunks as what the
+ * others have, so a cut takes a whole group or nothing of it.
+ */
+export class TagGroup {
+  readonly inputs = new Set<string>();
+  readonly tags = new Set<TagBuilders>();
+}
+
 /** All builders of an agent. */
 export class Builders {
   readonly #limits: BuilderLimits;
@@ -135,6 +157,8 @@ export class Builders {
   /** Raw bytes at which a committed line calls {@link reached}: one comparison per line serves both limits. */
   threshold: number;
   readonly #tags = new Map<string, TagBuilders>();
+  /** By input. */
+  readonly #groups = new Map<string, TagGroup>();
   readonly #pool: Buffer[] = [];
   #count = 0;
   readonly #absurd: Counter;
@@ -165,10 +189,32 @@ export class Builders {
   /**
    * The builders of a tag; keep the result for as long as the source has that tag. Beyond `maxTags` it is that of
    * `_other`, and each such call is counted.
+   *
+   * @param input the name of the input that is going to write there
    */
-  tag(tag: string): TagBuilders {
-    const known = this.#tags.get(tag);
-    if (known) return known;
+  tag(tag: string, input = ''): TagBuilders {
+    const builders = this.#tags.get(tag) ?? this.#newTag(tag, input);
+    this.#join(builders.group, this.group(input));
+    return builders;
+  }
+
+  /** The same for one input. */
+  of(input: string): TagSource {
+    return { tag: (tag) => this.tag(tag, input) };
+  }
+
+  /** The group of an input. It may be part of a larger one after the next call of {@link tag}. */
+  group(input: string): TagGroup {
+    let group = this.#groups.get(input);
+    if (!group) {
+      group = new TagGroup();
+      group.inputs.add(input);
+      this.#groups.set(input, group);
+    }
+    return group;
+  }
+
+  #newTag(tag: string, input: string): TagBuilders {
     let name = tag;
     if (this.#tags.size >= this.#limits.maxTags || Buffer.byteLength(tag) > MAX_TAG_BYTES) {
       this.#overflow.value++;
@@ -176,9 +222,22 @@ export class Builders {
       const overflow = this.#tags.get(name);
       if (overflow) return overflow;
     }
-    const builders = new TagBuilders(name, this);
+    const builders = new TagBuilders(name, this.group(input), this);
     this.#tags.set(name, builders);
     return builders;
+  }
+
+  #join(one: TagGroup, other: TagGroup): void {
+    if (one === other) return;
+    const [small, large] = one.tags.size < other.tags.size ? [one, other] : [other, one];
+    for (const tag of small.tags) {
+      tag.group = large;
+      large.tags.add(tag);
+    }
+    for (const input of small.inputs) {
+      this.#groups.set(input, large);
+      large.inputs.add(input);
+    }
   }
 
   /** Advances the window of plausible times: called at each seal, not for each event. */
@@ -195,12 +254,12 @@ export class Builders {
     return this.#now();
   }
 
-  create(tag: string, hour: number): Builder {
+  create(siblings: TagBuilders, hour: number): Builder {
     const buffer = this.#pool.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.#count++;
     // A line is being committed to a builder: the others wait until it is in.
     if (this.#count > MAX_BUILDERS) this.threshold = 0;
-    return new Builder(tag, hour, buffer, this);
+    return new Builder(siblings, hour, buffer, this);
   }
 
   /** The number of builders, with or without lines. */
@@ -239,10 +298,15 @@ export class Builders {
     builder.buffer = NO_BUFFER;
   }
 
-  /** The builders that have lines, in a stable order; empty ones of past hours are dropped. */
-  *filled(): Generator<Builder> {
+  /**
+   * The builders that have lines, in a stable order; empty ones of past hours are dropped.
+   *
+   * @param groups those asked for; all unless given
+   */
+  *filled(groups?: ReadonlySet<TagGroup>): Generator<Builder> {
     const hour = Math.floor(this.#now() / HOUR_MS);
-    for (const tag of this.#tags.values()) {
+    const tags = groups === undefined ? this.#tags.values() : [...groups].flatMap((group) => [...group.tags]);
+    for (const tag of tags) {
       for (const builder of tag.builders()) {
         if (builder.events > 0) {
           yield builder;

@@ -2,12 +2,13 @@
 import * as z from 'zod/mini';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { hostPort } from '../base/host-port.ts';
-import { duration, size, timerDuration } from '../base/units.ts';
+import { delay, duration, size, timerDuration } from '../base/units.ts';
 import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
 import { inputName } from './input.ts';
 import { instanceOptions } from './instance/options.ts';
 import { DEFAULT_SEALER_OPTIONS } from './sealer.ts';
+import { DEFAULT_SENDER_OPTIONS } from './sender/sender.ts';
 import { tailOptions } from './tail/options.ts';
 
 const SECOND = 1000;
@@ -32,6 +33,8 @@ const send = z.strictObject({
   /** Size of one PutRecords request; the service accepts up to 10 MiB. */
   request_size: z._default(atMost(10 * MIB, '10MiB'), 5 * MIB),
   requests_in_flight: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(32)), 3),
+  /** Time for which small chunks, made early because a client waits for its ack, gather in one record. */
+  gather: z._default(delay, DEFAULT_SENDER_OPTIONS.gather),
   /** The most bytes per second sent to the stream. */
   max_bytes_per_second: z.optional(positive),
 });
@@ -64,8 +67,8 @@ const seal = z.strictObject({
   interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.interval),
   /** Time between cuts when little arrives and no client waits. */
   idle_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.idleInterval),
-  /** Time within which a waiting client gets its ack. */
-  ack_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.ackInterval),
+  /** Time for which an ack may wait for others to share its cut. */
+  ack_interval: z._default(delay, DEFAULT_SEALER_OPTIONS.ackInterval),
 });
 
 const spool = z.strictObject({

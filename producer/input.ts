@@ -1,6 +1,6 @@
 /** The interface of an input: a source of events whose progress goes into the same cut as its events. */
 import type { Logger } from 'pino';
-import type { Builders } from './builder.ts';
+import type { TagSource } from './builder.ts';
 import type { Counters } from './counters.ts';
 import type { Metadata } from './instance/metadata.ts';
 import type { StateMap } from './state.ts';
@@ -26,12 +26,12 @@ export interface Input {
 }
 
 export interface InputContext {
-  readonly builders: Builders;
+  readonly builders: TagSource;
   /** The input's section of the state, as the last durable cut left it. */
   readonly state: StateMap;
   /**
-   * Calls `done` once everything given to builders and state so far is durable. `urgent` asks for a seal within
-   * about 100 ms; otherwise the next regular one will do.
+   * Calls `done` once everything this input has given to builders and state so far is durable. `urgent` asks for a cut
+   * at once; otherwise the next regular one will do.
    */
   afterDurable(done: () => void, urgent: boolean): void;
   readonly log: Logger;

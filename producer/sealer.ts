@@ -1,21 +1,24 @@
 /**
- * The sealer: makes chunks of what the builders hold and, as a barrier over all inputs at once, cuts that become
- * durable in the spool.
+ * The sealer: turns what the builders hold into chunks, and makes them durable in the spool by cuts.
  *
- *     commit of a full builder ─→ encode ─→ pending ─┐
- *     timer, waiting ack, flush ─→ cut: encode all ──┴→ + state of every input → spool.append → acks, sender
+ *     commit of a full builder ─→ encode ─→ drafts ─┐
+ *     timer, waiting ack, flush ─→ cut: encode ─────┴→ identities + state of the inputs → spool.append → acks, sender
+ *
+ * A regular cut is a barrier over all inputs. A cut for a client that waits for its ack takes the inputs of that
+ * client's group alone (see {@link TagGroup}): acks may come a thousand times a second, and what other inputs collect
+ * must not be chopped into small chunks by them. Such cuts are commits in groups: made at once when no cut is under
+ * way, while everything that arrives during one waits for the next.
  */
-import type { Logger } from 'pino';
 import { readHeader } from '../chunk/header.ts';
-import { type Compression, chunkBytes, compress, encodeChunk, frameLines } from '../chunk/writer.ts';
-import { type Builder, type Builders, HOUR_MS } from './builder.ts';
+import { type Compression, encodeChunk, frameBody } from '../chunk/writer.ts';
+import { type Builder, type Builders, HOUR_MS, type TagGroup } from './builder.ts';
 import type { Counters } from './counters.ts';
+import { type Draft, draftsOf } from './draft.ts';
 import type { Identity } from './identity.ts';
 import type { SectionChanges } from './spool/recovery.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from './spool/spool.ts';
 import type { StateMap } from './state.ts';
 
-const NEWLINE = 0x0a;
 const NO_LINES = Buffer.alloc(0);
 
 export interface SealerOptions extends SealPace {
@@ -26,9 +29,10 @@ export interface SealerOptions extends SealPace {
 }
 
 export interface SealPace {
-  /** Milliseconds between cuts under load, when little comes in, and while an ack waits. */
+  /** Milliseconds between regular cuts under load, and when little comes in. */
   readonly interval: number;
   readonly idleInterval: number;
+  /** Milliseconds that an ack may wait for others to share its cut. */
   readonly ackInterval: number;
 }
 
@@ -38,47 +42,73 @@ export const DEFAULT_SEALER_OPTIONS: SealerOptions = {
   maxBytes: 1024 * 1024 - 256,
   interval: 1000,
   idleInterval: 5000,
-  ackInterval: 100,
+  ackInterval: 0,
 };
 
-/** Compressed bytes that may wait for the next cut: beyond the first a cut is made, beyond the second inputs wait. */
+/** Compressed bytes that may wait for the next cut: above the first a cut is made, above the second inputs wait. */
 const PENDING_CUT_BYTES = 4 * 1024 * 1024;
 const PENDING_PAUSE_BYTES = 16 * 1024 * 1024;
-/** Raw bytes in an interval under which the next one may be longer. */
+/** Raw bytes in an interval below which the next one may be longer. */
 const LITTLE_BYTES = 64 * 1024;
 /** Bounds of what a builder collects before it becomes a chunk. */
 const MIN_RAW_BYTES = 256 * 1024;
 const MAX_RAW_BYTES = 4 * 1024 * 1024;
+/**
+ * Unacknowledged chunks from which on acks share cuts for this many milliseconds: during an outage of the stream, each
+ * chunk is held in memory until it is over.
+ */
+const MANY_CHUNKS = 1000;
+const MANY_CHUNKS_ACK_MS = 100;
 
-export interface SealerParts {
+export interface SealerDependencies {
   readonly builders: Builders;
   readonly identity: Identity;
   readonly spool: Spool;
-  /** The sections of the state by name; asked for at each cut, after `beforeCut`. */
+  /** The sections of the state by name; an input's section has its name. Read at each cut, after `beforeCut`. */
   readonly sections: ReadonlyMap<string, StateMap>;
+  /** The name of the section that belongs to no input and is part of every cut: it holds the identity. */
+  readonly ownSection: string;
   readonly counters: Counters;
-  readonly log: Logger;
-  /** Lets every input write its progress into its section. */
-  readonly beforeCut: () => void;
+  /** Lets inputs write their progress into their sections: those named, or all. */
+  readonly beforeCut: (inputs: ReadonlySet<string> | null) => void;
   /** The oldest epoch of which something is unacknowledged. */
   readonly floor: () => string;
   /** The lane of the next chunk. */
   readonly lane: () => string;
-  /** Takes the chunks of a durable cut to the stream; their bytes are still at hand. */
-  readonly send: (chunks: readonly SpooledChunk[], encoded: readonly EncodedChunk[]) => void;
+  /**
+   * Passes the chunks of a durable cut on to the stream; their bytes are still at hand.
+   *
+   * @param gather whether small ones may wait for more to share their record
+   */
+  readonly send: (chunks: readonly SpooledChunk[], encoded: readonly EncodedChunk[], gather: boolean) => void;
   /** Called when inputs have to wait, or may go on. */
   readonly hold: (held: boolean) => void;
   /** The disk no longer keeps what it took. */
   readonly fail: (error: unknown) => void;
 }
 
+interface Waiting {
+  readonly input: string;
+  readonly done: () => void;
+}
+
+/** What a cut takes. */
+interface Scope {
+  readonly groups: ReadonlySet<TagGroup>;
+  readonly inputs: ReadonlySet<string>;
+}
+
 export class Sealer {
   #options: SealerOptions;
-  readonly #parts: SealerParts;
-  #pending: EncodedChunk[] = [];
+  readonly #dependencies: SealerDependencies;
+  #drafts: Draft[] = [];
   #pendingBytes = 0;
   #rawBytes = 0;
-  #waiting: (() => void)[] = [];
+  #waiting: Waiting[] = [];
+  /** The inputs whose clients wait for an ack. */
+  #urgent = new Set<string>();
+  #urgentTimer: NodeJS.Timeout | null = null;
+  #urgentTurn = false;
   #cutting: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -87,9 +117,9 @@ export class Sealer {
   #stopped = false;
   #failed = false;
 
-  constructor(options: SealerOptions, parts: SealerParts) {
+  constructor(options: SealerOptions, dependencies: SealerDependencies) {
     this.#options = options;
-    this.#parts = parts;
+    this.#dependencies = dependencies;
     this.#delay = options.interval;
   }
 
@@ -114,107 +144,147 @@ export class Sealer {
     return this.#pendingBytes;
   }
 
-  /** As InputContext.afterDurable. */
-  afterDurable(done: () => void, urgent: boolean): void {
-    this.#waiting.push(done);
-    this.#schedule(urgent ? this.#options.ackInterval : this.#options.interval);
+  /**
+   * As InputContext.afterDurable.
+   *
+   * @param input the name of the input that asks
+   */
+  afterDurable(input: string, done: () => void, urgent: boolean): void {
+    this.#waiting.push({ input, done });
+    if (!urgent) {
+      this.#schedule(this.#options.interval);
+      return;
+    }
+    this.#urgent.add(input);
+    this.#cutSoon();
   }
 
-  /** Makes a chunk of a builder's lines and empties it. It reaches the spool with the next cut. */
+  /** Compresses a builder's lines and empties it. They reach the spool with the next cut that takes their group. */
   encode(builder: Builder): void {
-    const raw = builder.buffer.subarray(0, builder.length);
-    this.#encodeLines(raw, builder, builder.events);
-    this.#rawBytes += raw.length;
+    const { compression, maxBytes } = this.#options;
+    const rawBytes = builder.length;
+    for (const draft of draftsOf(builder, compression, maxBytes)) {
+      this.#drafts.push(draft);
+      this.#pendingBytes += draft.bytes;
+      if (draft.body.rawBytes >= MIN_RAW_BYTES) this.#aim(draft.body.rawBytes / draft.bytes);
+    }
+    this.#rawBytes += rawBytes;
     builder.clear();
     if (this.#pendingBytes >= PENDING_CUT_BYTES) this.#schedule(0);
     this.#updateHold();
   }
 
   /**
-   * Cuts now, and resolves when all that the builders and inputs held at the call is durable.
+   * Cuts now, and resolves when everything the builders and inputs held at the call is durable.
    *
    * @param end whether this is the last cut of a clean stop: its last chunk says so
    */
   async cut(end = false): Promise<void> {
     // One append at a time; a cut that is under way began before this call and may lack what came since.
     while (this.#cutting) await this.#cutting;
-    if (this.#failed) return;
-    this.#cutting = this.#cutNow(end)
-      .catch((error) => {
-        this.#failed = true;
-        // A stop while the disk is full: what is not durable is still at its source.
-        if ((error as { code?: unknown }).code !== 'SPOOL_CLOSED') this.#parts.fail(error);
-      })
-      .finally(() => {
-        this.#cutting = null;
-      });
-    await this.#cutting;
+    await this.#begin(null, end);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer) clearTimeout(this.#timer);
+    if (this.#urgentTimer) clearTimeout(this.#urgentTimer);
     while (this.#cutting) await this.#cutting;
   }
 
-  async #cutNow(end: boolean): Promise<void> {
-    const { builders, spool, sections, send } = this.#parts;
-    // From here to the append nothing may be awaited: events and progress are taken at one moment.
-    this.#parts.beforeCut();
-    for (const builder of builders.filled()) this.encode(builder);
-    if (end) this.#endEpoch();
-    const changes: SectionChanges = {};
-    for (const [name, section] of sections) if (section.dirty) changes[name] = section.takeChanges();
-    const chunks = this.#pending;
-    const waiting = this.#waiting;
-    this.#pending = [];
-    this.#waiting = [];
-    builders.refresh();
-    this.#pace();
+  async #begin(scope: Scope | null, end: boolean): Promise<void> {
+    if (this.#failed) return;
+    this.#cutting = this.#cutNow(scope, end)
+      .catch((error) => {
+        this.#failed = true;
+        // A stop while the disk is full: what is not durable is still at its source.
+        if ((error as { code?: unknown }).code !== 'SPOOL_CLOSED') this.#dependencies.fail(error);
+      })
+      .finally(() => {
+        this.#cutting = null;
+        if (this.#urgent.size > 0) this.#cutSoon();
+      });
+    await this.#cutting;
+  }
 
-    const reclaim = chunks.length === 0 && spool.reclaimable;
+  async #cutNow(scope: Scope | null, end: boolean): Promise<void> {
+    const { builders, spool, send } = this.#dependencies;
+    // From here to the append nothing may be awaited: events and progress are taken at one moment.
+    this.#dependencies.beforeCut(scope?.inputs ?? null);
+    for (const builder of builders.filled(scope?.groups)) this.encode(builder);
+    const chunks = this.#takeDrafts(scope).map((draft) => this.#frame(draft));
+    if (end) chunks.push(...this.#endOfEpoch());
+    const changes = this.#takeChanges(scope);
+    const waiting = this.#takeWaiting(scope);
+    builders.refresh();
+    if (scope === null) this.#pace();
+
+    const reclaim = scope === null && chunks.length === 0 && spool.reclaimable;
     if (chunks.length > 0 || reclaim || Object.keys(changes).length > 0) {
       const spooled = await spool.append(chunks, changes, reclaim);
-      this.#pendingBytes -= chunks.reduce((bytes, chunk) => bytes + chunk.bytes.length, 0);
+      for (const { bytes } of chunks) this.#pendingBytes -= bytes.length;
       this.#count(chunks);
-      send(spooled, chunks);
+      send(spooled, chunks, scope !== null);
+    } else if (scope === null) {
+      send([], [], false);
     }
-    for (const done of waiting) done();
+    for (const { done } of waiting) done();
     this.#updateHold();
   }
 
-  /** Turns lines into a chunk, or into two where compression does not bring them under the limit. */
-  #encodeLines(raw: Buffer, builder: Builder, events: number): void {
-    const { compression, maxBytes } = this.#options;
-    const data = compress(raw, compression);
-    if (chunkBytes(compression.codec, builder.tag, data.length) > maxBytes) {
-      const middle = lineBreakNear(raw, raw.length >>> 1);
-      if (middle !== -1) {
-        const before = countLines(raw, middle);
-        this.#encodeLines(raw.subarray(0, middle), builder, before);
-        this.#encodeLines(raw.subarray(middle), builder, events - before);
-        return;
-      }
+  #takeDrafts(scope: Scope | null): readonly Draft[] {
+    const all = this.#drafts;
+    if (scope === null) {
+      this.#drafts = [];
+      return all;
     }
-    const { identity, floor, lane } = this.#parts;
-    const header = {
+    const inScope = ({ siblings }: Draft): boolean => scope.groups.has(siblings.group);
+    this.#drafts = all.filter((draft) => !inScope(draft));
+    return this.#drafts.length === 0 ? all : all.filter(inScope);
+  }
+
+  #takeChanges(scope: Scope | null): SectionChanges {
+    const { sections, ownSection } = this.#dependencies;
+    const changes: SectionChanges = {};
+    for (const [name, section] of sections) {
+      if (!section.dirty) continue;
+      if (scope === null || name === ownSection || scope.inputs.has(name))
+        changes[name] = section.takeChanges();
+    }
+    return changes;
+  }
+
+  #takeWaiting(scope: Scope | null): readonly Waiting[] {
+    const all = this.#waiting;
+    if (scope === null) {
+      this.#waiting = [];
+      this.#urgent.clear();
+      return all;
+    }
+    this.#waiting = all.filter(({ input }) => !scope.inputs.has(input));
+    for (const input of scope.inputs) this.#urgent.delete(input);
+    return this.#waiting.length === 0 ? all : all.filter(({ input }) => scope.inputs.has(input));
+  }
+
+  /** Makes a chunk of a draft: from here on it has its identity. */
+  #frame({ body, siblings, hour, firstTime, lastTime, events }: Draft): EncodedChunk {
+    const { identity, floor, lane } = this.#dependencies;
+    const bytes = frameBody(body, {
       ...identity.next(lane(), floor()),
-      tag: builder.tag,
-      hour: builder.hour,
-      firstTime: Math.floor(builder.firstTime),
-      lastTime: Math.floor(builder.lastTime),
+      tag: siblings.tag,
+      hour,
+      firstTime,
+      lastTime,
       events,
       end: false,
-    };
-    const bytes = frameLines(raw, data, header, compression.codec);
-    this.#push(bytes);
-    if (raw.length >= MIN_RAW_BYTES) this.#aim(raw.length / bytes.length);
+    });
+    return { header: readHeader(bytes), bytes };
   }
 
   /** The last chunk of the epoch, which says that nothing follows; an epoch without chunks needs none. */
-  #endEpoch(): void {
-    const { identity, floor, lane } = this.#parts;
-    if (identity.ordinal === 0) return;
+  #endOfEpoch(): EncodedChunk[] {
+    const { identity, floor, lane } = this.#dependencies;
+    if (identity.ordinal === 0) return [];
     const now = Date.now();
     const header = {
       ...identity.next(lane(), floor()),
@@ -225,24 +295,21 @@ export class Sealer {
       events: 0,
       end: true,
     };
-    this.#push(encodeChunk(NO_LINES, header, this.#options.compression));
-  }
-
-  #push(bytes: Buffer): void {
-    this.#pending.push({ header: readHeader(bytes), bytes });
+    const bytes = encodeChunk(NO_LINES, header, this.#options.compression);
     this.#pendingBytes += bytes.length;
+    return [{ header: readHeader(bytes), bytes }];
   }
 
   /** Lets builders collect what compresses to about the target, given what the last full chunk did. */
   #aim(ratio: number): void {
-    const { builders } = this.#parts;
+    const { builders } = this.#dependencies;
     const wanted = this.#options.targetBytes * ratio;
     const next = builders.chunkBytes + (wanted - builders.chunkBytes) / 4;
     builders.chunkBytes = Math.min(MAX_RAW_BYTES, Math.max(MIN_RAW_BYTES, Math.floor(next)));
   }
 
   #count(chunks: readonly EncodedChunk[]): void {
-    const { counters } = this.#parts;
+    const { counters } = this.#dependencies;
     for (const { header } of chunks) {
       counters.add('tailrace_agent_sealed_chunks_total');
       counters.add('tailrace_agent_sealed_events_total', header.events);
@@ -271,29 +338,44 @@ export class Sealer {
     }, delay);
   }
 
-  #updateHold(): void {
-    const held = this.#pendingBytes >= PENDING_PAUSE_BYTES || this.#parts.spool.full;
-    if (held === this.#held) return;
-    this.#held = held;
-    this.#parts.hold(held);
+  /** Makes a cut for the clients that wait, unless one is under way: that one's end comes back here. */
+  #cutSoon(): void {
+    if (this.#stopped || this.#cutting || this.#urgentTurn || this.#urgentTimer) return;
+    const { ackInterval } = this.#options;
+    const many = this.#dependencies.spool.pending >= MANY_CHUNKS;
+    const delay = many ? Math.max(ackInterval, MANY_CHUNKS_ACK_MS) : ackInterval;
+    if (delay > 0) {
+      this.#urgentTimer = setTimeout(() => {
+        this.#urgentTimer = null;
+        this.#cutForAcks();
+      }, delay);
+      return;
+    }
+    // Behind everything that this turn of the event loop reads from other clients.
+    this.#urgentTurn = true;
+    setImmediate(() => {
+      this.#urgentTurn = false;
+      this.#cutForAcks();
+    });
   }
 
-  /** Called when the spool got smaller. */
+  #cutForAcks(): void {
+    if (this.#stopped || this.#cutting || this.#urgent.size === 0) return;
+    const { builders } = this.#dependencies;
+    const groups = new Set([...this.#urgent].map((input) => builders.group(input)));
+    const inputs = new Set([...groups].flatMap((group) => [...group.inputs]));
+    void this.#begin({ groups, inputs }, false);
+  }
+
+  #updateHold(): void {
+    const held = this.#pendingBytes >= PENDING_PAUSE_BYTES || this.#dependencies.spool.full;
+    if (held === this.#held) return;
+    this.#held = held;
+    this.#dependencies.hold(held);
+  }
+
+  /** Called when the spool has become smaller. */
   roomMade(): void {
     this.#updateHold();
   }
-}
-
-/** Where a line begins at or after `from`, or the last place before it; -1 when it is all one line. */
-function lineBreakNear(raw: Buffer, from: number): number {
-  const after = raw.indexOf(NEWLINE, from) + 1;
-  if (after > 0 && after < raw.length) return after;
-  const before = raw.lastIndexOf(NEWLINE, from - 1) + 1;
-  return before > 0 ? before : -1;
-}
-
-function countLines(raw: Buffer, end: number): number {
-  let lines = 0;
-  for (let at = raw.indexOf(NEWLINE); at !== -1 && at < end; at = raw.indexOf(NEWLINE, at + 1)) lines++;
-  return lines;
 }

@@ -19,6 +19,8 @@ export class LaneQueue {
   readonly #backoff: Backoff;
   /** Nothing is sent before this time, on the clock of the sender. */
   notBefore = 0;
+  /** What waits may gather until this time, on the same clock, unless a whole record is there before. */
+  gatherUntil = 0;
   #inFlight = 0;
   #inFlightBytes = 0;
   #waitingBytes = 0;
@@ -47,6 +49,11 @@ export class LaneQueue {
   /** Whether nothing waits and nothing is in flight. */
   get empty(): boolean {
     return this.waiting === 0 && this.#inFlight === 0;
+  }
+
+  /** When the next record may go, were there room: at once when enough waits for one of `recordBytes`. */
+  readyAt(recordBytes: number): number {
+    return Math.max(this.notBefore, this.#waitingBytes >= recordBytes ? 0 : this.gatherUntil);
   }
 
   /** Whether another chunk may be in flight. */

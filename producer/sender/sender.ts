@@ -28,6 +28,8 @@ export interface SenderOptions {
   readonly bytesPerSecond: number;
   /** Bytes of chunks that are kept in memory from the seal to the acknowledgement. */
   readonly recentBytes: number;
+  /** Milliseconds for which small chunks, sealed early because a client waits, gather in one record. */
+  readonly gather: number;
 }
 
 export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
@@ -37,6 +39,7 @@ export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
   requestsInFlight: 3,
   bytesPerSecond: Number.POSITIVE_INFINITY,
   recentBytes: 16 * 1024 * 1024,
+  gather: 100,
 };
 
 const REQUEST_BACKOFF = { base: 200, cap: 30_000 };
@@ -128,8 +131,11 @@ export class Sender {
    * Takes durable chunks; they are in the spool, so nothing is lost with this queue.
    *
    * @param encoded the same chunks' bytes, where they are at hand
+   * @param gather whether they may wait a little for others to fill their record; if not, nothing waits any longer
    */
-  send(chunks: readonly SpooledChunk[], encoded: readonly EncodedChunk[] = []): void {
+  send(chunks: readonly SpooledChunk[], encoded: readonly EncodedChunk[] = [], gather = false): void {
+    const gatherUntil = gather ? performance.now() + this.#options.gather : 0;
+    if (!gather) for (const queue of this.#queues.values()) queue.gatherUntil = 0;
     for (const [i, chunk] of chunks.entries()) {
       const { lane } = chunk.header;
       let queue = this.#queues.get(lane);
@@ -137,6 +143,7 @@ export class Sender {
         queue = new LaneQueue(lane, RECORD_BACKOFF);
         this.#queues.set(lane, queue);
       }
+      if (queue.waiting === 0) queue.gatherUntil = gatherUntil;
       queue.push(chunk);
       this.#waitingEvents += chunk.header.events;
       if (encoded[i]) this.#recent.keep(chunk, encoded[i]);
@@ -214,7 +221,7 @@ export class Sender {
 
   /** Changes the limits from the next request on. */
   adjust(
-    options: Partial<Pick<SenderOptions, 'requestBytes' | 'bytesPerSecond' | 'requestsInFlight'>>,
+    options: Partial<Pick<SenderOptions, 'requestBytes' | 'bytesPerSecond' | 'requestsInFlight' | 'gather'>>,
   ): void {
     this.#options = { ...this.#options, ...options };
     this.#requestBytes = this.#options.requestBytes;
@@ -277,7 +284,7 @@ export class Sender {
     // Another lane begins each time, so that a small request serves all of them.
     const start = this.#turn++ % Math.max(1, queues.length);
     let ready = [...queues.slice(start), ...queues.slice(0, start)].filter(
-      (lane) => now >= lane.notBefore && lane.waiting > 0 && lane.hasRoom,
+      (lane) => lane.waiting > 0 && lane.hasRoom && now >= lane.readyAt(recordBytes),
     );
     while (ready.length > 0) {
       for (const lane of ready) {
@@ -289,7 +296,7 @@ export class Sender {
         batch.push({ lane, chunks });
         bytes += KEY_BYTES + chunks.reduce((sum, { header }) => sum + header.bytes, 0);
       }
-      ready = ready.filter((lane) => lane.waiting > 0 && lane.hasRoom);
+      ready = ready.filter((lane) => lane.waiting > 0 && lane.hasRoom && now >= lane.readyAt(recordBytes));
     }
     return batch;
   }
@@ -503,7 +510,8 @@ export class Sender {
     const earliest = Math.max(this.#notBefore, this.#pace.readyAt(now));
     let at = Number.POSITIVE_INFINITY;
     for (const lane of this.#queues.values()) {
-      if (lane.waiting > 0 && lane.hasRoom) at = Math.min(at, Math.max(lane.notBefore, earliest));
+      if (lane.waiting > 0 && lane.hasRoom)
+        at = Math.min(at, Math.max(lane.readyAt(this.#options.recordBytes), earliest));
     }
     if (at === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => this.#pump(), Math.max(1, at - now));

@@ -19,10 +19,12 @@ export interface Core {
   readonly files: MemoryFiles;
   /** The section of the one simulated input. */
   readonly state: StateMap;
+  /** The section of one more input. */
+  readonly addSection: (name: string) => StateMap;
   readonly sent: SpooledChunk[];
   readonly held: boolean[];
   readonly failures: unknown[];
-  beforeCut: () => void;
+  beforeCut: (inputs: ReadonlySet<string> | null) => void;
 }
 
 export async function startCore(
@@ -41,7 +43,16 @@ export async function startCore(
   const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (builder) =>
     sealer.encode(builder),
   );
-  const core = { builders, spool, identity, counters, files, state, beforeCut: () => {} };
+  const sections = new Map([
+    ['agent', own],
+    ['input', state],
+  ]);
+  const addSection = (name: string): StateMap => {
+    const section = new StateMap(spool.section(name));
+    sections.set(name, section);
+    return section;
+  };
+  const core = { builders, spool, identity, counters, files, state, addSection, beforeCut: () => {} };
   const sent: SpooledChunk[] = [];
   const held: boolean[] = [];
   const failures: unknown[] = [];
@@ -52,13 +63,10 @@ export async function startCore(
       builders,
       identity,
       spool,
-      sections: new Map([
-        ['agent', own],
-        ['input', state],
-      ]),
+      sections,
+      ownSection: 'agent',
       counters,
-      log: silent,
-      beforeCut: () => whole.beforeCut(),
+      beforeCut: (inputs) => whole.beforeCut(inputs),
       floor: () => spool.oldestEpoch ?? identity.epoch,
       lane: () => lane,
       send: (chunks) => sent.push(...chunks),

@@ -79,12 +79,12 @@ export async function startSenderCore(
     identity,
     spool,
     sections: new Map([['agent', own]]),
+    ownSection: 'agent',
     counters,
-    log: silent,
     beforeCut: () => {},
     floor: () => spool.oldestEpoch ?? identity.epoch,
     lane: () => sender.nextLane(),
-    send: (chunks, encoded) => sender.send(chunks, encoded),
+    send: (chunks, encoded, gather) => sender.send(chunks, encoded, gather),
     hold: () => {},
     fail: (error) => {
       throw error;

@@ -104,14 +104,127 @@ test('a waiting input is notified after the sync and not before; an urgent wait 
     return null;
   };
   core.sealer.start();
-  addLine(core.builders.tag('a'), { n: 1 });
+  addLine(core.builders.of('input').tag('a'), { n: 1 });
   await new Promise<void>((resolve) => {
-    core.sealer.afterDurable(() => {
-      assert.ok(synced);
-      resolve();
-    }, true);
+    core.sealer.afterDurable(
+      'input',
+      () => {
+        assert.ok(synced);
+        resolve();
+      },
+      true,
+    );
   });
   assert.equal(core.sent.length, 1);
+  await core.sealer.stop();
+});
+
+/** Resolves after the cut that brings what was asked for. */
+function durable(core: Core, input: string, urgent = true): Promise<void> {
+  return new Promise((resolve) => core.sealer.afterDurable(input, resolve, urgent));
+}
+
+test('acks are committed in groups: what comes while a cut is under way shares the next one', async () => {
+  const core = await startCore({ interval: 3_600_000 });
+  const tag = core.builders.of('input').tag('a');
+  let syncs = 0;
+  core.files.fail = (call) => {
+    if (call === 'sync') syncs++;
+    return null;
+  };
+  addLine(tag, { n: 0 });
+  const first = durable(core, 'input');
+  // One turn of the event loop later the first cut is on its way to the disk.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  const others = Array.from({ length: 50 }, (_, n) => {
+    addLine(tag, { n: n + 1 });
+    return durable(core, 'input');
+  });
+  await Promise.all([first, ...others]);
+  assert.equal(
+    core.sent.reduce((sum, { header }) => sum + header.events, 0),
+    51,
+  );
+  assert.ok(core.sent.length <= 3 && syncs <= 3, `${core.sent.length} chunks, ${syncs} syncs`);
+  await core.sealer.stop();
+});
+
+test('a cut for an ack takes the inputs that share tags with that client, and leaves the others whole', async () => {
+  const core = await startCore({ interval: 3_600_000 });
+  const positions = new Map<string, number>();
+  const sections = new Map(['tail', 'forward', 'other'].map((name) => [name, core.addSection(name)]));
+  const asked: (readonly string[] | null)[] = [];
+  core.beforeCut = (inputs) => {
+    asked.push(inputs === null ? null : [...inputs].toSorted());
+    for (const [name, section] of sections)
+      if (inputs?.has(name) ?? true) section.set('position', positions.get(name) ?? 0);
+  };
+  const add = (input: string, tag: string, n: number): void => {
+    addLine(core.builders.of(input).tag(tag), { n });
+    positions.set(input, n);
+  };
+  for (let n = 1; n <= 10; n++) {
+    add('tail', 'access', n);
+    add('forward', 'app', n);
+  }
+  let told = false;
+  core.sealer.afterDurable('tail', () => (told = true), false);
+  await durable(core, 'forward');
+  assert.deepEqual(
+    core.sent.map(({ header }) => header.tag),
+    ['app'],
+  );
+  assert.equal(core.spool.section('forward').get('position'), 10);
+  assert.equal(core.spool.section('tail').get('position'), undefined, 'its lines are not durable either');
+  assert.equal(told, false);
+
+  // From the moment that two inputs write under one tag, both are in each other's cuts.
+  add('other', 'app', 11);
+  await durable(core, 'forward');
+  assert.equal(core.spool.section('other').get('position'), 11);
+  add('tail', 'app', 12);
+  await durable(core, 'other');
+  assert.equal(core.spool.section('tail').get('position'), 12);
+  assert.ok(told);
+  assert.deepEqual(asked, [['forward'], ['forward', 'other'], ['forward', 'other', 'tail']]);
+  assert.deepEqual(
+    core.sent.map(({ header }) => [header.tag, header.events, header.ordinal]),
+    [
+      ['app', 10, 1],
+      ['app', 1, 2],
+      ['app', 1, 3],
+      ['access', 10, 4],
+    ],
+    'identities are given in the order in which chunks become durable',
+  );
+  await core.sealer.stop();
+});
+
+test('a full builder of one input waits for its own cut, and takes its number there', async () => {
+  const core = await startCore({ interval: 3_600_000 });
+  const tail = core.builders.of('input').tag('access');
+  core.beforeCut = (inputs) => {
+    if (inputs?.has('input') ?? true) core.state.set('position', 1);
+  };
+  addLine(tail, { n: 1 });
+  core.sealer.encode(tail.at(Date.now()));
+  addLine(core.builders.of('forward').tag('app'), { n: 2 });
+  await durable(core, 'forward');
+  assert.deepEqual(
+    core.sent.map(({ header }) => [header.tag, header.ordinal]),
+    [['app', 1]],
+  );
+  assert.equal(core.spool.section('input').size, 0);
+  await core.sealer.cut();
+  assert.deepEqual(
+    core.sent.map(({ header }) => [header.tag, header.ordinal]),
+    [
+      ['app', 1],
+      ['access', 2],
+    ],
+  );
+  assert.equal(core.spool.section('input').get('position'), 1);
+  assert.equal(core.sealer.pendingBytes, 0);
   await core.sealer.stop();
 });
 
@@ -119,7 +232,7 @@ test('nobody is notified when the disk fails', async () => {
   const core = await startCore();
   core.files.fail = (call) => (call === 'sync' ? Object.assign(new Error('i/o'), { code: 'EIO' }) : null);
   addLine(core.builders.tag('a'), { n: 1 });
-  core.sealer.afterDurable(() => assert.fail('notified'), false);
+  core.sealer.afterDurable('input', () => assert.fail('notified'), false);
   await core.sealer.cut();
   assert.equal(core.failures.length, 1);
   assert.equal(core.sent.length, 0);

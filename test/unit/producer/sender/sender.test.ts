@@ -95,6 +95,30 @@ test('every chunk is taken once although records fail at random, and only failed
   sender.stop();
 });
 
+test('small chunks of acks gather in one record, until there is enough for one or nobody asks them to wait', async () => {
+  const { sender, spool, taken, emptied } = await startSender(async (records) => records.map(() => ok()), {
+    gather: 3_600_000,
+    recordBytes: 4000,
+  });
+  const [a, b] = ['a'.repeat(32), 'b'.repeat(32)];
+  const gather = async (chunks: EncodedChunk[]): Promise<void> =>
+    sender.send(await spool.append(chunks, {}), chunks, true);
+  for (let n = 1; n <= 3; n++) await gather([encoded(a, n), encoded(b, n)]);
+  assert.equal(taken.length, 0);
+  // One lane has enough for a record: it goes, and what is left of it waits on.
+  for (let n = 4; spool.pending > 0 && taken.length === 0; n++) await gather([encoded(a, n)]);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([...new Set(sequencesOf(taken).map((name) => name.slice(0, 2)))], ['aa']);
+  assert.equal(taken.length, 1);
+  // A regular cut, or a flush, even one without chunks of its own, lets everything go.
+  sender.send([]);
+  await emptied();
+  assert.equal(
+    taken.filter(({ ExplicitHashKey }) => ExplicitHashKey === BigInt(`0x${b}`).toString()).length,
+    1,
+  );
+});
+
 test('a record carries its lane as explicit hash key and its first chunk in the partition key', async () => {
   const { send, emptied, taken } = await startSender(async (records) => records.map(() => ok()));
   const [lane] = LANES as [string];
