@@ -1,7 +1,7 @@
 /**
  * Measures how fast forward clients get their acks, and what that costs: the whole agent before a Kinesis that answers
  * at once, with one client and with a hundred that wait for each ack, and one that has eight messages unacknowledged.
- * The pace of the disk stands beside it: the median of one fdatasync. PROGRAM names another build's cli/tailrace.ts.
+ * It also reports the pace of the disk, as the median of one fdatasync. PROGRAM names another build's cli/tailrace.ts.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -140,8 +140,8 @@ export interface TagSource {
 }
 
 /**
- * Inputs that share tags, and all tags they write: what one of them has read stands in the same chunks as what the
- * others have, so a cut takes a whole group or nothing of it.
+ * Inputs that share tags, and all tags they write: what one of them has read goes into the same chunks as what the
+ * others have read, so a cut takes a whole group or nothing of it.
  */
 export class TagGroup {
   readonly inputs = new Set<string>();
