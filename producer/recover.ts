@@ -77,12 +77,10 @@ export async function recover(
       trouble: sender.trouble?.message ?? null,
     });
     const ticker = setInterval(() => progress(state()), PROGRESS_MS);
-    const timer = setTimeout(allSent, Math.max(0, deadline - performance.now()));
     sender.send(spool.takeRecovered());
     done();
-    await sent;
+    await doneBefore(deadline, sent);
     clearInterval(ticker);
-    clearTimeout(timer);
     sender.stop();
     const left = state();
     // A new segment that holds all state releases the old ones.

@@ -14,6 +14,7 @@ interface VerifyCommandOptions extends ArchiveOptions {
   readonly producer?: string;
   readonly pending: number;
   readonly expireAfter?: number;
+  readonly dedupeHorizon?: number;
   readonly all?: boolean;
   readonly from?: string;
   readonly to?: string;
@@ -44,6 +45,12 @@ export function command(): Command {
         'objects older than this may have been expired by a lifecycle rule',
       ),
     )
+    .addOption(
+      durationOption(
+        '--dedupe-horizon <duration>',
+        "the consumer's dedupe_horizon if it is not the default and no configuration is given",
+      ),
+    )
     .option('--all', 'also list producers that are complete')
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -54,7 +61,7 @@ export function command(): Command {
 }
 
 async function run(options: VerifyCommandOptions): Promise<void> {
-  const { pending: pendingFor, expireAfter } = options;
+  const { pending: pendingFor, expireAfter, dedupeHorizon } = options;
   const range = timesOf(options, Date.now());
   const { store, prefix, horizon } = openArchive(options);
   const line = progress(true);
@@ -65,7 +72,7 @@ async function run(options: VerifyCommandOptions): Promise<void> {
     deep: options.deep ?? false,
     producer: options.producer,
     range,
-    horizon,
+    horizon: dedupeHorizon ?? horizon,
     ...(line ? { onProgress: line.show } : {}),
   });
   line?.clear();

@@ -74,7 +74,7 @@ function factsOf(file: SourceFile, path: string): FileFacts {
   const visit = (node: Node, name: string): void => {
     const from = importOf(node, path);
     if (from !== null) imports.push({ line: lineAt(node.getStart(file)), ...from });
-    if (isFunctionLikeDeclaration(node) && 'body' in node && node.body !== undefined) {
+    if (isFunctionLikeDeclaration(node) && 'body' in node && node.body !== undefined && !isGroup(node)) {
       const line = lineAt(node.getStart(file));
       functions.push({ line, name: nameOf(node) ?? name, lines: lineAt(node.end) - line + 1 });
     }
@@ -119,6 +119,11 @@ function lineFinder(starts: readonly number[]): (position: number) => number {
     }
     return low;
   };
+}
+
+/** `describe` groups tests, each a function of its own. */
+function isGroup({ parent }: Node): boolean {
+  return isCallExpression(parent) && isIdentifier(parent.expression) && parent.expression.text === 'describe';
 }
 
 /** The name of a function whose values nobody can reproduce. */

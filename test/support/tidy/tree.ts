@@ -29,7 +29,6 @@ export const LONG_FUNCTIONS = [
   'producer/forward/json-writer.ts value',
   'producer/forward/listeners.ts listen',
   'test/processes/consumer-s3-faults.test.ts errors, resets, lost answers and refusals of S3 lose and repeat nothing',
-  'test/processes/termination.test.ts the services and the functions fail',
 ];
 
 /** Folders whose wording is still to be cleaned. The list only shrinks. */
