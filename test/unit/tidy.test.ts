@@ -9,6 +9,7 @@ import {
   chanceOffences,
   cycleOffences,
   deadExportOffences,
+  fileOffences,
   layerOffences,
   longFunctionOffences,
   mirrorOffences,
@@ -36,6 +37,7 @@ test('imports go down the layers', () => none(layerOffences(files, LAYERS)));
 test('no files import each other in a circle', () => none(cycleOffences(files)));
 test('every export is imported', () => none(deadExportOffences(files, ENTRIES)));
 test('functions have at most 80 lines', () => none(longFunctionOffences(files, LONG_FUNCTIONS)));
+test('files say what they are and export their own', () => none(fileOffences(files)));
 test('unit tests mirror the source', () => none(mirrorOffences(files)));
 test('chance in tests has a seed', () => none(chanceOffences(files)));
 test('the wording is a native speaker’s', () => {
@@ -141,6 +143,18 @@ test('planted: a function of more than 80 lines is found, and an exception that 
   assert.deepEqual(
     longFunctionOffences(tree, ['base/a.ts g', 'base/a.ts m']).map((offence) => offence.slice(0, 38)),
     ['base/a.ts:1: f has 81 lines, at most 80'.slice(0, 38), 'base/a.ts m: is short enough now: remo'],
+  );
+});
+
+test('planted: a file without its opening sentence is found, and one that passes on exports of another', () => {
+  const tree = plant({
+    'base/a.ts': 'export const a = 1;',
+    'base/b.ts': `/** Says what it is. */\nexport { a } from './a.ts';\nexport * from './a.ts';`,
+    'test/a.test.ts': 'test();',
+  });
+  assert.deepEqual(
+    fileOffences(tree).map((offence) => offence.slice(0, 17)),
+    ['base/a.ts:1: open', 'base/b.ts:2: impo', 'base/b.ts:3: impo'],
   );
 });
 

@@ -41,7 +41,11 @@ export interface Prose {
 export interface FileFacts {
   /** Relative to the root of the tree, with `/`. */
   readonly path: string;
+  /** Whether it opens with a comment that says what it is. */
+  readonly introduced: boolean;
   readonly imports: readonly Import[];
+  /** Lines that only pass on what another file exports. */
+  readonly reexports: readonly number[];
   readonly exports: readonly Export[];
   readonly functions: readonly { readonly line: number; readonly name: string; readonly lines: number }[];
   readonly prose: readonly Prose[];
@@ -95,7 +99,11 @@ function factsOf(file: SourceFile, path: string): FileFacts {
   const comments = commentsOf(file.text, literals).map(({ at, text }) => ({ line: lineAt(at), text }));
   return {
     path,
+    introduced: /^(?:#!.*\n)?\/\*\*/.test(file.text),
     imports,
+    reexports: file.statements
+      .filter((node) => isExportDeclaration(node) && node.moduleSpecifier !== undefined)
+      .map((node) => lineAt(node.getStart(file))),
     exports: exportsOf(file).map(({ node, name }) => ({
       line: lineAt(node.getStart(file)),
       name,

@@ -92,6 +92,18 @@ export function longFunctionOffences(files: readonly FileFacts[], exceptions: re
   ];
 }
 
+/** A file says in its first sentence what it is, and exports its own; a test is introduced by its titles. */
+export function fileOffences(files: readonly FileFacts[]): Offence[] {
+  return files.flatMap(({ path, introduced, reexports }) => [
+    ...(introduced || path.endsWith('.test.ts') || path.endsWith('.d.ts')
+      ? []
+      : [`${path}:1: open the file with a sentence that says what it is: /** … */`]),
+    ...reexports.map(
+      (line) => `${path}:${line}: import from the file that defines it instead of passing it on`,
+    ),
+  ]);
+}
+
 /** Unit tests that do not mirror the source: a reader finds the tests of a file in the folder of the same name. */
 export function mirrorOffences(files: readonly FileFacts[]): Offence[] {
   const unit = 'test/unit/';
