@@ -7,6 +7,7 @@ import { isNumber, isTime, MAX_TIME, readTime, requestParts, splitRequest } from
 import { CLF_BYTES, timeText } from './clock.ts';
 import { compileDivision, type Division, type Span } from './divide.ts';
 import { decodeEscapes } from './escapes.ts';
+import type { Attempt } from './first-fitting.ts';
 import type { LogField, LogFormat } from './log-format.ts';
 import type { Target } from './parser.ts';
 import { writeRecord } from './record.ts';
@@ -22,7 +23,7 @@ type Fields = Record<string, unknown>;
 /** What is done to the fields of a line before transforms see them; gives the event's time. */
 export type FinishRecord = (record: Fields, time: number | null, now: number) => number | null;
 
-export class AccessLogRecords {
+export class AccessLogRecords implements Attempt {
   readonly #target: Target;
   readonly #transform: Transform;
   readonly #format: LogFormat;

@@ -24,6 +24,8 @@ export interface Step {
   readonly key: Key;
   readonly literal: Buffer;
   readonly list: boolean;
+  /** Whether a value with a space in it is not one of this field. */
+  readonly spaceless: boolean;
   readonly rule: FieldRule;
   /** Whether the literal is the beginning of the next field. */
   readonly peek: boolean;
@@ -64,6 +66,7 @@ export function compileSteps(format: LogFormat, transform: Transform, timezone?:
       key: keyOf(rule),
       literal: Buffer.from(field.literal),
       list: field.list ?? false,
+      spaceless: field.solid === true && field.list !== true && !isTime(field.kind),
       rule,
       peek: field.peek ?? false,
       address: field.address ?? false,

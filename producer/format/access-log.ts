@@ -33,6 +33,7 @@ import {
 } from './access-log-values.ts';
 import { CLF_BYTES, MAX_TIME_BYTES, parseClf, writeTime } from './clock.ts';
 import { decodeEscapes } from './escapes.ts';
+import type { Attempt } from './first-fitting.ts';
 import { MAX_GROWTH, stringRoom, viewOf, writeString } from './json-bytes.ts';
 import { keepLine } from './kept.ts';
 import type { LogFormat } from './log-format.ts';
@@ -48,7 +49,7 @@ const SPACE = 0x20;
 const MAX_TIME_TEXT = 100;
 const EMPTY: Buffer = Buffer.alloc(0);
 
-export class AccessLogParser implements LineParser, ScanParser {
+export class AccessLogParser implements Attempt, LineParser, ScanParser {
   readonly #target: Target;
   readonly #transform: Transform;
   readonly #steps: readonly Step[];
@@ -222,8 +223,9 @@ export class AccessLogParser implements LineParser, ScanParser {
     return -1;
   }
 
-  /** Whether a client has shifted the fields before this one into it. */
+  /** Whether something is in a value that does not belong to it: it may be another field's, shifted by a client. */
   #doubtful(step: Step, from: number, to: number): boolean {
+    if (step.spaceless) for (let i = from; i < to; i++) if (this.#bytes[i] === SPACE) return true;
     return step.doubts.some((literal) => {
       for (let i = from; i < to; i++) if (matches(this.#bytes, i, to, literal)) return true;
       return false;

@@ -102,17 +102,28 @@ function joinTimes(parts: readonly Part[]): Part[] {
     const format = typeof part === 'object' ? part.variable.timeFormat : undefined;
     const directly = typeof between === 'object';
     const first = directly ? between : before;
-    if (format === undefined || typeof first !== 'object' || first.variable.timeFormat === undefined) {
+    const earlier = typeof first === 'object' ? first.variable.timeFormat : undefined;
+    if (format === undefined || earlier === undefined || overlap(earlier, format)) {
       joined.push(part);
       continue;
     }
     if (directly) joined.pop();
     else joined.splice(-2);
     const literal = directly ? '' : (between as string).replaceAll('%', '%%');
-    const timeFormat = `${first.variable.timeFormat}${literal}${format}`;
-    joined.push({ ...first, variable: { name: 'time', kind: 'strftime', timeFormat, solid } });
+    const timeFormat = `${earlier}${literal}${format}`;
+    joined.push({
+      ...(first as Exclude<Part, string>),
+      variable: { name: 'time', kind: 'strftime', timeFormat, solid },
+    });
   }
   return joined;
+}
+
+/** Whether two formats say the same part of a time: they are two times then, such as a request's begin and end. */
+function overlap(one: string, other: string): boolean {
+  const letters = (format: string) =>
+    new Set([...format.matchAll(/%\d?([A-Za-z])/g)].map(([, letter]) => letter));
+  return !letters(one.replaceAll('%Q', '%s')).isDisjointFrom(letters(other.replaceAll('%Q', '%s')));
 }
 
 const TIMES: Readonly<Record<string, Variable>> = {

@@ -140,6 +140,9 @@ function divideRegion(line: string, fields: readonly LogField[], from: number, t
   }
   middle.push({ field: fields[last]!, from, to });
   const rest = line.slice(from, to);
+  const foreign = ({ field, from, to }: Span): boolean =>
+    field.solid === true && field.list !== true && !isTime(field.kind) && line.slice(from, to).includes(' ');
+  if ([...left, ...middle, ...right].some(foreign)) return null;
   const shifted = fields.slice(first, last).some(({ literal }) => rest.includes(literal));
   return {
     spans: [...left, ...middle, ...right],

@@ -1,16 +1,23 @@
 /** Several formats of access logs at once: a line is of the first that takes it, tried from the one before it on. */
-import type { AccessLogParser } from './access-log.ts';
 import { keepLine } from './kept.ts';
 import { type LineParser, type Target, UNPARSED } from './parser.ts';
 import type { Transform } from './transform.ts';
 
+/** A parser that can be one of several. */
+export interface Attempt {
+  /** Takes a line; false, and nothing written, when it is not of the format. */
+  attempt(bytes: Buffer, start: number, end: number): boolean;
+  /** The same for a line in which a client may have shifted the fields, when no other parser took it. */
+  recover?(bytes: Buffer, start: number, end: number): boolean;
+}
+
 export class FirstFitting implements LineParser {
-  readonly #parsers: readonly AccessLogParser[];
+  readonly #parsers: readonly Attempt[];
   readonly #target: Target;
   readonly #transform: Transform;
-  #last: AccessLogParser;
+  #last: Attempt;
 
-  constructor(parsers: readonly AccessLogParser[], target: Target, transform: Transform) {
+  constructor(parsers: readonly Attempt[], target: Target, transform: Transform) {
     this.#parsers = parsers;
     this.#target = target;
     this.#transform = transform;
@@ -24,7 +31,7 @@ export class FirstFitting implements LineParser {
       this.#last = parser;
       return;
     }
-    if (this.#parsers.some((parser) => parser.recover(bytes, start, end))) return;
+    if (this.#parsers.some((parser) => parser.recover?.(bytes, start, end))) return;
     keepLine(this.#target, this.#transform, bytes, start, end, UNPARSED);
   }
 }

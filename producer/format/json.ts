@@ -4,6 +4,7 @@
  */
 import type { Builder } from '../builder.ts';
 import { MAX_TIME_BYTES, parseIso } from './clock.ts';
+import { lookUp } from './finish.ts';
 import { PLAIN, plainBytes, sequenceLength, viewOf } from './json-bytes.ts';
 import { keepLine } from './kept.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
@@ -44,6 +45,8 @@ export class JsonParser implements LineParser {
   readonly #options: JsonOptions;
   readonly #keys: readonly KeyRule[];
   readonly #nested: boolean;
+  /** Of a time inside of objects: the name of the member that it is in; empty for one of the event's own members. */
+  readonly #timeRoot: string;
   /** Members that were found, four numbers each: name from and to, value from and to. */
   #members = new Int32Array(4 * 64);
   #count = 0;
@@ -60,6 +63,8 @@ export class JsonParser implements LineParser {
     this.#target = target;
     this.#transform = transform;
     this.#nested = [...transform.fields].some((field) => field.includes('.'));
+    const [root = '', ...path] = options.timeKey.split('.');
+    this.#timeRoot = path.length > 0 ? root : '';
     const names = new Set([options.timeKey, ...transform.fields]);
     this.#keys = [...names].map((name) => {
       const rule = transform.fields.has(name) ? transform.rule(name) : null;
@@ -245,6 +250,19 @@ export class JsonParser implements LineParser {
       }
       return parseTime(bytes.toString('utf8', from, to), this.#target.clock.now);
     }
+    return this.#timeRoot === '' ? Number.NaN : this.#nestedTime(bytes);
+  }
+
+  #nestedTime(bytes: Buffer): number {
+    const members = this.#members;
+    for (let m = 0; m < this.#count; m++) {
+      const from = members[4 * m]!;
+      if (bytes.toString('utf8', from, members[4 * m + 1]!) !== this.#timeRoot) continue;
+      const value: unknown = JSON.parse(bytes.toString('utf8', members[4 * m + 2]!, members[4 * m + 3]!));
+      const time = lookUp(value, this.#options.timeKey.slice(this.#timeRoot.length + 1));
+      if (typeof time !== 'string' && typeof time !== 'number') continue;
+      return this.#options.parseTime(String(time), this.#target.clock.now);
+    }
     return Number.NaN;
   }
 
@@ -428,7 +446,7 @@ interface ExactJson {
 }
 
 /** Parses JSON so that numbers beyond what a double holds come out as they went in. */
-function parseExact(text: string): unknown {
+export function parseExact(text: string): unknown {
   if (!/\d[\d.]{15}|\d[eE]/.test(text)) return JSON.parse(text);
   const exact = JSON as unknown as ExactJson;
   return exact.parse(text, (_, value, { source }) =>

@@ -1,5 +1,6 @@
 /** A compiled log format: the fields of a line and the literals between them. What servers call it stands elsewhere. */
 import { FormatError } from './errors.ts';
+import { compileTimePrefix } from './time-format.ts';
 
 /** How the server escapes a value: `\x22` (nginx), `\"` and `\x07` (Apache), as JSON does, or not at all. */
 export type Escape = 'nginx' | 'apache' | 'json' | 'none';
@@ -108,6 +109,7 @@ export function assembleFormat(
         `${shown}: nothing separates ${part.source} from ${next.source} at column ${next.column}: put a separator there`,
       );
     }
+    checkTime(part.variable, part.column, shown);
     let { name, kind } = part.variable;
     if (taken.has(name)) {
       // Only one field is the event's time, only one the request.
@@ -119,7 +121,9 @@ export function assembleFormat(
     taken.add(name);
     if (kind === 'request') for (const piece of ['method', 'path', 'protocol']) taken.add(piece);
     const literal = typeof next === 'string' ? next : (begins ?? '');
-    fields.push({ ...part.variable, name, kind, literal, peek: begins !== undefined });
+    // A time that is not the event's is text, with the space that times have.
+    const solid = (part.variable.solid ?? false) && !(kind === 'text' && kind !== part.variable.kind);
+    fields.push({ ...part.variable, name, kind, solid, literal, peek: begins !== undefined });
   });
   if (fields.length === 0) {
     throw new FormatError(
@@ -128,6 +132,16 @@ export function assembleFormat(
     );
   }
   return { prefix, fields, escape: escaping };
+}
+
+function checkTime({ timeFormat, kind }: Variable, column: number, shown: string): void {
+  if (kind !== 'strftime') return;
+  try {
+    compileTimePrefix(timeFormat!, 'UTC');
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new FormatError(`${shown}, column ${column}: ${error.message}`, error);
+  }
 }
 
 /** Whether a literal is one that no value of a client can contain: servers escape quotes and control characters. */

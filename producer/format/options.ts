@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { parseApacheFormat } from './apache-format.ts';
 import { FormatError } from './errors.ts';
 import { parseNginxFormat } from './nginx-format.ts';
+import { compileExpression } from './patterns.ts';
 import { compileTimeFormat } from './time-format.ts';
 import { timeZone } from './time-zone.ts';
 
@@ -23,33 +24,14 @@ function compiled(compile: (text: string) => unknown) {
 }
 
 const timezone = z.optional(compiled(timeZone));
-const types = z.optional(z.record(name, z.enum(['string', 'integer', 'float', 'bool'])));
-const plainTypes = z.optional(z.record(name, z.enum(['string', 'integer', 'float'])));
-const timed = {
+/** What every format takes besides its own options. */
+const common = {
   time_key: z.optional(name),
   time_format: z.optional(compiled((text) => compileTimeFormat(text, 'UTC'))),
+  keep_time_key: z.optional(z.boolean()),
   timezone,
+  types: z.optional(z.record(name, z.enum(['string', 'integer', 'float', 'bool', 'time']))),
 };
-
-const expression = compiled((text) => {
-  const regexp = compileExpression(text);
-  if (!/\(\?<[A-Za-z_$]/.test(regexp.source)) {
-    throw new FormatError('expected named groups such as (?<host>[^ ]*): they are the fields');
-  }
-});
-
-/** A regular expression as JavaScript writes it, or between slashes with its flags, as fluentd does. */
-export function compileExpression(text: string): RegExp {
-  const slashes = /^\/(.*)\/([imsx]*)$/s.exec(text);
-  try {
-    // Ruby's `m` is JavaScript's `s`; `x` has no counterpart.
-    if (slashes?.[2]?.includes('x')) throw new FormatError('flag x is not known: write it without blanks');
-    return new RegExp(slashes ? slashes[1]! : text, slashes ? slashes[2]!.replace('m', 's') : '');
-  } catch (cause) {
-    if (cause instanceof FormatError) throw cause;
-    throw new FormatError(`is no regular expression: ${(cause as Error).message}`, cause);
-  }
-}
 
 const format = z.discriminatedUnion(
   'type',
@@ -57,29 +39,23 @@ const format = z.discriminatedUnion(
     z.strictObject({
       type: z.literal('nginx'),
       log_format: z.optional(compiled(parseNginxFormat)),
-      types: plainTypes,
+      ...common,
     }),
     z.strictObject({
       type: z.literal('apache2'),
       log_format: z.optional(compiled(parseApacheFormat)),
-      types: plainTypes,
+      ...common,
     }),
-    z.strictObject({ type: z.literal('nginx_error'), timezone }),
-    z.strictObject({ type: z.literal('apache_error'), timezone }),
-    z.strictObject({ type: z.literal('json'), ...timed }),
-    z.strictObject({ type: z.literal('ltsv'), ...timed, keep_time_key: z.optional(z.boolean()), types }),
+    z.strictObject({ type: z.literal('nginx_error'), ...common }),
+    z.strictObject({ type: z.literal('apache_error'), ...common }),
+    z.strictObject({ type: z.literal('json'), ...common }),
+    z.strictObject({ type: z.literal('ltsv'), ...common }),
     z.strictObject({
       type: z.literal('syslog'),
       rfc: z.optional(z.enum(['auto', '3164', '5424'])),
-      timezone,
+      ...common,
     }),
-    z.strictObject({
-      type: z.literal('regexp'),
-      expression,
-      ...timed,
-      keep_time_key: z.optional(z.boolean()),
-      types,
-    }),
+    z.strictObject({ type: z.literal('regexp'), expression: compiled(compileExpression), ...common }),
     z.strictObject({ type: z.literal('none') }),
   ],
   {

@@ -1,6 +1,7 @@
 /** Opens what lies where logs are; what the system refuses is said once, counted, and tried again with the next look. */
 import type { BigIntStats } from 'node:fs';
 import type { Logger } from 'pino';
+import { binaryKind } from './binary.ts';
 import { readHead } from './fingerprint.ts';
 import { type List, listFolder } from './glob.ts';
 import { openFollowed, UNTRUSTED } from './links.ts';
@@ -16,6 +17,8 @@ export interface OpenedFile {
 }
 
 export interface FileAccessParts {
+  /** Whether the input has an encoding of its own. */
+  readonly encoded: boolean;
   readonly symlinks: Symlinks;
   readonly log: Logger;
   readonly count: (event: 'refused') => void;
@@ -37,6 +40,8 @@ export class FileAccess {
       const stats = source.stats();
       if (!stats.isFile()) throw notAFile(file);
       const head = readHead(source.fd);
+      const binary = binaryKind(head, this.#parts.encoded);
+      if (binary !== null) throw notText(file, binary);
       log.refused.delete(file);
       return { source, stats, head };
     } catch (error) {
@@ -117,4 +122,8 @@ function codeOf(error: unknown): string {
 /** As the system would say it. */
 function notAFile(file: string): Error {
   return Object.assign(new Error(`${file} is no file`), { code: 'no file' });
+}
+
+function notText(file: string, kind: string): Error {
+  return Object.assign(new Error(`${file} is not a log: ${kind}`), { code: `not text: ${kind}` });
 }

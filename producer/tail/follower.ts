@@ -313,6 +313,8 @@ export class Follower {
     let at = from;
     while (at < to && buffer[at] === 0) at++;
     this.#holes = at === to;
-    return at;
+    // A byte order mark, which some programs write even into UTF-8.
+    const marked = buffer[at] === 0xef && buffer[at + 1] === 0xbb && buffer[at + 2] === 0xbf;
+    return marked && at + 3 <= to ? at + 3 : at;
   }
 }

@@ -103,6 +103,7 @@ class TailInput implements Input {
         exclude: globs(options.exclude_path),
         readFromHead: options.read_from_head,
         symlinks: options.symlinks,
+        encoded: false,
       },
       {
         state: context.state,

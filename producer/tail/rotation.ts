@@ -4,7 +4,9 @@
 const DATE = String.raw`[.\-_](?:\d{6,14}|\d{4}-\d{2}-\d{2}(?:[-_T]\d{2}(?:[-:]?\d{2}){0,2})?)(?:[.\-_]\d{1,14})?`;
 /** `.1`; and not `-1`, which names the first of several logs as often as a rotated one. */
 const SUFFIX = String.raw`(?:\.\d{1,4}|${DATE}|[.\-_](?:old|bak|prev))`;
-const COMPRESSED = /\.(gz|zst|bz2|xz|lz4)$/;
+/** Of compressors, of archives, and of a compressor at work. */
+const COMPRESSED =
+  /\.(gz|zst|bz2|xz|lz4|Z|zip|lzma|br|7z|rar|lzo|sz|tgz|tbz2?|txz|tzst|(?:gz|zst|bz2|xz)\.(?:tmp|part))$/;
 const AT_END = new RegExp(`^(.+?)${SUFFIX}$`);
 /** logrotate's `extension`, and what application loggers do: `access-20261123.log`, `app.1.log`. */
 const BEFORE_EXTENSION = new RegExp(`^(.+?)${SUFFIX}(\\.[A-Za-z]\\w*)$`);

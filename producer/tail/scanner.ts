@@ -33,6 +33,8 @@ export interface ScannerOptions {
   readonly exclude: readonly Glob[];
   readonly readFromHead: boolean;
   readonly symlinks: Symlinks;
+  /** Whether the files have an encoding of their own. */
+  readonly encoded: boolean;
 }
 
 export interface ScannerParts {
@@ -69,7 +71,7 @@ export class Scanner {
     this.#started = typeof started === 'number';
     this.#lookedAt = typeof started === 'number' ? notLater(started, parts.now()) : Number.POSITIVE_INFINITY;
     this.fresh = !this.#started;
-    this.#access = new FileAccess({ ...parts, symlinks: options.symlinks });
+    this.#access = new FileAccess({ ...parts, symlinks: options.symlinks, encoded: options.encoded });
     this.followers = new Followers(parts);
     const lookedAt = (): number => this.#lookedAt;
     this.#rotated = new RotatedFiles({ ...parts, access: this.#access, followers: this.followers, lookedAt });

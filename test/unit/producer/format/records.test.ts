@@ -306,8 +306,66 @@ test('faults of a configuration are said at their key', () => {
   };
   assert.match(fault('ngnix'), /^type: expected one of nginx/);
   assert.match(fault({ type: 'nginx', log_format: '$a$b' }), /^log_format: .*put a separator/);
-  assert.match(fault({ type: 'regexp', expression: '(' }), /^expression: is no regular expression/);
+  assert.match(fault({ type: 'regexp', expression: '(' }), /^expression: is not a regular expression/);
   assert.match(fault({ type: 'regexp', expression: 'a' }), /named groups/);
   assert.match(fault({ type: 'json', time_format: '%q' }), /^time_format: .*%q/);
   assert.match(fault({ type: 'syslog', timezone: 'Mars/Base' }), /^timezone: .*Mars/);
+});
+
+test('syslog: no host, as the local socket has it; names longer than the RFC allows', () => {
+  const pick = (line: string) => {
+    const { host, ident, pid, message } = events({ type: 'syslog', timezone: 'UTC' }, [line])[0]!;
+    return [host, ident, pid, message];
+  };
+  assert.deepEqual(pick('<13>Nov 23 20:00:01 app[12]: a: b'), [undefined, 'app', '12', 'a: b']);
+  assert.deepEqual(pick('Nov 23 20:00:01 app: hello there: x'), [
+    undefined,
+    'app',
+    undefined,
+    'hello there: x',
+  ]);
+  assert.deepEqual(pick('Nov 23 20:00:01 2001:db8::1 app: x'), ['2001:db8::1', 'app', undefined, 'x']);
+  assert.deepEqual(pick('Nov 23 20:00:01 host kernel: [1.2] eth0: up'), [
+    'host',
+    'kernel',
+    undefined,
+    '[1.2] eth0: up',
+  ]);
+  const name = 'a'.repeat(100);
+  assert.deepEqual(pick(`<13>1 2026-11-23T20:00:01Z h ${name} - - - x`), ['h', name, undefined, 'x']);
+});
+
+test('error logs of nginx: stream and mail', () => {
+  const parsed = events({ type: 'nginx_error', timezone: 'UTC' }, [
+    '2026/11/23 20:30:00 [error] 12#12: *5 connect() failed (111: Connection refused) while connecting to upstream, client: 192.0.2.1, server: 127.0.0.1:9000, upstream: "127.0.0.1:9001", bytes from/to client:1/2, bytes from/to upstream:3/4',
+    '2026/11/23 20:30:00 [info] 12#12: *7 client login failed, client: 192.0.2.1, server: 127.0.0.1:110, login: "bob"',
+  ]);
+  assert.deepEqual(parsed[0], {
+    time: '2026-11-23T20:30:00Z',
+    level: 'error',
+    pid: 12,
+    tid: 12,
+    connection: 5,
+    message: 'connect() failed (111: Connection refused) while connecting to upstream',
+    client: '192.0.2.1',
+    server: '127.0.0.1:9000',
+    upstream: '127.0.0.1:9001',
+    bytes_from_client: 1,
+    bytes_to_client: 2,
+    bytes_from_upstream: 3,
+    bytes_to_upstream: 4,
+  });
+  assert.deepEqual(
+    [parsed[1]!.message, parsed[1]!.client, parsed[1]!.server, parsed[1]!.login],
+    ['client login failed', '192.0.2.1', '127.0.0.1:110', 'bob'],
+  );
+});
+
+test('regexp: expressions of Ruby, as fluentd has them', () => {
+  const fields = (expression: string, line: string) => events({ type: 'regexp', expression }, [line])[0]!;
+  assert.deepEqual(fields('/\\A(?<id>\\h+) (?<w>[[:alpha:]]+)\\z/', 'beef abc'), { id: 'beef', w: 'abc' });
+  assert.deepEqual(fields('^(?<id>\\h+)$', 'beef'), { id: 'beef' });
+  assert.deepEqual(fields('/^(?<a>.*) (?<b>.*)$/m', 'x\ny z'), { a: 'x\ny', b: 'z' });
+  assert.deepEqual(fields('/(?<a>\\d+)  # a number\n/x', '17'), { a: '17' });
+  assert.deepEqual(fields('(?<a>[a-z]++)(?<b>\\d)', 'ab1'), { a: 'ab', b: '1' });
 });
