@@ -60,7 +60,7 @@ export function compileFormat(options: FormatOptions, target: Target, transform:
 }
 
 /** The parser of a format that makes an object of each line. */
-export function compileRecords(options: Exclude<FormatOptions, { type: 'nginx' | 'apache2' }>): RecordParser {
+function compileRecords(options: Exclude<FormatOptions, { type: 'nginx' | 'apache2' }>): RecordParser {
   switch (options.type) {
     case 'none':
       return (line, now) => ({ record: { message: line }, time: now });
