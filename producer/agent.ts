@@ -14,7 +14,7 @@ import type { Logger } from 'pino';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { TailraceError } from '../base/errors.ts';
 import { doneBefore } from '../base/with-timeout.ts';
-import { Builders, DEFAULT_BUILDER_LIMITS } from './builder.ts';
+import { Builders } from './builder.ts';
 import type { AgentConfig } from './config.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { changedKeys, RELOADABLE } from './control/reload.ts';
@@ -31,11 +31,12 @@ import { type Input, type InputContext, inputName } from './input.ts';
 import { Metadata } from './instance/metadata.ts';
 import { type EndReason, InstanceWatch } from './instance/watch.ts';
 import { FROM_THE_START } from './metrics.ts';
-import { DEFAULT_SEALER_OPTIONS, Sealer, type SealPace } from './sealer.ts';
+import { Sealer, type SealPace } from './sealer.ts';
 import { explain } from './sender/failures.ts';
 import { DEFAULT_LANE_LIMITS, Lanes } from './sender/lanes.ts';
-import { DEFAULT_SENDER_OPTIONS, Sender, type SenderOptions } from './sender/sender.ts';
+import { Sender } from './sender/sender.ts';
 import { checkStream, openStream, type Stream } from './sender/stream.ts';
+import { builderLimits, paceOf, sealerOptions, senderOptions } from './settings.ts';
 import { readQuarantine } from './spool/quarantine.ts';
 import { Spool } from './spool/spool.ts';
 import { StateMap } from './state.ts';
@@ -161,109 +162,107 @@ export class Agent {
     this.#spool = spool;
     this.#lock = lock;
     this.#stream = openStream({ ...config.stream, requestTimeout: config.stream.request_timeout });
-    const now = Date.now;
     const own = this.#section(OWN_SECTION);
-    this.#identity = new Identity(own, machineId(), now());
+    this.#identity = new Identity(own, machineId(), Date.now());
     const spillFloor = new SpillFloor(own, config.spill?.dedupe_horizon ?? DEDUPE_HORIZON_MS);
-
     const { promise: failed, resolve: fail } = Promise.withResolvers<number>();
     this.failed = failed;
-    const limits = {
-      ...DEFAULT_BUILDER_LIMITS,
-      maxTags: config.max_tags,
-      maxPast: config.max_past,
-      maxFuture: config.max_future,
-    };
-    const builders = new Builders(limits, now, counters, (builder) => this.#sealer.encode(builder));
-    this.#builders = builders;
-    this.#sender = new Sender(senderOptions(config), {
+    this.#builders = new Builders(builderLimits(config), Date.now, counters, (builder) =>
+      this.#sealer.encode(builder),
+    );
+    this.#sender = this.#createSender();
+    this.#sealer = this.#createSealer(spillFloor, () => fail(1));
+    spool.onBlocked = (reason) => this.#hold({ disk: reason !== null });
+    this.#instance = new InstanceWatch(config.instance, log, (reason) => this.#instanceEnds(reason));
+    this.#flusher = this.#createFlusher(spillFloor);
+    const metadata = new Metadata(config.instance.endpoint);
+    for (const options of config.inputs) this.#inputs.push(this.#createInput(options, metadata));
+  }
+
+  #createSender(): Sender {
+    const config = this.#config;
+    return new Sender(senderOptions(config), {
       stream: this.#stream,
-      spool,
+      spool: this.#spool,
       lanes: new Lanes({ ...DEFAULT_LANE_LIMITS, initial: config.lanes }, performance.now()),
-      counters,
-      log,
+      counters: this.#counters,
+      log: this.#log,
       explain: (error) => explain(error, config.stream),
       acknowledged: (chunks) => {
         this.#sealer.roomMade();
         this.#flusher.acknowledged(chunks);
       },
     });
-    this.#sealer = new Sealer(
-      {
-        ...DEFAULT_SEALER_OPTIONS,
-        compression: compressionOf(config),
-        ...paceOf(config),
+  }
+
+  #createSealer(spillFloor: SpillFloor, failed: () => void): Sealer {
+    return new Sealer(sealerOptions(this.#config), {
+      builders: this.#builders,
+      identity: this.#identity,
+      spool: this.#spool,
+      sections: this.#sections,
+      ownSection: OWN_SECTION,
+      counters: this.#counters,
+      beforeCut: (inputs) => {
+        for (const input of this.#inputs) if (inputs?.has(input.name) ?? true) input.beforeCut();
       },
-      {
-        builders,
-        identity: this.#identity,
-        spool,
-        sections: this.#sections,
-        ownSection: OWN_SECTION,
-        counters,
-        beforeCut: (inputs) => {
-          for (const input of this.#inputs) if (inputs?.has(input.name) ?? true) input.beforeCut();
-        },
-        floor: () => {
-          const spooled = spool.oldestEpoch ?? this.#identity.epoch;
-          const spilled = spillFloor.oldest(now());
-          return spilled !== null && spilled < spooled ? spilled : spooled;
-        },
-        lane: () => this.#sender.nextLane(),
-        send: (chunks, encoded, gather) => this.#sender.send(chunks, encoded, gather),
-        hold: (held) => this.#hold({ sealer: held }),
-        fail: (error) => {
-          log.fatal(
-            { err: error },
-            'the spool failed: the agent exits, and what is durable stays in the spool',
-          );
-          fail(1);
-        },
+      floor: () => {
+        const spooled = this.#spool.oldestEpoch ?? this.#identity.epoch;
+        const spilled = spillFloor.oldest(Date.now());
+        return spilled !== null && spilled < spooled ? spilled : spooled;
       },
-    );
-    spool.onBlocked = (reason) => this.#hold({ disk: reason !== null });
-    this.#instance = new InstanceWatch(config.instance, log, (reason) => this.#instanceEnds(reason));
-    const { spill } = config;
-    this.#flusher = new Flusher({
+      lane: () => this.#sender.nextLane(),
+      send: (chunks, encoded, gather) => this.#sender.send(chunks, encoded, gather),
+      hold: (held) => this.#hold({ sealer: held }),
+      fail: (error) => {
+        this.#log.fatal(
+          { err: error },
+          'the spool failed: the agent exits, and what is durable stays in the spool',
+        );
+        failed();
+      },
+    });
+  }
+
+  #createFlusher(floor: SpillFloor): Flusher {
+    const { spill, stream, state_dir: state } = this.#config;
+    return new Flusher({
       inputs: this.#inputs,
       sealer: this.#sealer,
       sender: this.#sender,
-      spool,
-      floor: spillFloor,
-      log,
+      spool: this.#spool,
+      floor,
+      log: this.#log,
       spill: spill
         ? new Spill(
-            { ...spill, region: spill.region ?? config.stream.region },
+            { ...spill, region: spill.region ?? stream.region },
             {
               producer: this.#identity.producer,
               instance: () => this.#instance.state.id ?? hostname(),
               read: (chunk) => this.#sender.read(chunk),
-              quarantined: () => readQuarantine(join(config.state_dir, 'spool')),
-              log,
+              quarantined: () => readQuarantine(join(state, 'spool')),
+              log: this.#log,
             },
           )
         : null,
     });
+  }
 
-    const metadata = new Metadata(config.instance.endpoint);
-    for (const options of config.inputs) {
-      const name = inputName(options);
-      const inputLog = log.child({ input: name });
-      this.#inputLogs.push(inputLog);
-      const context: InputContext = {
-        builders: builders.of(name),
-        state: this.#section(name),
-        afterDurable: (done, urgent) => this.#sealer.afterDurable(name, done, urgent),
-        log: inputLog,
-        now,
-        uptime: () => performance.now(),
-        counters,
-        metadata,
-      };
-      this.#inputs.push(
-        options.type === 'tail' ? createTailInput(options, context) : createForwardInput(options, context),
-      );
-    }
+  #createInput(options: AgentConfig['inputs'][number], metadata: Metadata): Input {
+    const name = inputName(options);
+    const log = this.#log.child({ input: name });
+    this.#inputLogs.push(log);
+    const context: InputContext = {
+      builders: this.#builders.of(name),
+      state: this.#section(name),
+      afterDurable: (done, urgent) => this.#sealer.afterDurable(name, done, urgent),
+      log,
+      now: Date.now,
+      uptime: () => performance.now(),
+      counters: this.#counters,
+      metadata,
+    };
+    return options.type === 'tail' ? createTailInput(options, context) : createForwardInput(options, context);
   }
 
   async #startInputs(): Promise<void> {
@@ -441,24 +440,6 @@ export class Agent {
       instanceEnding: this.#instance.reasons.length > 0,
     });
   }
-}
-
-function compressionOf({ compression }: AgentConfig): { codec: 'gzip' | 'zstd'; level: number } {
-  return typeof compression === 'string' ? { codec: compression, level: 1 } : compression;
-}
-
-function paceOf({ seal }: AgentConfig): SealPace {
-  return { interval: seal.interval, idleInterval: seal.idle_interval, ackInterval: seal.ack_interval };
-}
-
-function senderOptions({ send }: AgentConfig): SenderOptions {
-  return {
-    ...DEFAULT_SENDER_OPTIONS,
-    requestBytes: send.request_size,
-    requestsInFlight: send.requests_in_flight,
-    gather: send.gather,
-    bytesPerSecond: send.max_bytes_per_second ?? Number.POSITIVE_INFINITY,
-  };
 }
 
 /** See machine-id(5); without one, as in a container, the producer is identified by its state directory alone. */

@@ -156,7 +156,7 @@ async function checkObjects(
 }
 
 function objectFault(object: CommitObject, bytes: Buffer | null): string | null {
-  if (bytes === null) return 'is missing: expired by a rule of the bucket, or deleted';
+  if (bytes === null) return 'is missing: expired by a lifecycle rule, or deleted';
   if (bytes.length !== object.bytes) return `has ${bytes.length} bytes, its commit says ${object.bytes}`;
   if (sha256(bytes) !== object.sha256) return 'does not match its checksum';
   // In objects of zstd the chunks' headers are left out.
