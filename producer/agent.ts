@@ -57,7 +57,7 @@ const LEAST_FLUSH_MS = 10_000;
 const OLD_MS = 300_000;
 
 /** What the agent needs from its caller. */
-export interface AgentHost {
+export interface AgentDependencies {
   /** Reloads the configuration file. @throws TailraceError that says what is wrong with it */
   readonly readConfig?: () => AgentConfig;
 }
@@ -77,7 +77,7 @@ interface Holds {
 
 export class Agent {
   #config: AgentConfig;
-  readonly #host: AgentHost;
+  readonly #dependencies: AgentDependencies;
   readonly #log: Logger;
   readonly #counters: Counters;
   readonly #inputs: Input[] = [];
@@ -107,7 +107,7 @@ export class Agent {
    * @throws TailraceError when another agent holds the directory, an address is in use, or the very first start
    * cannot find its stream
    */
-  static async start(config: AgentConfig, log: Logger, host: AgentHost = {}): Promise<Agent> {
+  static async start(config: AgentConfig, log: Logger, dependencies: AgentDependencies = {}): Promise<Agent> {
     await mkdir(config.state_dir, { recursive: true, mode: 0o700 });
     let agent: Agent | null = null;
     // A flush must not run before the inputs have started and have something to read.
@@ -133,7 +133,7 @@ export class Agent {
         if (first) throw new TailraceError('STREAM', trouble, { retriable: true });
         log.error({ reason: trouble }, 'cannot reach the stream; events stay in the spool until it responds');
       }
-      agent = new Agent(config, log, host, counters, spool, lock);
+      agent = new Agent(config, log, dependencies, counters, spool, lock);
       await agent.#startInputs();
       // Remember each followed log from this moment on, even if the process is killed right away.
       if (first) await agent.#sealer.cut();
@@ -150,13 +150,13 @@ export class Agent {
   private constructor(
     config: AgentConfig,
     log: Logger,
-    host: AgentHost,
+    dependencies: AgentDependencies,
     counters: Counters,
     spool: Spool,
     lock: Server,
   ) {
     this.#config = config;
-    this.#host = host;
+    this.#dependencies = dependencies;
     this.#log = log;
     this.#counters = counters;
     this.#spool = spool;
@@ -358,9 +358,9 @@ export class Agent {
    * @throws TailraceError when the file is invalid; the agent continues unchanged
    */
   reload(): Reloaded {
-    if (!this.#host.readConfig)
+    if (!this.#dependencies.readConfig)
       throw new TailraceError('RELOAD', 'this agent has no configuration file to read');
-    const config = this.#host.readConfig();
+    const config = this.#dependencies.readConfig();
     const changed = changedKeys(this.#config, config);
     const applied = changed.filter((key) => RELOADABLE.has(key));
     const restart = changed.filter((key) => !RELOADABLE.has(key));

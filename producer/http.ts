@@ -20,7 +20,7 @@ export interface GaugeFamily {
   readonly values: readonly { readonly labels: Labels; readonly value: number }[];
 }
 
-export interface HttpParts {
+export interface HttpDependencies {
   readonly counters: Counters;
   readonly gauges: () => Gauges;
   readonly health: () => Health;
@@ -31,15 +31,15 @@ export interface HttpParts {
  *
  * @throws TailraceError LISTEN that names the address when it is in use or not allowed
  */
-export async function serveHttp(listen: string, parts: HttpParts): Promise<Server> {
+export async function serveHttp(listen: string, dependencies: HttpDependencies): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.url === '/metrics') {
-      exposition(parts).then(
+      exposition(dependencies).then(
         (text) => response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(text),
         (error: Error) => response.writeHead(500).end(`${error.message}\n`),
       );
     } else if (request.url === '/health') {
-      const health = parts.health();
+      const health = dependencies.health();
       response.statusCode = health.state === 'ready' ? 200 : 503;
       response.setHeader('content-type', 'application/json').end(`${JSON.stringify(health)}\n`);
     } else {
@@ -62,7 +62,7 @@ export async function serveHttp(listen: string, parts: HttpParts): Promise<Serve
 }
 
 /** The text of /metrics, rendered from the plain numbers at each scrape. */
-export async function exposition({ counters, gauges }: HttpParts): Promise<string> {
+export async function exposition({ counters, gauges }: HttpDependencies): Promise<string> {
   const registry = new Registry();
   const metrics = new Map<string, PrometheusCounter>();
   for (const { name, labels, value } of counters) {

@@ -82,7 +82,7 @@ export function oldestAge(sender: Sender): number {
   return oldest === null ? 0 : Math.max(0, Date.now() - oldest);
 }
 
-export interface GaugeParts {
+export interface GaugeDependencies {
   readonly spool: Spool;
   readonly sender: Sender;
   readonly counters: Counters;
@@ -91,7 +91,14 @@ export interface GaugeParts {
   readonly instanceEnding: boolean;
 }
 
-export function gaugesOf({ spool, sender, counters, health, openBytes, instanceEnding }: GaugeParts): Gauges {
+export function gaugesOf({
+  spool,
+  sender,
+  counters,
+  health,
+  openBytes,
+  instanceEnding,
+}: GaugeDependencies): Gauges {
   const { bytes, chunks, segments, quarantined, blocked } = spool.status();
   const lanes = sender.lanes();
   const active = lanes.filter(({ active }) => active);

@@ -33,7 +33,7 @@ export interface Flushed {
   readonly spilled: Spilled | null;
 }
 
-export interface FlushParts {
+export interface FlushDependencies {
   readonly inputs: readonly Input[];
   readonly sealer: Sealer;
   readonly sender: Sender;
@@ -55,11 +55,11 @@ interface Marked {
 }
 
 export class Flusher {
-  readonly #parts: FlushParts;
+  readonly #dependencies: FlushDependencies;
   readonly #waiting = new Set<Marked>();
 
-  constructor(parts: FlushParts) {
-    this.#parts = parts;
+  constructor(dependencies: FlushDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** Call this when chunks have been acknowledged, or moved to quarantine because they are damaged. */
@@ -80,7 +80,7 @@ export class Flusher {
     progress: (remaining: Remaining) => void = () => {},
     end = false,
   ): Promise<Flushed> {
-    const { inputs, sealer, sender, spool, spill } = this.#parts;
+    const { inputs, sealer, sender, spool, spill } = this.#dependencies;
     const reserve = spill ? Math.min(SPILL_MS, (deadline - performance.now()) * SPILL_SHARE) : 0;
     const sendUntil = deadline - Math.max(0, reserve);
     const unread = new Set(inputs.map(({ name }) => name));
@@ -123,7 +123,7 @@ export class Flusher {
   }
 
   async #spill(deadline: number): Promise<Spilled | null> {
-    const { sender, spill, floor, sealer, spool, log } = this.#parts;
+    const { sender, spill, floor, sealer, spool, log } = this.#dependencies;
     const chunks = sender.unacknowledged();
     if (!spill || (chunks.length === 0 && spool.quarantined === 0)) return null;
     const soon = performance.now() + LAST_CUT_MS;

@@ -34,7 +34,7 @@ export interface Spilled {
   readonly error: string | null;
 }
 
-export interface SpillParts {
+export interface SpillDependencies {
   readonly producer: string;
   /** The instance id, or the host name without one. */
   readonly instance: () => string;
@@ -51,11 +51,11 @@ const TRY_MS = 20_000;
 
 export class Spill {
   readonly #options: SpillOptions;
-  readonly #parts: SpillParts;
+  readonly #dependencies: SpillDependencies;
 
-  constructor(options: SpillOptions, parts: SpillParts) {
+  constructor(options: SpillOptions, dependencies: SpillDependencies) {
     this.#options = options;
-    this.#parts = parts;
+    this.#dependencies = dependencies;
   }
 
   /**
@@ -65,7 +65,7 @@ export class Spill {
    */
   async put(chunks: readonly SpooledChunk[], deadline: number): Promise<Spilled> {
     const { bucket, prefix } = this.#options;
-    const base = `${prefix}${this.#parts.instance()}/${this.#parts.producer}/`;
+    const base = `${prefix}${this.#dependencies.instance()}/${this.#dependencies.producer}/`;
     const total = { objects: 0, chunks: 0, bytes: 0, missing: 0, error: null as string | null };
     let left = await this.#pieces(chunks, base);
     const { put, close } = await this.#client();
@@ -91,7 +91,7 @@ export class Spill {
           total.error = `s3://${bucket}/${key}: ${error.name}: ${error.message}`;
           if (reasons.has(error.name)) continue;
           reasons.add(error.name);
-          this.#parts.log.error({ key, err: error }, 'could not spill an object; retrying');
+          this.#dependencies.log.error({ key, err: error }, 'could not spill an object; retrying');
         }
         left = failed;
       }
@@ -112,7 +112,7 @@ export class Spill {
       const read = async (): Promise<Content | null> => {
         const there: Buffer[] = [];
         for (const chunk of members) {
-          const bytes = await this.#parts.read(chunk);
+          const bytes = await this.#dependencies.read(chunk);
           if (bytes !== null) there.push(bytes);
         }
         if (there.length === 0) return null;
@@ -122,7 +122,7 @@ export class Spill {
       };
       pieces.push({ read, chunks: members.length });
     }
-    for (const [name, bytes] of await this.#parts.quarantined()) {
+    for (const [name, bytes] of await this.#dependencies.quarantined()) {
       const read = async (): Promise<Content> => ({
         key: `${base}quarantine/${name}`,
         body: await bytes(),

@@ -79,7 +79,7 @@ export interface LaneStatus {
   readonly throttled_ms: number;
 }
 
-export interface SenderParts {
+export interface SenderDependencies {
   readonly stream: Stream;
   readonly spool: Spool;
   readonly lanes: Lanes;
@@ -93,7 +93,7 @@ export interface SenderParts {
 
 export class Sender {
   #options: SenderOptions;
-  readonly #parts: SenderParts;
+  readonly #dependencies: SenderDependencies;
   readonly #queues = new Map<string, LaneQueue>();
   readonly #recent: RecentChunks;
   readonly #requestBackoff = new Backoff(REQUEST_BACKOFF);
@@ -114,9 +114,9 @@ export class Sender {
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
-  constructor(options: SenderOptions, parts: SenderParts) {
+  constructor(options: SenderOptions, dependencies: SenderDependencies) {
     this.#options = options;
-    this.#parts = parts;
+    this.#dependencies = dependencies;
     this.#requestBytes = options.requestBytes;
     this.#recent = new RecentChunks(options.recentBytes);
     this.#pace = new Pace(options.bytesPerSecond, performance.now());
@@ -124,7 +124,7 @@ export class Sender {
 
   /** The lane for the next chunk that is sealed. */
   nextLane(): string {
-    return this.#parts.lanes.next(performance.now(), (lane) => this.#queues.get(lane)?.backlog ?? 0);
+    return this.#dependencies.lanes.next(performance.now(), (lane) => this.#queues.get(lane)?.backlog ?? 0);
   }
 
   /**
@@ -171,7 +171,7 @@ export class Sender {
     const recent = this.#recent.get(chunk);
     if (recent) return recent;
     try {
-      return await this.#parts.spool.read(chunk);
+      return await this.#dependencies.spool.read(chunk);
     } catch (error) {
       // Acknowledged in the meantime, and gone with its segment.
       const { code } = error as NodeJS.ErrnoException;
@@ -193,7 +193,7 @@ export class Sender {
 
   lanes(): LaneStatus[] {
     const now = performance.now();
-    const active = this.#parts.lanes.active.map(({ lane, shard, throttledSince }) => {
+    const active = this.#dependencies.lanes.active.map(({ lane, shard, throttledSince }) => {
       const queue = this.#queues.get(lane);
       return {
         lane,
@@ -264,7 +264,7 @@ export class Sender {
       void this.#put(batch, done).finally(() => {
         for (const record of batch) this.#inFlight.delete(record);
         this.#requests--;
-        this.#parts.acknowledged(done);
+        this.#dependencies.acknowledged(done);
         this.#pump();
       });
     }
@@ -331,7 +331,7 @@ export class Sender {
     const bytes: Buffer[] = [];
     const damaged: SpooledChunk[] = [];
     for (const chunk of record.chunks) {
-      const read = this.#recent.get(chunk) ?? (await this.#parts.spool.read(chunk));
+      const read = this.#recent.get(chunk) ?? (await this.#dependencies.spool.read(chunk));
       if (read) {
         chunks.push(chunk);
         bytes.push(read);
@@ -342,7 +342,7 @@ export class Sender {
     done.push(...damaged);
     for (const { header } of damaged) {
       this.#waitingEvents -= header.events;
-      this.#parts.counters.add('tailrace_agent_quarantined_events_total', header.events);
+      this.#dependencies.counters.add('tailrace_agent_quarantined_events_total', header.events);
     }
     record.lane.settle(damaged);
     const first = chunks[0];
@@ -360,7 +360,7 @@ export class Sender {
     entries: PutRecordsRequestEntry[],
     done: SpooledChunk[],
   ): Promise<void> {
-    const { stream, counters } = this.#parts;
+    const { stream, counters } = this.#dependencies;
     counters.add('tailrace_agent_put_requests_total');
     counters.add('tailrace_agent_sent_records_total', entries.length);
     counters.add(
@@ -396,7 +396,7 @@ export class Sender {
   }
 
   async #acknowledged({ lane, chunks }: OutgoingRecord, shard: string): Promise<void> {
-    const { counters, spool } = this.#parts;
+    const { counters, spool } = this.#dependencies;
     const labels = { shard };
     lane.settle(chunks);
     let events = 0;
@@ -415,7 +415,7 @@ export class Sender {
   }
 
   #learn(lane: LaneQueue, outcome: LaneOutcome): void {
-    const { lanes, counters } = this.#parts;
+    const { lanes, counters } = this.#dependencies;
     const now = performance.now();
     if (outcome.refused.length > 0) lane.putBack(outcome.refused);
     lane.answered(outcome.accepted, outcome.refusedRecords, now);
@@ -431,7 +431,7 @@ export class Sender {
 
   /** A log line when every lane has been throttled for long, and one when that is over. */
   #tellOfThrottling(now: number): void {
-    const { lanes, log } = this.#parts;
+    const { lanes, log } = this.#dependencies;
     const all = lanes.active.every(
       ({ throttledSince }) => throttledSince !== null && now - throttledSince >= THROTTLED_NEWS_MS,
     );
@@ -446,7 +446,7 @@ export class Sender {
   async #askForShards(now: number): Promise<void> {
     if (now < this.#shardsAskAt) return;
     this.#shardsAskAt = now + SHARDS_INTERVAL_MS;
-    const { lanes, stream, log } = this.#parts;
+    const { lanes, stream, log } = this.#dependencies;
     try {
       const shards = await stream.listShards();
       lanes.setShards(shards);
@@ -463,7 +463,7 @@ export class Sender {
   }
 
   #requestFailed(sent: readonly OutgoingRecord[], error: unknown): void {
-    const { counters, lanes, log, explain } = this.#parts;
+    const { counters, lanes, log, explain } = this.#dependencies;
     const trouble = explain(error);
     const { condition } = trouble;
     const now = performance.now();
@@ -501,7 +501,7 @@ export class Sender {
     const { requestBytes, recordBytes } = this.#options;
     this.#requestBytes = Math.min(requestBytes, this.#requestBytes + recordBytes);
     const conditions = this.#news.over();
-    if (conditions.length > 0) this.#parts.log.info({ conditions }, 'the stream takes records again');
+    if (conditions.length > 0) this.#dependencies.log.info({ conditions }, 'the stream takes records again');
   }
 
   /** Wakes the sender when the next lane, or the whole stream, may be tried again. */

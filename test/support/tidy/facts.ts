@@ -57,11 +57,12 @@ export interface FileFacts {
 export function readFacts(root: string): FileFacts[] {
   const api = new API({ cwd: root });
   try {
-    const project = api.updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] }).getProjects()[0]!;
-    return project.program
+    using snapshot = api.updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] });
+    const { program } = snapshot.getProjects()[0]!;
+    return program
       .getSourceFileNames()
       .filter((name) => name.startsWith(`${root}/`) && !name.includes('/node_modules/'))
-      .map((name) => factsOf(project.program.getSourceFile(name)!, relative(root, name)))
+      .map((name) => factsOf(program.getSourceFile(name)!, relative(root, name)))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
   } finally {
     api.close();
