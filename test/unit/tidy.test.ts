@@ -4,6 +4,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
+import { ERRORS_FILE, errorsDocument } from '../support/errors-document.ts';
 import { readFacts } from '../support/tidy/facts.ts';
 import {
   chanceOffences,
@@ -42,6 +43,10 @@ test('unit tests mirror the source', () => none(mirrorOffences(files)));
 test('chance in tests has a seed', () => none(chanceOffences(files)));
 test('the wording is a native speaker’s', () => {
   none(wordingOffences([...files, ...documents], [...WORDING_OFF, ...QUOTING]));
+});
+
+test('docs/errors.md is up to date', () => {
+  assert.equal(readFileSync(ERRORS_FILE, 'utf8'), errorsDocument(), 'run: npm run docs');
 });
 
 const planted = mkdtempSync(join(tmpdir(), 'tidy-'));

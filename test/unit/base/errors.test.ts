@@ -5,13 +5,8 @@ import { test } from 'node:test';
 import { ERRORS } from '../../../base/error-codes.ts';
 import { TailraceError } from '../../../base/errors.ts';
 import { exitCodeOf } from '../../../base/exit-code.ts';
-import { ERRORS_FILE, errorsDocument } from '../../support/errors-document.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-
-test('docs/errors.md is up to date', () => {
-  assert.equal(readFileSync(ERRORS_FILE, 'utf8'), errorsDocument(), 'run: npm run docs');
-});
 
 test('every error says what it means and what to do, each in a sentence', () => {
   for (const [code, { means, remedy }] of Object.entries(ERRORS)) {
