@@ -93,7 +93,7 @@ export class Instances {
         server.modes = ['hang'];
         return;
       case 'terminate: spilled and readmitted':
-        // From now on its lines can't be sent, so that there is something to spill.
+        // From now on its lines cannot be sent, so that there is something to spill.
         region.refuse(true);
         server.modes = ['refused'];
         return;

@@ -145,7 +145,7 @@ test('what is wrong with a configuration is said in one line each, with the path
   await kinesis.stop();
   const unreachable = spawnAgent(directory, config);
   assert.equal(await unreachable.ended, 2);
-  assert.match(unreachable.log(), new RegExp(`^${kinesis.endpoint} can't be reached`, 'm'));
+  assert.match(unreachable.log(), new RegExp(`^${kinesis.endpoint} cannot be reached`, 'm'));
 });
 
 test('--check shows the files, their events and the stream, and leaves no state', async (context) => {

@@ -1,4 +1,4 @@
-/** What the commands say and end with when they can't do what they are asked for; `send` to an agent and to nobody. */
+/** What the commands say and end with when they cannot do what they are asked for; `send` to an agent and to nobody. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -16,7 +16,7 @@ const UPPER = (2n ** 127n + 1n).toString();
 
 test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', async (t) => {
   const mock = await startS3Mock().catch((error: Error) =>
-    t.skip(`S3Mock can't be run here: ${error.message}`),
+    t.skip(`S3Mock cannot be run here: ${error.message}`),
   );
   if (!mock) return;
   t.after(() => mock.stop());

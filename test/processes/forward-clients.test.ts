@@ -131,7 +131,7 @@ test('npm @fluent-org/logger', async (t) => {
   }
 });
 
-/** Runs a client of another language, or says why it can't be. */
+/** Runs a client of another language, or says why it cannot be. */
 async function external(
   t: TestContext,
   client: Client,

@@ -332,7 +332,7 @@ test('the way back: every spilled object is a message, which ends among the dead
   const [notification, ...more] = bucket['NotificationConfiguration'].QueueConfigurations;
   assert.deepEqual(more, []);
   assert.equal(notification.Queue, arn('SpillQueue'));
-  // The bucket can't be made before its queue lets it in; the policy names it, because it can't ask for it yet.
+  // The bucket cannot be made before its queue lets it in; the policy names it, because it cannot ask for it yet.
   assertNeeds(stack(), 'SpillBucket', ['SpillQueuePolicy', 'SpillQueue']);
   const [letIn] = stack().one('SpillQueuePolicy')['PolicyDocument'].Statement;
   assert.equal(letIn.Condition.ArnLike['aws:SourceArn'], arn('SpillBucket'));

@@ -27,7 +27,7 @@ before(async () => {
   try {
     other = await startS3Mock();
   } catch (error) {
-    reason = `S3Mock can't be run here: ${(error as Error).message}`;
+    reason = `S3Mock cannot be run here: ${(error as Error).message}`;
   }
 });
 

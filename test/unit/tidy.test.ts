@@ -225,6 +225,10 @@ test('planted: each forbidden wording is found in comments, strings, templates a
     assert.match(wordingOffences([document], [])[0] ?? '', /^docs\/a\.md:3:/);
   }
   assert.deepEqual(wordingOffences(tree, ['base']), []);
+  assert.equal(
+    wordingOffences([{ path: 'docs/a.md', prose: [{ line: 1, text: "it can't" }] }], []).length,
+    1,
+  );
   const fine = plant({
     'base/a.ts':
       `// It cannot be read; there is no string; it is no longer there; people who look; against.\n` +

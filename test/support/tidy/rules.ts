@@ -143,7 +143,7 @@ const PERSON =
   'engineers?|readers?|contributors?|maintainers?|developers?|callers?|outsiders?|visitors?|strangers?|attackers?';
 
 export const WORDINGS: readonly Wording[] = [
-  { pattern: /\bcan not\b/, write: '"cannot"' },
+  { pattern: /\bcan(?: not|'t)\b/, write: '"cannot"' },
   {
     pattern: /\b(?<!\bthere )(?:is|are|was|were|be) no (?!longer|more|less|fewer|later|earlier|such thing)/i,
     write: '"is not a …"',

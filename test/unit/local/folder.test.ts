@@ -20,7 +20,7 @@ test('a folder that a living process holds is refused, and what is in it stays',
   t.after(() => other.kill());
   const file = path.join(folder, 'stack.pid');
   fs.mkdirSync(path.join(folder, 's3'));
-  // Without a start, as where it can't be found out.
+  // Without a start, as where it cannot be found out.
   fs.writeFileSync(file, `${other.pid}\n`);
   assert.throws(() => holdFolder(folder), IN_USE);
   assert.throws(() => clearFolder(folder), IN_USE);
