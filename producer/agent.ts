@@ -389,6 +389,7 @@ export class Agent {
     if (blocked !== null) reasons.push(blocked);
     else if (this.#holds.sealer) reasons.push('the spool is full: inputs are paused');
     if (quarantined > 0) reasons.push(`${quarantined} damaged ranges of the spool are in quarantine`);
+    for (const { name, trouble } of this.#inputs) if (trouble) reasons.push(`input ${name}: ${trouble}`);
     const age = oldestAge(this.#sender);
     if (age > OLD_MS)
       reasons.push(`the oldest unsent chunk has waited for ${Math.round(age / 60_000)} minutes`);
@@ -405,6 +406,7 @@ export class Agent {
       epoch: this.#identity.epoch,
       uptime_ms: Math.round(performance.now() - this.#started),
       inputs: byLabel(this.#counters, 'input'),
+      troubled_inputs: this.#inputs.flatMap(({ name, trouble }) => (trouble ? [name] : [])),
       events: balanceOf(this.#counters, this.#sender.waitingEvents),
       sealed: {
         chunks: total('sealed_chunks'),
@@ -438,6 +440,7 @@ export class Agent {
       health: this.health(),
       openBytes: this.#builders.bytes,
       instanceEnding: this.#instance.reasons.length > 0,
+      inputs: this.#inputs,
     });
   }
 }

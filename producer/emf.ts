@@ -24,7 +24,9 @@ const UNITS = {
   SpoolChunks: 'Count',
   QuarantinedPlaces: 'Count',
   Ready: 'Count',
+  TroubledInputs: 'Count',
   EventsIn: 'Count',
+  LinesUnparsed: 'Count',
   EventsAcknowledged: 'Count',
   BytesAcknowledged: 'Bytes',
   RecordsRetried: 'Count',
@@ -50,6 +52,8 @@ export function emfDocument(
     SpoolChunks: status.spool.chunks,
     QuarantinedPlaces: status.spool.quarantined,
     Ready: status.state === 'ready' ? 1 : 0,
+    TroubledInputs: status.troubled_inputs.length,
+    LinesUnparsed: unparsed(status) - (before === null ? 0 : unparsed(before)),
     EventsIn: status.events.in - (before?.events.in ?? 0),
     EventsAcknowledged: status.events.acknowledged - (before?.events.acknowledged ?? 0),
     BytesAcknowledged: status.acknowledged.bytes - (before?.acknowledged.bytes ?? 0),
@@ -71,6 +75,10 @@ export function emfDocument(
     Host: status.instance.id ?? status.host,
     ...values,
   };
+}
+
+function unparsed({ inputs }: AgentStatus): number {
+  return Object.values(inputs).reduce((sum, counters) => sum + (counters['unparsed'] ?? 0), 0);
 }
 
 /** Sends a document every interval until stopped. */

@@ -21,6 +21,8 @@ export interface Input {
   resume(): void;
   /** Resolves when everything that could be read at the time of the call is in the builders. */
   drain(): Promise<void>;
+  /** What is wrong with what it reads, in a sentence; null when nothing is. */
+  readonly trouble?: string | null;
   /** Closes files and sockets. What was read and not yet sealed stays in the builders. */
   stop(): Promise<void>;
 }

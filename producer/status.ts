@@ -1,6 +1,7 @@
 /** What an agent reports about itself: its status for people and programs, and the gauges of /metrics. */
 import type { Counters } from './counters.ts';
 import type { Gauges, Health } from './http.ts';
+import type { Input } from './input.ts';
 import type { InstanceState } from './instance/watch.ts';
 import { CONDITIONS } from './sender/failures.ts';
 import type { LaneStatus, Sender } from './sender/sender.ts';
@@ -15,6 +16,8 @@ export interface AgentStatus {
   readonly epoch: string;
   readonly uptime_ms: number;
   readonly inputs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Names of the inputs whose lines do not match their format. */
+  readonly troubled_inputs: readonly string[];
   /** Where every event is: in = open + spooled + acknowledged + quarantined, whenever nothing is moving. */
   readonly events: EventBalance;
   readonly sealed: { readonly chunks: number; readonly events: number; readonly bytes: number };
@@ -89,16 +92,11 @@ export interface GaugeDependencies {
   readonly health: Health;
   readonly openBytes: number;
   readonly instanceEnding: boolean;
+  readonly inputs: readonly Pick<Input, 'name' | 'trouble'>[];
 }
 
-export function gaugesOf({
-  spool,
-  sender,
-  counters,
-  health,
-  openBytes,
-  instanceEnding,
-}: GaugeDependencies): Gauges {
+export function gaugesOf(dependencies: GaugeDependencies): Gauges {
+  const { spool, sender, counters, health, openBytes, instanceEnding, inputs } = dependencies;
   const { bytes, chunks, segments, quarantined, blocked } = spool.status();
   const lanes = sender.lanes();
   const active = lanes.filter(({ active }) => active);
@@ -131,6 +129,10 @@ export function gaugesOf({
       '1 when the instance metadata says that this instance is about to terminate.',
       instanceEnding ? 1 : 0,
     ),
+    tailrace_agent_input_trouble: {
+      help: '1 while something is wrong with what an input reads: its lines do not match its format.',
+      values: inputs.map(({ name, trouble }) => ({ labels: { input: name }, value: trouble ? 1 : 0 })),
+    },
     tailrace_agent_stream_condition: {
       help: '1 for the condition that prevents sending; all 0 when requests succeed.',
       values: CONDITIONS.map((name) => ({ labels: { condition: name }, value: name === condition ? 1 : 0 })),

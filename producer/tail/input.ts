@@ -2,6 +2,7 @@
 import * as path from 'node:path';
 import type { Counter } from '../counters.ts';
 import { compileFormat } from '../format/compile.ts';
+import { Fit } from '../format/fit.ts';
 import { Tally } from '../format/json-bytes.ts';
 import type { LineParser, Target } from '../format/parser.ts';
 import { Transform } from '../format/transform.ts';
@@ -25,6 +26,8 @@ const IDLE_TICK = 1000;
 const FILES_PER_PASS = 64;
 /** Milliseconds for which a last line without a newline has to lie still before a flush takes it. */
 const SETTLED = 1000;
+/** Milliseconds between warnings of a format that does not match. */
+const WARN_EVERY = 600_000;
 
 const EVENTS: Readonly<Record<ScanEvent, string>> = {
   rotated: 'tailrace_agent_tail_rotations_total',
@@ -56,6 +59,9 @@ class TailInput implements Input {
   readonly #turnBytes: number;
   readonly #buffer: Buffer;
   readonly #tally = new Tally();
+  readonly #fit = new Fit();
+  /** When the log last said that the format does not match. */
+  #warned = Number.NEGATIVE_INFINITY;
   readonly #clock: { now: number };
   readonly #parsers = new Map<string, { readonly parser: LineParser; readonly target: Target }>();
   readonly #queue: Follower[] = [];
@@ -119,6 +125,10 @@ class TailInput implements Input {
     this.#tick();
     // What is there at the first start, and what was there before it, is known only once it stands in the state.
     if (this.#scanner.fresh) context.afterDurable(() => undefined, true);
+  }
+
+  get trouble(): string | null {
+    return this.#fit.reason;
   }
 
   beforeCut(): void {
@@ -326,9 +336,22 @@ class TailInput implements Input {
     const tally = this.#tally;
     this.#bytes.value += bytes;
     this.#parsed.value += tally.events - tally.unparsed;
+    this.#noticeFit(tally.events + tally.excluded, tally.unparsed);
     for (const [key, counter] of this.#counters) {
       counter.value += tally[key];
       tally[key] = 0;
+    }
+  }
+
+  /** Says that the format does not match when it begins, and every ten minutes while it lasts. */
+  #noticeFit(lines: number, unparsed: number): void {
+    const now = this.#context.uptime();
+    const change = this.#fit.add(lines, unparsed, now);
+    const { log } = this.#context;
+    if (change === 'right') log.info('lines match the format');
+    if (change === 'wrong' || (this.#fit.reason !== null && lines > 0 && now - this.#warned >= WARN_EVERY)) {
+      this.#warned = now;
+      log.warn({ reason: this.#fit.reason }, 'lines do not match the format');
     }
   }
 

@@ -20,6 +20,7 @@ function status(changes: Partial<AgentStatus> = {}): AgentStatus {
     producer: 'a'.repeat(32),
     epoch: 'b'.repeat(16),
     uptime_ms: 5000,
+    troubled_inputs: [],
     inputs: { 'tail:/var/log/nginx/access.log': { events: 1234, bytes: 5_000_000, unparsed: 0 } },
     events: { in: 1234, open: 4, spooled: 30, acknowledged: 1200, quarantined: 0 },
     sealed: { chunks: 5, events: 1230, bytes: 100_000 },
