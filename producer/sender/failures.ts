@@ -127,21 +127,21 @@ function sentence(condition: Condition, name: string, where: string, code: strin
     case 'stream_changing':
       return `stream ${name} is being created or changed`;
     case 'kms':
-      return `the key that encrypts stream ${name} can't be used (${code}${said}): check the key's state and policy`;
+      return `the key that encrypts stream ${name} cannot be used (${code}${said}): check the key's state and policy`;
     case 'dns':
-      return `the address of ${where} can't be resolved (${code}): check DNS and stream.endpoint`;
+      return `the address of ${where} cannot be resolved (${code}): check DNS and stream.endpoint`;
     case 'tls':
       return `no safe connection to ${where} (${code}${said}): check this machine's clock and CA certificates, and proxies`;
     case 'timeout':
       return `${where} does not answer`;
     case 'connection':
-      return `${where} can't be reached (${code}${said})`;
+      return `${where} cannot be reached (${code}${said})`;
     case 'service':
       return `${where} failed (${code}${said})`;
     case 'request':
       return `${where} refuses the request (${code}${said})`;
     case 'spool':
-      return `the spool can't be read${said}`;
+      return `the spool cannot be read${said}`;
   }
 }
 

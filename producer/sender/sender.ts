@@ -457,7 +457,7 @@ export class Sender {
       if (!this.#listing.worthTelling('refused', now)) return;
       log.warn(
         { err: error },
-        "the stream's shards can't be listed (kinesis:ListShards): new lanes are placed by chance",
+        "the stream's shards cannot be listed (kinesis:ListShards): new lanes are placed by chance",
       );
     }
   }

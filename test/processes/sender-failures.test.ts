@@ -170,7 +170,7 @@ exit 1
   assert.deepEqual([...double.accessKeys], ['LATE']);
 });
 
-test('a clock that is off by hours is recognized from the answer, and the request is resent with the right time', {
+test('a clock that is off by hours is recognized from the answer: the request is signed with the right time and counts as no failure', {
   timeout: 30_000,
 }, async (context) => {
   const { double, core } = await setUp(context);
@@ -178,7 +178,7 @@ test('a clock that is off by hours is recognized from the answer, and the reques
   double.clock = () => Date.now() + ahead;
   await sealOne(core, 1);
   await core.emptied();
-  assert.ok(core.counters.counter('tailrace_agent_failed_requests_total', { reason: 'clock' }).value > 0);
+  assert.equal(core.counters.total('tailrace_agent_failed_requests_total'), 0);
   assert.deepEqual(double.events(), [{ n: 1 }]);
 });
 
