@@ -10,8 +10,9 @@ export class FunctionPool {
   readonly #timeoutMs: number;
   readonly #idle: ChildProcess[] = [];
   readonly #all = new Set<ChildProcess>();
-  readonly #busy = new Set<ChildProcess>();
   #id = 0;
+  /** May do something to an environment that is about to be called. */
+  onInvoke: (environment: ChildProcess) => void = () => {};
   /** What the environments wrote. */
   log = '';
 
@@ -25,39 +26,27 @@ export class FunctionPool {
   async invoke(event: unknown): Promise<unknown> {
     const child = this.#idle.pop() ?? (await this.#start());
     const id = ++this.#id;
-    this.#busy.add(child);
-    try {
-      return await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error('Task timed out')), this.#timeoutMs);
-        const done = (end: () => void): void => {
-          clearTimeout(timer);
-          child.off('exit', died);
-          child.off('message', answered);
-          end();
-        };
-        const died = (): void => done(() => reject(new Error('the environment ended')));
-        const answered = (answer: { id: number; error?: string; result?: unknown }): void => {
-          if (answer.id !== id) return;
-          this.#idle.push(child);
-          done(() => (answer.error === undefined ? resolve(answer.result) : reject(new Error(answer.error))));
-        };
-        child.once('exit', died);
-        child.on('message', answered);
-        child.send({ id, event, now: Date.now(), remainingMs: this.#timeoutMs }, (error) => {
-          if (error) done(() => reject(error));
-        });
+    this.onInvoke(child);
+    return await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('Task timed out')), this.#timeoutMs);
+      const done = (end: () => void): void => {
+        clearTimeout(timer);
+        child.off('exit', died);
+        child.off('message', answered);
+        end();
+      };
+      const died = (): void => done(() => reject(new Error('the environment ended')));
+      const answered = (answer: { id: number; error?: string; result?: unknown }): void => {
+        if (answer.id !== id) return;
+        this.#idle.push(child);
+        done(() => (answer.error === undefined ? resolve(answer.result) : reject(new Error(answer.error))));
+      };
+      child.once('exit', died);
+      child.on('message', answered);
+      child.send({ id, event, now: Date.now(), remainingMs: this.#timeoutMs }, (error) => {
+        if (error) done(() => reject(error));
       });
-    } finally {
-      this.#busy.delete(child);
-    }
-  }
-
-  /** A signal for one environment that is in a call, chosen by `pick` in [0, 1). */
-  signal(signal: NodeJS.Signals, pick: number): ChildProcess | null {
-    const busy = [...this.#busy];
-    const child = busy[Math.floor(pick * busy.length)];
-    child?.kill(signal);
-    return child ?? null;
+    });
   }
 
   async stop(): Promise<void> {
