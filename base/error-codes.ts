@@ -117,8 +117,8 @@ export const ERRORS = {
   },
   STATUS: {
     exit: 1,
-    means: 'The agent closed the connection before it answered.',
-    remedy: 'Check whether it runs; its log says why it ended.',
+    means: 'The agent closed the connection before it answered, or is of another release.',
+    remedy: 'Check whether it runs, and use the command that is installed with it.',
   },
   FLUSH: {
     exit: 1,

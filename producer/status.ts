@@ -1,54 +1,77 @@
 /** What an agent reports about itself: its status for people and programs, and the gauges of /metrics. */
+import * as z from 'zod/mini';
 import type { Counters } from './counters.ts';
 import type { Gauges, Health } from './http.ts';
 import type { Input } from './input.ts';
-import type { InstanceState } from './instance/watch.ts';
 import { CONDITIONS } from './sender/failures.ts';
-import type { LaneStatus, Sender } from './sender/sender.ts';
-import type { Spool, SpoolStatus } from './spool/spool.ts';
+import type { Sender } from './sender/sender.ts';
+import type { Spool } from './spool/spool.ts';
 
-export interface AgentStatus {
-  readonly pid: number;
-  readonly host: string;
-  readonly state: Health['state'] | 'starting';
-  readonly reasons: readonly string[];
-  readonly producer: string;
-  readonly epoch: string;
-  readonly uptime_ms: number;
-  readonly inputs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+const count = z.number();
+/** Counters by the value of a label. */
+const byName = z.record(z.string(), z.record(z.string(), count));
+
+/** The answer of the control socket to `status`, and what `tailrace status --json` prints. */
+export const agentStatus = z.object({
+  pid: count,
+  host: z.string(),
+  state: z.enum(['ready', 'degraded', 'stopping']),
+  reasons: z.readonly(z.array(z.string())),
+  producer: z.string(),
+  epoch: z.string(),
+  uptime_ms: count,
+  inputs: byName,
   /** Names of the inputs whose lines do not match their format. */
-  readonly troubled_inputs: readonly string[];
+  troubled_inputs: z.readonly(z.array(z.string())),
   /** Where every event is: in = open + spooled + acknowledged + quarantined, whenever nothing is moving. */
-  readonly events: EventBalance;
-  readonly sealed: { readonly chunks: number; readonly events: number; readonly bytes: number };
-  readonly acknowledged: {
-    readonly chunks: number;
-    readonly events: number;
-    readonly bytes: number;
-    readonly records: number;
-  };
-  readonly spool: SpoolStatus & { readonly oldest_age_ms: number };
-  readonly stream: {
+  events: z.object({
+    /** From all inputs in this run, plus what an earlier run left in the spool. */
+    in: count,
+    /** Not sealed yet. */
+    open: count,
+    spooled: count,
+    acknowledged: count,
+    quarantined: count,
+  }),
+  sealed: z.object({ chunks: count, events: count, bytes: count }),
+  acknowledged: z.object({ chunks: count, events: count, bytes: count, records: count }),
+  spool: z.object({
+    bytes: count,
+    segments: count,
+    chunks: count,
+    quarantined: count,
+    blocked: z.nullable(z.string()),
+    oldest_age_ms: count,
+  }),
+  stream: z.object({
     /** `ok`, or the condition that prevents sending. */
-    readonly condition: string;
-    readonly requests: number;
-    readonly failed_requests: number;
-    readonly retried_records: number;
-  };
-  readonly lanes: readonly LaneStatus[];
-  readonly shards: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly instance: InstanceState;
-}
+    condition: z.string(),
+    requests: count,
+    failed_requests: count,
+    retried_records: count,
+  }),
+  lanes: z.array(
+    z.object({
+      lane: z.string(),
+      shard: z.nullable(z.string()),
+      /** Whether new chunks may go to it. */
+      active: z.boolean(),
+      chunks: count,
+      bytes: count,
+      throttled_ms: count,
+    }),
+  ),
+  shards: byName,
+  instance: z.object({
+    id: z.nullable(z.string()),
+    lifecycle: z.nullable(z.string()),
+    interruption: z.nullable(z.string()),
+    rebalance: z.nullable(z.string()),
+  }),
+});
 
-export interface EventBalance {
-  /** From all inputs in this run, plus what an earlier run left in the spool. */
-  readonly in: number;
-  /** Not sealed yet. */
-  readonly open: number;
-  readonly spooled: number;
-  readonly acknowledged: number;
-  readonly quarantined: number;
-}
+export type AgentStatus = z.output<typeof agentStatus>;
+type EventBalance = AgentStatus['events'];
 
 /** Counters of events that inputs passed to the builders. */
 const IN = ['tailrace_agent_tail_events_total', 'tailrace_agent_forward_events_total'];

@@ -6,7 +6,7 @@ import { plainLines } from '../../base/human.ts';
 import { consumerSchema } from '../../consumer/config.ts';
 import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { ask } from '../../producer/control/protocol.ts';
-import type { AgentStatus } from '../../producer/status.ts';
+import { type AgentStatus, agentStatus } from '../../producer/status.ts';
 import { describeAgent } from '../agent-status.ts';
 import { configKind, loadConfig } from '../config.ts';
 import { askConsumer, describeConsumer } from '../consumer-status.ts';
@@ -80,10 +80,19 @@ async function show<T>(subject: Subject<T>, { json, watch }: StatusOptions): Pro
 
 async function statusOf(state: string): Promise<AgentStatus> {
   for await (const status of ask(state, { command: 'status' })) {
-    if (status['state'] !== 'starting') return status as unknown as AgentStatus;
+    if (status['state'] === 'starting') {
+      throw new TailraceError(
+        'STARTING',
+        `the agent with pid ${status['pid']} is still starting; retry in a moment`,
+      );
+    }
+    const result = agentStatus.safeParse(status);
+    // With whatever a later release adds.
+    if (result.success) return { ...result.data, ...status };
+    const where = result.error.issues[0]!.path.join('.');
     throw new TailraceError(
-      'STARTING',
-      `the agent with pid ${status['pid']} is still starting; retry in a moment`,
+      'STATUS',
+      `the agent is of another release (${where}): use its own tailrace command`,
     );
   }
   throw new TailraceError('STATUS', 'the agent closed the connection');

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { stringify } from 'yaml';
 import { ask } from '../../producer/control/protocol.ts';
-import type { AgentStatus } from '../../producer/status.ts';
+import { type AgentStatus, agentStatus } from '../../producer/status.ts';
 
 /** Running agents; those that a failed test leaves behind are stopped with its file. */
 const running = new Set<ChildProcess>();
@@ -105,6 +105,6 @@ export async function tailrace(
 /** Asks the agent for its status. */
 export async function statusOf(directory: string): Promise<AgentStatus> {
   for await (const status of ask(join(directory, 'state'), { command: 'status' }))
-    return status as unknown as AgentStatus;
+    return agentStatus.parse(status);
   throw new Error('the agent closed the connection');
 }
