@@ -1,5 +1,5 @@
 /**
- * The header of a chunk: what it says, and how it stands in the bytes.
+ * The header of a chunk: what it says, and its bytes.
  *
  * A gzip chunk is one gzip member (RFC 1952) whose header carries one FEXTRA subfield, SI1 SI2 = `T` `R`; a zstd
  * chunk is a skippable frame (RFC 8878, section 3.1.2) with the same subfield as its content, and a zstd frame.
@@ -39,7 +39,7 @@ export interface ChunkHeader {
   readonly ordinal: number;
   /** The oldest epoch of which the producer still holds something unacknowledged. */
   readonly floor: string;
-  /** The last epoch before this one that had chunks, and its final ordinal; stands in an epoch's first chunk. */
+  /** The last epoch before this one that had chunks, and its final ordinal; in an epoch's first chunk only. */
   readonly previous: { readonly epoch: string; readonly ordinal: number } | null;
   /** Whether this is the last chunk of an epoch that stopped cleanly. It is made for that alone: no events, tag ''. */
   readonly end: boolean;
@@ -128,7 +128,7 @@ export function crcOffset(codec: Codec): number {
   return SUBFIELD_AT[codec] + SUBFIELD_PREFIX + 8;
 }
 
-/** Which codec the bytes at `offset` claim to be a chunk of; null when they are no chunk of ours. */
+/** Which codec the bytes at `offset` claim to be a chunk of; null when they are not a chunk of ours. */
 export function codecAt(bytes: Buffer, offset: number): Codec | null {
   const left = bytes.length - offset;
   let codec: Codec;

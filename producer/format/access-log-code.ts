@@ -1,6 +1,6 @@
 /**
- * Compiles the steps of a log_format into one JavaScript function: keys, literals and the ends of values stand in its
- * code as constants, which takes half the time of a loop that reads them from a table for every field.
+ * Compiles the steps of a log_format into one JavaScript function: keys, literals and the ends of values are constants
+ * in its code, which takes half the time of a loop that reads them from a table for every field.
  *
  * Values and keys go through four or eight bytes at a time: DataView reads and writes are compiled to plain loads and
  * stores, and a few operations on 32 bits tell whether any of four bytes needs a closer look (the "has a byte less
@@ -11,7 +11,7 @@ import { CLF, type Key, NUMBER, REQUEST, type Step, TEXT, TIME } from './access-
 import { MAX_DIGITS } from './access-log-values.ts';
 import { CLF_BYTES } from './clock.ts';
 
-/** Answers of a scan that are no position. */
+/** Answers of a scan that are not positions. */
 export const FAILED = -1;
 export const MOVED = -2;
 export const EXCLUDED = -3;
@@ -103,7 +103,7 @@ function fieldCode(step: Step, n: number, keys: RequestKeys): string {
   }
 }
 
-/** A field off the fast path, written anew from its key on. */
+/** A field off the fast path, rewritten from its key on. */
 function askParser(method: string, n: number, at: string, i: string): string {
   return `
     at = parser.${method}(${n}, ${at}, ${i}, end);

@@ -3,7 +3,7 @@
  * its JSON in the same pass. No object and no string per line. What is not plain is read here; the rest is code that is
  * made for the format (access-log-code.ts).
  *
- * The time stands in the middle of a line and decides about the builder that the line goes to, so a line is written
+ * The time is in the middle of a line and decides which builder the line goes to, so a line is written
  * on the guess that it belongs where the line before it went; at the turn of an hour it is written once more.
  */
 import type { Builder } from '../builder.ts';
@@ -76,7 +76,7 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
   readonly clfText = new Int32Array(CLF_TEXT_WORDS);
   #clfTime = Number.NaN;
 
-  // Views of the two buffers at work, made anew when they are others.
+  // Views of the two buffers in use, replaced when the buffers are.
   #bytes: Buffer = EMPTY;
   #bytesView = new DataView(EMPTY.buffer);
   #out: Buffer = EMPTY;
@@ -181,7 +181,7 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
     return this.#place(time, true) !== before;
   }
 
-  /** Adds what stands in every event, and makes one of the members in `out[from, at)`. */
+  /** Adds the members of every event, and makes one of the members in `out[from, at)`. */
   #finish(out: Buffer, from: number, at: number): number {
     const { inclusions, added } = this.#transform;
     if (this.#included < inclusions) return EXCLUDED;

@@ -56,9 +56,9 @@ const NAMED = 'Cenx';
 const DIRECTIVE = /%(?:%|[!\d,<>]*(?:\{([^}]*)\})?[!\d,<>]*(\^[A-Za-z]{2}|[A-Za-z])|)/g;
 
 /**
- * Reads Apache's `LogFormat`, by name or as it stands in the configuration; `$variables` are taken as nginx's.
+ * Reads Apache's `LogFormat`, by name or as in the configuration; `$variables` are taken as nginx's.
  *
- * @throws FormatError for what Apache does not know, or fields that cannot be told apart
+ * @throws FormatError for what Apache does not know, or fields that cannot be separated
  */
 export function parseApacheFormat(text: string): LogFormat {
   return parsePercentFormat(text, APACHE_FORMATS, apacheVariable);

@@ -46,7 +46,7 @@ export function monthOf(name: string): number {
   return name.length === 3 && at % 3 === 0 ? at / 3 + 1 : 0;
 }
 
-/** The decimal number in `bytes[at, at + digits)`, NaN when one of them is no digit. */
+/** The decimal number in `bytes[at, at + digits)`, NaN when one of them is not a digit. */
 function number(bytes: Uint8Array, at: number, digits: number): number {
   let value = 0;
   for (let i = at; i < at + digits; i++) {

@@ -19,8 +19,8 @@ const NGINX_BYTES_FIELDS = [
 ];
 
 /**
- * Takes apart what nginx appends, from its end. Requests stand there as they came, quotes and all: by a regular
- * expression for the whole, who sends one could have it tried for seconds.
+ * Takes apart what nginx appends, from its end. Requests are in it as they came, quotes and all: with one regular
+ * expression for the whole, a client could make it run for seconds.
  */
 function nginxContext(text: string): Record<string, unknown> {
   const quoted: [string, string][] = [];

@@ -1,4 +1,4 @@
-/** The error of formats and transforms that can't be compiled. */
+/** The error of formats and transforms that cannot be compiled. */
 import { TailraceError } from '../../base/errors.ts';
 
 /** Thrown for a format or transform that contradicts itself; the message is fit to stand behind its key. */

@@ -36,8 +36,8 @@ function letter(byte: number | undefined): number {
 }
 
 /**
- * Decodes `source[from, to)` into `target`, which is at least as long, and returns the bytes written. What is no
- * escape of the server's stays as it stands.
+ * Decodes `source[from, to)` into `target`, which is at least as long, and returns the bytes written. What is not
+ * an escape of the server's stays as it is.
  */
 export function decodeEscapes(
   target: Uint8Array,

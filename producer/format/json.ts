@@ -1,6 +1,6 @@
 /**
  * JSON lines on bytes: an object is checked byte by byte and then copied as it stands; the time is picked out of it
- * on the way. Only its own members are looked at by transforms whose names are no paths into nested objects.
+ * on the way. Only its own members are looked at by transforms whose names are not paths into nested objects.
  */
 import type { Builder } from '../builder.ts';
 import { MAX_TIME_BYTES, parseIso } from './clock.ts';
@@ -52,7 +52,7 @@ export class JsonParser implements LineParser {
   #count = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #view = viewOf(this.#bytes);
-  /** Whether the line has a byte above 0x7f that is no part of valid UTF-8. */
+  /** Whether the line has a byte above 0x7f that is not part of valid UTF-8. */
   #broken = false;
   /** Escapes in the line's strings so far, and whether one of them is in the name of a member. */
   #escapes = 0;

@@ -88,7 +88,7 @@ export function splitFormat(
  * Makes a format of its parts: gives each field a name of its own and the literal that it ends at.
  *
  * @param known names of formats, for the message
- * @throws FormatError when two fields cannot be told apart, with the place, or there are none
+ * @throws FormatError when two fields cannot be separated, with the place, or there are none
  */
 export function assembleFormat(
   parts: readonly Part[],

@@ -44,9 +44,9 @@ const ADDRESSES = /(?:^|_)addr$/;
 const DIVIDED_URI = /\$(?:uri|document_uri)(?:\$is_args|\?)\$(?:args|query_string)/g;
 
 /**
- * Reads nginx's `log_format`: one of its names, the string itself, or the whole directive as it stands in nginx.conf.
+ * Reads nginx's `log_format`: one of its names, the string itself, or the whole directive as in nginx.conf.
  *
- * @throws FormatError when fields cannot be told apart or there are none
+ * @throws FormatError when fields cannot be separated or there are none
  */
 export function parseNginxFormat(text: string): LogFormat {
   let source = NGINX_FORMATS[text] ?? text;

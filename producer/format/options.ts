@@ -1,4 +1,4 @@
-/** The `format` of an input as it stands in a configuration: a name, or an object with a `type` and its options. */
+/** The `format` of an input in a configuration: a name, or an object with a `type` and its options. */
 import * as z from 'zod/mini';
 import { parseApacheFormat } from './apache-format.ts';
 import { FormatError } from './errors.ts';

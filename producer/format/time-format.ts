@@ -120,7 +120,7 @@ function compileDirectives(
       return /\s/.test(whole) ? String.raw`\s+` : whole.replace(/[.*+?^${}()|[\]\\/]/, '\\$&');
     }
     const directive = DIRECTIVES[letter];
-    if (!directive) throw new FormatError(`time_format: ${whole} is no directive that is known`);
+    if (!directive) throw new FormatError(`time_format: ${whole} is not a known directive`);
     if (directive[1] === null) return directive[0];
     parts.push(directive[1]);
     return `(${directive[0]})`;

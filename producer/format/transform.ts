@@ -174,7 +174,7 @@ export class Transform {
     return rule;
   }
 
-  /** The rule of a request line that is no `METHOD path HTTP/x`: what hides a part of it hides that in the whole. */
+  /** The rule of a request line other than `METHOD path HTTP/x`: what hides a part of it hides that in the whole. */
   requestRule(): FieldRule {
     const whole = this.rule('request');
     const redact = ['request', 'method', 'path', 'protocol'].flatMap((part) => this.rule(part).redact);

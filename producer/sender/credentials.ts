@@ -15,7 +15,7 @@ export class CredentialSource {
     this.#timeout = timeout;
   }
 
-  /** A provider that looks everywhere anew; it throws a CredentialsProviderError when nobody answers in time. */
+  /** A provider that asks every source each time; it throws a CredentialsProviderError when none answers in time. */
   provider(): ReturnType<typeof defaultProvider> {
     const provider = defaultProvider({ ignoreCache: true });
     return async () => {

@@ -1,6 +1,6 @@
 /** What the failure of a whole request means: a condition with a stable name, and one sentence for people. */
 
-/** Names of conditions, as they stand in status, in /metrics and in the log. */
+/** Names of conditions, as in status, in /metrics and in the log. */
 export const CONDITIONS = [
   'throttled',
   'access',
@@ -25,7 +25,7 @@ export interface Trouble {
   readonly message: string;
 }
 
-/** Conditions that come and go: one failure alone is no news. */
+/** Conditions that come and go: one failure alone is not worth reporting. */
 export const PASSING: ReadonlySet<Condition> = new Set(['throttled', 'timeout', 'connection', 'service']);
 
 export interface StreamName {

@@ -11,7 +11,7 @@ const LEAST_WINDOW = 256 * 1024;
 const GREATEST_WINDOW = 10 * 1024 * 1024;
 const WINDOW_STEP = 256 * 1024;
 
-/** A shard has room again about as often as it takes a record of the target size. */
+/** A shard regains room about as often as it takes a record of the target size. */
 export const RECORD_BACKOFF: BackoffLimits = { base: 500, cap: 10_000 };
 
 export class LaneQueue {
@@ -109,7 +109,7 @@ export class LaneQueue {
     this.#inFlightBytes -= bytesOf(chunks);
   }
 
-  /** Puts chunks that were taken back in front; they go again. */
+  /** Puts chunks that were taken back in front, to be resent. */
   putBack(chunks: readonly SpooledChunk[]): void {
     this.settle(chunks);
     this.#waiting.splice(0, this.#head, ...chunks);

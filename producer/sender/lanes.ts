@@ -116,7 +116,7 @@ export class Lanes {
    * @param drained whether nothing of the lane waits any more
    */
   accepted(lane: string, shard: string | null, drained: boolean, now: number): void {
-    // Another one than the list says: a reshard, or a stream that was deleted and made anew under the same names.
+    // Another one than the list says: a reshard, or a stream that was deleted and recreated under the same names.
     if (shard !== null && this.#shards.length > 0 && this.#shardOf(lane)?.id !== shard) this.#stale = true;
     const state = this.#find(lane);
     if (!state) return;

@@ -1,7 +1,7 @@
 /**
- * What the log is told of trouble: little, however long it lasts and however often it comes and goes.
+ * What the log reports of trouble: little, however long it lasts and however often it comes and goes.
  *
- * Each kind of trouble is told when it begins, once an hour while it lasts, and at most every five minutes where it
+ * Each kind of trouble is reported when it begins, once an hour while it lasts, and at most every five minutes where it
  * comes and goes. Metrics and status always have it.
  */
 
@@ -26,7 +26,7 @@ export class News<Kind> {
     return true;
   }
 
-  /** All trouble is over; returns the kinds that were told, so that their end is told too. */
+  /** All trouble is over; returns the kinds that were reported, so that their end is reported too. */
   over(): Kind[] {
     const kinds = [...this.#lasting];
     this.#lasting.clear();

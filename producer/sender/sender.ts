@@ -1,6 +1,6 @@
 /**
  * The sender: takes spooled chunks to the stream, as records of one or more whole chunks of one lane, until each is
- * acknowledged. Only failed records go again; a shard that throttles holds up its own lanes and no others.
+ * acknowledged. Only failed records are resent; a shard that throttles holds up its own lanes and no others.
  */
 import type { PutRecordsRequestEntry, PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
@@ -236,7 +236,7 @@ export class Sender {
 
   /** Chunks that no answer has acknowledged, of all lanes. */
   unacknowledged(): SpooledChunk[] {
-    // A set: what was refused a moment ago may be in flight still and in its queue again.
+    // A set: what was refused a moment ago may be in flight still and back in its queue.
     const chunks = new Set([...this.#inFlight].flatMap((record) => record.chunks));
     for (const queue of this.#queues.values()) for (const chunk of queue.queued()) chunks.add(chunk);
     return [...chunks];
@@ -423,7 +423,7 @@ export class Sender {
     // Whatever its shard refuses it for: new chunks have better go where they are taken.
     if (outcome.refusedRecords > 0) lanes.throttled(lane.lane, now);
     if (outcome.throttled) counters.add('tailrace_agent_throttled_answers_total');
-    // While this answer was worked off another one may have emptied the lane, and new chunks begun it anew.
+    // While this answer was worked off another one may have emptied the lane, and new chunks have started another backlog.
     if (lane.empty && this.#queues.get(lane.lane) === lane) this.#queues.delete(lane.lane);
     this.#tellOfThrottling(now);
     if (lanes.wantsShards) void this.#askForShards(now);
@@ -437,7 +437,7 @@ export class Sender {
     );
     const shards = lanes.active.map(({ shard }) => shard);
     if (!all) {
-      if (this.#throttling.over().length > 0) log.info({ shards }, 'the stream keeps up again');
+      if (this.#throttling.over().length > 0) log.info({ shards }, 'the stream keeps up');
     } else if (this.#throttling.worthTelling('all', now)) {
       log.warn({ shards }, 'every shard in use throttles: more comes in than the stream takes');
     }
@@ -482,13 +482,13 @@ export class Sender {
     if (condition === 'timeout') {
       this.#requestBytes = Math.max(this.#options.recordBytes, this.#requestBytes / 2);
     }
-    log.debug({ reason: trouble.message, failures: this.#failures }, 'a request failed and goes again');
+    log.debug({ reason: trouble.message, failures: this.#failures }, 'a request failed and is retried');
     if (PASSING.has(condition) && this.#failures < 2) return;
     this.#trouble = trouble;
     if (this.#news.worthTelling(condition, now)) {
       log.error(
         { condition, reason: trouble.message },
-        'the stream takes nothing; the spool keeps everything',
+        'the stream accepts nothing; the spool keeps everything',
       );
     }
   }
@@ -501,10 +501,10 @@ export class Sender {
     const { requestBytes, recordBytes } = this.#options;
     this.#requestBytes = Math.min(requestBytes, this.#requestBytes + recordBytes);
     const conditions = this.#news.over();
-    if (conditions.length > 0) this.#dependencies.log.info({ conditions }, 'the stream takes records again');
+    if (conditions.length > 0) this.#dependencies.log.info({ conditions }, 'the stream accepts records');
   }
 
-  /** Wakes the sender when the next lane, or the whole stream, may be tried again. */
+  /** Wakes the sender when the next lane, or the whole stream, may be retried. */
   #wakeLater(): void {
     const now = performance.now();
     const earliest = Math.max(this.#notBefore, this.#pace.readyAt(now));

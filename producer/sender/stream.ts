@@ -18,7 +18,7 @@ import type { ShardRange } from './lanes.ts';
 import { putRecordsBody } from './put-body.ts';
 
 export interface StreamOptions extends StreamName {
-  /** Milliseconds after which a request that got no answer is given up; its records are sent again. */
+  /** Milliseconds after which a request that got no answer is abandoned; its records are resent. */
   readonly requestTimeout?: number;
   /** Milliseconds after which a source of credentials that does not answer is given up; 10,000 unless given. */
   readonly credentialsTimeout?: number | undefined;
@@ -48,7 +48,7 @@ export function openStream(options: StreamOptions): Stream {
     try {
       return await withTimeout(requestTimeout, (signal) => request(used, signal));
     } catch (error) {
-      // A client keeps the credentials that it has found once. Another one looks for them anew, wherever they come
+      // A client keeps the credentials that it has found once. Another one reloads them, wherever they come
       // from, and shares the connections, so that requests under way are not touched.
       const condition = conditionOf(error);
       if ((condition === 'credentials' || condition === 'access') && client === used) {
@@ -107,7 +107,7 @@ function createClient(
 ): KinesisClient {
   const client = new KinesisClient({
     region,
-    // The sender tries again by itself, record by record.
+    // The sender retries by itself, record by record.
     maxAttempts: 1,
     requestHandler,
     credentials: source.provider(),

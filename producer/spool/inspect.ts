@@ -1,4 +1,4 @@
-/** What a spool holds, for a person: read-only, and safe beside a running agent. */
+/** What a spool holds, for a person: read-only, and safe while an agent is running. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FramedHeader } from '../../chunk/header.ts';
@@ -10,7 +10,7 @@ export interface SegmentReport {
   readonly bytes: number;
   readonly cuts: number;
   readonly chunks: readonly FramedHeader[];
-  /** Ranges of the file that are no sound records. */
+  /** Ranges of the file that are not sound records. */
   readonly damaged: readonly { readonly offset: number; readonly end: number }[];
   readonly lostChunks: number;
   /** Bytes of a cut at the end that was never finished. */

@@ -19,9 +19,9 @@ export interface Found {
 }
 
 /**
- * Reads a spool's directory and mends it, so that a second load finds the same and nothing torn.
+ * Reads a spool's directory and repairs it, so that a second load finds the same and nothing torn.
  *
- * @throws the system's error when the directory can't be read or written
+ * @throws the system's error when the directory cannot be read or written
  */
 export async function loadSpool(
   files: SpoolFiles,
@@ -70,7 +70,7 @@ export async function loadSpool(
     for (const cut of found.cuts) {
       if (cut.state === null) {
         counters.add('tailrace_agent_spool_lost_states_total');
-        log.error({ segment: path }, 'a state in the spool is damaged: some lines may be read again');
+        log.error({ segment: path }, 'a state in the spool is damaged: some lines may be reread');
       } else {
         if (cut.state.full) state.clear();
         apply(state, cut.state.sections);

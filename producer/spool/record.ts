@@ -1,5 +1,5 @@
 /**
- * The records that a spool segment consists of, and the scan that finds them again in damaged bytes.
+ * The records that a spool segment consists of, and the scan that finds them in damaged bytes.
  *
  *     0  'T' 'R' 'S' '1'    4  u8 type, three zero bytes    8  u32 payload bytes
  *    12  u32 CRC-32 of bytes 4 to 11 and the payload       16  payload

@@ -64,7 +64,7 @@ interface OpenCut {
  * Reads a segment.
  *
  * The last cut of the spool's last segment is torn, and was never acknowledged to anybody, when it is not whole and
- * no `durable` record follows it: it is left out, so that its inputs are read again. Damage anywhere else is
+ * no `durable` record follows it: it is left out, so that its inputs are reread. Damage anywhere else is
  * damage to durable data: sound chunks around it are kept, and the rest is reported.
  *
  * @param last whether this is the spool's last segment

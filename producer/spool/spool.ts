@@ -93,7 +93,7 @@ export interface SpoolOptions {
   /** Unacknowledged chunks from which on they are too, because each is held in memory; 400,000 unless given. */
   readonly maxChunks?: number;
   readonly files?: SpoolFiles;
-  /** How often a full disk is tried again, milliseconds; 1000 unless given. */
+  /** How often a full disk is retried, milliseconds; 1000 unless given. */
   readonly retryMs?: number;
 }
 
@@ -145,7 +145,7 @@ export class Spool {
   /**
    * Opens the spool of a directory and recovers what it holds. The caller must hold the directory's lock.
    *
-   * @throws TailraceError when the directory can't be read or written
+   * @throws TailraceError when the directory cannot be read or written
    */
   static async open(options: SpoolOptions, log: Logger, counters: Counters): Promise<Spool> {
     const files = options.files ?? nodeFiles;
@@ -235,7 +235,7 @@ export class Spool {
 
   /**
    * The bytes of a chunk. One whose bytes are damaged is put aside and counted, and null is returned: it is done
-   * with, and stands in the quarantine.
+   * with, and is in the quarantine.
    */
   async read(chunk: SpooledChunk): Promise<Buffer | null> {
     if (this.#aside.has(chunk)) return null;
@@ -397,7 +397,7 @@ export class Spool {
     return this.#active;
   }
 
-  /** Proof, for a later recovery, that the cut had been durable: damage in it can't be a torn write. Not synced. */
+  /** Proof, for a later recovery, that the cut had been durable: damage in it cannot be a torn write. Not synced. */
   async #mark(cut: number): Promise<void> {
     const { segment, file } = this.#active!;
     const payload = Buffer.alloc(8);
@@ -480,7 +480,7 @@ export class Spool {
   #unblock(): void {
     if (this.#blocked === null) return;
     this.#blocked = null;
-    this.#log.info({ directory: this.#options.directory }, 'the disk has room again: inputs go on');
+    this.#log.info({ directory: this.#options.directory }, 'the disk has room: inputs continue');
     this.onBlocked(null);
   }
 }
@@ -490,7 +490,7 @@ function isDiskFull(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
-/** For what follows a durable cut: it must not be made again because an afterthought of it found no room. */
+/** For what follows a durable cut: it must not be repeated because an afterthought of it found no room. */
 function ignoreDiskFull(error: unknown): void {
   if (!isDiskFull(error)) throw error;
 }

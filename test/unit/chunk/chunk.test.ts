@@ -112,7 +112,7 @@ test('random and spliced bytes end in a typed error, without a large allocation'
 test('a chunk that inflates to more than it announces is refused without inflating it', () => {
   for (const codec of ['gzip', 'zstd'] as const) {
     const bomb = chunkOf('a'.repeat(50_000_000), {}, codec);
-    // rawBytes stands 12 bytes behind the checksum; signed again, so that only the size is false.
+    // rawBytes stands 12 bytes behind the checksum; with its checksum recomputed, so that only the size is false.
     bomb.writeUInt32LE(10, crcOffset(codec) + 12);
     bomb.writeUInt32LE(0, crcOffset(codec));
     bomb.writeUInt32LE(zlib.crc32(bomb), crcOffset(codec));
@@ -133,7 +133,7 @@ test('an unknown format version is said, not guessed at', () => {
   );
 });
 
-test('bytes of others are no chunk', () => {
+test('bytes of others are not a chunk', () => {
   for (const bytes of [
     zlib.gzipSync('{"message":"of another producer"}\n'),
     zlib.zstdCompressSync('{"message":"of another producer"}\n'),

@@ -280,7 +280,7 @@ test('property: values come out as nginx was given them, whatever stands around 
   );
 });
 
-test('formats that can not be told apart are refused with a reason', () => {
+test('formats whose fields cannot be separated are refused with a reason', () => {
   assert.throws(() => parseNginxFormat('$remote_addr$status'), FormatError);
   assert.throws(() => parseNginxFormat('nothing'), /names no field/);
   assert.throws(() => parseApacheFormat('%h %y'), /column 4: %y is not a directive/);

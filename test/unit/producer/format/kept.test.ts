@@ -53,7 +53,7 @@ test('parameters in text: escaped names, values up to the next separator or quot
   assert.equal(message('=a&=&token'), '=a&=&token');
 });
 
-test('what is no address stays, and what a cut leaves of one does not', () => {
+test('what is not an address stays, and what a cut leaves of one does not', () => {
   const redact = [{ field: 'remote', ip: 'truncate' }];
   const message = (line: string) => kept({ redact }, line).event!.message;
   const same = 'at 21:04:07 std::format 1.2.3 1.2.3.4.5 a:b';

@@ -26,7 +26,7 @@ test('json: an object is copied as it stands, under the hour of its time', () =>
   assert.equal(tally.timeless, 1);
 });
 
-test('json: what is no object, or no JSON, is kept whole and counted', () => {
+test('json: what is not an object, or not JSON, is kept whole and counted', () => {
   const lines = [
     '',
     '1',

@@ -67,7 +67,7 @@ test('an address with its port behind a colon, for IPv6 too', () => {
   });
 });
 
-test('a request line that is no request: what hides a part of it hides that in the whole', () => {
+test('a request line that is not a request: what hides a part of it hides that in the whole', () => {
   const hidden = (request: string, rule: object) =>
     JSON.stringify(
       events('nginx', [`192.0.2.1 - - ${TIME} "${request}" 400 0 "-" "-"`], {

@@ -22,7 +22,7 @@ function throttleAll(lanes: Lanes, from: number, to: number): void {
   }
 }
 
-test('a run begins with one lane, or with as many as it is told, each in a quarter of its own', () => {
+test('a run begins with one lane, or with as many as configured, each in a quarter of its own', () => {
   assert.equal(start().active.length, 1);
   for (let seed = 0; seed < 50; seed++) {
     const lanes = start({ initial: 4 }, seed).active.map(({ lane }) => shardOf(lane));
@@ -130,7 +130,7 @@ test('agents that make less than the free shards take have no backlog, whatever 
   assert.ok(sum(rates(outcome, 60, 120)) > 2.3);
 });
 
-test('a stream that was made anew with other ranges under the same names is noticed from the answers', () => {
+test('a stream that was recreated with other ranges under the same names is noticed from the answers', () => {
   const lanes = start();
   lanes.setShards(SHARDS);
   const [{ lane } = { lane: '' }] = lanes.active;

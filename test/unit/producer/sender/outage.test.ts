@@ -112,7 +112,7 @@ test('an outage is one line of the log, whatever address each try meets, and its
   assert.equal(counters.total('tailrace_agent_failed_requests_total'), 4);
   assert.deepEqual(
     lines.map(({ msg }) => msg),
-    ['the stream takes nothing; the spool keeps everything', 'the stream takes records again'],
+    ['the stream accepts nothing; the spool keeps everything', 'the stream accepts records'],
   );
 });
 
@@ -136,7 +136,7 @@ test('a network too slow for a full request in time gets smaller ones', { timeou
   assert.equal(sender.trouble, null);
 });
 
-test('records that fail for different reasons go again, each counted by its own', {
+test('records that fail for different reasons are resent, each counted by its own', {
   timeout: 30_000,
 }, async () => {
   const codes = ['ProvisionedThroughputExceededException', 'InternalFailure', 'KMSThrottlingException'];
@@ -164,7 +164,7 @@ test('records that fail for different reasons go again, each counted by its own'
   assert.ok(total('sent_bytes') > total('acknowledged_bytes'));
 });
 
-test('a reshard is noticed from an answer: the shards are listed again, and the lane is told on its child', async () => {
+test('a reshard is noticed from an answer: the shards are relisted, and the lane is reported on its child', async () => {
   const { sender, seal, spool, lanes, listed } = await startSender(async (records) =>
     records.map(() => ({ SequenceNumber: '1', ShardId: 'shardId-child' })),
   );

@@ -73,7 +73,7 @@ function sequencesOf(records: readonly PutRecordsRequestEntry[]): string[] {
   );
 }
 
-test('every chunk is taken once although records fail at random, and only failed ones go again', {
+test('every chunk is taken once although records fail at random, and only failed ones are resent', {
   timeout: 20_000,
 }, async (context) => {
   const random = chance(context);
@@ -165,7 +165,7 @@ test('a shard that throttles does not hold up the others', async () => {
   assert.equal(sequencesOf(taken).length, 40);
 });
 
-test('a request that fails as a whole is said, tried again, and loses nothing', {
+test('a request that fails as a whole is reported, retried, and loses nothing', {
   timeout: 20_000,
 }, async () => {
   let tries = 0;

@@ -11,7 +11,7 @@ import { generator, noise } from '../../../support/random.ts';
 
 const DIRECTORY = '/state/spool';
 
-/** Removing takes a while, and what is gone can't be removed, as with unlink(2). */
+/** Removing takes a while, and what is gone cannot be removed, as with unlink(2). */
 class SlowFiles extends MemoryFiles {
   override async remove(path: string): Promise<void> {
     await setImmediate();
@@ -86,7 +86,7 @@ test('a spool that its last full segment fills lets inputs go on once that is ac
   assert.deepEqual(held, [true, false]);
 });
 
-test('a spool that is closed while its disk is full keeps what it has, and that is no failure', async () => {
+test('a spool that is closed while its disk is full keeps what it has, and that is not a failure', async () => {
   const { builders, sealer, spool, files, failures } = await startCore();
   files.fail = (call) => (call === 'append' ? MemoryFiles.noRoom() : null);
   addLine(builders.tag('a'), { n: 1 });

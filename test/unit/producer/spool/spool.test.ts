@@ -155,7 +155,7 @@ test('whatever is cut, acknowledged and crashed in whatever order, chunks and pr
           } else {
             return;
           }
-          assert.equal(writer.spool.quarantined, 0, 'a torn end is no damage');
+          assert.equal(writer.spool.quarantined, 0, 'a torn end is not damage');
         }
       }
     }),
@@ -176,7 +176,7 @@ test('any flipped bit in durable data loses no progress, and no chunk without co
         writer.files.crash(1);
         flipBit(writer.files, where);
         await writer.start();
-        // The last `durable` mark says that the cut before it can't be torn. When the mark itself is hit, the cut is whole.
+        // The last `durable` mark says that the cut before it cannot be torn. When the mark itself is hit, the cut is whole.
         assert.deepEqual(Object.fromEntries(writer.spool.section('input')), stateAfter(cuts.length));
         const held = new Set(ordinals(writer.open));
         const lost = all.filter((ordinal) => !held.has(ordinal));
@@ -285,7 +285,7 @@ test('a disk that the spool itself has filled gets room once the stream has take
   await writer.cut(4);
   const size = (): number =>
     [...writer.files.files.values()].reduce((sum, file) => sum + file.bytes.length, 0);
-  // Room for the state alone beside the segment, but not for another cut with chunks.
+  // Room for the state alone next to the segment, but not for another cut with chunks.
   const capacity = size() + 900;
   writer.files.fail = (call) => (call === 'sync' && size() > capacity ? MemoryFiles.noRoom() : null);
   const cut = writer.cut(8);
