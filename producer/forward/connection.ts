@@ -1,6 +1,7 @@
 /** One client: its bytes become messages, in order, and its acks go out one write each. */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { AckQueue } from './ack-queue.ts';
 import { RefusedError } from './errors.ts';
 import { answerPing, type Challenge, helo, ruleFor, type Security } from './handshake.ts';
 import { isJsonStart, JsonScanner, jsonAck } from './json-message.ts';
@@ -8,42 +9,36 @@ import { jsonToMsgpack } from './json-msgpack.ts';
 import { type Message, readMessage } from './message.ts';
 import { MessageScanner } from './msgpack-scan.ts';
 import { packAck } from './msgpack-write.ts';
+import { ReadBuffer } from './read-buffer.ts';
 
-/** An unfinished message's buffer begins at this size. */
-const MIN_BUFFER_BYTES = 64 * 1024;
-/** A buffer larger than this is given back when its message is done and nothing follows. */
-const KEPT_BUFFER_BYTES = 1024 * 1024;
-/** A client that has sent the first so many bytes of a message gets room for the second so many at once. */
-const SHOWN_BYTES = 256 * 1024;
-const TRUSTED_BYTES = 16 * 1024 * 1024;
-/** Acks that may wait for a client that doesn't read them. */
-const MAX_WAITING_ACKS = 10_000;
-/** A PING is some hundred bytes: nobody gets the memory of a message before the handshake. */
+/** A PING is a few hundred bytes: nobody gets the memory of a message before the handshake. */
 const MAX_PING_BYTES = 64 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
-/** What a connection needs of the server. */
-export interface ConnectionOwner {
+/** What a connection needs from the server. */
+export interface ConnectionDependencies {
   readonly maxMessageBytes: number;
   readonly now: () => number;
-  /** Null on sockets that need no handshake. */
+  /** Null on sockets without a handshake. */
   readonly security: Security | null;
   /** Whether messages may not be taken now. */
   readonly held: boolean;
   /**
-   * Takes a whole message and says to `acknowledge` when its events are durable, where the client wants that. A
-   * promise, of large messages, keeps the connection waiting.
+   * Takes a whole message and calls `acknowledge` once its events are durable, if the client wants that. A promise, for
+   * large messages, keeps the connection waiting.
    *
-   * @throws RefusedError when the connection has to be closed
+   * @throws RefusedError if the connection has to be closed
    */
   take(message: Message, bytes: Buffer, connection: Connection): void | Promise<void>;
   refused(connection: Connection, error: RefusedError): void;
-  /** Whether this connection may buffer so many bytes more now. */
+  /** Whether this connection may buffer this many bytes more now. */
   mayBuffer(connection: Connection): boolean;
   buffered(by: number): void;
   ackNotRead(): void;
   torn(connection: Connection): void;
+  /** A client that sends events without asking for acks was reset: what it had sent last may not have arrived. */
+  reset(connection: Connection, code: string): void;
   closed(connection: Connection): void;
 }
 
@@ -51,93 +46,75 @@ type Phase = 'handshake' | 'open' | 'closing';
 
 export class Connection {
   readonly socket: Socket;
-  readonly #owner: ConnectionOwner;
+  /** The client's address; kept, because a closed socket no longer knows it. */
+  readonly remote: string;
+  readonly #dependencies: ConnectionDependencies;
+  readonly #acks: AckQueue;
+  readonly #buffer = new ReadBuffer();
   #phase: Phase;
   readonly #challenge: Challenge | null = null;
   /** Null until the first byte tells. */
   #json: boolean | null = null;
   #scanner: MessageScanner;
   readonly #jsonScanner: JsonScanner;
-  /** What was read and is not yet handled stands in `[#at, #end)`: in the last read itself, or in `#own`. */
-  #bytes: Buffer = EMPTY;
-  #at = 0;
-  #end = 0;
-  #own: Buffer = EMPTY;
-  /** Whether a message has begun and the scanner stands in it. */
+  /** Whether a message has begun and the scanner is inside it. */
   #inMessage = false;
-  /** A large message is being worked on outside this turn. */
+  /** A large message is being processed outside this turn. */
   #busy = false;
   /** Bytes of that message. */
   #busyBytes = 0;
   #paused = false;
   #ended = false;
-  /** Acks asked for that are not yet allowed, and those that wait for the one before them to be written. */
-  #pendingAcks = 0;
-  #acks: Buffer[] = [];
-  /** The place in `#acks` of the next one; those before it are written. */
-  #nextAck = 0;
-  #writing = false;
-  /** How many writes of acks came to their end, and how many had at the last look. */
-  #ackWrites = 0;
-  #ackWritesSeen = -1;
-  /** The client took no ack from one look to the next. */
-  #deaf = false;
+  /** Whether the client has sent events without asking for an ack. */
+  #trusting = false;
+  #resetCode: string | null = null;
   /** When the handshake began, milliseconds since 1970. */
   #began: number;
   /** When bytes last came, milliseconds since 1970. */
   lastRead: number;
-  /** The last bytes accounted to the owner as buffered. */
+  /** The bytes last reported as buffered. */
   #accounted = 0;
 
-  constructor(socket: Socket, owner: ConnectionOwner) {
+  constructor(socket: Socket, dependencies: ConnectionDependencies) {
+    const { security, maxMessageBytes } = dependencies;
     this.socket = socket;
-    this.#owner = owner;
-    const first = owner.security === null ? owner.maxMessageBytes : MAX_PING_BYTES;
-    this.#scanner = new MessageScanner(first);
-    this.#jsonScanner = new JsonScanner(owner.maxMessageBytes);
-    this.lastRead = owner.now();
+    this.remote =
+      socket.remoteAddress === undefined ? 'unix' : `${socket.remoteAddress}:${socket.remotePort}`;
+    this.#dependencies = dependencies;
+    this.#acks = new AckQueue(socket, () => this.#endWhenDone());
+    this.#scanner = new MessageScanner(security === null ? maxMessageBytes : MAX_PING_BYTES);
+    this.#jsonScanner = new JsonScanner(maxMessageBytes);
+    this.lastRead = dependencies.now();
     this.#began = this.lastRead;
-    this.#phase = owner.security === null ? 'open' : 'handshake';
+    this.#phase = security === null ? 'open' : 'handshake';
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
     socket.on('end', () => this.#readEnd());
-    socket.on('error', () => {});
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      this.#resetCode = code ?? 'unknown';
+    });
     socket.on('close', () => this.#close());
-    if (owner.security !== null) {
-      const rule = ruleFor(owner.security, socket.remoteAddress);
-      const users = rule?.users ?? null;
+    if (security !== null) {
+      const users = ruleFor(security, socket.remoteAddress)?.users ?? null;
       this.#challenge = { nonce: randomBytes(16), auth: users === null ? EMPTY : randomBytes(16) };
       socket.write(helo(this.#challenge));
     }
   }
 
-  get remote(): string {
-    const { remoteAddress, remotePort } = this.socket;
-    return remoteAddress === undefined ? 'unix' : `${remoteAddress}:${remotePort}`;
-  }
-
   get inMessage(): boolean {
-    return this.#end > this.#at || this.#busy;
+    return this.#buffer.length > 0 || this.#busy;
   }
 
-  /** Whether a large message is being worked on. */
+  /** Whether a large message is being processed. */
   get busy(): boolean {
     return this.#busy;
   }
 
-  /** Bytes read of an unfinished message, and of one that is being worked on. */
+  /** Bytes read of an unfinished message, and of one that is being processed. */
   get bufferedBytes(): number {
-    return this.#end - this.#at + this.#busyBytes;
+    return this.#buffer.length + this.#busyBytes;
   }
 
-  get hasPendingAcks(): boolean {
-    return this.#pendingAcks > 0 || this.#waitingAcks > 0 || this.#writing;
-  }
-
-  get #waitingAcks(): number {
-    return this.#acks.length - this.#nextAck;
-  }
-
-  /** Goes on after the owner has held it back. */
+  /** Continues after the server has held it back. */
   resume(): void {
     this.#handle();
   }
@@ -146,24 +123,17 @@ export class Connection {
     this.#pauseSocket();
   }
 
-  /** Says that an ack is going to be due: a client that has sent its last byte is kept until then. */
+  /** Announces that an ack is going to be due: a client that has sent its last byte is kept until then. */
   expectAck(): void {
-    this.#pendingAcks++;
+    this.#acks.expect();
   }
 
-  /** Acknowledges a message by the bytes that its client gave as its id. */
+  /** Acknowledges a message with the bytes that its client gave as its id. */
   acknowledge(value: Buffer): void {
-    this.#pendingAcks--;
-    // One that reads may have any number due: a cut makes a great many messages durable at once.
-    if (this.#deaf && this.#waitingAcks >= MAX_WAITING_ACKS) {
-      this.#owner.ackNotRead();
-      return;
-    }
-    this.#acks.push(this.#json ? jsonAck(value) : packAck(value));
-    this.#writeNextAck();
+    if (!this.#acks.write(this.#json ? jsonAck(value) : packAck(value))) this.#dependencies.ackNotRead();
   }
 
-  /** Takes nothing more, and closes when the acks that are due have been sent. */
+  /** Takes nothing more, and closes once the acks that are due have been sent. */
   finish(): void {
     if (this.#phase === 'closing') return;
     this.#phase = 'closing';
@@ -171,58 +141,55 @@ export class Connection {
     this.#endWhenDone();
   }
 
-  /** Lets go of a buffer that a large message has left. */
+  /** Releases a buffer that a large message has left behind. */
   shrink(): void {
-    if (this.#end === this.#at && this.#own.length > KEPT_BUFFER_BYTES) this.#own = EMPTY;
+    this.#buffer.shrink();
   }
 
-  /** Closes the connection when it has stood still for too long. Durations are in milliseconds. */
-  lookOver(now: number, readTimeout: number, idleTimeout: number | null): void {
+  /** Closes the connection if it has been idle for too long. Durations are in milliseconds. */
+  checkTimeouts(now: number, readTimeout: number, idleTimeout: number | null): void {
     const quiet = now - this.lastRead;
-    this.#deaf = this.#writing && this.#ackWrites === this.#ackWritesSeen;
-    this.#ackWritesSeen = this.#ackWrites;
+    this.#acks.check();
     if (this.#phase === 'closing') {
-      // Its client doesn't take what is still to be written.
-      if (quiet > readTimeout && this.#pendingAcks === 0) this.socket.destroy();
+      // Its client does not take what is still to be written.
+      if (quiet > readTimeout && this.#acks.due === 0) this.socket.destroy();
     } else if (this.#paused) {
-      // It is this side that doesn't read.
+      // It is this side that does not read.
       this.lastRead = now;
       this.#began = now;
     } else if (this.#phase === 'handshake') {
-      // Whole, however it trickles: a stranger may not hold a place for long.
+      // As a whole, however slowly it trickles in: a stranger may not hold a place for long.
       if (now - this.#began > readTimeout)
         this.#fail(new RefusedError('timeout', `no handshake within ${readTimeout} ms`));
     } else if (this.inMessage) {
       if (quiet > readTimeout)
-        this.#fail(new RefusedError('timeout', `nothing came for ${quiet} ms inside a message`));
-    } else if (idleTimeout !== null && quiet > idleTimeout && !this.hasPendingAcks) {
+        this.#fail(new RefusedError('timeout', `nothing received for ${quiet} ms inside a message`));
+    } else if (idleTimeout !== null && quiet > idleTimeout && this.#acks.empty) {
       this.finish();
     }
   }
 
   #read(bytes: Buffer): void {
-    this.lastRead = this.#owner.now();
+    this.lastRead = this.#dependencies.now();
     if (this.#phase === 'closing') return;
-    if (this.#at === this.#end && !this.#busy) {
-      this.#bytes = bytes;
-      this.#at = 0;
-      this.#end = bytes.length;
-    } else {
-      this.#append(bytes);
-    }
+    const inMsgpack = this.#inMessage && !this.#json;
+    const announced = inMsgpack ? this.#scanner.leastEnd - this.#buffer.at : 0;
+    const moved = this.#buffer.add(bytes, this.#busy, announced);
+    if (moved !== null && this.#inMessage) (this.#json ? this.#jsonScanner : this.#scanner).moved(moved);
     this.#handle();
   }
 
   /** Handles all whole messages that are there. */
   #handle(): void {
-    const owner = this.#owner;
+    const dependencies = this.#dependencies;
+    const buffer = this.#buffer;
     try {
-      while (this.#at < this.#end && !this.#busy && !owner.held && this.#phase !== 'closing') {
+      while (buffer.length > 0 && !this.#busy && !dependencies.held && this.#phase !== 'closing') {
         const end = this.#scan();
         if (end < 0) break;
         this.#inMessage = false;
-        const start = this.#at;
-        this.#at = end;
+        const start = buffer.at;
+        buffer.at = end;
         if (this.#phase === 'handshake') this.#answerPing(start, end);
         else this.#take(start, end);
       }
@@ -231,7 +198,7 @@ export class Connection {
     }
     this.#account();
     if (this.#phase === 'closing') return;
-    if (this.#busy || owner.held || !owner.mayBuffer(this)) this.#pauseSocket();
+    if (this.#busy || dependencies.held || !dependencies.mayBuffer(this)) this.#pauseSocket();
     else if (this.#paused) {
       this.#paused = false;
       this.socket.resume();
@@ -240,21 +207,21 @@ export class Connection {
   }
 
   #scan(): number {
-    const { msgpack, json } = { msgpack: this.#scanner, json: this.#jsonScanner };
+    const { bytes, at, end } = this.#buffer;
     if (!this.#inMessage) {
       if (this.#json === null && this.#phase === 'open') {
-        const first = this.#bytes[this.#at]!;
+        const first = bytes[at]!;
         // A heartbeat's nil does not tell yet which of the two the client speaks.
         if (first !== 0xc0) this.#json = isJsonStart(first);
       }
-      (this.#json ? json : msgpack).begin(this.#at);
+      (this.#json ? this.#jsonScanner : this.#scanner).begin(at);
       this.#inMessage = true;
     }
-    return (this.#json ? json : msgpack).scan(this.#bytes, this.#end);
+    return (this.#json ? this.#jsonScanner : this.#scanner).scan(bytes, end);
   }
 
   #take(start: number, end: number): void {
-    let bytes = this.#bytes;
+    let { bytes } = this.#buffer;
     if (this.#json) {
       const converted = jsonToMsgpack(bytes, start, end);
       if (converted === null) return;
@@ -264,7 +231,8 @@ export class Connection {
     }
     const message = readMessage(bytes, start, end);
     if (message === null) return;
-    const work = this.#owner.take(message, bytes, this);
+    if (message.options.chunk === null) this.#trusting = true;
+    const work = this.#dependencies.take(message, bytes, this);
     if (work === undefined) return;
     this.#busy = true;
     this.#busyBytes = end - start;
@@ -283,67 +251,29 @@ export class Connection {
   }
 
   #answerPing(start: number, end: number): void {
-    const security = this.#owner.security!;
+    const security = this.#dependencies.security!;
     const rule = ruleFor(security, this.socket.remoteAddress);
-    const verdict = answerPing(this.#bytes, start, end, this.#challenge!, security, rule);
+    const verdict = answerPing(this.#buffer.bytes, start, end, this.#challenge!, security, rule);
     this.socket.write(verdict.pong);
     if (verdict.failure !== null) throw new RefusedError('auth', verdict.failure);
     this.#phase = 'open';
-    this.#scanner = new MessageScanner(this.#owner.maxMessageBytes);
-  }
-
-  /** Puts what is not yet handled into the connection's own buffer, and `bytes` behind it. */
-  #append(bytes: Buffer): void {
-    const length = this.#end - this.#at;
-    const needed = length + bytes.length;
-    const inOwn = this.#bytes === this.#own;
-    if (inOwn && this.#end + bytes.length <= this.#own.length) {
-      bytes.copy(this.#own, this.#end);
-      this.#end += bytes.length;
-      return;
-    }
-    // While a message is worked on, its bytes stay where they are; what comes meanwhile has a buffer of its own.
-    if (needed <= this.#own.length && !(this.#busy && inOwn)) {
-      if (inOwn) this.#own.copyWithin(0, this.#at, this.#end);
-      else this.#bytes.copy(this.#own, 0, this.#at, this.#end);
-    } else {
-      const larger = Buffer.allocUnsafeSlow(this.#roomFor(needed));
-      this.#bytes.copy(larger, 0, this.#at, this.#end);
-      this.#own = larger;
-    }
-    if (this.#inMessage) (this.#json ? this.#jsonScanner : this.#scanner).moved(this.#at);
-    bytes.copy(this.#own, length);
-    this.#bytes = this.#own;
-    this.#at = 0;
-    this.#end = needed;
-  }
-
-  /**
-   * Room for what the message has announced, so far as the client has shown that it means it: an announcement alone
-   * gets no memory. Else twice what is there.
-   */
-  #roomFor(needed: number): number {
-    const doubled = Math.max(MIN_BUFFER_BYTES, needed * 2);
-    const announced = this.#inMessage && !this.#json ? this.#scanner.leastEnd - this.#at : 0;
-    if (announced <= needed) return doubled;
-    const trusted = needed >= SHOWN_BYTES ? Math.max(doubled, TRUSTED_BYTES) : doubled;
-    return Math.max(MIN_BUFFER_BYTES, Math.min(announced, trusted));
+    this.#scanner = new MessageScanner(this.#dependencies.maxMessageBytes);
   }
 
   #account(): void {
     const bytes = this.#phase === 'closing' ? 0 : this.bufferedBytes;
     if (bytes === this.#accounted) return;
-    this.#owner.buffered(bytes - this.#accounted);
+    this.#dependencies.buffered(bytes - this.#accounted);
     this.#accounted = bytes;
   }
 
   #fail(error: unknown): void {
-    // Whatever one client's bytes brought about, the others' connections go on.
+    // Whatever one client's bytes have caused, the other connections go on.
     const refusal =
       error instanceof RefusedError
         ? error
         : new RefusedError('internal', `${(error as Error).stack}`, error);
-    this.#owner.refused(this, refusal);
+    this.#dependencies.refused(this, refusal);
     this.finish();
   }
 
@@ -353,52 +283,32 @@ export class Connection {
     this.socket.pause();
   }
 
-  #writeNextAck(): void {
-    if (this.#writing || this.socket.destroyed) return;
-    const ack = this.#acks[this.#nextAck];
-    if (ack === undefined) {
-      this.#acks = [];
-      this.#nextAck = 0;
-      this.#endWhenDone();
-      return;
-    }
-    this.#nextAck++;
-    this.#writing = true;
-    // The next one waits for this one's write: several clients parse one read as one ack.
-    this.socket.write(ack, () => {
-      this.#writing = false;
-      this.#ackWrites++;
-      this.#writeNextAck();
-    });
-  }
-
   #readEnd(): void {
     this.#ended = true;
-    if (!this.#busy && !this.#owner.held) this.#afterEnd();
+    if (!this.#busy && !this.#dependencies.held) this.#afterEnd();
   }
 
-  /** The client will send no more, and all that it sent has been handled. */
+  /** The client will send no more, and everything it sent has been handled. */
   #afterEnd(): void {
     if (this.#busy || this.#phase === 'closing') return;
-    if (this.#at < this.#end && this.#phase === 'open') this.#owner.torn(this);
+    if (this.#buffer.length > 0 && this.#phase === 'open') this.#dependencies.torn(this);
     this.finish();
   }
 
   #endWhenDone(): void {
-    const done = this.#phase === 'closing' && !this.hasPendingAcks;
+    const done = this.#phase === 'closing' && this.#acks.empty;
     if (done && !this.socket.destroyed) this.socket.destroySoon();
   }
 
   #close(): void {
-    if (this.#phase === 'open' && !this.#ended && this.#at < this.#end) this.#owner.torn(this);
+    if (this.#phase === 'open' && !this.#ended) {
+      if (this.#buffer.length > 0) this.#dependencies.torn(this);
+      if (this.#resetCode !== null && this.#trusting) this.#dependencies.reset(this, this.#resetCode);
+    }
     this.#phase = 'closing';
     this.#account();
-    this.#bytes = EMPTY;
-    this.#own = EMPTY;
-    this.#at = 0;
-    this.#end = 0;
-    this.#acks = [];
-    this.#nextAck = 0;
-    this.#owner.closed(this);
+    this.#buffer.clear();
+    this.#acks.clear();
+    this.#dependencies.closed(this);
   }
 }

@@ -4,8 +4,9 @@ import { type Address, parseAddress } from '../../base/address.ts';
 import type { Counter } from '../counters.ts';
 import { type Input, type InputContext, inputName } from '../input.ts';
 import { resolvePlaceholders } from '../instance/placeholders.ts';
+import { RateLimitedLog } from '../rate-limited-log.ts';
 import { ChunkIds } from './chunk-ids.ts';
-import { Connection, type ConnectionOwner } from './connection.ts';
+import { Connection, type ConnectionDependencies } from './connection.ts';
 import { decompress } from './decompress.ts';
 import type { RefusalReason, RefusedError } from './errors.ts';
 import { EventTaker } from './events.ts';
@@ -56,9 +57,8 @@ class ForwardServer implements ForwardInput {
   #buffered = 0;
   /** The connection that may go on when the others' unfinished messages have to wait. */
   #favoured: Connection | null = null;
-  #logTokens = LOG_BURST;
-  #logTime = 0;
-  #logSkipped = 0;
+  readonly #refusals = new RateLimitedLog(LOG_BURST, LOG_INTERVAL_MS);
+  readonly #resets = new RateLimitedLog(LOG_BURST, LOG_INTERVAL_MS);
   readonly #messages: Counter;
   readonly #bytes: Counter;
   readonly #repeated: Counter;
@@ -93,7 +93,6 @@ class ForwardServer implements ForwardInput {
     const { listen: texts, tls = null, security, udp_heartbeat } = this.#options;
     const addresses = [texts].flat().map((text) => parseAddress(text)!);
     const { log } = this.#context;
-    const limits = { connections: this.#options.max_connections, handshakeMs: this.#options.read_timeout };
     this.#security = security ? readSecurity(security) : null;
     this.#taker = await this.#makeTaker();
     try {
@@ -103,7 +102,15 @@ class ForwardServer implements ForwardInput {
         const accept = (socket: Socket): void => this.#accept(socket, rules);
         const refuse = (reason: 'tls' | 'too_many', remote: string | undefined, error: Error | null): void =>
           this.#count(reason, remote, error);
-        const listener = await listen(address, onUnix ? null : tls, accept, refuse, limits, log);
+        const listener = await listen({
+          address,
+          secure: onUnix ? null : tls,
+          accept,
+          refuse,
+          maxConnections: this.#options.max_connections,
+          handshakeMs: this.#options.read_timeout,
+          log,
+        });
         this.#listeners.push(listener);
         if (udp_heartbeat && !('path' in listener.address)) {
           this.#heartbeats.push(await listenHeartbeats(listener.address, log));
@@ -113,7 +120,7 @@ class ForwardServer implements ForwardInput {
       await Promise.all(this.#closeListeners());
       throw error;
     }
-    this.#sweep = setInterval(() => this.#lookOver(), SWEEP_MS).unref();
+    this.#sweep = setInterval(() => this.#checkTimeouts(), SWEEP_MS).unref();
   }
 
   async #makeTaker(): Promise<EventTaker> {
@@ -200,10 +207,10 @@ class ForwardServer implements ForwardInput {
       socket.destroy();
       return;
     }
-    this.#connections.add(new Connection(socket, this.#owner(security)));
+    this.#connections.add(new Connection(socket, this.#dependenciesOf(security)));
   }
 
-  #owner(security: Security | null): ConnectionOwner {
+  #dependenciesOf(security: Security | null): ConnectionDependencies {
     const server = this;
     return {
       maxMessageBytes: this.#options.max_message_size,
@@ -218,6 +225,7 @@ class ForwardServer implements ForwardInput {
       buffered: (by) => this.#countBuffered(by),
       ackNotRead: () =>
         this.#context.counters.add('tailrace_agent_forward_unread_acks_total', 1, this.#labels),
+      reset: (connection, code) => this.#reset(connection, code),
       torn: () => this.#context.counters.add('tailrace_agent_forward_torn_messages_total', 1, this.#labels),
       closed: (connection) => {
         this.#connections.delete(connection);
@@ -283,22 +291,23 @@ class ForwardServer implements ForwardInput {
   /** Counts a refusal, and logs it unless there are too many. */
   #count(reason: RefusalReason | 'tls' | 'too_many', remote: string | undefined, error: Error | null): void {
     this.#context.counters.add('tailrace_agent_forward_refused_total', 1, { ...this.#labels, reason });
-    const now = this.#context.now();
-    const since = now - this.#logTime;
-    if (since >= LOG_INTERVAL_MS || since < 0) {
-      this.#logTokens = Math.min(LOG_BURST, this.#logTokens + Math.floor(Math.abs(since) / LOG_INTERVAL_MS));
-      this.#logTime = now;
-    }
-    if (this.#logTokens === 0) {
-      this.#logSkipped++;
-      return;
-    }
-    this.#logTokens--;
+    const skipped = this.#refusals.take(this.#context.uptime());
+    if (skipped === null) return;
     this.#context.log.warn(
-      { input: this.name, remote, reason, detail: error?.message, skipped: this.#logSkipped },
+      { remote, reason, detail: error?.message, skipped },
       'a client was refused and its connection closed',
     );
-    this.#logSkipped = 0;
+  }
+
+  /** Counts a connection that was reset, and logs it unless there are too many. */
+  #reset({ remote }: Connection, code: string): void {
+    this.#context.counters.add('tailrace_agent_forward_resets_total', 1, this.#labels);
+    const skipped = this.#resets.take(this.#context.uptime());
+    if (skipped === null) return;
+    this.#context.log.warn(
+      { remote, code, skipped },
+      'the connection of a client that asks for no acks was reset: the events it sent last may not have arrived; let it ask for acks',
+    );
   }
 
   /**
@@ -329,13 +338,13 @@ class ForwardServer implements ForwardInput {
     });
   }
 
-  #lookOver(): void {
+  #checkTimeouts(): void {
     const now = this.#context.now();
     const { idle_timeout: idle, read_timeout } = this.#options;
     if (!this.#held) this.#taker?.expirePartials(now - this.#options.partial_timeout);
     for (const connection of this.#connections) {
       connection.shrink();
-      connection.lookOver(now, read_timeout, idle ?? null);
+      connection.checkTimeouts(now, read_timeout, idle ?? null);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The surroundings of a connection for tests: a socket without a network, and an owner that keeps what it is given. */
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
-import type { ConnectionOwner } from '../../producer/forward/connection.ts';
+import type { ConnectionDependencies } from '../../producer/forward/connection.ts';
 
 /** A socket whose reads the test provides and whose writes it sees one by one. */
 export class FakeSocket extends Duplex {
@@ -35,7 +35,7 @@ export class FakeSocket extends Duplex {
 }
 
 /** An owner that keeps each message's time and record. */
-export function owner(taken: Buffer[]): ConnectionOwner {
+export function owner(taken: Buffer[]): ConnectionDependencies {
   return {
     maxMessageBytes: 1e6,
     now: Date.now,
@@ -48,6 +48,7 @@ export function owner(taken: Buffer[]): ConnectionOwner {
     mayBuffer: () => true,
     buffered: () => {},
     ackNotRead: () => {},
+    reset: () => {},
     torn: () => {},
     closed: () => {},
   };

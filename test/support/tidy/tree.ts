@@ -26,7 +26,6 @@ export const LONG_FUNCTIONS = [
   'archive/writer/plan.ts planCommit',
   'consumer/shard/processor.ts kclProcessor',
   'producer/forward/json-writer.ts value',
-  'producer/forward/listeners.ts listen',
   'test/processes/consumer-s3-faults.test.ts errors, resets, lost answers and refusals of S3 lose and repeat nothing',
 ];
 

@@ -13,7 +13,7 @@ import zlib, { zstdCompressSync } from 'node:zlib';
 import { encodeTag } from '../../../archive/commit-keys.ts';
 import { ConfigError, loadConfig } from '../../../cli/config.ts';
 import { agentConfig } from '../../../producer/config.ts';
-import { Connection, type ConnectionOwner } from '../../../producer/forward/connection.ts';
+import { Connection, type ConnectionDependencies } from '../../../producer/forward/connection.ts';
 import { answerPing } from '../../../producer/forward/handshake.ts';
 import { openCompressed } from '../../../producer/tail/compressed.ts';
 import { RawClient, startForward } from '../../support/forward.ts';
@@ -258,7 +258,7 @@ test('a configuration whose aliases would fill the memory is refused in one line
 test('a message that is being decompressed counts as memory until it is done', async () => {
   const work = Promise.withResolvers<void>();
   let buffered = 0;
-  const owner: ConnectionOwner = {
+  const owner: ConnectionDependencies = {
     maxMessageBytes: MIB,
     now: Date.now,
     security: null,
@@ -270,6 +270,7 @@ test('a message that is being decompressed counts as memory until it is done', a
       buffered += by;
     },
     ackNotRead() {},
+    reset() {},
     torn() {},
     closed() {},
   };

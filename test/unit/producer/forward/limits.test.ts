@@ -107,10 +107,10 @@ test('acks for a client that reads none are given up beyond their number, and co
   };
   acknowledge(10_001);
   const now = Date.now();
-  connection.lookOver(now, 60_000, null);
+  connection.checkTimeouts(now, 60_000, null);
   acknowledge(5000);
   assert.equal(unread, 0);
-  connection.lookOver(now + 1000, 60_000, null);
+  connection.checkTimeouts(now + 1000, 60_000, null);
   acknowledge(5000);
   assert.equal(unread, 5000);
 });
