@@ -46,6 +46,9 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import('./commands/verify.ts'),
     },
   },
+  'Planning:': {
+    cost: { summary: 'estimate what a month costs', load: () => import('./commands/cost.ts') },
+  },
   'Development:': {
     local: {
       summary: 'run Kinesis, DynamoDB and S3 on this machine',

@@ -95,7 +95,7 @@ export function longFunctionOffences(files: readonly FileFacts[], exceptions: re
 /** A file says in its first sentence what it is, and exports its own; a test is introduced by its titles. */
 export function fileOffences(files: readonly FileFacts[]): Offence[] {
   return files.flatMap(({ path, introduced, reexports }) => [
-    ...(introduced || path.endsWith('.test.ts') || path.endsWith('.d.ts')
+    ...(introduced || !/(?<!\.d|\.test)\.m?ts$/.test(path)
       ? []
       : [`${path}:1: open the file with a sentence that says what it is: /** … */`]),
     ...reexports.map(
