@@ -1,7 +1,7 @@
 /**
  * `npm run lint:infra`: cfn-lint over both packaged templates, from a Python environment of its own in .cache/.
  *
- * W3005 is left out: the packager writes a DependsOn beside a GetAtt that implies it.
+ * W3005 is left out: the packager writes a DependsOn next to a GetAtt that implies it.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * `npm run package`: one tarball for servers that needs nothing but Linux: bundled JavaScript, a pinned Node beside
+ * `npm run package`: one tarball for servers that needs nothing but Linux: bundled JavaScript, a pinned Node next to
  * it, a systemd unit, a default configuration and an install script. The consumer's has KCL's jars, too, and needs Java.
  *
  *     npm run package                          the agent's, for this machine's architecture, to dist/
@@ -56,7 +56,7 @@ const PACKAGES: Readonly<Record<'agent' | 'consumer', Contents>> = {
   },
   consumer: {
     name: 'tailrace-consumer',
-    // The daemon starts the child by its path: it lies beside the file that has daemon.ts in it.
+    // The daemon starts the child by its path: it is next to the file that has daemon.ts in it.
     programs: { tailrace: CLI, child: join(ROOT, 'consumer', 'shard', 'child.ts') },
     absent: /\/commands\/local\.ts$/,
     systemd: ['consumer.yaml', 'tailrace-consumer.service'],
@@ -78,7 +78,7 @@ export interface PackageOptions {
  * Builds the package.
  *
  * @returns the path of the tarball
- * @throws TailraceError when a Node for an architecture or a jar can't be had or is not the pinned one
+ * @throws TailraceError when a Node for an architecture or a jar cannot be fetched or is not the pinned one
  */
 export async function buildPackage({ of = 'agent', archs, out, level = 9 }: PackageOptions): Promise<string> {
   const contents = PACKAGES[of];

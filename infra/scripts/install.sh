@@ -8,7 +8,7 @@ case $(uname -m) in aarch64 | arm64) ARCH=arm64 ;; *) ARCH=x64 ;; esac
 fetch() { aws s3 cp --only-show-errors "$ARTIFACTS$1" "$2"; }
 
 # The network may come up after this script: a new server tries for some minutes before it gives up.
-again() {
+retry() {
   tries=0
   until "$@"; do
     tries=$((tries + 1))
@@ -17,8 +17,8 @@ again() {
   done
 }
 
-# A file that may be there; 1 when it is not, which S3 says as 403 to those who may not list. Anything else is tried
-# again: a configuration that can't be had just now must not give way to another one.
+# A file that may be there; 1 when it is not, which S3 says as 403 to those who may not list. Anything else is
+# retried: a configuration that cannot be fetched just now must not give way to another one.
 fetch_if_there() {
   tries=0
   until said=$(fetch "$1" "$2" 2>&1); do
@@ -32,7 +32,7 @@ fetch_if_there() {
 # Unpacks NAME-VERSION-linux-ARCH.tar.gz and runs its install script.
 install_package() {
   work=$(mktemp -d)
-  again fetch "$1-$VERSION-linux-$ARCH.tar.gz" "$work/package.tar.gz"
+  retry fetch "$1-$VERSION-linux-$ARCH.tar.gz" "$work/package.tar.gz"
   tar -xzf "$work/package.tar.gz" -C "$work"
   set -- "$work"/*/install.sh
   if [ -n "$ROOT" ]; then "$1" --root "$ROOT"; else "$1"; fi

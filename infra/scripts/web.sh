@@ -2,7 +2,7 @@
 mkdir -p "$ROOT/etc/tailrace" "$ROOT/etc/systemd/system" "$ROOT/usr/local/sbin"
 install_package tailrace
 
-# A configuration of your own, agent.yaml beside the package, goes before this one.
+# A configuration of your own, agent.yaml next to the package, takes precedence over this one.
 if ! fetch_if_there agent.yaml "$ROOT/etc/tailrace/agent.yaml"; then
   cat > "$ROOT/etc/tailrace/agent.yaml" <<END
 state_dir: /var/lib/tailrace
@@ -52,5 +52,5 @@ END
 systemctl daemon-reload
 systemctl enable --now tailrace.service tailrace-metrics.timer
 
-# What makes this a web server, web.sh beside the package; last, so that the agent is there before the first line.
+# What makes this a web server, web.sh next to the package; last, so that the agent is there before the first line.
 if fetch_if_there web.sh "$ROOT/etc/tailrace/web.sh"; then sh "$ROOT/etc/tailrace/web.sh"; fi

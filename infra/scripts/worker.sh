@@ -1,6 +1,6 @@
 # Second part of the worker's user data: the consumer and its configuration. Before it stands ARCHIVE, too.
 mkdir -p "$ROOT/etc/tailrace" "$ROOT/etc/systemd/system/tailrace-consumer.service.d"
-command -v java >/dev/null || again dnf install -y --quiet java-21-amazon-corretto-headless
+command -v java >/dev/null || retry dnf install -y --quiet java-21-amazon-corretto-headless
 
 if ! fetch_if_there consumer.yaml "$ROOT/etc/tailrace/consumer.yaml"; then
   cat > "$ROOT/etc/tailrace/consumer.yaml" <<END
