@@ -1,5 +1,5 @@
 /** The options that locate an archive, shared by every command that reads one. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { S3Store } from '../archive/s3.ts';
 import { TailraceError } from '../base/errors.ts';
 import { consumerSchema } from '../consumer/config.ts';
@@ -12,6 +12,7 @@ export interface ArchiveOptions {
   readonly prefix?: string;
   readonly endpoint?: string;
   readonly region?: string;
+  readonly folder?: string;
 }
 
 export interface OpenArchive {
@@ -27,13 +28,23 @@ export function withArchiveOptions(command: Command): Command {
   return command
     .addOption(configOption('consumer.yaml of the consumer that writes the archive').conflicts('bucket'))
     .option('--bucket <name>', 'the bucket, instead of --config')
+    .addOption(
+      new Option(
+        '--folder <dir>',
+        'an archive on this machine: data/s3/logs of npm start, or a copy by aws s3 sync',
+      ).conflicts(['config', 'bucket', 'endpoint', 'region']),
+    )
     .option('--prefix <text>', 'the prefix of all keys, ending in /')
     .option('--endpoint <url>', 'URL of an S3-compatible service')
     .option('--region <name>', "the bucket's region");
 }
 
-/** @throws TailraceError CONFIG when neither a configuration nor a bucket is named */
-export function openArchive(options: ArchiveOptions): OpenArchive {
+/** @throws TailraceError CONFIG when neither a configuration nor a bucket nor a folder is named */
+export async function openArchive(options: ArchiveOptions): Promise<OpenArchive> {
+  if (options.folder !== undefined) {
+    const { openFolder } = await import('./archive-folder.ts');
+    return { store: await openFolder(options.folder), prefix: options.prefix ?? '' };
+  }
   const archive = archiveOf(options);
   const region = options.region ?? archive.region ?? process.env.AWS_REGION ?? 'us-east-1';
   const location = { bucket: archive.bucket, region, endpoint: options.endpoint ?? archive.endpoint };
@@ -53,5 +64,8 @@ function archiveOf(options: ArchiveOptions): {
     return { ...archive, region: archive.region ?? stream.region, horizon };
   }
   if (options.bucket !== undefined) return { bucket: options.bucket, prefix: '' };
-  throw new TailraceError('CONFIG', 'name the archive with --config consumer.yaml or --bucket NAME');
+  throw new TailraceError(
+    'CONFIG',
+    'name the archive with --config consumer.yaml, --bucket NAME or --folder DIR',
+  );
 }

@@ -101,7 +101,8 @@ export interface Comparison {
   readonly made: number;
   /** Distinct events in the archive, of those made and those in doubt. */
   readonly archived: number;
-  readonly lost: number;
+  /** Made, and not in the archive: lost if all of it has been through the pipeline, otherwise not archived yet. */
+  readonly missing: number;
   readonly repeated: number;
   /** Archived although never made: numbers that the demo has not assigned. */
   readonly invented: number;
@@ -135,13 +136,13 @@ export function compare(all: Made, archived: Archived, before: Made = NOTHING_MA
   const example = (list: readonly number[], what: string, route: Route): void => {
     for (const number of list.slice(0, EXAMPLES)) examples.push(`${what}: ${NAMES[route]} ${number}`);
   };
-  const totals = { made: 0, archived: 0, lost: 0, repeated: 0, invented: 0, unsure: 0 };
+  const totals = { made: 0, archived: 0, missing: 0, repeated: 0, invented: 0, unsure: 0 };
   for (const route of ROUTES) {
     const { made: sure, unsure } = made[route];
     const counts = archived[route];
-    const lost: number[] = [];
+    const missing: number[] = [];
     for (const [first, last] of sure) {
-      for (let number = first; number <= last; number++) if (!counts.has(number)) lost.push(number);
+      for (let number = first; number <= last; number++) if (!counts.has(number)) missing.push(number);
     }
     const repeated: number[] = [];
     const invented: number[] = [];
@@ -155,10 +156,10 @@ export function compare(all: Made, archived: Archived, before: Made = NOTHING_MA
     totals.made += sure.count;
     totals.unsure += unsure.count;
     totals.archived += found - invented.length;
-    totals.lost += lost.length;
+    totals.missing += missing.length;
     totals.repeated += repeated.length;
     totals.invented += invented.length;
-    example(lost, 'lost', route);
+    example(missing, 'lost', route);
     example(repeated, 'repeated', route);
     example(invented, 'never made', route);
   }

@@ -23,6 +23,8 @@ export interface PipelineOptions {
   /** Whether to remove what earlier runs left in the folder first. */
   readonly fresh?: boolean;
   readonly log?: (message: string) => void;
+  /** Called as soon as the demo makes events, while everything else is still starting. */
+  readonly onDemo?: (demo: { readonly progress: DemoProgress }) => void;
 }
 
 const CLI = path.join(import.meta.dirname, '..', 'cli', 'tailrace.ts');
@@ -35,7 +37,15 @@ const CATCH_UP_MS = 40_000;
 const STOP_MS = { demo: 40_000, agent: 70_000, consumer: 70_000 };
 /** Once one has died the others cannot finish: what they hold stays on disk. */
 const HURRIED_MS = { demo: 3000, agent: 5000, consumer: 15_000 };
-const NOTHING: DemoProgress = { made: 0, log: 0, forward: 0, unsure: 0, rotations: 0, finished: false };
+const NOTHING: DemoProgress = {
+  made: 0,
+  log: 0,
+  forward: 0,
+  unsure: 0,
+  rotations: 0,
+  recent: [],
+  finished: false,
+};
 
 export class Pipeline {
   readonly paths: PipelinePaths;
@@ -43,16 +53,15 @@ export class Pipeline {
   readonly listening: Listening;
   agent: Child;
   consumer: Child;
-  #demo: Child | null = null;
+  readonly #demo: Demo;
   /** Rejects when a process exits unexpectedly. */
   readonly died: Promise<never>;
   /** Resolves when the demo has made all requested events. */
   readonly finished: Promise<void>;
-  readonly #reportFinished: () => void;
-  #progress = NOTHING;
   readonly #reportDeath: (error: Error) => void;
 
-  private constructor(paths: PipelinePaths, stack: Stack, listening: Listening) {
+  private constructor(paths: PipelinePaths, stack: Stack, listening: Listening, demo: Demo) {
+    this.#demo = demo;
     this.paths = paths;
     this.stack = stack;
     this.listening = listening;
@@ -60,9 +69,8 @@ export class Pipeline {
     this.died = death.promise;
     this.died.catch(() => {});
     this.#reportDeath = death.reject;
-    const finish = Promise.withResolvers<void>();
-    this.finished = finish.promise;
-    this.#reportFinished = finish.resolve;
+    this.finished = demo.finished;
+    demo.died.catch(this.#reportDeath);
     stack.died.catch(this.#reportDeath);
     this.consumer = this.#start('consumer', [CLI, 'consumer', '--config', paths.consumerConfig]);
     this.agent = this.#start('agent', [CLI, 'agent', '--config', paths.agentConfig]);
@@ -77,29 +85,41 @@ export class Pipeline {
     const paths = pipelinePaths(path.resolve(options.dataDir));
     const { dataDir, shards } = options;
     if (options.fresh) clearFolder(path.resolve(dataDir));
-    const stack = await startStack({
+    const [forward, agentHttp, consumerHttp] = (await freePorts(3)) as [number, number, number];
+    const listening = { forward, agentHttp, consumerHttp };
+    const demo = new Demo(paths, listening, options);
+    const starting = startStack({
       dataDir,
       shards,
       application: APPLICATION,
       ...(options.log ? { log: options.log } : {}),
+      // The web server is there before the agent, as on any host: its log is read from the beginning.
+      onHeld: () => demo.start(),
     });
+    starting.catch(() => {});
+    options.onDemo?.(demo);
+    let stack: Stack;
+    try {
+      stack = await starting;
+    } catch (error) {
+      await demo.stop(HURRIED_MS.demo);
+      throw error;
+    }
     let pipeline: Pipeline | null = null;
     try {
-      const [forward, agentHttp, consumerHttp] = (await freePorts(3)) as [number, number, number];
-      const listening = { forward, agentHttp, consumerHttp };
       writeConfigs(paths, stack, listening, path.join(paths.demo, ACCESS_LOG), options.batchAge);
-      pipeline = new Pipeline(paths, stack, listening);
+      pipeline = new Pipeline(paths, stack, listening, demo);
       await Promise.race([pipeline.died, pipeline.#untilUp()]);
-      pipeline.#startDemo(options);
+      demo.agentIsUp();
       return pipeline;
     } catch (error) {
-      await (pipeline ? pipeline.stop(true) : stack.stop());
+      await (pipeline ? pipeline.stop(true) : Promise.all([demo.stop(HURRIED_MS.demo), stack.stop()]));
       throw error;
     }
   }
 
   get progress(): DemoProgress {
-    return this.#progress;
+    return this.#demo.progress;
   }
 
   async status(): Promise<PipelineStatus> {
@@ -107,12 +127,12 @@ export class Pipeline {
       agentStatus(this.paths.agentState),
       consumerStatus(this.listening.consumerHttp),
     ]);
-    return { demo: this.#progress, agent, consumer };
+    return { demo: this.#demo.progress, agent, consumer };
   }
 
   /** Stops the demo; what is in flight is finished. */
   async stopDemo(): Promise<void> {
-    await this.#demo?.stop(STOP_MS.demo);
+    await this.#demo.stop(STOP_MS.demo);
   }
 
   /** Stops the agent after it has sent everything it holds. */
@@ -121,32 +141,34 @@ export class Pipeline {
   }
 
   /** Stops the consumer after it has read the stream to its end and archived it. */
-  async stopConsumer(): Promise<Exit> {
-    await this.#untilCaughtUp();
-    return this.consumer.stop(STOP_MS.consumer);
+  async stopConsumer(): Promise<{ readonly caughtUp: boolean }> {
+    const isAtEnd = await this.#untilCaughtUp();
+    const { code } = await this.consumer.stop(STOP_MS.consumer);
+    return { caughtUp: isAtEnd && code === 0 };
   }
 
   /** What the consumer has not read when it stops stays in the stream for the next run: not lost, but not archived yet. */
-  async #untilCaughtUp(): Promise<void> {
+  async #untilCaughtUp(): Promise<boolean> {
     let records = -1;
     let since = Date.now();
     for (const deadline = Date.now() + CATCH_UP_MS; Date.now() < deadline; ) {
-      if (this.consumer.exit !== null) return;
+      if (this.consumer.exit !== null) return false;
       const status = await consumerStatus(this.listening.consumerHttp);
       const shards = status?.shards ?? [];
       const now = shards.reduce((sum, shard) => sum + shard.records, 0);
       const atEnd = shards.length > 0 && shards.every((shard) => shard.behindMs === 0);
       if (!atEnd || now !== records) since = Date.now();
-      else if (Date.now() - since > QUIET_MS) return;
+      else if (Date.now() - since > QUIET_MS) return true;
       records = now;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+    return false;
   }
 
   /** Stops everything in the order of the flow. What has already been stopped is left alone. */
   async stop(hurried = false): Promise<void> {
     const ms = hurried ? HURRIED_MS : STOP_MS;
-    await this.#demo?.stop(ms.demo);
+    await this.#demo.stop(ms.demo);
     await this.agent.stop(ms.agent);
     if (!hurried) await this.#untilCaughtUp();
     await this.consumer.stop(ms.consumer);
@@ -165,31 +187,13 @@ export class Pipeline {
 
   /** Kills everything immediately, for someone who does not want to wait. */
   killAll(): void {
-    const children = [this.#demo, this.agent, this.consumer, ...this.stack.children];
+    const children = [this.#demo.child, this.agent, this.consumer, ...this.stack.children];
     for (const child of children) void child?.stop(0, 'SIGKILL');
   }
 
   /** Kills a process with SIGKILL on purpose: its death is not reported. */
   async kill(child: Child): Promise<void> {
     await child.stop(0, 'SIGKILL');
-  }
-
-  #startDemo(options: PipelineOptions): void {
-    const demo: DemoOptions = {
-      folder: this.paths.demo,
-      forward: { host: '127.0.0.1', port: this.listening.forward },
-      rate: options.rate,
-      events: options.events,
-    };
-    this.#demo = this.#start('demo', [
-      path.join(import.meta.dirname, 'demo', 'serve.ts'),
-      JSON.stringify(demo),
-    ]);
-    this.#demo.process.on('message', (message: { progress?: DemoProgress }) => {
-      if (message.progress === undefined) return;
-      this.#progress = message.progress;
-      if (message.progress.finished) this.#reportFinished();
-    });
   }
 
   #start(name: string, args: readonly string[]): Child {
@@ -215,6 +219,63 @@ export class Pipeline {
       if (Date.now() > deadline) throw this.agent.failure(`does not respond after ${START_MS / 1000} s`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+}
+
+/** The demo's process: makes events from the moment it starts, and sends some to the agent once that is up. */
+class Demo {
+  readonly #paths: PipelinePaths;
+  readonly #options: DemoOptions;
+  child: Child | null = null;
+  progress = NOTHING;
+  /** Resolves when the demo has made all requested events. */
+  readonly finished: Promise<void>;
+  readonly #reportFinished: () => void;
+  /** Rejects when the process exits unexpectedly. */
+  readonly died: Promise<never>;
+  readonly #reportDeath: (error: Error) => void;
+
+  constructor(paths: PipelinePaths, listening: Listening, { rate, events }: PipelineOptions) {
+    this.#paths = paths;
+    this.#options = {
+      folder: paths.demo,
+      forward: { host: '127.0.0.1', port: listening.forward },
+      rate,
+      events,
+    };
+    const finish = Promise.withResolvers<void>();
+    this.finished = finish.promise;
+    this.#reportFinished = finish.resolve;
+    const death = Promise.withResolvers<never>();
+    this.died = death.promise;
+    this.died.catch(() => {});
+    this.#reportDeath = death.reject;
+  }
+
+  start(): void {
+    const script = path.join(import.meta.dirname, 'demo', 'serve.ts');
+    const child = new Child({
+      name: 'the demo',
+      args: ['--import', LEASH, script, JSON.stringify(this.#options)],
+      logFile: path.join(this.#paths.logs, 'demo.log'),
+    });
+    this.child = child;
+    child.process.on('message', (message: { progress?: DemoProgress }) => {
+      if (message.progress === undefined) return;
+      this.progress = message.progress;
+      if (message.progress.finished) this.#reportFinished();
+    });
+    void child.exited.then((exit) => {
+      if (child.died) this.#reportDeath(child.failure(describeExit(exit)));
+    });
+  }
+
+  agentIsUp(): void {
+    if (this.child?.process.connected) this.child.process.send({ agentIsUp: true });
+  }
+
+  async stop(ms: number): Promise<void> {
+    await this.child?.stop(ms);
   }
 }
 

@@ -27,6 +27,8 @@ export interface StackOptions {
   readonly ports?: { readonly kinesis?: number; readonly dynamodb?: number; readonly s3?: number };
   /** Receives short progress messages. */
   readonly log?: (message: string) => void;
+  /** Called once the folder is this stack's, before its services are up. */
+  readonly onHeld?: () => void;
 }
 
 export interface Stack {
@@ -67,6 +69,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const log = options.log ?? (() => {});
   const dataDir = path.resolve(options.dataDir);
   const release = holdFolder(dataDir);
+  options.onHeld?.();
 
   const ports = { ...FREE_PORTS, ...options.ports };
   const children: Child[] = [];

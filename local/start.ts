@@ -7,6 +7,7 @@ import { exitCodeOf } from '../base/exit-code.ts';
 import { ArchiveReader, type Comparison, compare } from './archive.ts';
 import { endpointEnv, s3Client } from './clients.ts';
 import { type Made, NOTHING_MADE, readMade } from './demo/ledger.ts';
+import { Lag } from './lag.ts';
 import { Pipeline, type PipelineStatus } from './pipeline.ts';
 import { Painter, type Snapshot, viewLine, viewLines } from './view.ts';
 
@@ -19,13 +20,16 @@ interface StartOptions {
   readonly keep?: boolean;
 }
 
+const ROOT = path.join(import.meta.dirname, '..');
 const DEFAULT_DATA = 'data';
+const STARTING = 'Kinesis, DynamoDB and S3 are starting';
+const RUNNING = 'Ctrl-C stops it cleanly';
 const RATE = { endless: 200, counted: 2500 };
 /** Someone is watching; a five-minute batch, as in production, would be a long wait. */
-const BATCH_AGE = { watched: '15s', counted: '2s' };
+const BATCH_AGE = { watched: '3s', counted: '2s' };
 const PAINT_MS = 500;
 const LINE_MS = 5000;
-const RATE_WINDOW_MS = 3000;
+const RATE_WINDOW_MS = 10_000;
 const POLL_MS = 250;
 /** If nothing new is archived for this long, what is missing will not come. */
 const PATIENCE_MS = 60_000;
@@ -72,7 +76,8 @@ async function main(options: StartOptions): Promise<number> {
   const dataDir = path.resolve(options.data ?? DEFAULT_DATA);
   const fresh = options.data === undefined && !options.keep;
   const counted = options.events !== undefined;
-  const screen = new Screen(dataDir, began);
+  const where = path.relative(process.env.INIT_CWD ?? '.', dataDir) || '.';
+  const screen = new Screen(where.startsWith('..') ? dataDir : where, began);
   const stopped = stopSignal(() => {
     screen.say('exiting immediately: the data folder may not be usable for another run');
     pipeline?.killAll();
@@ -90,9 +95,14 @@ async function main(options: StartOptions): Promise<number> {
     events: options.events ?? null,
     batchAge: options.exit ? BATCH_AGE.counted : BATCH_AGE.watched,
     log: (message) => screen.say(message),
+    onDemo: (demo) =>
+      screen.follow({ status: async () => ({ demo: demo.progress, agent: null, consumer: null }) }, STARTING),
+  }).catch((error: unknown) => {
+    screen.end();
+    throw error;
   });
   writeEnv(dataDir, pipeline);
-  screen.follow(pipeline, 'Ctrl-C stops it cleanly');
+  screen.follow(pipeline, RUNNING);
 
   const archive = new ArchiveReader(s3Client(pipeline.stack.s3Endpoint), pipeline.stack.bucket);
   let comparison: Comparison | null = null;
@@ -113,19 +123,20 @@ async function main(options: StartOptions): Promise<number> {
     const tookMs = Date.now() - began;
     await pipeline.stopDemo();
     screen.phase = 'the agent is sending what it holds';
-    await pipeline.stopAgent();
+    const agentExit = await pipeline.stopAgent();
     screen.phase = 'the consumer is archiving what it has read';
-    await pipeline.stopConsumer();
+    const { caughtUp } = await pipeline.stopConsumer();
     // Only now can nothing more arrive: a repeat would already be in the archive.
     await archive.read();
     const made = readMade(pipeline.paths.demo);
     comparison = compare(made, archive.counts, before);
+    const result = { ...comparison, isComplete: caughtUp && agentExit.code === 0 };
     screen.end();
     await pipeline.stop();
-    sayResult(screen, comparison, tookMs, before, made, archive);
+    sayResult(screen, result, tookMs, before, made, archive);
     sayWhere(screen, dataDir, pipeline.stack.bucket, options.data === undefined);
-    if (interrupted) return options.exit ? 1 : sound(comparison) ? 0 : 1;
-    return sound(comparison) && comparison.made === options.events ? 0 : 1;
+    if (interrupted) return options.exit ? 1 : sound(result) ? 0 : 1;
+    return sound(result) && comparison.missing === 0 && comparison.made === options.events ? 0 : 1;
   } catch (error) {
     screen.end();
     screen.say(error instanceof TailraceError ? error.message : String(error));
@@ -141,7 +152,7 @@ async function untilArchived(archive: ArchiveReader, made: Made, over: () => boo
   let since = Date.now();
   while (!over()) {
     await archive.read();
-    if (compare(made, archive.counts).lost === 0) break;
+    if (compare(made, archive.counts).missing === 0) break;
     if (archive.found > found) {
       found = archive.found;
       since = Date.now();
@@ -151,45 +162,65 @@ async function untilArchived(archive: ArchiveReader, made: Made, over: () => boo
   return 'archived';
 }
 
-function sound(comparison: Comparison): boolean {
-  return comparison.lost === 0 && comparison.repeated === 0 && comparison.invented === 0;
+/** A comparison at the end of a run. */
+interface Result extends Comparison {
+  /** Whether everything made has been through the whole pipeline, so that what is missing is lost. */
+  readonly isComplete: boolean;
+}
+
+function sound(comparison: Result): boolean {
+  return (
+    (comparison.missing === 0 || !comparison.isComplete) &&
+    comparison.repeated === 0 &&
+    comparison.invented === 0
+  );
 }
 
 function sayResult(
   screen: Screen,
-  comparison: Comparison,
+  comparison: Result,
   tookMs: number,
   before: Made,
   made: Made,
   archive: ArchiveReader,
 ): void {
-  const { lost, repeated, invented, unsure } = comparison;
-  for (const example of comparison.examples) screen.say(example);
+  const { made: count, archived, repeated, invented, unsure, missing, isComplete } = comparison;
+  const lost = isComplete ? missing : 0;
+  if (!sound(comparison)) for (const example of comparison.examples) screen.say(example);
   if (invented > 0) screen.say(`${invented} archived events were never made`);
-  if (lost > 0)
-    screen.say('a run that continues from here archives what is still in the spool or in the stream');
   if (unsure > 0) screen.say(`${unsure} events were not acknowledged and may or may not be archived`);
   if (archive.others > 0) screen.say(`${archive.others} archived events do not come from the demo`);
   if (before.log.made.count + before.forward.made.count > 0) {
     const all = compare(made, archive.counts);
+    const rest = isComplete ? `lost ${all.missing}` : `lost 0 not archived yet ${all.missing}`;
     screen.say(
-      `with earlier runs: made ${all.made} archived ${all.archived} lost ${all.lost} repeated ${all.repeated}`,
+      `with earlier runs: made ${all.made} archived ${all.archived} ${rest} repeated ${all.repeated}`,
     );
   }
   screen.say(
-    `made ${comparison.made} archived ${comparison.archived} lost ${lost} repeated ${repeated} in ${(tookMs / 1000).toFixed(1)} s`,
+    `made ${count} archived ${archived} lost ${lost} repeated ${repeated} in ${(tookMs / 1000).toFixed(1)} s`,
   );
+  if (!isComplete && missing > 0)
+    screen.say(
+      `not archived yet: ${missing} events are safe in the spool or in the stream; a run that continues archives them`,
+    );
 }
 
 function sayWhere(screen: Screen, dataDir: string, bucket: string, byDefault: boolean): void {
-  const folder = path.relative('.', dataDir) || '.';
-  const archive = `npx tailrace local --archive ${folder} -- npx tailrace`;
+  const here = process.env.INIT_CWD ?? process.cwd();
+  const shown = (target: string): string => {
+    const relative = path.relative(here, target);
+    return relative.startsWith('..') ? target : relative || '.';
+  };
+  // Outside the checkout, npx would ask the registry for a package of this name, which is not this one.
+  const command = here === ROOT ? 'npx tailrace' : `node ${path.join(ROOT, 'cli', 'tailrace.mjs')}`;
+  const archive = `--folder ${shown(path.join(dataDir, 's3', bucket))}`;
   screen.say('');
-  screen.say(`The archive is in ${path.join(folder, 's3', bucket)}. To read it:`);
-  screen.say(`  ${archive} ls --bucket ${bucket}`);
-  screen.say(`  ${archive} cat --bucket ${bucket} --tag nginx.access | head`);
-  screen.say(`  ${archive} verify --bucket ${bucket}`);
-  screen.say(`To continue with it: npm start -- ${byDefault ? '--keep' : `--data ${folder}`}`);
+  screen.say('The archive stays on this machine. What to do next:');
+  screen.say(`  ${command} ls ${archive} --hours`);
+  screen.say(`  ${command} cat ${archive} --tag nginx.access | head`);
+  screen.say(`  ${command} verify ${archive}`);
+  screen.say(`To continue with it: npm start -- ${byDefault ? '--keep' : `--data ${shown(dataDir)}`}`);
 }
 
 /** For another terminal: `. data/env.sh` makes AWS's own tools and `npx tailrace` talk to this stack. */
@@ -217,6 +248,10 @@ function stopSignal(repeated: () => void): Promise<'stopped'> {
   });
 }
 
+interface StatusSource {
+  status(): Promise<PipelineStatus>;
+}
+
 /** The output: a live view on a terminal, lines elsewhere. */
 class Screen {
   phase = '';
@@ -224,14 +259,18 @@ class Screen {
   readonly #began: number;
   readonly #painter: Painter | null;
   #timer: NodeJS.Timeout | null = null;
+  #source: StatusSource | null = null;
   #asking = false;
+  readonly #lag = new Lag();
   #last: PipelineStatus | null = null;
   #history: { at: number; made: number; archived: number }[] = [];
 
   constructor(dataDir: string, began: number) {
     this.#dataDir = dataDir;
     this.#began = began;
-    this.#painter = process.stdout.isTTY ? new Painter(process.stdout) : null;
+    // A dumb terminal cannot place the cursor.
+    const isTerminal = process.stdout.isTTY && process.env.TERM !== 'dumb';
+    this.#painter = isTerminal ? new Painter(process.stdout) : null;
   }
 
   say(line: string): void {
@@ -239,24 +278,27 @@ class Screen {
     else process.stdout.write(`${line}\n`);
   }
 
-  follow(pipeline: Pipeline, phase: string): void {
+  /** Shows this source from now on. */
+  follow(source: StatusSource, phase: string): void {
     this.phase = phase;
-    this.#timer = setInterval(() => void this.#show(pipeline), this.#painter ? PAINT_MS : LINE_MS);
+    this.#source = source;
+    this.#timer ??= setInterval(() => void this.#show(), this.#painter ? PAINT_MS : LINE_MS);
   }
 
   end(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+    this.#painter?.close();
   }
 
-  async #show(pipeline: Pipeline): Promise<void> {
+  async #show(): Promise<void> {
     // On a busy machine a status may take longer than the refresh interval.
-    if (this.#asking) return;
+    if (this.#asking || this.#source === null) return;
     this.#asking = true;
-    const snapshot = this.#snapshot(await pipeline.status());
+    const snapshot = this.#snapshot(await this.#source.status());
     this.#asking = false;
     if (this.#timer === null) return;
-    if (this.#painter) this.#painter.paint(viewLines(snapshot, this.#dataDir));
+    if (this.#painter) this.#painter.paint((rows) => viewLines(snapshot, this.#dataDir, rows));
     else process.stdout.write(`${viewLine(snapshot)}\n`);
   }
 
@@ -278,6 +320,7 @@ class Screen {
       elapsedMs: now.at - this.#began,
       made: Math.max(0, now.made - then.made) / span,
       archived: Math.max(0, now.archived - then.archived) / span,
+      lagMs: this.#lag.update(now.at, now.made, now.archived),
       phase: this.phase,
     };
   }

@@ -1,32 +1,17 @@
-/** Shows a running pipeline: a view that repaints itself on a terminal, an occasional line elsewhere. */
+/** Shows a running pipeline: a picture on a terminal that fits 80×24 and any other size, an occasional line elsewhere. */
+import { age, bytes, count } from '../base/human.ts';
 import type { PipelineStatus } from './pipeline.ts';
 import type { ShardView } from './status.ts';
 
 export interface Snapshot extends PipelineStatus {
   /** Milliseconds since the pipeline started. */
   readonly elapsedMs: number;
-  /** Events per second over the last few seconds. */
+  /** Events per second over the last seconds. */
   readonly made: number;
   readonly archived: number;
+  /** Age of the oldest event that was made and is not archived yet, in milliseconds. */
+  readonly lagMs: number;
   readonly phase: string;
-}
-
-const GROUPS = /\B(?=(\d{3})+(?!\d))/g;
-
-function count(value: number): string {
-  return String(Math.round(value)).replace(GROUPS, ' ');
-}
-
-function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let value = bytes / 1000;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
 function clock(ms: number): string {
@@ -37,99 +22,135 @@ function clock(ms: number): string {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
-function seconds(ms: number | null): string {
-  return ms === null ? '-' : `${(ms / 1000).toFixed(1)} s`;
-}
-
-/** Age of the oldest event that has been accepted and is not archived yet. */
-function lag({ agent, consumer }: PipelineStatus): number {
-  return Math.max(agent?.oldestMs ?? 0, consumer?.oldestMs ?? 0);
-}
-
 /** An agent that has exited can no longer report what it sent last, but whatever is archived was sent. */
 function sentEvents({ agent, consumer }: PipelineStatus): number {
   return Math.max(agent?.acknowledged ?? 0, consumer?.archived ?? 0);
 }
 
-/** KCL tells a shard's process of a lease that it gives up at a stop as it does of one that another worker took. */
+/** KCL reports a lease that this worker gives up at a stop in the same way as one that another worker took. */
 function stateOf({ phase }: ShardView): string {
-  return phase === 'lost' ? 'no lease' : phase;
+  return phase === 'lost' ? 'released' : phase.replaceAll('_', ' ');
 }
 
-/** The view, one string per line. */
-export function viewLines(snapshot: Snapshot, dataDir: string): string[] {
-  const { demo, agent, consumer } = snapshot;
+/** Columns of a terminal without room for more; the picture is made for at least these. */
+const LEAST_COLUMNS = 80;
+
+/** The picture: one string per line, at most `rows` of them; events fill whatever room there is. */
+export function viewLines(snapshot: Snapshot, dataDir: string, rows: number): string[] {
+  const { demo, agent, consumer, phase, elapsedMs } = snapshot;
   const archived = consumer?.archived ?? 0;
   const sent = sentEvents(snapshot);
-  const row = (label: string, value: number, rest: string): string =>
-    `  ${label.padEnd(16)}${count(value).padStart(12)}   ${rest}`;
-  const lines = [
-    `tailrace  ${clock(snapshot.elapsedMs)}  ${snapshot.phase}`,
+  const row = (label: string, value: number, rate: number | null, rest: string): string =>
+    `  ${label.padEnd(16)}${count(value).padStart(12)}${(rate === null ? '' : `${count(Math.round(rate))}/s`).padStart(10)}   ${rest}`;
+  const head = [
+    `tailrace  ${clock(elapsedMs)}  ${phase}`,
     '',
     row(
       'events made',
       demo.made,
-      `${count(snapshot.made)}/s   access log ${count(demo.log)}, rotated ${demo.rotations} times; application events ${count(demo.forward)}`,
+      snapshot.made,
+      `${count(demo.forward)} by clients, ${count(demo.rotations)} log rotations`,
     ),
     row(
       'sent to Kinesis',
       sent,
-      agent
-        ? `${count(agent.records)} records; ${count(Math.max(0, demo.made - sent))} remaining, spool ${size(agent.spoolBytes)}`
-        : 'the agent is starting',
+      null,
+      agent ? `${count(agent.records)} records, spool ${bytes(agent.spoolBytes)}` : 'the agent is starting',
     ),
     row(
       'archived in S3',
       archived,
-      consumer
-        ? `${count(snapshot.archived)}/s   lag ${seconds(lag(snapshot))}; ${count(consumer.objects)} objects, ${size(consumer.bytes)}`
-        : 'the consumer is starting',
+      snapshot.archived,
+      consumer ? `${count(consumer.objects)} objects, ${bytes(consumer.bytes)}` : 'the consumer is starting',
     ),
+    row('not archived yet', Math.max(0, demo.made - archived), null, `lag ${age(snapshot.lagMs)}`),
     '',
-    `  ${'shard'.padEnd(22)}${'state'.padEnd(14)}${'records'.padStart(10)}${'archived'.padStart(12)}${'waiting'.padStart(11)}${'behind'.padStart(10)}`,
   ];
-  for (const shard of consumer?.shards ?? []) {
-    lines.push(
-      `  ${shard.id.padEnd(22)}${stateOf(shard).padEnd(14)}${count(shard.records).padStart(10)}${count(shard.archived).padStart(12)}${size(shard.pendingBytes).padStart(11)}${seconds(shard.behindMs).padStart(10)}`,
-    );
-    if (shard.trouble !== null) lines.push(`      ${shard.trouble}`);
+  const table = shardLines(consumer?.shards ?? []);
+  for (const reason of agent?.reasons ?? []) table.push(`  the agent is ${agent?.state}: ${reason}`);
+  const foot = ['', `  data, logs and configurations: ${dataDir}`];
+  const room = rows - head.length - table.length - foot.length;
+  const events = room > 1 ? ['', ...demo.recent.slice(-(room - 1)).map((event) => `  ${event}`)] : [];
+  return [...head, ...table, ...events, ...foot].slice(0, rows);
+}
+
+function shardLines(shards: readonly ShardView[]): string[] {
+  if (shards.length === 0) return ['  KCL is starting (a Java process; it takes a few seconds)'];
+  const columns = (id: string, state: string, ...numbers: string[]): string =>
+    `  ${id.padEnd(21)}${state.padEnd(10)}${numbers.map((text) => text.padStart(11)).join('')}`;
+  const lines = [columns('shard', 'state', 'records', 'archived', 'waiting', 'behind')];
+  for (const shard of shards) {
+    const behind = shard.behindMs === null ? '-' : age(shard.behindMs);
+    const numbers = [count(shard.records), count(shard.archived), bytes(shard.pendingBytes), behind];
+    lines.push(columns(shard.id, stateOf(shard), ...numbers));
+    if (shard.trouble !== null) lines.push(`    ${shard.trouble}`);
   }
-  if ((consumer?.shards.length ?? 0) === 0) lines.push('  KCL is starting');
-  for (const reason of agent?.reasons ?? []) lines.push('', `  the agent is ${agent?.state}: ${reason}`);
-  lines.push('', `  data, logs and configurations: ${dataDir}`);
   return lines;
 }
 
 /** The same on one line, for logs. */
 export function viewLine(snapshot: Snapshot): string {
   const { demo, consumer } = snapshot;
-  return `${clock(snapshot.elapsedMs)} made ${demo.made} sent ${sentEvents(snapshot)} archived ${consumer?.archived ?? 0} lag ${seconds(lag(snapshot))} objects ${consumer?.objects ?? 0}`;
+  return `${clock(snapshot.elapsedMs)} made ${demo.made} sent ${sentEvents(snapshot)} archived ${consumer?.archived ?? 0} lag ${age(snapshot.lagMs)} objects ${consumer?.objects ?? 0}`;
 }
 
-/** A block of lines at the bottom of a terminal that is repainted in place; lines above it scroll as usual. */
+/** xterm's alternate screen, the cursor, and erasing (ECMA-48). */
+const ENTER = '\x1b[?1049h\x1b[?25l';
+const LEAVE = '\x1b[?25h\x1b[?1049l';
+const HOME = '\x1b[H';
+const ERASE_LINE = '\x1b[K';
+const ERASE_BELOW = '\x1b[J';
+
+/** Paints a picture over itself, on a screen of its own, so that no size of the terminal leaves traces of another. */
 export class Painter {
   readonly #out: NodeJS.WriteStream;
-  #height = 0;
+  readonly #bold: (text: string) => string;
+  #said: string[] = [];
+  #isOpen = false;
+  #lines: (rows: number) => readonly string[] = () => [];
+  readonly #onResize = (): void => this.#paint();
+  readonly #onExit = (): void => this.close();
 
-  constructor(out: NodeJS.WriteStream) {
+  constructor(out: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env) {
     this.#out = out;
+    // https://no-color.org: any value but the empty one.
+    this.#bold = env.NO_COLOR ? (text) => text : (text) => `\x1b[1m${text}\x1b[0m`;
   }
 
-  paint(lines: readonly string[]): void {
-    const columns = this.#out.columns ?? 80;
-    const rows = this.#out.rows ?? 24;
-    const shown = lines.slice(0, rows - 1).map((line) => line.slice(0, columns - 1));
-    this.#out.write(`${this.#back()}${shown.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
-    this.#height = shown.length;
+  /** @param lines makes the picture for a number of rows */
+  paint(lines: (rows: number) => readonly string[]): void {
+    if (!this.#isOpen) {
+      this.#isOpen = true;
+      this.#out.write(ENTER);
+      this.#out.on('resize', this.#onResize);
+      process.on('exit', this.#onExit);
+    }
+    this.#lines = lines;
+    this.#paint();
   }
 
-  /** Writes a line above the block. */
+  /** Prints a line: now, or once the picture is gone. */
   say(line: string): void {
-    this.#out.write(`${this.#back()}\x1b[J${line}\n`);
-    this.#height = 0;
+    if (this.#isOpen) this.#said.push(line);
+    else this.#out.write(`${line}\n`);
   }
 
-  #back(): string {
-    return this.#height > 0 ? `\x1b[${this.#height}A\r` : '';
+  /** Leaves the picture; what was said meanwhile is printed. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#out.off('resize', this.#onResize);
+    process.off('exit', this.#onExit);
+    this.#out.write(`${LEAVE}${this.#said.map((line) => `${line}\n`).join('')}`);
+    this.#said = [];
+  }
+
+  #paint(): void {
+    const columns = this.#out.columns || LEAST_COLUMNS;
+    const rows = this.#out.rows || 24;
+    const shown = this.#lines(rows - 1).map((line) => [...line].slice(0, columns - 1).join(''));
+    const [title = '', ...rest] = shown;
+    const text = [this.#bold(title), ...rest].map((line) => `${line}${ERASE_LINE}\n`).join('');
+    this.#out.write(`${HOME}${text}${ERASE_BELOW}`);
   }
 }

@@ -40,7 +40,7 @@ export function command(): Command {
 
 async function run(options: CatOptions): Promise<void> {
   const filter = rangeOf(options, Date.now());
-  const { store, prefix } = openArchive(options);
+  const { store, prefix } = await openArchive(options);
   // A progress line would end up among the events on a terminal that shows both.
   const line = progress(!process.stdout.isTTY && !options.follow);
   const catalog = new Catalog(store, prefix, line?.show);

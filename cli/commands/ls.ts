@@ -32,7 +32,7 @@ export function command(): Command {
 
 async function run(options: LsOptions): Promise<void> {
   const filter = rangeOf(options, Date.now());
-  const { store, prefix } = openArchive(options);
+  const { store, prefix } = await openArchive(options);
   const shown = progress(true);
   const lines = new Map<string, Line>();
   for (const { object } of await new Catalog(store, prefix, shown?.show).next(filter)) {

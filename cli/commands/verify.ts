@@ -63,7 +63,7 @@ export function command(): Command {
 async function run(options: VerifyCommandOptions): Promise<void> {
   const { pending: pendingFor, expireAfter, dedupeHorizon } = options;
   const range = timesOf(options, Date.now());
-  const { store, prefix, horizon } = openArchive(options);
+  const { store, prefix, horizon } = await openArchive(options);
   const line = progress(true);
   const report = await verifyArchive(store, prefix, {
     now: Date.now(),

@@ -5,6 +5,7 @@
  * requested; on SIGTERM it finishes what is in progress and exits.
  */
 import * as path from 'node:path';
+import { bytes } from '../../base/human.ts';
 import { listenOnLoopback, stopWithParent, tellReady } from '../service.ts';
 import { AccessLog } from './access-log.ts';
 import { Ledger, type Numbers, type Route } from './ledger.ts';
@@ -30,6 +31,8 @@ export interface DemoProgress {
   readonly forward: number;
   readonly unsure: number;
   readonly rotations: number;
+  /** The last few events, one line each, for people. */
+  readonly recent: readonly string[];
   /** All requested events have been made. */
   readonly finished: boolean;
 }
@@ -42,20 +45,34 @@ const REPORT_MS = 250;
 const SAVE_MS = 1000;
 /** The most events in flight; a slow agent slows the demo down. */
 const MOST_UNDER_WAY = 2000;
+/** Lines that a tall terminal may show. */
+const RECENT = 40;
 const ROTATION = { lines: 3000, ageMs: 20_000, keep: 10 };
 
 async function main(options: DemoOptions): Promise<void> {
   const ledger = new Ledger(options.folder);
   const accessLog = new AccessLog(path.join(options.folder, ACCESS_LOG), ROTATION);
+  const recent: string[] = [];
+  const show = (line: string): void => {
+    recent.push(`${new Date().toISOString().slice(11, 19)}  ${line}`);
+    if (recent.length > RECENT) recent.shift();
+  };
   const site = createSite((access, number) => {
     accessLog.write(access);
     ledger.add('log', number);
+    show(
+      `${access.method.padEnd(5)}${access.target.slice(0, 39).padEnd(40)}${access.status}  ${bytes(access.bytes)}`,
+    );
   });
   const port = await listenOnLoopback(site, 0);
   const visitors = new Visitors(port);
   const shopEvents = new ShopEvents(options.forward.host, options.forward.port);
-  const progress = progressOf(ledger, accessLog);
-  const events = new EventMaker(options, ledger, visitors, shopEvents);
+  const progress = progressOf(ledger, accessLog, recent);
+  const events = new EventMaker(options, ledger, visitors, shopEvents, show);
+  // The web server writes its log from the start; clients connect once there is an agent.
+  process.on('message', (message: { agentIsUp?: true }) => {
+    if (message.agentIsUp) events.hasAgent = true;
+  });
 
   const reporting = setInterval(() => process.send?.({ progress: progress(false) }), REPORT_MS);
   const saving = setInterval(() => ledger.save(), SAVE_MS);
@@ -83,7 +100,11 @@ async function main(options: DemoOptions): Promise<void> {
 }
 
 /** A function that says what has been made since now. */
-function progressOf(ledger: Ledger, accessLog: AccessLog): (finished: boolean) => DemoProgress {
+function progressOf(
+  ledger: Ledger,
+  accessLog: AccessLog,
+  recent: readonly string[],
+): (finished: boolean) => DemoProgress {
   const count = (kind: keyof Numbers, route: Route): number => ledger.made[route][kind].count;
   const counts = (): { log: number; forward: number; unsure: number } => ({
     log: count('made', 'log'),
@@ -96,7 +117,8 @@ function progressOf(ledger: Ledger, accessLog: AccessLog): (finished: boolean) =
     const log = now.log - before.log;
     const forward = now.forward - before.forward;
     const unsure = now.unsure - before.unsure;
-    return { made: log + forward, log, forward, unsure, rotations: accessLog.rotations, finished };
+    const { rotations } = accessLog;
+    return { made: log + forward, log, forward, unsure, rotations, recent: [...recent], finished };
   };
 }
 
@@ -107,11 +129,20 @@ class EventMaker {
   readonly #visitors: Visitors;
   readonly #shopEvents: ShopEvents;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #show: (line: string) => void;
   #asked = 0;
   #running: Promise<void> = Promise.resolve();
   stopping = false;
+  hasAgent = false;
 
-  constructor(options: DemoOptions, ledger: Ledger, visitors: Visitors, shopEvents: ShopEvents) {
+  constructor(
+    options: DemoOptions,
+    ledger: Ledger,
+    visitors: Visitors,
+    shopEvents: ShopEvents,
+    show: (line: string) => void,
+  ) {
+    this.#show = show;
     this.#options = options;
     this.#ledger = ledger;
     this.#visitors = visitors;
@@ -137,14 +168,16 @@ class EventMaker {
     let paused = 0;
     for (let turn = 0; !this.stopping; ) {
       const due = Math.floor(((performance.now() - started - paused) * rate) / 1000);
-      const wanted = Math.min(due, events ?? Number.POSITIVE_INFINITY);
+      // Half of a counted run waits for the agent, so that clients have their share of it.
+      const most = events === null ? Number.POSITIVE_INFINITY : this.hasAgent ? events : events / 2;
+      const wanted = Math.min(due, most);
       while (this.#asked < wanted && this.#underWay.size < MOST_UNDER_WAY) {
         this.#asked++;
-        this.#makeOne(++turn % FORWARD_SHARE === 0);
+        this.#makeOne(++turn % FORWARD_SHARE === 0 && this.hasAgent);
       }
       if (events !== null && this.#asked >= events && this.#underWay.size === 0) return;
       // When the agent holds the demo back, it does not make up for the lost time in one burst afterwards.
-      if (this.#underWay.size >= MOST_UNDER_WAY) paused += TICK_MS;
+      if (this.#underWay.size >= MOST_UNDER_WAY || (due > most && !this.hasAgent)) paused += TICK_MS;
       await pause(TICK_MS);
     }
   }
@@ -167,6 +200,7 @@ class EventMaker {
     try {
       await this.#shopEvents.send(number);
       this.#ledger.add('forward', number);
+      this.#show(`fluent-logger: event ${number}, acknowledged by the agent`);
     } catch {
       this.#ledger.doubt('forward', number);
       this.#asked--;

@@ -61,6 +61,11 @@ export class Store {
     return new Store(layout, now);
   }
 
+  /** For reading alone: changes nothing in the folder, which a running stack may be using. */
+  static openForReading(root: string): Store {
+    return new Store(new Layout(root), Date.now);
+  }
+
   /** @returns whether it is new */
   async createBucket(bucket: string): Promise<boolean> {
     checkBucket(bucket);

@@ -87,13 +87,13 @@ test('kills of the consumer, its daemon, its child and the agent neither lose no
   await pipeline.stopDemo();
   assert.equal((await pipeline.stopAgent()).code, 0, 'the agent sent all it had');
   const made = readMade(pipeline.paths.demo);
-  while (compare(made, archive.counts).lost > 0) await archivedMore();
+  while (compare(made, archive.counts).missing > 0) await archivedMore();
   await pipeline.stopConsumer();
   await archive.read();
   const comparison = compare(made, archive.counts);
   assert.deepEqual(
-    { lost: comparison.lost, repeated: comparison.repeated, invented: comparison.invented },
-    { lost: 0, repeated: 0, invented: 0 },
+    { missing: comparison.missing, repeated: comparison.repeated, invented: comparison.invented },
+    { missing: 0, repeated: 0, invented: 0 },
     comparison.examples.join('\n'),
   );
 

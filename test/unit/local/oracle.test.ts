@@ -71,7 +71,7 @@ test('lost, repeated and invented events are each counted and named', () => {
     assert.deepEqual(whole, {
       made: 6,
       archived: 6,
-      lost: 0,
+      missing: 0,
       repeated: 0,
       invented: 0,
       unsure: 1,
@@ -82,7 +82,7 @@ test('lost, repeated and invented events are each counted and named', () => {
     assert.deepEqual(broken, {
       made: 6,
       archived: 5,
-      lost: 2,
+      missing: 2,
       repeated: 2,
       invented: 1,
       unsure: 1,
@@ -106,12 +106,15 @@ test("earlier runs' events are left out of a comparison on both sides", () => {
     const second = new Ledger(folder);
     second.add('log', second.take('log'));
     second.close();
-    const { made, archived, lost, repeated } = compare(
+    const { made, archived, missing, repeated } = compare(
       readMade(folder),
       { log: counts([1, 1, 4]), forward: counts([]) },
       before,
     );
-    assert.deepEqual({ made, archived, lost, repeated }, { made: 1, archived: 1, lost: 0, repeated: 0 });
+    assert.deepEqual(
+      { made, archived, missing, repeated },
+      { made: 1, archived: 1, missing: 0, repeated: 0 },
+    );
   });
 });
 
