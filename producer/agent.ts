@@ -25,7 +25,8 @@ import { SpillFloor } from './flush/floor.ts';
 import { type Flushed, Flusher, LAST_CUT_MS, type Remaining } from './flush/flush.ts';
 import { Spill } from './flush/spill.ts';
 import { createForwardInput } from './forward/input.ts';
-import { type Gauges, type Health, serveHttp } from './http.ts';
+import { gaugesOf } from './gauges.ts';
+import { type Health, serveHttp } from './http.ts';
 import { Identity } from './identity.ts';
 import { type Input, type InputContext, inputName } from './input.ts';
 import { Metadata } from './instance/metadata.ts';
@@ -40,7 +41,7 @@ import { builderLimits, paceOf, sealerOptions, senderOptions } from './settings.
 import { readQuarantine } from './spool/quarantine.ts';
 import { Spool } from './spool/spool.ts';
 import { StateMap } from './state.ts';
-import { type AgentStatus, balanceOf, byLabel, gaugesOf, oldestAge } from './status.ts';
+import { type AgentParts, type AgentStatus, healthOf, statusOf } from './status.ts';
 import { createTailInput } from './tail/input.ts';
 
 /** A record of the service holds 1 MiB with its partition key; the rest is room for the key. */
@@ -53,8 +54,6 @@ const END_FLUSH_MS: Readonly<Record<EndReason, number>> = { lifecycle: 600_000, 
 const SPOT_MARGIN_MS = 5000;
 /** The least that such a flush gets, in milliseconds, whatever this machine's clock says. */
 const LEAST_FLUSH_MS = 10_000;
-/** Age of the oldest unsent chunk beyond which the agent is degraded. */
-const OLD_MS = 300_000;
 
 /** What the agent needs from its caller. */
 export interface AgentDependencies {
@@ -271,7 +270,7 @@ export class Agent {
     if (http) {
       this.#http = await serveHttp(http.listen, {
         counters: this.#counters,
-        gauges: () => this.#gauges(),
+        gauges: () => gaugesOf(this.#parts()),
         health: () => this.health(),
       });
     }
@@ -382,66 +381,27 @@ export class Agent {
   }
 
   health(): Health {
-    const reasons: string[] = [];
-    const { trouble } = this.#sender;
-    if (trouble !== null) reasons.push(trouble.message);
-    const { blocked, quarantined } = this.#spool.status();
-    if (blocked !== null) reasons.push(blocked);
-    else if (this.#holds.sealer) reasons.push('the spool is full: inputs are paused');
-    if (quarantined > 0) reasons.push(`${quarantined} damaged ranges of the spool are in quarantine`);
-    for (const { name, trouble } of this.#inputs) if (trouble) reasons.push(`input ${name}: ${trouble}`);
-    const age = oldestAge(this.#sender);
-    if (age > OLD_MS)
-      reasons.push(`the oldest unsent chunk has waited for ${Math.round(age / 60_000)} minutes`);
-    return { state: this.#stopping ? 'stopping' : reasons.length > 0 ? 'degraded' : 'ready', reasons };
+    return healthOf(this.#parts());
   }
 
   status(): AgentStatus {
-    const total = (name: string): number => this.#counters.total(`tailrace_agent_${name}_total`);
-    return {
-      pid: process.pid,
-      host: hostname(),
-      ...this.health(),
-      producer: this.#identity.producer,
-      epoch: this.#identity.epoch,
-      uptime_ms: Math.round(performance.now() - this.#started),
-      inputs: byLabel(this.#counters, 'input'),
-      troubled_inputs: this.#inputs.flatMap(({ name, trouble }) => (trouble ? [name] : [])),
-      events: balanceOf(this.#counters, this.#sender.waitingEvents),
-      sealed: {
-        chunks: total('sealed_chunks'),
-        events: total('sealed_events'),
-        bytes: total('sealed_bytes'),
-      },
-      acknowledged: {
-        chunks: total('acknowledged_chunks'),
-        events: total('acknowledged_events'),
-        bytes: total('acknowledged_bytes'),
-        records: total('acknowledged_records'),
-      },
-      spool: { ...this.#spool.status(), oldest_age_ms: oldestAge(this.#sender) },
-      stream: {
-        condition: this.#sender.trouble?.condition ?? 'ok',
-        requests: total('put_requests'),
-        failed_requests: total('failed_requests'),
-        retried_records: total('retried_records'),
-      },
-      lanes: this.#sender.lanes(),
-      shards: byLabel(this.#counters, 'shard'),
-      instance: this.#instance.state,
-    };
+    return statusOf(this.#parts());
   }
 
-  #gauges(): Gauges {
-    return gaugesOf({
+  #parts(): AgentParts {
+    return {
+      identity: this.#identity,
+      counters: this.#counters,
       spool: this.#spool,
       sender: this.#sender,
-      counters: this.#counters,
-      health: this.health(),
-      openBytes: this.#builders.bytes,
-      instanceEnding: this.#instance.reasons.length > 0,
       inputs: this.#inputs,
-    });
+      instance: this.#instance.state,
+      openBytes: this.#builders.bytes,
+      ending: this.#instance.reasons.length > 0,
+      held: this.#holds.sealer,
+      stopping: this.#stopping,
+      started: this.#started,
+    };
   }
 }
 

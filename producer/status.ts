@@ -1,11 +1,16 @@
-/** What an agent reports about itself: its status for people and programs, and the gauges of /metrics. */
+/** What an agent reports about itself, for people and programs: its status and its health. */
+import { hostname } from 'node:os';
 import * as z from 'zod/mini';
 import type { Counters } from './counters.ts';
-import type { Gauges, Health } from './http.ts';
+import type { Health } from './http.ts';
+import type { Identity } from './identity.ts';
 import type { Input } from './input.ts';
-import { CONDITIONS } from './sender/failures.ts';
+import type { InstanceState } from './instance/watch.ts';
 import type { Sender } from './sender/sender.ts';
 import type { Spool } from './spool/spool.ts';
+
+/** Age of the oldest unsent chunk beyond which the agent is degraded. */
+const OLD_MS = 300_000;
 
 const count = z.number();
 /** Counters by the value of a label. */
@@ -90,7 +95,7 @@ export function balanceOf(counters: Counters, spooled: number): EventBalance {
 }
 
 /** Counters that carry a label, as `{ label value: { short name: number } }`. */
-export function byLabel(counters: Counters, label: string): Record<string, Record<string, number>> {
+function byLabel(counters: Counters, label: string): Record<string, Record<string, number>> {
   const grouped: Record<string, Record<string, number>> = {};
   for (const { name, labels, value } of counters) {
     const group = labels[label];
@@ -108,57 +113,72 @@ export function oldestAge(sender: Sender): number {
   return oldest === null ? 0 : Math.max(0, Date.now() - oldest);
 }
 
-export interface GaugeDependencies {
+/** What the agent says of itself comes from these. */
+export interface AgentParts {
+  readonly identity: Identity;
+  readonly counters: Counters;
   readonly spool: Spool;
   readonly sender: Sender;
-  readonly counters: Counters;
-  readonly health: Health;
-  readonly openBytes: number;
-  readonly instanceEnding: boolean;
   readonly inputs: readonly Pick<Input, 'name' | 'trouble'>[];
+  readonly instance: InstanceState;
+  /** Bytes of lines that are not in a chunk yet. */
+  readonly openBytes: number;
+  /** Whether the instance is about to terminate. */
+  readonly ending: boolean;
+  /** Whether the full spool holds the inputs back. */
+  readonly held: boolean;
+  readonly stopping: boolean;
+  /** Milliseconds of `performance.now()`. */
+  readonly started: number;
 }
 
-export function gaugesOf(dependencies: GaugeDependencies): Gauges {
-  const { spool, sender, counters, health, openBytes, instanceEnding, inputs } = dependencies;
-  const { bytes, chunks, segments, quarantined, blocked } = spool.status();
-  const lanes = sender.lanes();
-  const active = lanes.filter(({ active }) => active);
-  const condition = sender.trouble?.condition;
-  const one = (help: string, value: number) => ({ help, values: [{ labels: {}, value }] });
+export function healthOf({ sender, spool, inputs, held, stopping }: AgentParts): Health {
+  const reasons: string[] = [];
+  if (sender.trouble !== null) reasons.push(sender.trouble.message);
+  const { blocked, quarantined } = spool.status();
+  if (blocked !== null) reasons.push(blocked);
+  else if (held) reasons.push('the spool is full: inputs are paused');
+  if (quarantined > 0) reasons.push(`${quarantined} damaged ranges of the spool are in quarantine`);
+  for (const { name, trouble } of inputs) if (trouble) reasons.push(`input ${name}: ${trouble}`);
+  const age = oldestAge(sender);
+  if (age > OLD_MS)
+    reasons.push(`the oldest unsent chunk has waited for ${Math.round(age / 60_000)} minutes`);
+  return { state: stopping ? 'stopping' : reasons.length > 0 ? 'degraded' : 'ready', reasons };
+}
+
+export function statusOf(agent: AgentParts): AgentStatus {
+  const { identity, counters, spool, sender, inputs, instance, started } = agent;
+  const total = (name: string): number => counters.total(`tailrace_agent_${name}_total`);
   return {
-    tailrace_agent_ready: one('1 when ready, 0 when degraded or stopping.', health.state === 'ready' ? 1 : 0),
-    tailrace_agent_spool_bytes: one('Bytes of the spool on disk.', bytes),
-    tailrace_agent_spool_segments: one('Segment files of the spool.', segments),
-    tailrace_agent_spool_chunks: one('Chunks that the stream has not acknowledged.', chunks),
-    tailrace_agent_spool_events: one('Events that the stream has not acknowledged.', sender.waitingEvents),
-    tailrace_agent_spool_oldest_seconds: one(
-      'Age of the oldest unacknowledged chunk, in seconds.',
-      oldestAge(sender) / 1000,
-    ),
-    tailrace_agent_spool_blocked: one('1 while the disk of the spool is full.', blocked === null ? 0 : 1),
-    tailrace_agent_quarantined: one('Damaged ranges of the spool in quarantine.', quarantined),
-    tailrace_agent_open_bytes: one('Bytes of lines that are not in a chunk yet.', openBytes),
-    tailrace_agent_open_events: one(
-      'Events that are not in a chunk yet.',
-      balanceOf(counters, sender.waitingEvents).open,
-    ),
-    tailrace_agent_lanes: one('Lanes that new chunks go to.', active.length),
-    tailrace_agent_throttled_lanes: one(
-      'Lanes in use that their shard throttles.',
-      active.filter(({ throttled_ms }) => throttled_ms > 0).length,
-    ),
-    tailrace_agent_requests_in_flight: one('PutRecords requests in flight.', sender.requests),
-    tailrace_agent_instance_ending: one(
-      '1 when the instance metadata says that this instance is about to terminate.',
-      instanceEnding ? 1 : 0,
-    ),
-    tailrace_agent_input_trouble: {
-      help: '1 while something is wrong with what an input reads: its lines do not match its format.',
-      values: inputs.map(({ name, trouble }) => ({ labels: { input: name }, value: trouble ? 1 : 0 })),
+    pid: process.pid,
+    host: hostname(),
+    ...healthOf(agent),
+    producer: identity.producer,
+    epoch: identity.epoch,
+    uptime_ms: Math.round(performance.now() - started),
+    inputs: byLabel(counters, 'input'),
+    troubled_inputs: inputs.flatMap(({ name, trouble }) => (trouble ? [name] : [])),
+    events: balanceOf(counters, sender.waitingEvents),
+    sealed: {
+      chunks: total('sealed_chunks'),
+      events: total('sealed_events'),
+      bytes: total('sealed_bytes'),
     },
-    tailrace_agent_stream_condition: {
-      help: '1 for the condition that prevents sending; all 0 when requests succeed.',
-      values: CONDITIONS.map((name) => ({ labels: { condition: name }, value: name === condition ? 1 : 0 })),
+    acknowledged: {
+      chunks: total('acknowledged_chunks'),
+      events: total('acknowledged_events'),
+      bytes: total('acknowledged_bytes'),
+      records: total('acknowledged_records'),
     },
+    spool: { ...spool.status(), oldest_age_ms: oldestAge(sender) },
+    stream: {
+      condition: sender.trouble?.condition ?? 'ok',
+      requests: total('put_requests'),
+      failed_requests: total('failed_requests'),
+      retried_records: total('retried_records'),
+    },
+    lanes: sender.lanes(),
+    shards: byLabel(counters, 'shard'),
+    instance: instance,
   };
 }
