@@ -1,8 +1,10 @@
 /** What the documents name exists: files, links, npm scripts. */
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { configKind, loadConfig } from '../../cli/config.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const FOLDERS = 'archive|base|bench|chunk|cli|consumer|docs|functions|infra|local|producer|test';
@@ -55,4 +57,19 @@ test('architecture.md has a file for each step of its journeys', () => {
   for (const journey of journeys)
     for (const step of journey.split(/\n(?=\d\. )/).slice(1))
       assert.ok(/`[\w/.-]+\.(ts|sh)`/.test(step) || step.includes('synced'), step);
+});
+
+test('the configurations in README are valid', async () => {
+  const { agentConfig } = await import('../../producer/config.ts');
+  const { consumerSchema } = await import('../../consumer/config.ts');
+  const folder = mkdtempSync(join(tmpdir(), 'readme-'));
+  const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```yaml\n(.*?)```/gs)];
+  assert.equal(blocks.length, 2);
+  for (const [i, [, text]] of blocks.entries()) {
+    const file = join(folder, `${i}.yaml`);
+    writeFileSync(file, text!);
+    if (configKind(file) === 'agent') loadConfig(file, agentConfig);
+    else loadConfig(file, consumerSchema);
+  }
+  rmSync(folder, { recursive: true });
 });
