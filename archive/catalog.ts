@@ -2,7 +2,8 @@
 import { atOnce } from '../base/at-once.ts';
 import type { Commit, CommitObject } from './commit.ts';
 import { COMMITS_FOLDER, commitFolder, parseCommitKey } from './commit-keys.ts';
-import { type ArchiveStore, readCommit, shardsOf } from './store.ts';
+import { readCommit, shardsOf } from './commit-log.ts';
+import type { ArchiveStore } from './store.ts';
 
 export interface CatalogEntry {
   readonly object: CommitObject;

@@ -79,18 +79,20 @@ export interface ObjectName {
   readonly number: number;
   /** The hash of the commit that names the object. */
   readonly hash: string;
+  /** What tells it from the commit's other objects of this tag, hour and codec; none unless said. */
+  readonly part?: string;
 }
 
 /** Key of a data object after a template with {tag}, {dt}, {hour}, {shard} and, as its last part, {name}. */
 export function objectKey(prefix: string, template: string, object: ObjectName): string {
-  const { incarnation, shard, number, hash, codec } = object;
+  const { incarnation, shard, number, hash, codec, part } = object;
   const [dt, hour] = dateAndHour(object.hour);
   const parts: Record<string, string> = {
     tag: encodeTag(object.tag),
     dt,
     hour,
     shard,
-    name: `${incarnation}-${shard}-${number}-${hash}.${EXTENSION[codec]}`,
+    name: `${incarnation}-${shard}-${number}-${hash}${part ? `-${part}` : ''}.${EXTENSION[codec]}`,
   };
   return prefix + template.replace(/\{(\w+)\}/g, (whole, name: string) => parts[name] ?? whole);
 }

@@ -7,7 +7,8 @@ import { TailraceError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
 import { Runs } from './runs.ts';
 
-export const COMMIT_VERSION = 1;
+/** The newest version; 1, whose objects do not say their form and times, is read as well. */
+export const COMMIT_VERSION = 2;
 
 const count = z.number().check(z.int(), z.minimum(0));
 const sequence = z.string().check(z.regex(/^(?:0|[1-9]\d{0,127})$/));
@@ -27,12 +28,22 @@ const runs = z.string().check(
 const runsByLane = z.record(lane, runs);
 const shardName = z.string().check(z.regex(/^[\w.-]{1,128}$/));
 
+/**
+ * How an object is made of chunks: `member`, spliced into one gzip member; `members`, one gzip member each; `frames`, a
+ * zstd frame each.
+ */
+const form = z.enum(['member', 'members', 'frames']);
+
 const commitObject = z.strictObject({
   key: z.string(),
   tag: z.string(),
   /** Whole hours since 1970 of the events' time (foreign records: of their arrival). */
   hour: count,
   codec: z.enum(['gzip', 'zstd']),
+  /** Since version 2, as are the times of its first and last event, milliseconds since 1970. */
+  form: z.optional(form),
+  first_time: z.optional(count),
+  last_time: z.optional(count),
   /** Length of the object. */
   bytes: count,
   /** SHA-256 of the object, hex. */
@@ -68,7 +79,7 @@ const snapshot = z.strictObject({
 });
 
 const commitSchema = z.strictObject({
-  version: z.literal(COMMIT_VERSION),
+  version: z.union([z.literal(1), z.literal(COMMIT_VERSION)]),
   /** First 16 digits of the SHA-256 of this commit without `hash` and its objects' keys. */
   hash: hex(16),
   stream: z.string(),
@@ -78,7 +89,7 @@ const commitSchema = z.strictObject({
   range: z.tuple([lane, lane]),
   parents: z.array(shardName),
   number: count.check(z.minimum(1)),
-  /** Version of the code that wraps foreign records. */
+  /** Version of the code that made its objects of records. */
   encoder: count,
   /** Sequence numbers of the first and the last record that it covers; `from` is null when it covers none. */
   from: z.nullable(sequence),
@@ -100,7 +111,7 @@ const commitSchema = z.strictObject({
   skipped: z.strictObject({ duplicates: count, bytes: count }),
   /** Chunks archived although their lane may have been forgotten. */
   unproven: count,
-  /** Chunks whose checksum or lengths were wrong, archived as foreign bytes. */
+  /** Chunks whose checksum, lengths or data were wrong, archived as foreign bytes. */
   damaged: count,
   /** Objects of the commit before this one that never got their data, and what their runs were. */
   voided: z.array(z.strictObject({ key: z.string(), runs: runsByLane })),
@@ -115,8 +126,14 @@ const commitSchema = z.strictObject({
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 export type Commit = DeepReadonly<z.infer<typeof commitSchema>>;
 export type CommitObject = DeepReadonly<z.infer<typeof commitObject>>;
+export type Form = z.infer<typeof form>;
 export type ProducerMark = DeepReadonly<z.infer<typeof producerMark>>;
 export type Snapshot = DeepReadonly<z.infer<typeof snapshot>>;
+
+/** How an object is made of chunks; those of version 1 are not spliced. */
+export function formOf({ form, codec }: CommitObject): Form {
+  return form ?? (codec === 'gzip' ? 'members' : 'frames');
+}
 
 /** Thrown when a commit in the archive cannot be understood: nothing can be archived safely behind it. */
 export class CommitCorruptError extends TailraceError {

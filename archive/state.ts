@@ -48,6 +48,7 @@ export class ShardState {
 
   /** Goes on by one commit. */
   apply(commit: Commit): void {
+    // rule: the runs that a commit voids are taken back by whoever follows it
     for (const voided of commit.voided) this.#takeBack(voided.runs);
     const seen = commit.arrival?.[1] ?? 0;
     if (commit.snapshot) {
@@ -75,6 +76,7 @@ export class ShardState {
    * range are to be archived again, except for what its other objects hold.
    */
   redo(commit: Commit, lost: readonly CommitObject[]): void {
+    // rule: the runs of lost objects are taken back
     for (const object of lost) this.#takeBack(object.runs);
     this.voiding = lost;
     this.closed = false;
@@ -91,6 +93,7 @@ export class ShardState {
   /** Takes over the lanes of another log; with `range`, those inside it only. */
   absorb(snapshot: Snapshot, range: HashRange | null): void {
     for (const [name, [producer, epoch, runs, seen]] of Object.entries(snapshot.lanes)) {
+      // rule: a child takes over what is inside its own range of hash keys
       if (range && !inRange(name, range)) continue;
       const lane = this.lanes.get(name);
       if (lane) {
@@ -127,6 +130,7 @@ export class ShardState {
   #forget(now: number, policy: ForgetPolicy): void {
     for (const [name, lane] of this.lanes) {
       const floor = this.floors.get(lane.producer);
+      // rule: a lane is forgotten only when its producer's floor has passed its epoch
       const passed = floor !== undefined && lane.epoch < floor.epoch;
       if (now - lane.seen > (passed ? Math.min(policy.grace, policy.horizon) : policy.horizon))
         this.lanes.delete(name);
@@ -158,6 +162,7 @@ export class ShardState {
   #raiseFloor(producer: string, epoch: string, seen: number): void {
     const floor = this.floors.get(producer);
     this.floors.set(producer, {
+      // rule: the floor of a producer is the highest that it named
       epoch: floor && floor.epoch > epoch ? floor.epoch : epoch,
       seen: Math.max(floor?.seen ?? 0, seen),
     });

@@ -23,6 +23,7 @@ export async function standing(store: ArchiveStore, object: CommitObject): Promi
 
 /** Puts nothing under the object's name, unless data got there first. */
 export async function fence(store: ArchiveStore, object: CommitObject): Promise<Standing> {
+  // rule: a name whose data is lost is fenced off
   await store.putIfAbsent(object.key, [NOTHING[object.codec]], object.codec);
   return standing(store, object);
 }

@@ -145,6 +145,12 @@ export const ERRORS = {
     means: 'An object has another length than its commit says: something else writes to this archive.',
     remedy: 'Find the other writer and deny it access; the shard stops until then.',
   },
+  ENCODER_UNKNOWN: {
+    exit: 1,
+    means: 'A commit lacks data, and only a later release knows how its objects are written.',
+    remedy:
+      'Upgrade every consumer of the stream to the release of the newest one; nothing is lost meanwhile.',
+  },
   COMMIT_CORRUPT: {
     exit: 1,
     means: 'A commit in the archive is not valid, or does not match its hash.',

@@ -6,7 +6,7 @@
  * The subfield (numbers little-endian as everywhere in gzip, identities as big-endian bytes):
  *
  *     0  'T' 'R'          2  u16 bytes that follow      (then, from here)
- *     0  u8  version      1  u8  flags: 1 = last chunk of a clean stop
+ *     0  u8  version      1  u8  flags: 1 = last chunk of a clean stop, 2 = can be spliced
  *     2  u16 tag bytes    4  u32 bytes of the whole chunk
  *     8  u32 CRC-32 of the whole chunk with these four bytes as zero
  *    12  u32 hour         16 u32 events                 20 u32 raw bytes
@@ -14,6 +14,9 @@
  *    56  8   epoch        64 8   floor                  72 8   previous epoch, zero when there was none
  *    80  u64 sequence     88 u64 ordinal                96 u64 final ordinal of the previous epoch
  *   104  u64 first time  112 u64 last time             120 tag, UTF-8
+ *
+ * A gzip chunk that can be spliced ends its deflate data with a sync flush, so that its last block ends at a whole byte,
+ * and then with the empty final block `03 00`: without those two bytes it can stand before other deflate data.
  */
 import { ChunkCorruptError, ChunkTruncatedError, ChunkVersionError } from '../base/errors.ts';
 
@@ -62,6 +65,8 @@ export interface FramedHeader extends ChunkHeader {
   readonly crc: number;
   /** Bytes before the compressed data. */
   readonly headerBytes: number;
+  /** Whether the chunk says that its deflate data can stand before other deflate data. */
+  readonly spliceable: boolean;
 }
 
 const GZIP_PREFIX = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 4, 0xff);
@@ -70,6 +75,7 @@ const SKIPPABLE_MAGIC = 0x184d2a54;
 const FIXED_BYTES = 120;
 const SUBFIELD_PREFIX = 4;
 const FLAG_END = 1;
+const FLAG_SPLICEABLE = 2;
 const NO_EPOCH = '0'.repeat(16);
 /** Bytes from a chunk's start to its subfield: gzip's ten and XLEN, or the frame's magic and size. */
 const SUBFIELD_AT = { gzip: GZIP_PREFIX.length + 2, zstd: 8 } as const;
@@ -83,7 +89,12 @@ export function headerBytes(codec: Codec, tagBytes: number): number {
  * Writes a header at the start of `chunk`, which already holds the compressed data behind the header's place; the
  * CRC is left as zero for {@link setCrc}.
  */
-export function writeHeader(chunk: Buffer, codec: Codec, tag: Uint8Array, header: ChunkHeader): void {
+export function writeHeader(
+  chunk: Buffer,
+  codec: Codec,
+  tag: Uint8Array,
+  header: ChunkHeader & { readonly spliceable: boolean },
+): void {
   const at = SUBFIELD_AT[codec];
   const payload = FIXED_BYTES + tag.length;
   if (codec === 'gzip') {
@@ -98,7 +109,7 @@ export function writeHeader(chunk: Buffer, codec: Codec, tag: Uint8Array, header
   chunk.writeUInt16LE(payload, at + 2);
   const p = at + SUBFIELD_PREFIX;
   chunk[p] = FORMAT_VERSION;
-  chunk[p + 1] = header.end ? FLAG_END : 0;
+  chunk[p + 1] = (header.end ? FLAG_END : 0) | (header.spliceable ? FLAG_SPLICEABLE : 0);
   chunk.writeUInt16LE(tag.length, p + 2);
   chunk.writeUInt32LE(chunk.length, p + 4);
   chunk.writeUInt32LE(0, p + 8);
@@ -187,6 +198,7 @@ export function readHeader(bytes: Buffer, offset = 0): FramedHeader {
     crc: bytes.readUInt32LE(p + 8),
     headerBytes: size,
     end: (bytes[p + 1]! & FLAG_END) !== 0,
+    spliceable: (bytes[p + 1]! & FLAG_SPLICEABLE) !== 0,
     hour: bytes.readUInt32LE(p + 12),
     events: bytes.readUInt32LE(p + 16),
     rawBytes,

@@ -17,13 +17,18 @@ export interface Compression {
   readonly level: number;
 }
 
+/** The empty final block that ends a chunk's deflate data, and is left out where chunks are spliced. */
+export const FINAL_BLOCK = Uint8Array.of(3, 0);
+/** CRC-32 and length of the uncompressed data. */
+export const GZIP_TRAILER_BYTES = 8;
 const EMPTY = Buffer.alloc(0);
 
 /** The lines of a chunk, compressed, while the chunk has no identity yet. */
 export interface ChunkBody {
   readonly codec: Codec;
   readonly data: Uint8Array;
-  readonly trailer: Uint8Array;
+  /** What follows the data: the empty final block and gzip's trailer. */
+  readonly end: Uint8Array;
   /** Bytes of the lines before compression. */
   readonly rawBytes: number;
 }
@@ -32,15 +37,16 @@ export interface ChunkBody {
 export function compressLines(raw: Uint8Array, { codec, level }: Compression): ChunkBody {
   const rawBytes = raw.length;
   if (codec === 'gzip') {
-    return { codec, data: zlib.deflateRawSync(raw, { level }), trailer: gzipTrailer(raw), rawBytes };
+    const data = zlib.deflateRawSync(raw, { level, finishFlush: zlib.constants.Z_SYNC_FLUSH });
+    return { codec, data, end: Buffer.concat([FINAL_BLOCK, gzipTrailer(raw)]), rawBytes };
   }
   const params = { [zlib.constants.ZSTD_c_compressionLevel]: level };
-  return { codec, data: zlib.zstdCompressSync(raw, { params }), trailer: EMPTY, rawBytes };
+  return { codec, data: zlib.zstdCompressSync(raw, { params }), end: EMPTY, rawBytes };
 }
 
 /** Bytes of the chunk that {@link frameBody} makes of a body. */
-export function chunkBytes({ codec, data, trailer }: ChunkBody, tag: string): number {
-  return headerBytes(codec, Buffer.byteLength(tag)) + data.length + trailer.length;
+export function chunkBytes({ codec, data, end }: ChunkBody, tag: string): number {
+  return headerBytes(codec, Buffer.byteLength(tag)) + data.length + end.length;
 }
 
 /**
@@ -50,7 +56,8 @@ export function chunkBytes({ codec, data, trailer }: ChunkBody, tag: string): nu
  * @throws TailraceError CHUNK_TOO_LARGE when the tag or the lines exceed what the format can express
  */
 export function frameBody(body: ChunkBody, header: Omit<ChunkHeader, 'rawBytes'>): Buffer {
-  return frameChunk(body.codec, body.data, body.trailer, { ...header, rawBytes: body.rawBytes });
+  const { codec, data, end, rawBytes } = body;
+  return frameChunk(codec, data, end, { ...header, rawBytes, spliceable: codec === 'gzip' });
 }
 
 /**
@@ -66,8 +73,17 @@ export function encodeChunk(
   return frameBody(compressLines(raw, compression), header);
 }
 
-/** Puts compressed data between header and trailer and signs the whole with its checksum. */
-export function frameChunk(codec: Codec, data: Uint8Array, trailer: Uint8Array, header: ChunkHeader): Buffer {
+/**
+ * Puts compressed data between header and end, and signs the whole with its checksum.
+ *
+ * @param end what follows the data: gzip's trailer, and before it the final block where the data lacks it
+ */
+export function frameChunk(
+  codec: Codec,
+  data: Uint8Array,
+  end: Uint8Array,
+  header: ChunkHeader & { readonly spliceable?: boolean },
+): Buffer {
   const tag = Buffer.from(header.tag);
   if (tag.length > MAX_TAG_BYTES || header.rawBytes > MAX_RAW_BYTES) {
     throw new TailraceError(
@@ -76,15 +92,13 @@ export function frameChunk(codec: Codec, data: Uint8Array, trailer: Uint8Array, 
     );
   }
   const start = headerBytes(codec, tag.length);
-  const chunk = Buffer.allocUnsafe(start + data.length + trailer.length);
+  const chunk = Buffer.allocUnsafe(start + data.length + end.length);
   chunk.set(data, start);
-  chunk.set(trailer, start + data.length);
-  writeHeader(chunk, codec, tag, header);
+  chunk.set(end, start + data.length);
+  writeHeader(chunk, codec, tag, { spliceable: false, ...header });
   setCrc(chunk, codec, zlib.crc32(chunk));
   return chunk;
 }
-
-const GZIP_TRAILER_BYTES = 8;
 
 /** CRC-32 and length of the uncompressed data (RFC 1952, section 2.3.1). */
 export function gzipTrailer(raw: Uint8Array): Buffer {

@@ -5,9 +5,9 @@ import { DEFAULT_KEY_TEMPLATE } from '../archive/commit-keys.ts';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { KinesisStream } from '../archive/kinesis-stream.ts';
 import { S3Store } from '../archive/s3.ts';
+import type { LogContext } from '../archive/writer/context.ts';
 import { DeliveredArchiver } from '../archive/writer/delivered.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../archive/writer/foreign.ts';
-import type { LogContext } from '../archive/writer/plan.ts';
+import { ENCODER, ENCODERS } from '../archive/writer/encoders.ts';
 import { TailraceError } from '../base/errors.ts';
 import { uptime } from '../base/uptime.ts';
 import { batchEvent, batchOf, scheduleEvent } from './archive/events.ts';
@@ -124,7 +124,7 @@ async function contextOf(
     keyTemplate: DEFAULT_KEY_TEMPLATE,
     forget: { horizon: DEDUPE_HORIZON_MS, grace: DAY_MS },
     snapshotEvery: SNAPSHOT_EVERY,
-    encoder: FOREIGN_ENCODER,
-    encoders: FOREIGN_ENCODERS,
+    encoder: ENCODER,
+    encoders: ENCODERS,
   };
 }

@@ -141,6 +141,7 @@ export class Book {
     commits.forEach((commit, i) => {
       this.#commits += 1;
       const before = commits[i - 1];
+      // rule: a part of the archive knows what of its last commit was lost
       const next = commits[i + 1] ?? part?.next;
       const lost = new Set(next?.number === commit.number + 1 ? next.voided.map(({ key }) => key) : []);
       this.#checkChain(before, commit);
@@ -148,6 +149,7 @@ export class Book {
       this.#unproven += commit.unproven;
       this.#duplicates += commit.skipped.duplicates;
       for (const object of commit.objects) {
+        // rule: verify counts what was voided as missing
         const isLost = lost.has(object.key);
         this.#addRuns(commit, object.runs, object.key, isLost, known);
         if (isLost) this.#voided += 1;

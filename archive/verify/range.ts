@@ -1,7 +1,8 @@
 /** Which commits of a log fall into a time, found without reading the others, and what the log says before and after. */
 import type { Commit } from '../commit.ts';
+import { type LogName, loadState, newestCommit, readCommit } from '../commit-log.ts';
 import type { ShardState } from '../state.ts';
-import { type ArchiveStore, type LogName, loadState, newestCommit, readCommit } from '../store.ts';
+import type { ArchiveStore } from '../store.ts';
 
 export interface TimeRange {
   /** When commits were written, ms since 1970, both included. */
@@ -31,7 +32,9 @@ export async function partOf(store: ArchiveStore, log: LogName, range: TimeRange
   const first = await firstFrom(at, 1, newest.number, range.from);
   const beyond = await firstFrom(at, first, newest.number, range.to + 1);
   const next = beyond <= newest.number ? await at(beyond) : null;
+  // rule: a part of the archive counts what was there before it
   const before = first > 1 ? await loadState(store, log, await at(first - 1)) : null;
+  // rule: a part of the archive counts what has come after it
   return { first, last: beyond - 1, before, next, now: next && (await loadState(store, log, newest)) };
 }
 

@@ -1,12 +1,11 @@
 /** Proves from the commit logs that the archive has every chunk once, or names what is missing or repeated. */
 import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { sha256 } from '../../base/sha256.ts';
-import { readChunks } from '../../chunk/reader.ts';
-import type { Commit, CommitObject } from '../commit.ts';
+import type { Commit } from '../commit.ts';
 import { COMMITS_FOLDER, parseCommitKey } from '../commit-keys.ts';
-import { Runs } from '../runs.ts';
-import { type ArchiveStore, readCommit, shardsOf } from '../store.ts';
+import { readCommit, shardsOf } from '../commit-log.ts';
+import { objectFault } from '../damage.ts';
+import type { ArchiveStore } from '../store.ts';
 import { standing } from '../voiding.ts';
 import { Book, type Placed, type VerifyOptions, type VerifyReport } from './book.ts';
 import { type LogPart, partOf, type TimeRange } from './range.ts';
@@ -153,29 +152,4 @@ async function checkObjects(
     options.onProgress?.(done, there.length, 'objects');
   };
   await atOnce(DEEP_READS_AT_ONCE, there, check);
-}
-
-function objectFault(object: CommitObject, bytes: Buffer | null): string | null {
-  if (bytes === null) return 'is missing: expired by a lifecycle rule, or deleted';
-  if (bytes.length !== object.bytes) return `has ${bytes.length} bytes, its commit says ${object.bytes}`;
-  if (sha256(bytes) !== object.sha256) return 'does not match its checksum';
-  // In objects of zstd the chunks' headers are left out.
-  if (object.codec !== 'gzip' || object.foreign > 0) return null;
-  const runs = new Map<string, Runs>();
-  try {
-    for (const { header } of readChunks(bytes)) {
-      let lane = runs.get(header.lane);
-      if (!lane) {
-        lane = new Runs();
-        runs.set(header.lane, lane);
-      }
-      if (!lane.add(header.sequence)) return `has chunk ${header.sequence} of lane ${header.lane} twice`;
-    }
-  } catch (error) {
-    return (error as Error).message;
-  }
-  const same =
-    runs.size === Object.keys(object.runs).length &&
-    [...runs].every(([lane, found]) => object.runs[lane] === found.toString());
-  return same ? null : 'has other chunks than its commit says';
 }

@@ -8,7 +8,7 @@
 
 import { compareSequence } from '../commit-keys.ts';
 import type { ArchiveStore } from '../store.ts';
-import type { LogContext } from './plan.ts';
+import type { LogContext } from './context.ts';
 import type { StreamRecord } from './record.ts';
 import {
   type ArchiverEvents,
@@ -73,6 +73,7 @@ export class DeliveredArchiver {
       await archiver.take(records, false);
       await archiver.flush();
       // Another archiver's commit may stand here, and go further than this batch.
+      // rule: a function reads the rest of another archiver's commit
       await this.#finish(archiver, shard, { after: records.at(-1)!.sequence });
     });
   }
@@ -95,6 +96,7 @@ export class DeliveredArchiver {
       const cursor = this.#options.reader.open(shard, await archiver.resume());
       for (let ended = false; !ended && !archiver.closed; ) {
         const page = await cursor.next();
+        // rule: a function reads a parent to its end before it closes its log
         ended = page.ended;
         await archiver.take(page.records, page.atTip || page.ended);
       }
@@ -110,6 +112,7 @@ export class DeliveredArchiver {
     for (let limit: number | undefined = 1; ; limit = undefined) {
       const page = await cursor.next(limit);
       const end = page.records.findIndex(({ sequence }) => compareSequence(sequence, first) >= 0);
+      // rule: a function first reads what the log still needs of the stream
       await archiver.take(end === -1 ? page.records : page.records.slice(0, end), false);
       if (end !== -1 || page.atTip || page.ended) return;
     }

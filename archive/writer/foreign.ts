@@ -1,23 +1,15 @@
 /**
- * Wraps records that are no chunks into chunks, version 1.
+ * Makes lines, and gzip data, of records that are no chunks.
  *
  * Frozen: two workers of different releases must make the same bytes of the same records. A change in what this
- * writes is a new version beside this one, and commits say which one made their objects.
+ * writes is a further version in encoders.ts, and commits say which one made their objects.
  */
 import { isUtf8 } from 'node:buffer';
+import { crc32 } from 'node:zlib';
 import { sha256 } from '../../base/sha256.ts';
 import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
-
-/** Makes the chunks of one hour's records, and says how many bytes of NDJSON are in them. */
-export type ForeignEncoder = (
-  source: ForeignSource,
-  hour: number,
-  records: readonly { readonly arrival: number; readonly data: Buffer }[],
-) => { readonly chunks: Buffer[]; readonly rawBytes: number };
-
-/** All encoders that this release has, by the version that commits name. */
-export const FOREIGN_ENCODERS: ReadonlyMap<number, ForeignEncoder> = new Map([[1, wrapForeign]]);
-export const FOREIGN_ENCODER = 1;
+import type { Piece } from '../spliced.ts';
+import type { ForeignRecord } from './drafts.ts';
 
 const STORED_BLOCK_BYTES = 65_535;
 /** Raw bytes after which a next chunk begins; a line longer than that has one of its own. */
@@ -59,14 +51,36 @@ function isJsonObject(text: string): boolean {
   }
 }
 
-/** The records of one hour as chunks of stored deflate blocks, and how many bytes of NDJSON are in them. */
+/** Version 1: the records of one hour as chunks of stored deflate blocks, and how many bytes of NDJSON are in them. */
 export function wrapForeign(
   source: ForeignSource,
   hour: number,
-  records: readonly { readonly arrival: number; readonly data: Buffer }[],
+  records: readonly ForeignRecord[],
 ): { readonly chunks: Buffer[]; readonly rawBytes: number } {
   const chunks: Buffer[] = [];
   let rawBytes = 0;
+  for (const { raw, of } of linesOf(records)) {
+    chunks.push(storedChunk(source, hour, chunks.length + 1, raw, of));
+    rawBytes += raw.length;
+  }
+  return { chunks, rawBytes };
+}
+
+/** Version 2: the records of one hour as stored deflate blocks that are put together to one gzip member. */
+export function foreignPieces(records: readonly ForeignRecord[]): Piece[] {
+  return linesOf(records).map(({ raw, of }) => ({
+    data: stored(raw, false),
+    crc: crc32(raw),
+    rawBytes: raw.length,
+    events: of.length,
+    firstTime: Math.min(...of.map((record) => record.arrival)),
+    lastTime: Math.max(...of.map((record) => record.arrival)),
+  }));
+}
+
+/** The lines of records in pieces of a bounded size, each with its records. */
+function linesOf(records: readonly ForeignRecord[]): { raw: Buffer; of: readonly ForeignRecord[] }[] {
+  const pieces: { raw: Buffer; of: readonly ForeignRecord[] }[] = [];
   for (let i = 0; i < records.length; ) {
     const lines: Buffer[] = [];
     const first = i;
@@ -77,11 +91,9 @@ export function wrapForeign(
       bytes += line.length;
       i += 1;
     } while (i < records.length && bytes < CHUNK_RAW_BYTES);
-    const raw = Buffer.concat(lines, bytes);
-    chunks.push(storedChunk(source, hour, chunks.length + 1, raw, records.slice(first, i)));
-    rawBytes += bytes;
+    pieces.push({ raw: Buffer.concat(lines, bytes), of: records.slice(first, i) });
   }
-  return { chunks, rawBytes };
+  return pieces;
 }
 
 function storedChunk(
@@ -93,7 +105,7 @@ function storedChunk(
 ): Buffer {
   const { stream, incarnation, shard, number } = source;
   const lane = identity(`foreign/${incarnation}/${shard}/${number}/${hour}`);
-  return frameChunk('gzip', stored(raw), gzipTrailer(raw), {
+  return frameChunk('gzip', stored(raw, true), gzipTrailer(raw), {
     lane,
     sequence,
     producer: identity(`foreign/${incarnation}`),
@@ -111,14 +123,18 @@ function storedChunk(
   });
 }
 
-/** Deflate blocks without compression (RFC 1951, section 3.2.4): the same bytes from every zlib. */
-function stored(raw: Buffer): Buffer {
+/**
+ * Deflate blocks without compression (RFC 1951, section 3.2.4): the same bytes from every zlib.
+ *
+ * @param final whether the last block says that it is the last one
+ */
+function stored(raw: Buffer, final: boolean): Buffer {
   const blocks = Math.max(1, Math.ceil(raw.length / STORED_BLOCK_BYTES));
   const out = Buffer.allocUnsafe(raw.length + blocks * 5);
   let at = 0;
   for (let i = 0; i < blocks; i++) {
     const part = raw.subarray(i * STORED_BLOCK_BYTES, (i + 1) * STORED_BLOCK_BYTES);
-    out[at] = i === blocks - 1 ? 1 : 0;
+    out[at] = final && i === blocks - 1 ? 1 : 0;
     out.writeUInt16LE(part.length, at + 1);
     out.writeUInt16LE(~part.length & 0xffff, at + 3);
     out.set(part, at + 5);

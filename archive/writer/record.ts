@@ -2,6 +2,7 @@
 import { ChunkVersionError } from '../../base/errors.ts';
 import { codecAt, type FramedHeader } from '../../chunk/header.ts';
 import { readChunk } from '../../chunk/reader.ts';
+import { type Soundness, soundnessOf } from '../../chunk/soundness.ts';
 
 /** A user record as KCL hands it over. Those of one KPL aggregate share a sequence number. */
 export interface StreamRecord {
@@ -11,10 +12,28 @@ export interface StreamRecord {
   readonly data: Buffer;
 }
 
-export interface ReceivedChunk {
+/** A chunk whose header and checksum were read. */
+export class ReceivedChunk {
   readonly header: FramedHeader;
   /** The whole chunk, a view into its record. */
   readonly bytes: Buffer;
+  #soundness: Soundness | null = null;
+
+  constructor(header: FramedHeader, bytes: Buffer) {
+    this.header = header;
+    this.bytes = bytes;
+  }
+
+  /** What its data can be used for; the first call decompresses it. */
+  get soundness(): Soundness {
+    this.#soundness ??= soundnessOf(this.bytes, this.header);
+    return this.#soundness;
+  }
+
+  /** Whether it has lines, and so a place in an object. */
+  get hasLines(): boolean {
+    return this.header.events > 0 || this.header.rawBytes > 0;
+  }
 }
 
 /** A user record taken apart. */
@@ -49,7 +68,7 @@ export function readRecord(record: StreamRecord): Item {
         damaged = true;
         break;
       }
-      chunks.push({ header, bytes: data.subarray(at, at + header.bytes) });
+      chunks.push(new ReceivedChunk(header, data.subarray(at, at + header.bytes)));
       at += header.bytes;
     } catch (error) {
       if (error instanceof ChunkVersionError) throw error;

@@ -9,10 +9,14 @@ import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Commit, CommitObject } from '../commit.ts';
 import { compareSequence } from '../commit-keys.ts';
+import { loadState, newestCommit, putCommit, readCommit } from '../commit-log.ts';
 import { ShardState } from '../state.ts';
-import { type ArchiveStore, loadState, newestCommit, putCommit, readCommit } from '../store.ts';
+import type { ArchiveStore } from '../store.ts';
 import { fence, standing } from '../voiding.ts';
-import { type Body, type LogContext, planCommit, rebuild } from './plan.ts';
+import type { LogContext } from './context.ts';
+import type { Body } from './encoders.ts';
+import { planCommit } from './plan.ts';
+import { rebuild } from './rebuild.ts';
 import { type Item, readRecord, type StreamRecord } from './record.ts';
 import { type StartOptions, type StreamView, startState } from './start.ts';
 
@@ -55,6 +59,13 @@ export class RereadNeededError extends TailraceError {
       retriable: true,
     });
   }
+}
+
+interface SettleOptions {
+  /** The objects' bodies, when this worker has just written the commit. */
+  readonly bodies?: ReadonlyMap<string, Body>;
+  /** Whether no more records of the commit's range can come. */
+  readonly nothingMore: boolean;
 }
 
 const PUTS_AT_ONCE = 4;
@@ -126,11 +137,12 @@ export class ShardArchiver {
     const newest = await this.#load();
     if (newest === null) return;
     // A checkpoint is written when the data is complete, so behind it there is nothing to look at.
+    // rule: the newest commit's data is made sure of at a takeover
     if (newest.to === null || (checkpoint !== null && compareSequence(checkpoint, newest.to) >= 0)) {
       this.#complete(newest);
     } else {
       this.#incomplete = newest;
-      await this.#settle(null, false);
+      await this.#settle({ nothingMore: false });
     }
   }
 
@@ -145,7 +157,8 @@ export class ShardArchiver {
     this.#seen = newest.from === null ? newest.to : justBefore(newest.from);
     this.#readFrom = this.#seen;
     this.#incomplete = newest;
-    await this.#settle(null, false);
+    // rule: a function completes the newest commit, which may lack data
+    await this.#settle({ nothingMore: false });
     if (this.#incomplete && newest.from !== null) return { at: newest.from };
     return newest.to === null ? null : { after: newest.to };
   }
@@ -170,6 +183,7 @@ export class ShardArchiver {
     for (let i = 0; i < records.length; ) {
       const { sequence } = records[i]!;
       const first = i;
+      // rule: all user records of a sequence number go together
       while (i < records.length && records[i]!.sequence === sequence) i += 1;
       if (this.#isNew(sequence)) {
         const group = records.slice(first, i).map(readRecord);
@@ -226,7 +240,9 @@ export class ShardArchiver {
   /** Completes the newest commit, then writes the next ones while they are due. */
   async #advance(close: boolean, nothingMore: boolean, force = false): Promise<void> {
     for (;;) {
-      if (this.#incomplete && !(await this.#settle(null, nothingMore))) return;
+      // rule: data that another worker lacks is written before the next commit
+      if (this.#incomplete && !(await this.#settle({ nothingMore }))) return;
+      // rule: nothing is written after a closing commit
       if (this.#state.closed) {
         // Whoever closed the log says that nothing comes after; what is pending was trimmed from the stream.
         this.#drop(null);
@@ -239,72 +255,89 @@ export class ShardArchiver {
 
   async #writeNext(close: boolean): Promise<void> {
     const { prefix } = this.#context;
-    const plan = planCommit(this.#context, this.#state, this.#pending, close, this.#options.now());
+    const now = this.#options.now();
+    const plan = planCommit(this.#context, { state: this.#state, items: this.#pending, close, now });
     let winner: Commit = plan.commit;
     if ((await putCommit(this.#store, prefix, plan.commit)) === 'exists') {
+      // rule: the first writer decides what a commit is
       winner = await readCommit(this.#store, this.#context, plan.commit.number);
     }
     const isOurs = winner.hash === plan.commit.hash;
+    // rule: the checkpoint comes after the data
     this.#state.apply(winner);
     this.#incomplete = winner;
     if (isOurs) {
       this.#options.events.committed(winner);
-      await this.#settle(plan.bodies, false);
+      await this.#settle({ bodies: plan.bodies, nothingMore: false });
     } else {
       this.#options.events.followed(winner);
     }
   }
 
   /**
-   * Sees to it that the newest commit has its data.
+   * Sees to it that the newest commit has its data, or is gone over again without what is lost.
    *
-   * @param bodies its objects' bodies, when this worker has just written it
-   * @param nothingMore whether no more records of its range can come
    * @returns false when more records have to come first
    */
-  async #settle(bodies: ReadonlyMap<string, Body> | null, nothingMore: boolean): Promise<boolean> {
+  async #settle({ bodies, nothingMore }: SettleOptions): Promise<boolean> {
     const commit = this.#incomplete!;
+    const { missing, lost } = await this.#putMade(commit, bodies ?? null);
+    const lacks = missing.length + lost.length > 0;
+    // Making data once more and going over the range again both need all records of the range.
+    // rule: a commit is completed only with all records of its range at hand
+    if (lacks && !this.#hasSeen(commit.to) && !nothingMore) return false;
+    if (missing.length > 0) {
+      lost.push(...(await this.#putRebuilt(commit, missing)));
+      if (lost.length === 0) this.#options.events.followed(commit);
+    }
+    if (lost.length === 0) this.#complete(commit);
+    else this.#goBack(commit, lost);
+    return true;
+  }
+
+  /** Puts the bodies that are at hand; returns which objects still lack their data, and which never get it. */
+  async #putMade(
+    commit: Commit,
+    bodies: ReadonlyMap<string, Body> | null,
+  ): Promise<{ missing: CommitObject[]; lost: CommitObject[] }> {
     const lost: CommitObject[] = [];
     const missing: CommitObject[] = [];
     await atOnce(PUTS_AT_ONCE, commit.objects, async (object) => {
       const body = bodies?.get(object.key);
-      if (
-        body &&
-        (await this.#store.putIfAbsent(object.key, body, object.codec, object.sha256)) === 'created'
-      )
-        return;
+      if (body && (await this.#put(object, body)) === 'created') return;
       const now = await standing(this.#store, object);
       if (now === 'void') lost.push(object);
       else if (now === 'missing') missing.push(object);
     });
-    // Making data again and going over the range again both need all records of the range.
-    if (missing.length + lost.length > 0 && !this.#hasSeen(commit.to) && !nothingMore) return false;
-    if (missing.length > 0) {
-      const rebuilt = rebuild(this.#context, commit, this.#pending);
-      const mayVoid = this.#hasReadAll(commit);
-      if (!mayVoid && missing.some((object) => !rebuilt.has(object.key))) {
-        throw new RereadNeededError(commit.shard, commit.number);
-      }
-      await atOnce(PUTS_AT_ONCE, missing, async (object) => {
-        const body = rebuilt.get(object.key);
-        if (!body) {
-          if ((await fence(this.#store, object)) === 'void') lost.push(object);
-        } else if (
-          (await this.#store.putIfAbsent(object.key, body, object.codec, object.sha256)) === 'exists'
-        ) {
-          if ((await standing(this.#store, object)) === 'void') lost.push(object);
-        }
-      });
-      if (lost.length === 0) this.#options.events.followed(commit);
+    return { missing, lost };
+  }
+
+  /** Puts what the pending records still make of the missing objects, and fences the others; returns the lost ones. */
+  async #putRebuilt(commit: Commit, missing: readonly CommitObject[]): Promise<CommitObject[]> {
+    const rebuilt = rebuild(this.#context, commit, this.#pending);
+    if (!this.#hasReadAll(commit) && missing.some((object) => !rebuilt.has(object.key))) {
+      throw new RereadNeededError(commit.shard, commit.number);
     }
-    if (lost.length === 0) this.#complete(commit);
-    else if (!this.#hasReadAll(commit)) throw new RereadNeededError(commit.shard, commit.number);
-    else {
-      this.#incomplete = null;
-      this.#state.redo(commit, lost);
-      this.#options.events.voided(commit, lost);
-    }
-    return true;
+    const lost: CommitObject[] = [];
+    await atOnce(PUTS_AT_ONCE, missing, async (object) => {
+      const body = rebuilt.get(object.key);
+      if (body && (await this.#put(object, body)) === 'created') return;
+      const now = body ? await standing(this.#store, object) : await fence(this.#store, object);
+      if (now === 'void') lost.push(object);
+    });
+    return lost;
+  }
+
+  #put(object: CommitObject, body: Body): Promise<'created' | 'exists'> {
+    return this.#store.putIfAbsent(object.key, body, object.codec, object.sha256);
+  }
+
+  /** Archives the range of the newest commit once more, except for what its other objects hold. */
+  #goBack(commit: Commit, lost: readonly CommitObject[]): void {
+    if (!this.#hasReadAll(commit)) throw new RereadNeededError(commit.shard, commit.number);
+    this.#incomplete = null;
+    this.#state.redo(commit, lost);
+    this.#options.events.voided(commit, lost);
   }
 
   /** Whether all that the stream had of the commit's range has come by and is pending. */

@@ -1,17 +1,11 @@
 /** What a shard without commits starts from: the runs of its parents, or of the stream's earlier incarnations. */
 import type { Commit } from '../commit.ts';
+import { incarnationsOf, type LogName, loadState, newestCommit, putCommit, shardsOf } from '../commit-log.ts';
 import { type HashRange, ShardState } from '../state.ts';
-import {
-  type ArchiveStore,
-  incarnationsOf,
-  type LogName,
-  loadState,
-  newestCommit,
-  putCommit,
-  shardsOf,
-} from '../store.ts';
+import type { ArchiveStore } from '../store.ts';
 import { fenceMissing, standing } from '../voiding.ts';
-import { type LogContext, planCommit } from './plan.ts';
+import type { LogContext } from './context.ts';
+import { planCommit } from './plan.ts';
 
 export interface ShardInfo {
   readonly id: string;
@@ -45,11 +39,14 @@ export async function startState(
   const state = new ShardState();
   const start = new Start(context, store, options);
   if (context.parents.length === 0) {
+    // rule: a first shard starts from the stream's earlier incarnations
     await start.absorbEarlier(state, context.range);
     return state;
   }
+  // rule: a child starts from all of its parents
   for (const parent of context.parents) {
     const parentState = await start.parentState(parent, stream);
+    // rule: a child starts from its parents' runs
     state.absorb(parentState.snapshot(), context.range);
   }
   return state;
@@ -144,6 +141,7 @@ class Start {
         // What has been complete for that long may have been expired by the bucket's own rules.
         const old = this.#options.now() - newest.written > this.#context.forget.horizon;
         const lost = old ? [] : await fenceMissing(this.#store, newest);
+        // rule: the log of a parent that is gone is made final
         if (newest.close && lost.length === 0) return state;
         if (lost.length > 0) state.redo(newest, lost);
       }
@@ -156,7 +154,7 @@ class Start {
       await putCommit(
         this.#store,
         log.prefix,
-        planCommit(context, state, [], true, this.#options.now()).commit,
+        planCommit(context, { state, items: [], close: true, now: this.#options.now() }).commit,
       );
       // Whoever won, the next round reads what stands there.
     }

@@ -2,6 +2,7 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
 import { incarnationOf } from '../../archive/commit-keys.ts';
+import { newestCommit } from '../../archive/commit-log.ts';
 import {
   describeStream,
   type StreamShard,
@@ -9,7 +10,6 @@ import {
   streamShards,
 } from '../../archive/kinesis-stream.ts';
 import { S3Store } from '../../archive/s3.ts';
-import { newestCommit } from '../../archive/store.ts';
 import { uptime } from '../../base/uptime.ts';
 import type { ConsumerConfig } from '../config.ts';
 import type { StreamSight } from '../status/board.ts';

@@ -6,7 +6,7 @@ import kcl from 'aws-kcl';
 import { pino } from 'pino';
 import { KinesisStream } from '../../archive/kinesis-stream.ts';
 import { S3Store } from '../../archive/s3.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../archive/writer/foreign.ts';
+import { ENCODER, ENCODERS } from '../../archive/writer/encoders.ts';
 import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
 import { closeGoneShard, WHOLE_RANGE } from '../../archive/writer/start.ts';
 import { uptime } from '../../base/uptime.ts';
@@ -121,8 +121,8 @@ async function openArchiver(shard: string): Promise<ShardWork> {
     keyTemplate: archive.key_template,
     forget: { horizon: config.dedupe_horizon, grace: DAY_MS },
     snapshotEvery: SNAPSHOT_EVERY,
-    encoder: FOREIGN_ENCODER,
-    encoders: FOREIGN_ENCODERS,
+    encoder: ENCODER,
+    encoders: ENCODERS,
   };
   const wait = async (parent: string): Promise<void> => {
     status.waitFor(parent);

@@ -6,18 +6,19 @@
 import { parseCommit } from '../../archive/commit.ts';
 import { commitFolder } from '../../archive/commit-keys.ts';
 import type { ArchiveStore } from '../../archive/store.ts';
-import type { LogContext } from '../../archive/writer/plan.ts';
+import type { LogContext } from '../../archive/writer/context.ts';
+import type { Encoder } from '../../archive/writer/encoders.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
 import type { Position } from '../../archive/writer/shard-archiver.ts';
 import type { ShardInfo } from '../../archive/writer/start.ts';
-import { ChunkSource, digest32, epochName, type MadeChunk } from './chunks.ts';
+import { ChunkSource, digest32, epochName, LIES, type MadeChunk } from './chunks.ts';
 import { MemoryArchive } from './memory-archive.ts';
 
 /** The production code under test: of this tree, or of a copy with a fault in it. */
 export interface Code {
   readonly ShardArchiver: typeof import('../../archive/writer/shard-archiver.ts').ShardArchiver;
   readonly DeliveredArchiver: typeof import('../../archive/writer/delivered.ts').DeliveredArchiver;
-  readonly FOREIGN_ENCODERS: typeof import('../../archive/writer/foreign.ts').FOREIGN_ENCODERS;
+  readonly ENCODERS: typeof import('../../archive/writer/encoders.ts').ENCODERS;
 }
 
 /** What may happen in a schedule; the numbers are relative weights. */
@@ -88,6 +89,8 @@ interface Waiting {
   readonly go: () => void;
 }
 
+/** What a worker may end with; whoever is of an older release leaves what it does not know to others. */
+const EXPECTED_CODES = new Set(['REREAD_NEEDED', 'DEAD', 'ENCODER_UNKNOWN']);
 const END = 'END';
 /** The lease table of the event source mapping, which a person does not see. */
 const MAPPING = 9;
@@ -101,6 +104,8 @@ export class ArchiveModel {
   /** Every chunk ever put, and whether some record of it was never trimmed. */
   readonly chunks = new Map<string, MadeChunk>();
   readonly foreign = new Set<string>();
+  /** Of the chunks those whose data is not what they say, and in how many records they were put. */
+  readonly liars = new Map<string, number>();
   /** Counts of what happened, so that a test can check that it exercised something. */
   readonly happened = new Map<string, number>();
   now = START_TIME;
@@ -279,9 +284,16 @@ export class ArchiveModel {
 
   #make(i: number, source: ChunkSource, changes: object = {}): MadeChunk {
     const hour = Math.floor(START_TIME / HOUR_MS) - this.#below(2);
-    const chunk = source.next(this.#below(3) === 0 ? 'b' : 'a', hour, 1 + this.#below(2), changes);
+    const lie = this.#below(30) === 0 ? this.#pick(LIES) : undefined;
+    const kind = lie ?? (this.#below(6) === 0 ? 'old' : 'spliceable');
+    const chunk = source.next(this.#below(3) === 0 ? 'b' : 'a', hour, 1 + this.#below(2), changes, kind);
     this.#sources[i]!.made.push(chunk);
-    this.chunks.set(`${chunk.lane}/${chunk.sequence}`, chunk);
+    const name = `${chunk.lane}/${chunk.sequence}`;
+    this.chunks.set(name, chunk);
+    if (lie !== undefined) {
+      this.#count('liars');
+      this.liars.set(name, 0);
+    }
     return chunk;
   }
 
@@ -329,6 +341,10 @@ export class ArchiveModel {
       ({ closed, info }) => !closed && lane >= info.range[0] && lane <= info.range[1],
     )!;
     const data = Buffer.concat(chunks.map((chunk) => chunk.bytes));
+    for (const { lane: of, sequence } of chunks) {
+      const puts = this.liars.get(`${of}/${sequence}`);
+      if (puts !== undefined) this.liars.set(`${of}/${sequence}`, puts + 1);
+    }
     this.#append(
       shard,
       data,
@@ -459,13 +475,13 @@ export class ArchiveModel {
       const present = this.#shards.find(({ id }) => id === parent);
       if (present && !this.#isGone(present) && this.#lease(application, present).checkpoint !== END) return;
     }
-    const worker: Worker = { application, shard, encoder: 1 + this.#below(2), alive: true };
+    const worker: Worker = { application, shard, encoder: 1 + this.#below(3), alive: true };
     lease.owner = worker;
     this.#work(worker, lease).catch((error: unknown) => {
       worker.alive = false;
       const { code } = error as { code?: string };
       this.#count(String(code));
-      if (code !== 'REREAD_NEEDED' && code !== 'DEAD') this.#failure ??= error;
+      if (!EXPECTED_CODES.has(code ?? '')) this.#failure ??= error;
     });
   }
 
@@ -555,7 +571,7 @@ export class ArchiveModel {
     let count = 1 + this.#below(Math.min(left.length, 6));
     while (left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
     const records = left.slice(0, count).map(({ record }) => record);
-    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(2), alive: true };
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(3), alive: true };
     lease.owner = worker;
     this.#count('invoked');
     this.#answer(worker, this.#function(worker).archive(shard.id, records), () => {
@@ -567,7 +583,7 @@ export class ArchiveModel {
 
   /** A schedule looks after shards that get no batches. */
   #complete(shard: ModelShard, lease: Lease): void {
-    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(2), alive: true };
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(3), alive: true };
     lease.owner = worker;
     this.#count('looked after');
     const records = shard.records.length;
@@ -589,7 +605,7 @@ export class ArchiveModel {
         worker.alive = false;
         const { code } = error as { code?: string };
         this.#count(String(code));
-        if (code !== 'DEAD') this.#failure ??= error;
+        if (code !== 'DEAD' && code !== 'ENCODER_UNKNOWN') this.#failure ??= error;
       },
     );
   }
@@ -656,16 +672,15 @@ export class ArchiveModel {
 
   #context(worker: Worker): LogContext {
     const { shard } = worker;
-    const v1 = this.#code.FOREIGN_ENCODERS.get(1)!;
-    // The next release wraps differently; this one does not support that.
-    const v2: typeof v1 = (source, hour, records) => v1(source, hour, [...records].reverse());
-    const encoders =
-      worker.encoder === 1
-        ? new Map([[1, v1]])
-        : new Map([
-            [1, v1],
-            [2, v2],
-          ]);
+    const { ENCODERS } = this.#code;
+    const v2 = ENCODERS.get(2)!;
+    // The release after this one writes foreign records otherwise, and those before it do not know how.
+    const v3: Encoder = {
+      ...v2,
+      assemble: (draft, source) => v2.assemble({ ...draft, records: draft.records.toReversed() }, source),
+    };
+    const all = new Map([...ENCODERS, [3, v3] as const]);
+    const encoders = new Map([...all].filter(([version]) => version <= worker.encoder));
     return {
       stream: 'stream',
       incarnation: shard.incarnation,

@@ -1,6 +1,6 @@
 /** An archiver for the only shard of its stream, over a store, without KCL or Kinesis. */
 import type { ArchiveStore } from '../../archive/store.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../archive/writer/foreign.ts';
+import { ENCODER, ENCODERS } from '../../archive/writer/encoders.ts';
 import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
 
 export interface ArchiverOptions {
@@ -30,8 +30,8 @@ export async function openArchiver(
       keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
       forget: { horizon: 1e12, grace: 1e12 },
       snapshotEvery: 64,
-      encoder: FOREIGN_ENCODER,
-      encoders: FOREIGN_ENCODERS,
+      encoder: ENCODER,
+      encoders: ENCODERS,
     },
     store,
     { family: '0'.repeat(10), shards: async () => [] },

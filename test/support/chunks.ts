@@ -1,7 +1,14 @@
 /** Makes chunks as an agent would, with distinguishable events. */
 import { createHash } from 'node:crypto';
+import * as zlib from 'node:zlib';
 import type { ChunkHeader, Codec } from '../../chunk/header.ts';
-import { encodeChunk } from '../../chunk/writer.ts';
+import { compressLines, encodeChunk, FINAL_BLOCK, frameChunk, gzipTrailer } from '../../chunk/writer.ts';
+
+/** How the deflate data of a gzip chunk ends: as it should, or as an agent of before chunks could be spliced ended it. */
+export type Ending = 'spliceable' | 'old';
+/** What is wrong with a chunk whose checksum is right. */
+export const LIES = ['final block inside', 'swallows what follows', 'not deflate', 'open last line'] as const;
+export type Lie = (typeof LIES)[number];
 
 export interface MadeChunk {
   readonly bytes: Buffer;
@@ -43,12 +50,19 @@ export class ChunkSource {
     this.lane = options.lane ?? digest32(`lane ${options.name} ${options.epoch ?? 1}`);
   }
 
-  next(tag: string, hour: number, events: number, changes: Partial<ChunkHeader> = {}): MadeChunk {
+  next(
+    tag: string,
+    hour: number,
+    events: number,
+    changes: Partial<ChunkHeader> = {},
+    kind: Ending | Lie = 'spliceable',
+  ): MadeChunk {
     this.#sequence += 1;
     const sequence = this.#sequence;
     const { name, epoch = 1, codec = 'gzip', floor = epoch, previous = null } = this.#options;
     const ids = Array.from({ length: events }, (_, i) => `${name}/${epoch}/${sequence}/${i}`);
-    const raw = Buffer.from(ids.map((id) => `${JSON.stringify({ id, tag })}\n`).join(''));
+    const chunk = `${this.lane}/${sequence}`;
+    const raw = Buffer.from(ids.map((id) => `${JSON.stringify({ id, tag, chunk })}\n`).join(''));
     const header = {
       lane: this.lane,
       sequence,
@@ -66,7 +80,8 @@ export class ChunkSource {
       ...changes,
     };
     return {
-      bytes: encodeChunk(raw, header, { codec, level: 1 }),
+      bytes:
+        kind === 'spliceable' ? encodeChunk(raw, header, { codec, level: 1 }) : gzipChunk(raw, header, kind),
       lane: this.lane,
       sequence,
       tag,
@@ -74,4 +89,25 @@ export class ChunkSource {
       ids,
     };
   }
+}
+
+/** A chunk of another kind than agents of this release make. */
+function gzipChunk(
+  raw: Buffer,
+  header: Omit<ChunkHeader, 'rawBytes'>,
+  kind: Exclude<Ending, 'spliceable'> | Lie,
+): Buffer {
+  const flushed = compressLines(raw, { codec: 'gzip', level: 1 }).data;
+  const whole = zlib.deflateRawSync(raw, { level: 1 });
+  const lines = kind === 'open last line' ? Buffer.concat([raw, Buffer.from('{"open":')]) : raw;
+  const data = {
+    old: whole,
+    'final block inside': whole,
+    // The head of a stored block of 30 bytes, of which the final block and the trailer are the first.
+    'swallows what follows': Buffer.concat([flushed, Buffer.of(0, 30, 0, 225, 255)]),
+    'not deflate': Buffer.alloc(raw.length, 0xff),
+    'open last line': compressLines(lines, { codec: 'gzip', level: 1 }).data,
+  }[kind];
+  const end = kind === 'old' ? gzipTrailer(lines) : Buffer.concat([FINAL_BLOCK, gzipTrailer(lines)]);
+  return frameChunk('gzip', data, end, { ...header, rawBytes: lines.length, spliceable: kind !== 'old' });
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCommit } from '../../../archive/commit.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../../archive/writer/foreign.ts';
+import { ENCODER, ENCODERS } from '../../../archive/writer/encoders.ts';
 import { ShardArchiver } from '../../../archive/writer/shard-archiver.ts';
 import { ChunkSource, type MadeChunk } from '../../support/chunks.ts';
 import { MemoryArchive } from '../../support/memory-archive.ts';
@@ -25,8 +25,8 @@ async function log() {
       keyTemplate: '{tag}/{name}',
       forget: { horizon: 90 * DAY, grace: DAY },
       snapshotEvery: 1,
-      encoder: FOREIGN_ENCODER,
-      encoders: FOREIGN_ENCODERS,
+      encoder: ENCODER,
+      encoders: ENCODERS,
     },
     archive,
     { family: '0'.repeat(10), shards: async () => [] },

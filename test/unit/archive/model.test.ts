@@ -9,13 +9,13 @@ const RUNS = Number(process.env.MODEL_RUNS ?? 150);
 const code = {
   ...(await import('../../../archive/writer/shard-archiver.ts')),
   ...(await import('../../../archive/writer/delivered.ts')),
-  ...(await import('../../../archive/writer/foreign.ts')),
+  ...(await import('../../../archive/writer/encoders.ts')),
   ...(await import('../../../archive/verify/verify.ts')),
 };
 
 /** What the schedules of a profile must have brought about to be worth anything. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
-  'takeovers and zombies': ['followed', 'passed over'],
+  'takeovers and zombies': ['followed', 'passed over', 'liars', 'ENCODER_UNKNOWN'],
   'epochs and floors': ['followed', 'held', 'readmitted in a later epoch'],
   'trimmed by retention': ['followed', 'voided', 'missing'],
   'recreated streams': ['followed', 'DEAD', 'missing'],

@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
+import { newestCommit } from '../../../archive/commit-log.ts';
 import { S3Store, type S3Trouble } from '../../../archive/s3.ts';
-import { newestCommit } from '../../../archive/store.ts';
 
 type Fault = number | 'reset' | 'hang' | 'lost' | { readonly status: number; readonly code: string };
 

@@ -20,7 +20,7 @@ test('a chunk gives back its header and its lines', () => {
       const raw = Buffer.from(text);
       const chunk = encodeChunk(raw, header, { codec, level: 1 });
       const { bytes, crc, headerBytes, ...read } = readChunk(chunk);
-      assert.deepEqual(read, { ...header, codec, rawBytes: raw.length });
+      assert.deepEqual(read, { ...header, codec, rawBytes: raw.length, spliceable: codec === 'gzip' });
       assert.equal(bytes, chunk.length);
       assert.equal(chunkBytes(compressLines(raw, { codec, level: 1 }), header.tag), chunk.length);
       assert.equal(inflateChunk(chunk, readHeader(chunk)).toString(), text);

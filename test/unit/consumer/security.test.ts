@@ -8,8 +8,9 @@ import fc from 'fast-check';
 import * as z from 'zod/mini';
 import { encodeCommit, parseCommit } from '../../../archive/commit.ts';
 import { ShardState } from '../../../archive/state.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../../archive/writer/foreign.ts';
-import { type LogContext, planCommit } from '../../../archive/writer/plan.ts';
+import type { LogContext } from '../../../archive/writer/context.ts';
+import { ENCODER, ENCODERS } from '../../../archive/writer/encoders.ts';
+import { planCommit } from '../../../archive/writer/plan.ts';
 import { readRecord } from '../../../archive/writer/record.ts';
 import { MAX_TAG_BYTES } from '../../../chunk/header.ts';
 import { encodeChunk } from '../../../chunk/writer.ts';
@@ -55,8 +56,8 @@ const LOG: LogContext = {
   keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
   forget: { horizon: 1e9, grace: 1e6 },
   snapshotEvery: 1,
-  encoder: FOREIGN_ENCODER,
-  encoders: FOREIGN_ENCODERS,
+  encoder: ENCODER,
+  encoders: ENCODERS,
 };
 
 const hex = (digits: number) =>
@@ -111,7 +112,7 @@ test('no forged chunk stops a shard: whatever it claims, the commit with it can 
         const items = chunks.map((data, i) =>
           readRecord({ sequence: `${100 * round + i + 1}`, arrival: 1_764_000_000_000, data }),
         );
-        const { commit, bodies } = planCommit(LOG, state, items, false, 1_764_000_000_000);
+        const { commit, bodies } = planCommit(LOG, { state, items, close: false, now: 1_764_000_000_000 });
         assert.deepEqual(parseCommit(encodeCommit(commit), 'key'), JSON.parse(`${encodeCommit(commit)}`));
         for (const { key } of commit.objects) {
           assert.ok(bodies.has(key));

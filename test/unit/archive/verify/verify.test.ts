@@ -5,8 +5,8 @@ import { gunzipSync } from 'node:zlib';
 import { commitHash, encodeCommit, parseCommit } from '../../../../archive/commit.ts';
 import type { VerifyReport } from '../../../../archive/verify/book.ts';
 import { verifyArchive } from '../../../../archive/verify/verify.ts';
-import { FOREIGN_ENCODER, FOREIGN_ENCODERS } from '../../../../archive/writer/foreign.ts';
-import type { LogContext } from '../../../../archive/writer/plan.ts';
+import type { LogContext } from '../../../../archive/writer/context.ts';
+import { ENCODER, ENCODERS } from '../../../../archive/writer/encoders.ts';
 import type { StreamRecord } from '../../../../archive/writer/record.ts';
 import { ShardArchiver } from '../../../../archive/writer/shard-archiver.ts';
 import { ChunkSource, epochName, type MadeChunk } from '../../../support/chunks.ts';
@@ -27,8 +27,8 @@ function context(shard: string): LogContext {
     keyTemplate: 'logs/tag={tag}/{name}',
     forget: { horizon: 1e12, grace: 1e12 },
     snapshotEvery: 64,
-    encoder: FOREIGN_ENCODER,
-    encoders: FOREIGN_ENCODERS,
+    encoder: ENCODER,
+    encoders: ENCODERS,
   };
 }
 
@@ -171,9 +171,11 @@ test('what is missing or changed in the archive itself is named', async () => {
   assert.deepEqual([expired.ok, expired.expired], [true, 4]);
 
   const [flipped, data] = await keys('logs/');
-  flipped.objects.get(data[0]!)![150]! ^= 1;
+  flipped.objects.get(data[0]!)![40]! ^= 1;
   assert.equal((await verify(flipped, MINUTE, false)).ok, true, 'the commits alone do not show it');
-  assert.match((await verify(flipped)).problems.join('\n'), /does not match its checksum/);
+  const places = /2 events of 2026-05-10T08:00:00.000Z to 2026-05-10T08:00:01.000Z, bytes 10 to \d+: /;
+  assert.match((await verify(flipped)).problems.join('\n'), /does not match its checksum: /);
+  assert.match((await verify(flipped)).problems.join('\n'), places);
 
   const [forged, names] = await keys('_commits/');
   const text = forged.objects.get(names[0]!)!.toString().replace('"records":1', '"records":2');
