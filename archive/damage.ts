@@ -14,7 +14,7 @@ const NAMED_PLACES = 5;
 
 /** @returns what is wrong with the object, or null when it is what its commit says */
 export function objectFault(object: CommitObject, bytes: Buffer | null): string | null {
-  if (bytes === null) return 'is missing: expired by a rule of the bucket, or deleted';
+  if (bytes === null) return 'is missing: expired by a lifecycle rule, or deleted';
   if (bytes.length !== object.bytes) return `has ${bytes.length} bytes, its commit says ${object.bytes}`;
   if (sha256(bytes) !== object.sha256) return `does not match its checksum: ${placesOf(object, bytes)}`;
   return formOf(object) === 'members' && object.foreign === 0 ? chunksFault(object, bytes) : null;
