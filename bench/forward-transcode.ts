@@ -19,7 +19,7 @@ export function run(): BenchResult {
     writer.out = out;
     bytes = 0;
     for (let at = 0; at < packed.length; ) {
-      at = offsets.find(packed, at, packed.length);
+      at = offsets.find(packed, at, packed.length).at;
       for (let i = 0; i < offsets.count; i++) {
         if (writer.at > out.length - 4096) writer.at = 0;
         const start = writer.at;

@@ -41,12 +41,14 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_repeated_messages_total:
     'Repeated messages, acknowledged without being accepted twice.',
   tailrace_agent_forward_repeated_parts_total: 'Parts of split lines received more than once.',
+  tailrace_agent_forward_bad_events_total:
+    'Entries that are not sound, by reason; kept and marked, as text unless only their time is wrong.',
   tailrace_agent_forward_timeless_events_total: 'Events without a valid time; given their time of arrival.',
   tailrace_agent_forward_torn_messages_total: 'Connections that ended inside a message.',
   tailrace_agent_forward_resets_total:
     'Connections that were reset by a client that asks for no acks: its last events may not have arrived.',
   tailrace_agent_forward_truncated_events_total: 'Events truncated at the maximum line size.',
-  tailrace_agent_forward_unparsed_events_total: 'Events kept as text because they are not maps.',
+  tailrace_agent_forward_unparsed_events_total: 'Events marked as unparsed: not maps, or not sound.',
   tailrace_agent_forward_unread_acks_total: 'Acks abandoned because the client does not read them.',
 
   tailrace_agent_forward_redacted_values_total: 'Values changed by redaction.',

@@ -5,7 +5,7 @@ import { type Target, TRUNCATED, writeMessage } from './parser.ts';
 import type { TextRule, Transform } from './transform.ts';
 
 /** Hex digits of the hash that stands for a line. */
-const HASH_DIGITS = 32;
+export const HASH_DIGITS = 32;
 /** What a cut may have left of an address: too little to be found, and too much to be shown. */
 const CUT_ADDRESS = /[0-9A-Fa-f]{1,4}[:.][0-9A-Fa-f:.]*$/;
 /** Characters at the end of a cut line that a part of an address may be in. */
@@ -53,7 +53,7 @@ export function keepLine(
 
 const MASKED = Buffer.from('***');
 
-function selects(rule: TextRule, line: string): boolean {
+export function selects(rule: TextRule, line: string): boolean {
   return (
     !rule.exclude.some((pattern) => pattern.test(line)) && rule.include.every((pattern) => pattern.test(line))
   );

@@ -51,15 +51,15 @@ export class ChunkIds {
   }
 
   /**
-   * The name under which a message is remembered. Its length and ends are part of it: a client that counts its ids
-   * from 1 at each start must not have its new messages, other times and other lines, taken for the old ones.
+   * The name under which a message is remembered. Its tag and the length and ends of its events are part of
+   * it: a client that counts its ids from 1 at each start must not have new messages taken for old ones.
    */
-  static name(id: Buffer, events: Buffer): string {
+  static name(id: Buffer, tag: string, events: Buffer): string {
     const ends = [events.subarray(0, FINGERPRINT_BYTES), events.subarray(-FINGERPRINT_BYTES)];
     const [head, tail] = ends.map((bytes) => crc32(bytes));
     const digest = hash(
       'sha256',
-      Buffer.concat([id, Buffer.from(`/${events.length}/${head}/${tail}`)]),
+      Buffer.concat([id, Buffer.from(`/${events.length}/${head}/${tail}/${tag}`)]),
       'buffer',
     );
     return digest.toString('base64', 0, 15);

@@ -1,8 +1,8 @@
-/** The entries of a message, each an array of a time and a record, checked and found in one walk. */
-import { malformed } from './errors.ts';
-import { readUint32, skipValue } from './msgpack-scan.ts';
+/** The entries of a message, each an array of a time and a record, found and checked in one walk. */
+import { malformed, RefusedError } from './errors.ts';
+import { readUint32, skipAny, skipValue } from './msgpack-scan.ts';
 
-/** Entries whose offsets are kept at a time. */
+/** Entries whose offsets are kept at once. */
 const MOST_ENTRIES = 1 << 17;
 const FIRST_ENTRIES = 1 << 12;
 
@@ -10,29 +10,40 @@ const FIRST_ENTRIES = 1 << 12;
 export class EntryOffsets {
   #offsets = new Uint32Array(FIRST_ENTRIES * 3);
   count = 0;
+  /** Where the entry begins that is being walked over. */
+  #start = 0;
 
   /**
-   * Finds the entries from `at` to `end`, or as many as are kept at a time.
+   * Finds the entries from `at` to `end`, or as many as are kept at a time, up to one that is not sound.
    *
-   * @returns the offset behind the last that was found
-   * @throws RefusedError for what is no entry
+   * @returns the offset behind the last that was found; `unsound` says whether the next one is not sound
    */
-  find(bytes: Buffer, at: number, end: number): number {
-    let count = 0;
-    while (at < end && count < MOST_ENTRIES) {
-      if (count * 3 === this.#offsets.length) this.#grow();
+  find(bytes: Buffer, at: number, end: number): { readonly at: number; readonly unsound: boolean } {
+    this.count = 0;
+    try {
+      return { at: this.#walk(bytes, at, end), unsound: false };
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      return { at: this.#start, unsound: true };
+    }
+  }
+
+  #walk(bytes: Buffer, at: number, end: number): number {
+    while (at < end && this.count < MOST_ENTRIES) {
+      const place = this.count * 3;
+      if (place === this.#offsets.length) this.#grow();
+      this.#start = at;
       const values = entryValues(bytes, at, end);
       const time = at + entryHead(bytes[at]!);
       checkTime(bytes, time, end, true);
-      const record = skipValue(bytes, time, end, 2);
-      at = skipValue(bytes, record, end, 2);
-      this.#offsets[count * 3] = time;
-      this.#offsets[count * 3 + 1] = record;
-      this.#offsets[count * 3 + 2] = at;
-      for (let i = 2; i < values; i++) at = skipValue(bytes, at, end, 2);
-      count++;
+      const record = skipValue(bytes, time, end, 0);
+      at = skipValue(bytes, record, end, 0);
+      this.#offsets[place] = time;
+      this.#offsets[place + 1] = record;
+      this.#offsets[place + 2] = at;
+      for (let i = 2; i < values; i++) at = skipValue(bytes, at, end, 0);
+      this.count++;
     }
-    this.count = count;
     return at;
   }
 
@@ -56,46 +67,42 @@ export class EntryOffsets {
   }
 }
 
-/**
- * Checks that from `at` on there are whole entries: `count` of them, or all up to `end`.
- *
- * @returns the offset behind them
- * @throws RefusedError when there aren't
- */
-export function checkEntries(
+/** Where the time and the record of the entry at `at` are; null if it is not an array of two values or more. */
+export function entryParts(
   bytes: Buffer,
   at: number,
   end: number,
-  count = Number.POSITIVE_INFINITY,
-): number {
-  for (let n = 0; n < count && (at < end || count !== Number.POSITIVE_INFINITY); n++) {
-    const values = entryValues(bytes, at, end);
-    at += entryHead(bytes[at]!);
-    checkTime(bytes, at, end, true);
-    for (let i = 0; i < values; i++) at = skipValue(bytes, at, end, 2);
-  }
-  return at;
+): { readonly time: number; readonly record: number } | null {
+  const isArray = (bytes[at]! >= 0x90 && bytes[at]! < 0xa0) || bytes[at] === 0xdc || bytes[at] === 0xdd;
+  if (!isArray || entryCount(bytes, at) < 2) return null;
+  const time = at + entryHead(bytes[at]!);
+  return { time, record: skipAny(bytes, time, end) };
 }
 
 /** How many values the entry at `at` has. */
 function entryValues(bytes: Buffer, at: number, end: number): number {
   if (at >= end) throw malformed('fewer entries than the message says');
   const type = bytes[at]!;
-  let values: number;
-  if (type >= 0x90 && type < 0xa0) values = type & 0x0f;
-  else if (type === 0xdc && at + 3 <= end) values = bytes.readUInt16BE(at + 1);
-  else if (type === 0xdd && at + 5 <= end) values = readUint32(bytes, at + 1);
-  else throw malformed(`an entry that is no array but msgpack type 0x${type.toString(16)}`);
+  const isArray = (type >= 0x90 && type < 0xa0) || type === 0xdc || type === 0xdd;
+  if (!isArray || at + entryHead(type) > end)
+    throw malformed(`an entry that is not an array but msgpack type 0x${type.toString(16)}`);
+  const values = entryCount(bytes, at);
   if (values < 2) throw malformed(`an entry of ${values} values`);
   if (at + entryHead(type) + values > end) throw malformed('an entry ends after its message');
   return values;
+}
+
+function entryCount(bytes: Buffer, at: number): number {
+  const type = bytes[at]!;
+  if (type < 0xa0) return type & 0x0f;
+  return type === 0xdc ? bytes.readUInt16BE(at + 1) : readUint32(bytes, at + 1);
 }
 
 function entryHead(type: number): number {
   return type === 0xdc ? 3 : type === 0xdd ? 5 : 1;
 }
 
-/** Bytes before the time in an array of a time and metadata; 0 for what is no such array. */
+/** Bytes before the time in an array of a time and metadata; 0 for anything else. */
 export function timeAndMetadataHead(bytes: Uint8Array, at: number): number {
   const type = bytes[at]!;
   if (type > 0x90 && type < 0xa0) return 1;
@@ -103,7 +110,7 @@ export function timeAndMetadataHead(bytes: Uint8Array, at: number): number {
   return type === 0xdd && readUint32(bytes, at + 1) !== 0 ? 5 : 0;
 }
 
-/** @throws RefusedError when the value at `at`, which is complete, is no time */
+/** @throws RefusedError if the value at `at`, which is complete, is not a time */
 export function checkTime(bytes: Buffer, at: number, end: number, metadata: boolean): void {
   if (at >= end) throw malformed('an entry ends after its message');
   const type = bytes[at]!;

@@ -3,11 +3,13 @@ import { type Builder, MAX_LINE_BYTES } from '../builder.ts';
 import type { Counter } from '../counters.ts';
 import type { InputContext } from '../input.ts';
 import { type Destination, type DestinationOptions, Destinations } from './destinations.ts';
-import { checkEntries, EntryOffsets } from './entries.ts';
+import { EntryOffsets } from './entries.ts';
 import { EventTime } from './event-time.ts';
+import { type Fault, type FaultReason, faultAt, faultOf } from './faults.ts';
 import { generalBound, JsonWriter, plainBound, TIME, TIME_BESIDE, type TimeName } from './json-writer.ts';
+import { jsonOrText, markedLine } from './marked-line.ts';
 import type { Message } from './message.ts';
-import { skipValue } from './msgpack-scan.ts';
+import { skipAny } from './msgpack-scan.ts';
 import { type Joined, Partials } from './partials.ts';
 import { shorten } from './shorten.ts';
 import { transformLine } from './transform-line.ts';
@@ -18,6 +20,9 @@ const DIRECT_BYTES = 16 * 1024;
 const KEPT_SCRATCH_BYTES = 1024 * 1024;
 /** A record cut down to this and still too long as a line is so by what is added to it. */
 const LEAST_BYTES = 1024;
+
+/** Bytes that are kept of a time that is not one. */
+const MAX_TIME_TEXT_BYTES = 1024;
 
 type Extra = readonly (readonly [name: string, json: string])[];
 
@@ -48,9 +53,10 @@ export class EventTaker {
   readonly #joined: Counter;
   readonly #incomplete: Counter;
   readonly #repeatedParts: Counter;
+  readonly #bad: Readonly<Record<FaultReason, Counter>>;
   readonly #dropped: Readonly<Record<'route' | 'excluded' | 'too_long', Counter>>;
 
-  /** @throws TailraceError when the options say no sense */
+  /** @throws TailraceError when the options make no sense */
   constructor(options: DestinationOptions, context: InputContext, labels: { readonly input: string }) {
     this.#context = context;
     this.#destinations = new Destinations(options, context, labels);
@@ -66,6 +72,13 @@ export class EventTaker {
     this.#joined = counter('joined_parts_events');
     this.#incomplete = counter('incomplete_events');
     this.#repeatedParts = counter('repeated_parts');
+    const bad = (reason: FaultReason): Counter => counter('bad_events', { reason });
+    this.#bad = {
+      not_an_entry: bad('not_an_entry'),
+      bad_time: bad('bad_time'),
+      too_deep: bad('too_deep'),
+      cut_off: bad('cut_off'),
+    };
     this.#dropped = {
       route: counter('dropped_events', { reason: 'route' }),
       excluded: counter('dropped_events', { reason: 'excluded' }),
@@ -74,32 +87,51 @@ export class EventTaker {
   }
 
   /**
-   * Takes all of a message, in one turn.
+   * Takes a whole message, in one turn. An entry that is not sound is kept as marked text and does not cost the others.
    *
-   * @param bytes where the entries stand: the message's own bytes, or what was compressed in it
-   * @throws RefusedError when one of its entries is none; nothing was taken then
+   * @param bytes where the entries are: the message's own bytes, or what was compressed in it
    */
   take(message: Message, bytes: Buffer, from: number, to: number): void {
     const destination = this.#destinations.of(message.tag);
     this.#writer.watched = destination.watched;
     if (message.mode === 'message') {
-      this.#entry(message.tag, destination, bytes, from, skipValue(bytes, from, to, 1), to);
+      const record = skipAny(bytes, from, to);
+      const fault = faultOf(bytes, from, record, to);
+      if (fault === null) this.#entry(message.tag, destination, bytes, from, record, to);
+      else this.#keepFault(destination, bytes, fault);
     } else {
-      const entries = this.#entries;
-      let at = entries.find(bytes, from, to);
-      // What is more than can be remembered is checked to its end before anything of it is taken.
-      if (at < to) checkEntries(bytes, at, to);
-      for (;;) {
-        for (let i = 0; i < entries.count; i++) {
-          this.#entry(message.tag, destination, bytes, entries.time(i), entries.record(i), entries.end(i));
-        }
-        if (at >= to) break;
-        at = entries.find(bytes, at, to);
-      }
+      this.#takeEntries(message.tag, destination, bytes, from, to);
     }
     this.#replaced.value += this.#writer.tally.replaced;
     this.#writer.tally.replaced = 0;
     if (bytes.length > KEPT_SCRATCH_BYTES) this.#writer.forget();
+  }
+
+  #takeEntries(tag: string, destination: Destination, bytes: Buffer, from: number, to: number): void {
+    const entries = this.#entries;
+    /** What is no entry is kept as one text for as long as it goes on: a byte of it may be a value of its own. */
+    let open = null as Fault | null;
+    for (let at = from; at < to; ) {
+      const found = entries.find(bytes, at, to);
+      at = found.at;
+      if (open !== null && entries.count > 0) {
+        this.#keepFault(destination, bytes, open);
+        open = null;
+      }
+      for (let i = 0; i < entries.count; i++) {
+        this.#entry(tag, destination, bytes, entries.time(i), entries.record(i), entries.end(i));
+      }
+      if (!found.unsound) continue;
+      const fault = faultAt(bytes, at, to);
+      at = fault.to;
+      if (open?.record === null && fault.record === null) {
+        open = { ...open, to: fault.to };
+        continue;
+      }
+      if (open !== null) this.#keepFault(destination, bytes, open);
+      open = fault;
+    }
+    if (open !== null) this.#keepFault(destination, bytes, open);
   }
 
   /** Writes lines whose missing parts are given up: those of which nothing came since `before`. */
@@ -138,6 +170,42 @@ export class EventTaker {
     }
     if (isMap && this.#joinPartials && this.#part(tag, bytes, record, end)) return;
     this.#general(builder, destination, bytes, record, end, NONE);
+  }
+
+  /** Keeps what an entry has that is not sound: its record where only the time is wrong, else its text. */
+  #keepFault(destination: Destination, bytes: Buffer, fault: Fault): void {
+    this.#events.value++;
+    this.#bad[fault.reason].value++;
+    if (destination.builders === null) {
+      this.#dropped.route.value++;
+      return;
+    }
+    const time = this.#time;
+    time.absent = true;
+    if (fault.time !== null) time.read(bytes, fault.time);
+    if (time.absent) {
+      this.#timeless.value++;
+      time.setMilliseconds(this.#context.now());
+    }
+    const builder = destination.builders.at(time.milliseconds);
+    const { record } = fault;
+    if (fault.reason === 'bad_time' && record !== null) {
+      const isMap = isMapType(bytes[record.from]!);
+      const text = jsonOrText(bytes, record.time, Math.min(record.from, record.time + MAX_TIME_TEXT_BYTES));
+      const extra: Extra = [['_bad_time', text], ...(isMap ? UNPARSED : NONE)];
+      if (isMap) this.#unparsed.value++;
+      this.#general(builder, destination, bytes, record.from, record.to, extra);
+      return;
+    }
+    this.#unparsed.value++;
+    const line = markedLine(destination, bytes, fault, time);
+    if (line === null) {
+      this.#dropped.excluded.value++;
+      return;
+    }
+    builder.reserve(line.length);
+    line.copy(builder.buffer, builder.length);
+    builder.commit(builder.length + line.length);
   }
 
   /** The usual record: all keys are strings, different and unwatched, and it has no `time`, or no `_time`. */

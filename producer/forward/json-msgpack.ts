@@ -1,6 +1,5 @@
 /** Turns the texts of clients that speak JSON into the msgpack that all else works on. */
 import { malformed, RefusedError } from './errors.ts';
-import { MAX_DEPTH } from './msgpack-scan.ts';
 import { stringHead } from './msgpack-write.ts';
 
 /**
@@ -9,7 +8,7 @@ import { stringHead } from './msgpack-write.ts';
  * Arrays and maps get the heads of four bytes of length: their number of values is known only at their end.
  *
  * @returns null for white space alone
- * @throws RefusedError when it is no JSON
+ * @throws RefusedError if it is not JSON
  */
 export function jsonToMsgpack(bytes: Buffer, at: number, end: number): Buffer | null {
   // Letter for byte: strings become bytes again as they are, and are checked where all strings are.
@@ -20,12 +19,16 @@ export function jsonToMsgpack(bytes: Buffer, at: number, end: number): Buffer | 
     parser.value(0);
     parser.end();
   } catch (error) {
-    throw error instanceof RefusedError ? error : malformed(`no JSON: ${(error as Error).message}`);
+    throw error instanceof RefusedError ? error : malformed(`not JSON: ${(error as Error).message}`);
   }
   return parser.msgpack;
 }
 
+/** Levels that the parser follows, which calls itself for each. */
+const MAX_JSON_DEPTH = 500;
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
+/** The next bracket, or string with whatever brackets are in it. */
+const STRUCTURE = /[[\]{}]|"(?:[^"\\]|\\.)*"/g;
 const SPACE = /[ \t\n\r]*/y;
 const ESCAPE = /\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)/g;
 const NO_UTF8 = Buffer.of(0xff);
@@ -57,9 +60,12 @@ class Parser {
   }
 
   value(depth: number): void {
-    if (depth > MAX_DEPTH) throw new RefusedError('too_deep', `values nested deeper than ${MAX_DEPTH}`);
     this.#space();
     const letter = this.#text[this.#at];
+    if (depth > MAX_JSON_DEPTH && (letter === '{' || letter === '[')) {
+      this.#asText();
+      return;
+    }
     if (letter === '{') this.#container(depth, MAP32, '}');
     else if (letter === '[') this.#container(depth, ARRAY32, ']');
     else if (letter === '"') this.#string();
@@ -101,6 +107,21 @@ class Parser {
     this.#out.writeUInt32BE(count, place);
   }
 
+  /** Takes a value as the text that it is: one nested so deep is kept as text whatever becomes of it. */
+  #asText(): void {
+    const start = this.#at;
+    let depth = 0;
+    do {
+      STRUCTURE.lastIndex = this.#at;
+      const letter = STRUCTURE.exec(this.#text)?.[0];
+      if (letter === undefined) throw malformed('JSON that ends inside a value');
+      this.#at = STRUCTURE.lastIndex;
+      if (letter === '{' || letter === '[') depth++;
+      else if (letter === '}' || letter === ']') depth--;
+    } while (depth > 0);
+    this.#str(this.#text.slice(start, this.#at));
+  }
+
   #string(): void {
     const start = this.#at;
     if (this.#text[start] !== '"') throw malformed('JSON without a string where one must be');
@@ -122,7 +143,7 @@ class Parser {
   #number(): void {
     NUMBER.lastIndex = this.#at;
     const match = NUMBER.exec(this.#text);
-    if (match === null) throw malformed('a value that is no JSON');
+    if (match === null) throw malformed('a value that is not JSON');
     this.#at = NUMBER.lastIndex;
     if (match[1] === undefined && match[2] === undefined) this.#integer(match[0]);
     else this.#double(Number(match[0]));

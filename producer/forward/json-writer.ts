@@ -38,7 +38,7 @@ export class JsonWriter extends JsonOutput {
   readonly #seen: Int32Array[] = [];
   #generation = 0;
   #inKey = false;
-  #general = false;
+  general = false;
 
   /**
    * Writes `{"time":"…"` and the pairs of the record map that begins at `at`, without the closing brace.
@@ -58,7 +58,7 @@ export class JsonWriter extends JsonOutput {
     to = this.times.write(out, to, seconds, nanoseconds);
     out[to++] = 0x22;
     this.at = to;
-    this.#general = false;
+    this.general = false;
     if (this.#pairs(src, at, 1, name) !== AGAIN) return true;
     this.at = start;
     this.tally.replaced = invalid;
@@ -77,7 +77,7 @@ export class JsonWriter extends JsonOutput {
     nanoseconds: number,
     extra: readonly (readonly [name: string, json: string])[],
   ): void {
-    this.#general = true;
+    this.general = true;
     const names = new Map<string, number>();
     this.out[this.at++] = 0x7b;
     this.#manyPairs(src, at, 1, names);
@@ -193,7 +193,7 @@ export class JsonWriter extends JsonOutput {
 
   #map(src: Buffer, at: number, depth: number): number {
     this.out[this.at++] = 0x7b;
-    const end = this.#general
+    const end = this.general
       ? this.#manyPairs(src, at, depth + 1, new Map())
       : this.#pairs(src, at, depth + 1, null);
     this.out[this.at++] = 0x7d;

@@ -1,7 +1,7 @@
 /** The envelope of a forward message: tag, entries and options, found in complete msgpack bytes. */
-import { checkEntries, checkTime } from './entries.ts';
+import { hash } from 'node:crypto';
 import { malformed, RefusedError } from './errors.ts';
-import { readUint32, skipValue } from './msgpack-scan.ts';
+import { readUint32, skipAny, skipValue } from './msgpack-scan.ts';
 
 export type Mode = 'message' | 'forward' | 'packed';
 
@@ -9,8 +9,8 @@ export interface Message {
   readonly mode: Mode;
   readonly tag: string;
   /**
-   * Where the entries stand: a time and a record (message), or any number of entries behind each other (forward and
-   * packed, the array's or string's head left out).
+   * Where the entries are: a time and a record (message), or any number of entries one after another (forward and
+   * packed, without the array's or string's head).
    */
   readonly from: number;
   readonly to: number;
@@ -23,8 +23,10 @@ export interface Options {
   readonly compressed: 'gzip' | 'zstd' | null;
 }
 
-/** Longer ones than anybody has: a tag stands in each event that it gives its name to. */
+/** Far above what anybody uses: a tag that has no builders of its own is repeated in each of its events. */
 const MAX_TAG_BYTES = 64 * 1024;
+/** Bytes that are kept of a longer one, which a digest of the whole follows. */
+const KEPT_TAG_BYTES = 1024;
 /** Far above what clients send: ids are kept until their acks are written. */
 const MAX_ID_BYTES = 1024;
 const NO_OPTIONS: Options = { chunk: null, compressed: null };
@@ -36,43 +38,63 @@ const SIGNAL = Buffer.from('fluent_signal');
  * Reads the envelope of the message at `[at, end)`.
  *
  * @returns null for nil, the heartbeat
- * @throws RefusedError for what is no message of the forward protocol
+ * @throws RefusedError for anything that is not a message of the forward protocol
  */
 export function readMessage(bytes: Buffer, at: number, end: number): Message | null {
   if (bytes[at] === 0xc0) return null;
   const outer = readHead(bytes, at);
   if (outer?.kind !== 'array' || outer.count < 2)
-    throw malformed('a message that is no array of tag and events');
+    throw malformed('a message that is not an array of tag and events');
   const tagHead = readHead(bytes, outer.at);
-  if (tagHead?.kind !== 'bytes') throw malformed('a tag that is no string');
-  if (tagHead.count > MAX_TAG_BYTES) throw new RefusedError('too_large', `a tag of ${tagHead.count} bytes`);
-  const tag = bytes.toString('utf8', tagHead.at, tagHead.end);
+  if (tagHead?.kind !== 'bytes') throw malformed('a tag that is not a string');
+  const tag = readTag(bytes, tagHead);
   const second = tagHead.end < end ? readHead(bytes, tagHead.end) : null;
-  if (second?.kind === 'bytes') {
+  if (second?.kind === 'bytes' && !isTextTime(bytes, second, outer.count, end)) {
     const options = outer.count > 2 ? readOptions(bytes, second.end, end) : NO_OPTIONS;
     return { mode: 'packed', tag, from: second.at, to: second.end, options };
   }
-  // An array is the entries, unless what it begins with is a number: then it is a time with metadata.
-  if (
-    second?.kind === 'array' &&
-    !(outer.count > 2 && second.count > 0 && readHead(bytes, second.at) === null)
-  ) {
-    const to = checkEntries(bytes, second.at, end, second.count);
+  if (second?.kind === 'array' && !(outer.count > 2 && isTimeWithMetadata(bytes, second, end))) {
+    let to = second.at;
+    for (let i = 0; i < second.count; i++) to = skipAny(bytes, to, end);
     const options = outer.count > 2 ? readOptions(bytes, to, end) : NO_OPTIONS;
     return { mode: 'forward', tag, from: second.at, to, options };
   }
   if (outer.count < 3) throw malformed('a message without a record');
-  checkTime(bytes, tagHead.end, end, true);
-  const to = skipValue(bytes, skipValue(bytes, tagHead.end, end, 1), end, 1);
+  const to = skipAny(bytes, skipAny(bytes, tagHead.end, end), end);
   // Values behind the options are some later version's: fluentd ignores them as well.
   const options = outer.count > 3 ? readOptions(bytes, to, end) : NO_OPTIONS;
   return { mode: 'message', tag, from: tagHead.end, to, options };
 }
 
+/** Whether an array behind the tag is a time with metadata, and not the entries. */
+function isTimeWithMetadata(bytes: Buffer, array: Head, end: number): boolean {
+  if (array.count === 0 || array.count > 2 || readHead(bytes, array.at) !== null) return false;
+  return array.count === 1 || readHead(bytes, skipAny(bytes, array.at, end))?.kind === 'map';
+}
+
+/**
+ * Whether a string behind the tag is the time of a single event, though no client should write it so, and not packed
+ * entries: those begin with an array, or their options say how they are compressed.
+ */
+function isTextTime(bytes: Buffer, text: Head, count: number, end: number): boolean {
+  if (count < 3 || text.count === 0 || readHead(bytes, text.at)?.kind === 'array') return false;
+  if (readHead(bytes, text.end)?.kind !== 'map') return false;
+  if (count > 3) return true;
+  const { chunk, compressed } = readOptions(bytes, text.end, end);
+  return chunk === null && compressed === null;
+}
+
+/** The tag; of one that is too long, its beginning and a digest, so that different tags stay different. */
+function readTag(bytes: Buffer, { at, end, count }: Head): string {
+  if (count <= MAX_TAG_BYTES) return bytes.toString('utf8', at, end);
+  const digest = hash('sha256', bytes.subarray(at, end), 'hex').slice(0, 32);
+  return `${bytes.toString('utf8', at, at + KEPT_TAG_BYTES)}…${digest}`;
+}
+
 function readOptions(bytes: Buffer, at: number, end: number): Options {
   const head = readHead(bytes, at);
   if (head === null && bytes[at] === 0xc0) return NO_OPTIONS;
-  if (head?.kind !== 'map') throw malformed('options that are no map');
+  if (head?.kind !== 'map') throw malformed('options that are not a map');
   let chunk: Options['chunk'] = null;
   let compressed: Options['compressed'] = null;
   at = head.at;
@@ -91,7 +113,7 @@ function readOptions(bytes: Buffer, at: number, end: number): Options {
         compressed = readCompressed(bytes.toString('latin1', value.at, value.end));
       } else if (isKey(bytes, key, SIGNAL) && (bytes[from] === 1 || bytes[from] === 2)) {
         const what = bytes[from] === 1 ? 'metrics' : 'traces';
-        throw new RefusedError('signal', `${what} are no events: let this client send logs alone`);
+        throw new RefusedError('signal', `${what} are not events: let this client send logs alone`);
       }
     }
     at = to;
@@ -102,7 +124,7 @@ function readOptions(bytes: Buffer, at: number, end: number): Options {
 function readCompressed(name: string): Options['compressed'] {
   if (name === 'gzip' || name === 'zstd') return name;
   if (name === 'text' || name === '') return null;
-  throw malformed(`compression ${JSON.stringify(name.slice(0, 20))} is not known`);
+  throw malformed(`unknown compression ${JSON.stringify(name.slice(0, 20))}`);
 }
 
 /** The head of an array, map, or str or bin, with where its content begins and, of a str or bin, ends. */

@@ -1,8 +1,8 @@
 /** Finds where msgpack values end, without decoding them. */
 import { malformed, RefusedError } from './errors.ts';
 
-/** How deep arrays and maps may stand in each other, the message's own included. */
-export const MAX_DEPTH = 100;
+/** How deep arrays and maps of an event may be nested: JSON readers begin to refuse at 128 (serde_json). */
+export const MAX_DEPTH = 120;
 
 /**
  * Finds the ends of messages in a byte stream that arrives in pieces. Each byte is looked at once, however the
@@ -130,6 +130,34 @@ export function skipValue(bytes: Uint8Array, at: number, end: number, depth: num
     else at = skipValue(bytes, at, end, depth + 1);
   }
   return at;
+}
+
+/**
+ * Steps over one value of any depth.
+ *
+ * @returns the offset behind the value; -1 if it does not end before `end` or is not msgpack
+ */
+export function skipAny(bytes: Uint8Array, at: number, end: number): number {
+  let pending = 1;
+  while (pending > 0) {
+    if (at >= end) return -1;
+    const type = bytes[at]!;
+    pending--;
+    if (type < 0x80 || type >= 0xe0) at++;
+    else if (type < 0xa0) {
+      pending += type < 0x90 ? 2 * (type & 0x0f) : type & 0x0f;
+      at++;
+    } else if (type < 0xc0) at += 1 + (type & 0x1f);
+    else {
+      const head = HEAD_BYTES[type - 0xc0]!;
+      if (head === 0 || at + head > end) return -1;
+      const kind = KIND[type - 0xc0]!;
+      if (kind === SIZED) at += bodyBytes(bytes, at, type);
+      else if (kind !== FIXED) pending += readCount(bytes, at, head) * (kind === MAP ? 2 : 1);
+      at += head;
+    }
+  }
+  return at <= end ? at : -1;
 }
 
 function within(at: number, end: number): number {

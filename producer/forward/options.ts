@@ -48,12 +48,15 @@ const tls = tlsShape.check(
 /** A secret stands in the configuration, or alone in a file. */
 const secret = z.union([text, z.strictObject({ file: text })]);
 
+/** An empty one must be written out: it proves nothing, but some clients have no other (Fluent Bit's Empty_Shared_Key). */
+const sharedKey = z.union([z.string(), z.strictObject({ file: text })]);
+
 const user = z.strictObject({ username: text, password: secret });
 
 const security = z.strictObject({
   /** Must differ from the clients' own names: some clients refuse a server that is called as they are. */
   self_hostname: z._default(text, () => `tailrace.${hostname()}`),
-  shared_key: secret,
+  shared_key: sharedKey,
   users: z.optional(z.array(user).check(z.minLength(1))),
   /** Rules for clients from some networks, addresses or CIDR; the first that fits counts. */
   clients: z._default(
@@ -61,7 +64,7 @@ const security = z.strictObject({
       z.strictObject({
         network: text,
         /** Instead of the key and the users of all. */
-        shared_key: z.optional(secret),
+        shared_key: z.optional(sharedKey),
         users: z.optional(z.array(user)),
       }),
     ),

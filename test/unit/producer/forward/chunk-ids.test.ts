@@ -69,11 +69,13 @@ test('the newest cut is remembered whole, however much it is', () => {
   assert.equal(ids.size, 20);
 });
 
-test('a name depends on the id and on the events', () => {
-  const name = (id: string, events: string): string => ChunkIds.name(Buffer.from(id), Buffer.from(events));
+test('a name depends on the id, the tag and the events', () => {
+  const name = (id: string, events: string, tag = 'app'): string =>
+    ChunkIds.name(Buffer.from(id), tag, Buffer.from(events));
   assert.equal(name('1', 'x'), name('1', 'x'));
   assert.notEqual(name('1', 'x'), name('2', 'x'));
   assert.notEqual(name('1', 'x'), name('1', 'y'));
+  assert.notEqual(name('1', 'x', 'app'), name('1', 'x', 'app2'));
   const long = 'z'.repeat(10_000);
   assert.notEqual(name('1', `${long}a`), name('1', `${long}b`));
   assert.notEqual(name('1', `a${long}`), name('1', `b${long}`));

@@ -64,6 +64,12 @@ async function attempt(server: Server, how: Attempt): Promise<unknown[]> {
   return pong.slice(0, 3);
 }
 
+test('an empty shared key is one that the configuration says', async () => {
+  await using server = await startForward({ security: { shared_key: '' } });
+  assert.deepEqual(await attempt(server, { key: '' }), ['PONG', true, '']);
+  assert.deepEqual(await attempt(server, { key: 'secret' }), ['PONG', false, 'shared_key mismatch']);
+});
+
 test('the shared key lets in who has it', async () => {
   await using server = await startForward({
     security: { shared_key: 'secret', self_hostname: 'the-server' },

@@ -177,23 +177,130 @@ test('a record with a time of its own keeps it', () => {
   assert.deepEqual(cuts.events[3], { time, n: 2 });
 });
 
-test('a message with a fault anywhere is refused whole', () => {
+/** Maps inside maps: so many levels of `{"a": …}`. */
+const nested = (levels: number): Buffer =>
+  Buffer.concat([Buffer.alloc((levels - 1) * 3, '81a161', 'hex'), map([])]);
+
+test('a bad entry is kept as marked text, and costs none of the good ones', () => {
+  const time = '2026-11-23T21:00:00Z';
+  const deep = (levels: number): string => `${'{"a":'.repeat(levels - 1)}{}${'}'.repeat(levels - 1)}`;
+  const marked = (message: string, more: object = {}): object => ({
+    message,
+    time,
+    _unparsed: true,
+    ...more,
+  });
   const good = entry(AT, 1);
-  const faults: [string, Buffer][] = [
-    ['an entry that is no array', record(2)],
-    ['an entry of one value', array([AT])],
-    ['a time that is a string', array([str('now'), record(2)])],
-    ['a time of another ext', array([ext(3, Buffer.alloc(8)), record(2)])],
-    ['an entry cut off', good.subarray(0, good.length - 1)],
-    ['the unused byte', array([AT, map([[str('a'), Buffer.of(0xc1)]])])],
-    ['too deep', array([AT, Buffer.concat([Buffer.alloc(200, 0x91), NIL])])],
+  const faults: [string, Buffer, string, object][] = [
+    ['an entry that is not an array', str('hello'), 'not_an_entry', marked('base64:pWhlbGxv')],
+    ['text that is not msgpack', Buffer.from('GET /'), 'not_an_entry', marked('GET /')],
+    [
+      'an entry of one value',
+      array([AT]),
+      'not_an_entry',
+      marked(`base64:${array([AT]).toString('base64')}`),
+    ],
+    [
+      'a time that is a string',
+      array([str('now'), record(2)]),
+      'bad_time',
+      { n: 2, time, _bad_time: 'now', _unparsed: true },
+    ],
+    [
+      'a time of another ext',
+      array([ext(3, Buffer.alloc(1)), record(2)]),
+      'bad_time',
+      { n: 2, time, _bad_time: { ext: 3, base64: 'AA==' }, _unparsed: true },
+    ],
+    ['a record nested 121 deep', array([AT, nested(121)]), 'too_deep', marked(deep(121))],
+    [
+      'a record nested 500 deep, of a bad time',
+      array([str('x'), nested(500)]),
+      'too_deep',
+      marked(deep(500)),
+    ],
+    ['a record nested 100,000 deep', array([AT, nested(100_000)]), 'too_deep', {}],
+    [
+      'an entry cut off',
+      good.subarray(0, good.length - 1),
+      'cut_off',
+      marked(`base64:${good.subarray(0, -1).toString('base64')}`),
+    ],
   ];
-  for (const [name, fault] of faults) {
-    const { cuts, take } = setting();
-    assert.throws(() => take(array([TAG, bin(Buffer.concat([good, fault]))])), RefusedError, name);
-    cuts.cut();
-    assert.deepEqual(cuts.events, [], name);
+  for (const [name, fault, reason, expected] of faults) {
+    for (const packed of [true, false]) {
+      if (!packed && (reason === 'cut_off' || name.startsWith('text'))) continue;
+      const { cuts, take } = setting();
+      const entries = [good, fault, entry(AT, 3)].slice(0, reason === 'cut_off' ? 2 : 3);
+      take(array([TAG, packed ? bin(Buffer.concat(entries)) : array(entries)]));
+      cuts.cut();
+      const bad = cuts.events[1]!;
+      if (name.includes('100,000')) assert.match(String(bad['message']), /^base64:/);
+      else assert.deepEqual(bad, expected, name);
+      assert.deepEqual(cuts.events[0], { time, n: 1 });
+      if (reason !== 'cut_off') assert.deepEqual(cuts.events[2], { time, n: 3 });
+      assert.equal(cuts.events.length, entries.length, name);
+      assert.equal(cuts.count('tailrace_agent_forward_bad_events_total', { reason }), 1, name);
+    }
   }
+});
+
+test('a single event with a bad time or too deep is kept, and its ack given', () => {
+  const time = '2026-11-23T21:00:00Z';
+  const ack = map([[str('chunk'), str('x')]]);
+  assert.deepEqual(events(array([TAG, str('soon'), record(1), ack])), [
+    { n: 1, time, _bad_time: 'soon', _unparsed: true },
+  ]);
+  assert.deepEqual(events(array([TAG, str('soon'), record(1)])), [
+    { n: 1, time, _bad_time: 'soon', _unparsed: true },
+  ]);
+  assert.deepEqual(events(array([TAG, map([]), str('text')])), [
+    { message: 'text', time, _bad_time: {}, _unparsed: true },
+  ]);
+  assert.match(String(events(array([TAG, AT, nested(200), ack]))[0]!['message']), /^\{"a":\{"a":/);
+  // As deep as fluentd takes it is an event like any other.
+  assert.equal(events(array([TAG, AT, nested(99)]))[0]!['_unparsed'], undefined);
+  assert.equal(events(array([TAG, AT, nested(120)]))[0]!['_unparsed'], undefined);
+});
+
+test('JSON nested however deep costs no other event', () => {
+  const json = (levels: number): string => `${'['.repeat(levels)}"]"${']'.repeat(levels)}`;
+  for (const levels of [99, 300, 2000, 100_000]) {
+    const text = Buffer.from(
+      `["app", [[${SECONDS}, {"n": 1}], [${SECONDS}, {"a": ${json(levels)}}]], {"chunk": "x"}]`,
+    );
+    const [first, second] = events(jsonToMsgpack(text, 0, text.length)!);
+    assert.equal(first!['n'], 1);
+    if (levels === 99) assert.equal(JSON.stringify(second!['a']), json(levels));
+    else assert.ok(JSON.stringify(second).includes('_unparsed'), `${levels}`);
+  }
+});
+
+test('redactions act on what is kept as text', () => {
+  const secret = map([
+    [str('token'), str('hunter2')],
+    [str('in'), nested(200)],
+  ]);
+  const packed = array([TAG, bin(Buffer.concat([array([AT, secret]), str('token hunter2')]))]);
+  const both = events(packed, { transform: { redact: [{ field: 'token', mask: true }] } });
+  assert.equal(both.length, 2);
+  assert.ok(!JSON.stringify(both).includes('hunter2'));
+  assert.match(String(both[0]!['message']), /"token":"\*\*\*","in":\{"a"/);
+  assert.match(String(both[1]!['_hash']), /^[0-9a-f]{32}$/);
+});
+
+test('bytes that are no entries become one text, not one each', () => {
+  const { cuts, take } = setting();
+  take(array([TAG, bin(Buffer.concat([entry(AT, 1), Buffer.from('x'.repeat(10_000)), entry(AT, 2)]))]));
+  cuts.cut();
+  assert.deepEqual(
+    cuts.events.map(({ n, message }) => n ?? String(message).length),
+    [1, 10_000, 2],
+  );
+});
+
+test('a message that is none is refused whole', () => {
+  const good = entry(AT, 1);
   const messages: [string, Buffer][] = [
     ['a map', map([])],
     ['a string', str('hello')],
@@ -216,16 +323,15 @@ test('a message with a fault anywhere is refused whole', () => {
   for (const [name, message] of messages) assert.throws(() => setting().take(message), RefusedError, name);
 });
 
-test('messages of more entries than are remembered at a time are taken whole, or not at all', () => {
+test('messages of more entries than are remembered at a time are taken whole', () => {
   const many = Buffer.concat(Array.from({ length: 140_000 }, (_, n) => entry(AT, n)));
   assert.deepEqual(
     events(array([TAG, bin(many)])).map(({ n }) => n),
     Array.from({ length: 140_000 }, (_, n) => n),
   );
-  const { cuts, take } = setting();
-  assert.throws(() => take(array([TAG, bin(Buffer.concat([many, record(1)]))])), RefusedError);
-  cuts.cut();
-  assert.equal(cuts.events.length, 0);
+  const withBad = events(array([TAG, bin(Buffer.concat([many, array([AT]), entry(AT, 140_000)]))]));
+  assert.equal(withBad.length, 140_002);
+  assert.equal(withBad[140_001]!['n'], 140_000);
 });
 
 test('random and mutated messages are taken or refused, and lines stay whole', () => {
