@@ -34,7 +34,6 @@ export const WORDING_OFF = [
   'consumer',
   'docs/consumer.md',
   'docs/formats.md',
-  'docs/forward.md',
   'functions',
   'producer/forward',
   'producer/tail',
