@@ -58,6 +58,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_tail_events_total: 'Events read from files.',
   tailrace_agent_tail_excluded_total: 'Lines excluded by the configuration.',
   tailrace_agent_tail_gone_files_total: 'Files that disappeared before they were read to the end.',
+  tailrace_agent_tail_header_lines_total: 'Lines that are not events: headers and comments of the format.',
   tailrace_agent_tail_hashed_lines_total:
     'Lines of which only a hash was kept, because a redaction could not find its field in them.',
   tailrace_agent_tail_invalid_utf8_total: 'Lines in which invalid UTF-8 was replaced.',

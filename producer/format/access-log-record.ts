@@ -10,7 +10,7 @@ import { decodeEscapes } from './escapes.ts';
 import type { Attempt } from './first-fitting.ts';
 import type { LogField, LogFormat } from './log-format.ts';
 import type { Target } from './parser.ts';
-import { writeRecord } from './record.ts';
+import { type ParsedRecord, writeRecord } from './record.ts';
 import { compileTimePrefix, type TimePrefix } from './time-format.ts';
 import type { Transform } from './transform.ts';
 
@@ -71,6 +71,19 @@ export class AccessLogRecords implements Attempt {
     }
     this.#transform.change(record);
     return writeRecord(this.#target, record, time, bytes.subarray(start, end));
+  }
+
+  /** The event of a text; null when it is not of the format. What is to be hidden between shifted fields is. */
+  record(text: string): ParsedRecord | null {
+    this.#time = null;
+    const line = Buffer.from(text).toString('latin1');
+    const division = this.#divide(line);
+    if (division === null) return null;
+    const record: Fields = {};
+    for (const span of division.spans) this.#set(record, span.field, line.slice(span.from, span.to));
+    const time = this.#finish(record, this.#time, this.#target.clock.now);
+    for (const [from, to] of division.doubtful) this.#hide(record, division.spans.slice(from, to), line);
+    return { record, time };
   }
 
   #set(record: Fields, field: LogField, raw: string): void {

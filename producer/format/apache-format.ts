@@ -64,8 +64,20 @@ export function parseApacheFormat(text: string): LogFormat {
   return parsePercentFormat(text, APACHE_FORMATS, apacheVariable);
 }
 
+/** lighttpd's default, whose `%V` is the host that the client asked for. */
+const LIGHTTPD_FORMATS: Readonly<Record<string, string>> = {
+  default: '%h %V %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
+};
+
+/** Reads `accesslog.format` of lighttpd, whose directives are Apache's. */
+export function parseLighttpdFormat(text: string): LogFormat {
+  return parsePercentFormat(text, LIGHTTPD_FORMATS, (letter, argument) =>
+    letter === 'V' ? { name: 'server_name', kind: 'text', address: true } : apacheVariable(letter, argument),
+  );
+}
+
 /** A format of `%` directives, by name or as a configuration has it. */
-function parsePercentFormat(
+export function parsePercentFormat(
   text: string,
   named: Readonly<Record<string, string>>,
   variable: (letter: string, argument: string | undefined) => Variable,

@@ -62,9 +62,22 @@ export function decodeEscapes(
         let value = 0;
         for (let k = 2; k < 6; k++)
           value = hex(source[i + k]) < 0 ? Number.NaN : value * 16 + hex(source[i + k]);
-        // nginx writes only control characters so; anything else is left for its reader.
+        // nginx writes only control characters so, Tomcat all above 0x7e. Half of a pair is left for its reader.
         if (value < 0x80) {
           target[at++] = value;
+          i += 5;
+          continue;
+        }
+        if (value < 0x800) {
+          target[at++] = 0xc0 | (value >> 6);
+          target[at++] = 0x80 | (value & 0x3f);
+          i += 5;
+          continue;
+        }
+        if (value < 0xd800 || value > 0xdfff) {
+          target[at++] = 0xe0 | (value >> 12);
+          target[at++] = 0x80 | ((value >> 6) & 0x3f);
+          target[at++] = 0x80 | (value & 0x3f);
           i += 5;
           continue;
         }

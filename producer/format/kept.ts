@@ -38,8 +38,7 @@ export function keepLine(
   if (!isUtf8(bytes.subarray(start, end))) target.tally.replaced++;
   if (rule.redact === null) {
     target.tally.hashed++;
-    const hash = createHmac('sha256', rule.key).update(bytes.subarray(start, end)).digest('hex');
-    const extra = Buffer.from(`${added},"_hash":"${hash.slice(0, HASH_DIGITS)}"`);
+    const extra = Buffer.from(`${added},"_hash":"${hashOf(rule, bytes.subarray(start, end))}"`);
     writeMessage(target, MASKED, 0, MASKED.length, mark, extra);
     return;
   }
@@ -52,6 +51,25 @@ export function keepLine(
 }
 
 const MASKED = Buffer.from('***');
+
+/** Hides in a field of an event what would be hidden in a line that is kept as text: its own format did not take it. */
+export function hideText(
+  target: Target,
+  { text: rule }: Transform,
+  record: Record<string, unknown>,
+  field: string,
+): void {
+  const value = record[field];
+  if (rule === null || typeof value !== 'string') return;
+  record[field] = rule.redact === null ? MASKED.toString() : rule.redact(value);
+  if (rule.redact !== null) return;
+  target.tally.hashed++;
+  record['_hash'] = hashOf(rule, Buffer.from(value));
+}
+
+function hashOf({ key }: TextRule, bytes: Buffer): string {
+  return createHmac('sha256', key).update(bytes).digest('hex').slice(0, HASH_DIGITS);
+}
 
 export function selects(rule: TextRule, line: string): boolean {
   return (

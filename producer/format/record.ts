@@ -1,6 +1,6 @@
 /** Formats that make an object of each line: where convenience counts for more than speed. */
 import { isUtf8 } from 'node:buffer';
-import { keepLine } from './kept.ts';
+import { hideText, keepLine } from './kept.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
 import type { Transform } from './transform.ts';
 
@@ -8,6 +8,14 @@ import type { Transform } from './transform.ts';
 export interface ParsedRecord {
   readonly record: Record<string, unknown>;
   readonly time: number | null;
+  /** Fields between which a client may have moved the borders: what hides one of them hides that in all. */
+  readonly shifted?: readonly string[];
+  /** The field that holds text which an inner format did not take. */
+  readonly unparsed?: string | undefined;
+  /** Whether a part of the text is missing. */
+  readonly truncated?: boolean;
+  /** Whether the line is a header or a comment and not an event. */
+  readonly header?: boolean;
 }
 
 /** Makes an event of a line; null when the line is not of the format. */
@@ -25,17 +33,53 @@ export class RecordLineParser implements LineParser {
   }
 
   parse(bytes: Buffer, start: number, end: number): void {
-    const { clock } = this.#target;
-    const parsed = this.#parse(bytes.toString('utf8', start, end), clock.now);
-    if (parsed !== null) {
-      if (!this.#transform.apply(parsed.record)) {
-        this.#target.tally.excluded++;
-        return;
-      }
-      if (writeRecord(this.#target, parsed.record, parsed.time, bytes.subarray(start, end))) return;
-    }
+    const parsed = this.#parse(bytes.toString('utf8', start, end), this.#target.clock.now);
+    if (parsed !== null && takeRecord(this.#target, this.#transform, parsed, bytes.subarray(start, end)))
+      return;
     keepLine(this.#target, this.#transform, bytes, start, end, UNPARSED);
   }
+}
+
+/**
+ * Transforms and writes an event; false when it is too long for one.
+ *
+ * @param source the line that it was made of
+ */
+export function takeRecord(
+  target: Target,
+  transform: Transform,
+  parsed: ParsedRecord,
+  source: Buffer,
+): boolean {
+  const { record, shifted = [], unparsed, truncated, header } = parsed;
+  if (header) {
+    target.tally.headers++;
+    return true;
+  }
+  if (!transform.selects(record)) {
+    target.tally.excluded++;
+    return true;
+  }
+  if (shifted.length > 0 && transform.redacts(shifted)) {
+    const redact = transform.textRedaction(shifted);
+    for (const name of shifted) {
+      const value = record[name];
+      if (typeof value === 'string') record[name] = redact === null ? '***' : redact(value);
+    }
+  }
+  if (typeof record['request'] === 'string' && transform.redacts(['method', 'path', 'protocol'])) {
+    record['request'] = transform
+      .requestRule()
+      .redact.reduce((text, redact) => redact(text), record['request']);
+  }
+  if (unparsed !== undefined) {
+    target.tally.unparsed++;
+    hideText(target, transform, record, unparsed);
+  }
+  transform.change(record);
+  if (unparsed !== undefined) record['_unparsed'] = true;
+  if (truncated) record['_truncated'] = true;
+  return writeRecord(target, record, parsed.time, source);
 }
 
 /**

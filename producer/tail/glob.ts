@@ -18,6 +18,17 @@ export function listFolder(folder: string, refused?: (code: string) => void): re
   }
 }
 
+/** Directives of strftime in a path, and what stands for any time in their place. */
+const DATES: Readonly<Record<string, string>> = {
+  Y: '[0-9][0-9][0-9][0-9]',
+  ...Object.fromEntries([...'mdHMSyV'].map((letter) => [letter, '[0-9][0-9]'])),
+  j: '[0-9][0-9][0-9]',
+  F: '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]',
+  b: '[A-Z][a-z][a-z]',
+  s: '[0-9]*',
+  '%': '%',
+};
+
 /** A compiled path pattern. */
 export class Glob {
   readonly pattern: string;
@@ -25,7 +36,8 @@ export class Glob {
   readonly #whole: RegExp;
 
   constructor(pattern: string) {
-    this.pattern = path.resolve(pattern);
+    const dated = pattern.replace(/%([YmdHMSyVjFbs%])/g, (_, letter: string) => DATES[letter]!);
+    this.pattern = path.resolve(dated);
     const segments = this.pattern.split('/').filter((segment) => segment !== '');
     this.#segments = segments.map((text) =>
       text === '**' ? '**' : MAGIC.test(text) ? new RegExp(`^${source(text)}$`) : text,

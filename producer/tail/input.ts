@@ -1,10 +1,8 @@
 /** The tail input: follows log files and gives their lines to the builders, a turn at a time. */
 import * as path from 'node:path';
 import type { Counter } from '../counters.ts';
-import { compileFormat } from '../format/compile.ts';
 import { Fit } from '../format/fit.ts';
 import { Tally } from '../format/json-bytes.ts';
-import type { LineParser, Target } from '../format/parser.ts';
 import { Transform } from '../format/transform.ts';
 import { type Input, type InputContext, inputName } from '../input.ts';
 import { resolvePlaceholders } from '../instance/placeholders.ts';
@@ -14,9 +12,10 @@ import { FolderWatch } from './folder-watch.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
 import { ACTIVE } from './followers.ts';
 import { Glob } from './glob.ts';
-import { ALL, LineSplitter, MultilineSplitter, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
+import { ALL, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
 import type { TailOptions } from './options.ts';
 import { type ScanEvent, Scanner } from './scanner.ts';
+import { createParser, createSplitter, type FileParser, joinsLines, parserPerFile } from './splitting.ts';
 import { tagOf } from './tag.ts';
 
 /** Milliseconds between looks at logs that grow, and at all others. */
@@ -26,6 +25,8 @@ const IDLE_TICK = 1000;
 const FILES_PER_PASS = 64;
 /** Milliseconds for which a last line without a newline has to lie still before a flush takes it. */
 const SETTLED = 1000;
+/** Milliseconds that parts of a container's line wait for the rest. */
+const JOINED_WAIT = 5000;
 /** Milliseconds between warnings of a format that does not match. */
 const WARN_EVERY = 600_000;
 
@@ -44,6 +45,7 @@ const TALLIES: readonly (readonly [keyof Tally, string])[] = [
   ['hashed', 'tailrace_agent_tail_hashed_lines_total'],
   ['truncated', 'tailrace_agent_tail_truncated_lines_total'],
   ['replaced', 'tailrace_agent_tail_invalid_utf8_total'],
+  ['headers', 'tailrace_agent_tail_header_lines_total'],
   ['excluded', 'tailrace_agent_tail_excluded_total'],
   ['timeless', 'tailrace_agent_tail_timeless_total'],
 ];
@@ -63,7 +65,9 @@ class TailInput implements Input {
   /** When the log last said that the format does not match. */
   #warned = Number.NEGATIVE_INFINITY;
   readonly #clock: { now: number };
-  readonly #parsers = new Map<string, { readonly parser: LineParser; readonly target: Target }>();
+  readonly #parsers = new Map<string, FileParser>();
+  /** Milliseconds that an event of several lines waits for more. */
+  readonly #flushInterval: number;
   readonly #queue: Follower[] = [];
   #scanner!: Scanner;
   #transform!: Transform;
@@ -85,7 +89,11 @@ class TailInput implements Input {
     this.#options = options;
     this.#context = context;
     this.name = inputName(options);
-    this.#turnBytes = Math.max(TURN_BYTES, turnBytes(options.max_line_size, options.multiline !== undefined));
+    this.#flushInterval = options.multiline?.flush_interval ?? (joinsLines(options) ? JOINED_WAIT : Infinity);
+    this.#turnBytes = Math.max(
+      TURN_BYTES,
+      turnBytes(options.max_line_size, joinsLines(options) || options.encoding !== undefined),
+    );
     const counter = (name: string) => context.counters.counter(name, { input: this.name });
     this.#bytes = counter('tailrace_agent_tail_bytes_total');
     this.#parsed = counter('tailrace_agent_tail_parsed_total');
@@ -109,7 +117,7 @@ class TailInput implements Input {
         exclude: globs(options.exclude_path),
         readFromHead: options.read_from_head,
         symlinks: options.symlinks,
-        encoded: false,
+        encoded: options.encoding !== undefined,
       },
       {
         state: context.state,
@@ -225,10 +233,7 @@ class TailInput implements Input {
       if (source instanceof CompressedSource ? !source.ended : still < this.#options.rotate_wait) return;
       follower.ending = ALL;
       this.#enqueue(follower);
-    } else if (
-      follower.seen > follower.offset &&
-      still >= (this.#options.multiline?.flush_interval ?? Infinity)
-    ) {
+    } else if (follower.seen > follower.offset && still >= this.#flushInterval) {
       follower.ending = WHOLE_LINES;
       this.#enqueue(follower);
     }
@@ -314,21 +319,20 @@ class TailInput implements Input {
   }
 
   #splitter(file: string): Splitter {
-    const { multiline, max_line_size: maxLine } = this.#options;
-    const { parser, target } = this.#parserOf(tagOf(this.#options.tag, file));
-    const transform = this.#transform;
-    if (!multiline) return new LineSplitter(parser, target, maxLine, transform);
-    return new MultilineSplitter(parser, target, new RegExp(multiline.start, 'u'), maxLine, transform);
+    return createSplitter(
+      this.#options,
+      this.#parserOf(tagOf(this.#options.tag, file), file),
+      this.#transform,
+    );
   }
 
-  #parserOf(tag: string): { readonly parser: LineParser; readonly target: Target } {
-    let known = this.#parsers.get(tag);
-    if (!known) {
-      const target = { builders: this.#context.builders.tag(tag), tally: this.#tally, clock: this.#clock };
-      known = { parser: compileFormat(this.#options.format, target, this.#transform), target };
-      this.#parsers.set(tag, known);
-    }
-    return known;
+  #parserOf(tag: string, file: string): FileParser {
+    const shared = parserPerFile(this.#options) ? undefined : this.#parsers.get(tag);
+    if (shared) return shared;
+    const target = { builders: this.#context.builders.tag(tag), tally: this.#tally, clock: this.#clock };
+    const made = { parser: createParser(this.#options, target, this.#transform, file), target };
+    if (!parserPerFile(this.#options)) this.#parsers.set(tag, made);
+    return made;
   }
 
   /** Brings what the parsers tallied into the counters. */

@@ -97,16 +97,23 @@ export class MultilineSplitter implements Splitter {
   skipping = false;
   readonly #parser: LineParser;
   readonly #target: Target;
-  readonly #start: RegExp;
+  readonly #begun: (line: string) => boolean;
   readonly #maxEvent: number;
   readonly #transform: Transform;
   #joined = Buffer.alloc(0);
   #insideLine = false;
 
-  constructor(parser: LineParser, target: Target, start: RegExp, maxEvent: number, transform: Transform) {
+  /** @param begins whether an event begins with a line */
+  constructor(
+    parser: LineParser,
+    target: Target,
+    begins: (line: string) => boolean,
+    maxEvent: number,
+    transform: Transform,
+  ) {
     this.#parser = parser;
     this.#target = target;
-    this.#start = start;
+    this.#begun = begins;
     this.#maxEvent = maxEvent;
     this.#transform = transform;
   }
@@ -160,7 +167,7 @@ export class MultilineSplitter implements Splitter {
   }
 
   #begins(bytes: Buffer, from: number, to: number): boolean {
-    return this.#start.test(bytes.toString('utf8', from, to));
+    return this.#begun(bytes.toString('utf8', from, to));
   }
 
   #cut(bytes: Buffer, at: number): void {

@@ -2,7 +2,9 @@
 import * as z from 'zod/mini';
 import { duration, size } from '../../base/units.ts';
 import { formatOptions } from '../format/options.ts';
+import { pattern } from '../format/patterns.ts';
 import { transformShape, unparsedPolicy } from '../format/transform.ts';
+import { decoderOf } from './encoding.ts';
 import { Glob } from './glob.ts';
 import { compressionOf } from './rotation.ts';
 import { isTagTemplate, TAG_PLACEHOLDERS } from './tag.ts';
@@ -35,7 +37,19 @@ const logs = glob.check(
 
 const globs = z.union([glob, z.array(glob).check(z.minLength(1))]);
 
-export const tailOptions = z.strictObject({
+function isEncoding(label: string): boolean {
+  try {
+    return decoderOf(label) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function isWide(encoding: string | undefined): boolean {
+  return encoding !== undefined && isEncoding(encoding) && decoderOf(encoding).encoding.startsWith('utf-16');
+}
+
+const options = z.strictObject({
   type: z.literal('tail'),
   /** Names the input in state and metrics; by default its paths do. */
   id: z.optional(z.string().check(z.regex(/^[\w.-]+$/))),
@@ -58,25 +72,37 @@ export const tailOptions = z.strictObject({
     ),
     256 * KiB,
   ),
+  /** Of the files, when it is not UTF-8: a label of the WHATWG encoding standard. */
+  encoding: z.optional(
+    z.string().check(
+      z.refine(isEncoding, {
+        error: 'is not a known encoding: utf-16le, iso-8859-1, shift_jis, euc-kr and the like are',
+      }),
+    ),
+  ),
   multiline: z.optional(
-    z.strictObject({
-      start: z.string().check(
-        z.refine(
-          (text) => {
-            try {
-              return new RegExp(text, 'u') !== null;
-            } catch {
-              return false;
-            }
-          },
-          { error: 'expected a regular expression (JavaScript syntax, flag u)' },
-        ),
+    z
+      .strictObject({
+        start: z.optional(pattern),
+        continuation: z.optional(pattern),
+        end: z.optional(pattern),
+        flush_interval: z._default(duration, 5000),
+      })
+      .check(
+        z.refine((m) => [m.start, m.continuation, m.end].filter((way) => way !== undefined).length === 1, {
+          error: 'expected exactly one of start, continuation and end',
+        }),
       ),
-      flush_interval: z._default(duration, 5000),
-    }),
   ),
   ...transformShape,
   unparsed: z.optional(unparsedPolicy),
 });
+
+export const tailOptions = options.check(
+  z.refine(({ encoding, multiline }) => multiline === undefined || !isWide(encoding), {
+    error: 'multiline does not work with a UTF-16 encoding',
+    path: ['multiline'],
+  }),
+);
 
 export type TailOptions = z.output<typeof tailOptions>;

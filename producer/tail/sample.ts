@@ -2,14 +2,14 @@
 import { closeSync, readSync, statSync } from 'node:fs';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../builder.ts';
 import { Counters } from '../counters.ts';
-import { compileFormat } from '../format/compile.ts';
 import { Tally } from '../format/json-bytes.ts';
 import { Transform } from '../format/transform.ts';
 import { Glob, type List, listFolder } from './glob.ts';
-import { ALL, LineSplitter, MORE_TO_COME, MultilineSplitter } from './lines.ts';
+import { ALL, MORE_TO_COME } from './lines.ts';
 import { openFollowed, UNTRUSTED } from './links.ts';
 import type { TailOptions } from './options.ts';
 import { followedPaths } from './paths.ts';
+import { createParser, createSplitter } from './splitting.ts';
 import { tagOf } from './tag.ts';
 
 const SAMPLE_BYTES = 256 * 1024;
@@ -94,7 +94,7 @@ function sampleFile(
   const events: { tag: string; json: string }[] = [];
   const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, new Counters(), () => undefined);
   const target = { builders: builders.tag(tag), tally, clock: { now: Date.now() } };
-  const parser = compileFormat(options.format, target, transform);
+  const parser = createParser(options, target, transform, path);
   const first = {
     parse(bytes: Buffer, start: number, end: number): void {
       if (events.length >= lines) return;
@@ -105,10 +105,7 @@ function sampleFile(
       }
     },
   };
-  const { multiline, max_line_size: maxLine } = options;
-  const splitter = multiline
-    ? new MultilineSplitter(first, target, new RegExp(multiline.start, 'u'), maxLine, transform)
-    : new LineSplitter(first, target, maxLine, transform);
+  const splitter = createSplitter(options, { parser: first, target }, transform);
   const fd = openFollowed(path, options.symlinks);
   try {
     const bytes = Buffer.alloc(SAMPLE_BYTES + 1);

@@ -22,8 +22,9 @@ export function format(
   options: unknown,
   lines: readonly (string | Buffer)[],
   transform: unknown = {},
+  now = NOW,
 ): Formatted {
-  const { parser, tally, take } = parserOf(options, transform);
+  const { parser, tally, take } = parserOf(options, transform, now);
   const out: { hour: number; json: string }[] = [];
   let turn = lines.length;
   for (const line of lines) {
@@ -38,17 +39,17 @@ export function format(
 }
 
 /** A format's parser; `take` empties its builders. */
-export function parserOf(options: unknown, transform: unknown = {}) {
+export function parserOf(options: unknown, transform: unknown = {}, now = NOW) {
   const builders = new Builders(
     DEFAULT_BUILDER_LIMITS,
-    () => NOW,
+    () => now,
     new Counters(),
     () => undefined,
   );
   const tally = new Tally();
   const parser = compileFormat(
     z.parse(formatOptions, options),
-    { builders: builders.tag('test'), tally, clock: { now: NOW } },
+    { builders: builders.tag('test'), tally, clock: { now } },
     new Transform(z.parse(transformSchema, transform), { hostname: 'web-1', instance_id: undefined }),
   );
   const take = (): { hour: number; json: string }[] => {
