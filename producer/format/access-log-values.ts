@@ -60,6 +60,10 @@ for (const byte of Buffer.from(
 ))
   TOKEN[byte] = 1;
 
+/** A protocol and no more: what a client puts behind it belongs to the path. */
+const PROTOCOL = /^HTTP\/\d(?:\.\d)?$/;
+const LONGEST_PROTOCOL = 8;
+
 /** Splits `METHOD path HTTP/x` or `METHOD path` into {@link requestParts}; false when it is neither. */
 export function splitRequest(bytes: Buffer, from: number, to: number): boolean {
   let i = from;
@@ -71,7 +75,7 @@ export function splitRequest(bytes: Buffer, from: number, to: number): boolean {
   let space = to - 1;
   while (space > i && bytes[space] !== SPACE) space--;
   const named = space === i ? i : space + 1;
-  const protocol = to - named > 5 && bytes.toString('latin1', named, named + 5) === 'HTTP/';
+  const protocol = to - named <= LONGEST_PROTOCOL && PROTOCOL.test(bytes.toString('latin1', named, to));
   let pathTo = protocol ? Math.max(space, i) : to;
   while (pathTo > i && bytes[pathTo - 1] === SPACE) pathTo--;
   if (protocol && named === i) pathTo = i;

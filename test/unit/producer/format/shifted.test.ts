@@ -85,6 +85,8 @@ test('a request line that is not a request: what hides a part of it hides that i
     'GET /?%74oken=secret HTTP/1.1',
     '\\x16 /?token=secret\\x22secret',
     'GET  /?token=secret  HTTP/1.1',
+    '- HTTP/1.1#token=secret',
+    'GET / HTTP/1.1?token=secret',
   ]) {
     assert.ok(!hidden(request, { query: ['token'] }).includes('secret'), request);
     assert.ok(!hidden(request, { mask: true }).includes('secret'), request);
