@@ -102,6 +102,12 @@ try {
     process.stderr.write(`${plainLines(error.message)}\n`);
     process.exitCode = exitCodeOf(error);
   } else {
-    throw error;
+    const { code, message, stack } = error as NodeJS.ErrnoException;
+    // The system's refusals explain themselves; anything else is a fault of the program, and its place helps.
+    const isRefusal = typeof code === 'string' && /^E[A-Z0-9]+$/.test(code);
+    process.stderr.write(
+      `${isRefusal ? plainLines(message) : `unexpected error, please report it: ${stack}`}\n`,
+    );
+    process.exitCode = 1;
   }
 }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { TailraceError } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 
 /** Everything that a stack and a pipeline put into their folder; anything else there is not theirs. */
 const OWN = ['kinesis', 'dynamodb', 's3', 'logs', 'demo', 'agent', 'agent.yaml', 'consumer.yaml', 'env.sh'];
@@ -34,7 +35,7 @@ export function holdFolder(dataDir: string): () => void {
     );
   }
   try {
-    fs.mkdirSync(dataDir, { recursive: true });
+    makeFolder(dataDir);
     fs.writeFileSync(file, `${process.pid}\n${startOf(process.pid)}\n`);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;

@@ -5,7 +5,6 @@
  *        ↑ pause, resume ──────────┘  └─ acks to clients        └─ acknowledged: room in the spool
  */
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import type { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { hostname } from 'node:os';
@@ -13,6 +12,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { TailraceError } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { doneBefore } from '../base/with-timeout.ts';
 import { Builders } from './builder.ts';
 import type { AgentConfig } from './config.ts';
@@ -107,7 +107,7 @@ export class Agent {
    * cannot find its stream
    */
   static async start(config: AgentConfig, log: Logger, dependencies: AgentDependencies = {}): Promise<Agent> {
-    await mkdir(config.state_dir, { recursive: true, mode: 0o700 });
+    makeStateFolder(config.state_dir);
     let agent: Agent | null = null;
     // A flush must not run before the inputs have started and have something to read.
     let started = false;
@@ -411,5 +411,15 @@ function machineId(): string {
     return readFileSync('/etc/machine-id', 'utf8').trim();
   } catch {
     return 'none';
+  }
+}
+
+/** @throws TailraceError CONFIG when it cannot be created */
+function makeStateFolder(directory: string): void {
+  try {
+    makeFolder(directory, 0o700);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TailraceError('CONFIG', `state_dir: ${directory} cannot be created (${code})`, { cause });
   }
 }

@@ -1,7 +1,9 @@
 /** `tailrace agent`: runs the agent until a signal stops it. */
+import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/make-folder.ts';
 import { Agent } from '../../producer/agent.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
@@ -109,7 +111,8 @@ const WAITING_LOG_BYTES = 256 * 1024;
  */
 function openLog(file: string | undefined): ReturnType<typeof pino.destination> {
   try {
-    const options = { dest: file ?? 2, sync: true, mkdir: true, maxLength: WAITING_LOG_BYTES, mode: 0o600 };
+    if (file !== undefined) makeFolder(dirname(file));
+    const options = { dest: file ?? 2, sync: true, maxLength: WAITING_LOG_BYTES, mode: 0o600 };
     const destination = pino.destination(options);
     // A log that cannot be written, as on a full disk, must not stop the agent.
     destination.on('error', () => {});

@@ -49,6 +49,7 @@ test('what cannot be started ends with 2 and one line that names it', async (t) 
     [['cat', '--nonsense'], /--nonsense/],
     [['cat'], /--config/],
     [['cat', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
+    [['ls', '--folder', '/nowhere'], /--?folder|\/nowhere/],
     [['ls', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
     [['verify', ...archive], new RegExp(`127\\.0\\.0\\.1:${nobody}`)],
     [['send', 'text'], /--tag/],
@@ -56,6 +57,7 @@ test('what cannot be started ends with 2 and one line that names it', async (t) 
     [['send', '--tag', 'a', '--timeout', 'soon', 'text'], /soon/],
     [['local', '--shards', '0'], /--shards/],
     [['local', '--data', file], new RegExp(file)],
+    [['local', '--data', '/proc/nothing'], /\/proc\/nothing cannot be used/],
     [['local', '--archive', directory], /contains no archive/],
   ];
   await Promise.all(
