@@ -3,12 +3,37 @@
 import { bytes, count, plain, plainLines } from '../base/human.ts';
 import type { AgentConfig } from '../producer/config.ts';
 import { checkStream } from '../producer/sender/stream.ts';
+import type { TailOptions } from '../producer/tail/options.ts';
 import { sampleTail } from '../producer/tail/sample.ts';
+import { sampleFit } from '../producer/tail/sample-fit.ts';
 
 /** The most files listed per input. */
 const SHOWN_FILES = 20;
 
-/** Prints the findings; the exit code is 2 when the stream cannot be reached or a file cannot be read. */
+/**
+ * Says what is wrong with an input's format at the end of a file, and which preset the lines look like.
+ *
+ * @returns whether the format matches most lines
+ */
+function sayFit(path: string, options: TailOptions, say: (line: string) => void): boolean {
+  const { events, unparsed, looksLike } = sampleFit(path, options);
+  if (unparsed === 0 || 2 * unparsed < events) return true;
+  say(`  ! ${count(unparsed)} of the last ${count(events)} lines of ${plain(path)} do not match the format`);
+  if (looksLike !== null) {
+    const { name, format } = looksLike;
+    say(
+      `    these lines look like: ${name} (format: ${typeof format === 'string' ? format : JSON.stringify(format)})`,
+    );
+  } else {
+    say("    no preset takes these lines: give the server's own log_format, a grok pattern or a regexp");
+  }
+  return false;
+}
+
+/**
+ * Prints the findings; the exit code is 2 when the stream cannot be reached, a file cannot be read, or a format does
+ * not match the lines of a file.
+ */
 export async function checkAgent(config: AgentConfig): Promise<void> {
   const say = (line: string): void => {
     process.stdout.write(`${plainLines(line)}\n`);
@@ -36,6 +61,9 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
     for (const { json } of events) say(`  ${plain(json)}`);
     if (unparsed > 0)
       say(`  ! ${count(unparsed)} of these lines do not match the format; they would be kept as text`);
+    for (const { path, error } of files.slice(0, SHOWN_FILES)) {
+      if (error === null && !sayFit(path, options, say)) process.exitCode = 2;
+    }
   }
   const trouble = await checkStream(config.stream);
   if (trouble === null) {

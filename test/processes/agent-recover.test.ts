@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -164,4 +164,12 @@ test('--check shows the files, their events and the stream, and leaves no state'
   assert.match(stdout, /1 file\n/);
   assert.equal(stdout.split('\n').filter((line) => line.includes('"message":"line ')).length, 5);
   assert.match(stdout, /stream weblogs is reachable/);
+
+  // A format that takes none of the lines is a failure, and the one that does is named.
+  writeFileSync(log, 'a:1\tb:2\n'.repeat(20));
+  const file = join(directory, 'agent.yaml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/("?format"?): *"?none"?/, '$1: "json"'));
+  const wrong = await tailrace(['agent', '--check', '--config', file]);
+  assert.equal(wrong.code, 2, wrong.stderr);
+  assert.match(wrong.stdout, /20 of the last 20 lines of .* do not match the format\n.*look like: ltsv/);
 });
