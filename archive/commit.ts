@@ -1,5 +1,5 @@
 /**
- * The commit: what one batch of a shard put into the archive, as a JSON object beside the data. Its keys here are the
+ * The commit: what one batch of a shard put into the archive, as a JSON object next to the data. Its keys here are the
  * keys of the JSON.
  */
 import * as z from 'zod/mini';
@@ -52,7 +52,7 @@ const commitObject = z.strictObject({
   events: count,
   /** Bytes of NDJSON. */
   raw_bytes: count,
-  /** How many user records that are no chunks are in it; such an object has no runs. */
+  /** How many user records that are not chunks are in it; such an object has no runs. */
   foreign: count,
   /** The sequences of each lane that are in it. */
   runs: runsByLane,

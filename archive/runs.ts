@@ -8,7 +8,7 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const DASH = 0x2d;
 const COMMA = 0x2c;
-/** A number from here on can't take a further digit and stay a safe integer. */
+/** A number from here on cannot take a further digit and stay a safe integer. */
 const MAX_BEFORE_DIGIT = 1e15;
 /** Up to so many runs are put in one by one. */
 const FEW = 4;

@@ -32,13 +32,13 @@ interface S3WriteOptions {
 export interface S3Options extends S3WriteOptions {
   /** How often a call is tried; Infinity waits for S3 to come back. */
   readonly tries: number;
-  /** Told of every try that failed. */
+  /** Called for every attempt that failed. */
   readonly onTrouble?: (trouble: S3Trouble) => void;
-  /** Told of every call that S3 answered. */
+  /** Called for every call that S3 answered. */
   readonly onAnswer?: () => void;
   /** First and longest wait between tries, ms. */
   readonly backoff?: BackoffLimits;
-  /** What one try may take beside the time for its bytes, ms. */
+  /** What one attempt may take besides the time for its bytes, ms. */
   readonly tryTimeout?: number;
 }
 
@@ -107,7 +107,7 @@ export class S3Store implements ArchiveStore {
         IfNoneMatch: '*',
         ...this.#writeInput(kind),
       });
-      // The signature wants the same hash; given here, it is not made again.
+      // The signature needs the same hash; given here, it is not computed twice.
       command.middlewareStack.add(
         (next) => (args) => {
           (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = hash;
@@ -241,7 +241,7 @@ export class S3Store implements ArchiveStore {
         onAnswer?.();
         return answer;
       } catch (error) {
-        // A fault of this program's own does not go away by trying again.
+        // A retry does not help against a fault of this program's own.
         if (error instanceof TypeError || error instanceof RangeError) throw error;
         const reason = reasonOf(error);
         const message = `S3 ${operation} s3://${this.#bucket}/${key}: ${reason}: ${(error as Error).message}`;
@@ -265,7 +265,7 @@ async function nullWhenAbsent<T>(call: () => Promise<T>): Promise<T | null> {
   try {
     return await call();
   } catch (error) {
-    // A missing bucket answers 404 as well, and is no answer to the question.
+    // A missing bucket answers 404 as well, which does not answer the question.
     if (statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket') return null;
     throw error;
   }
@@ -315,7 +315,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'timeout',
 ]);
 
-/** What does not go away by trying again soon. */
+/** What a retry does not change soon. */
 function isLasting(reason: string): boolean {
   return !PASSING.has(reason);
 }

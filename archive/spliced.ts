@@ -36,7 +36,7 @@ export interface Part {
   readonly events: number;
   readonly firstTime: number;
   readonly lastTime: number;
-  /** Of the NDJSON; null when it stands in a trailer that is not at hand. */
+  /** Of the NDJSON; null when it is in a trailer that is not at hand. */
   readonly crc: number | null;
 }
 

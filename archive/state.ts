@@ -39,7 +39,7 @@ export class ShardState {
   snapshotAt = 0;
   /** Objects of the newest commit that the next one must void. */
   voiding: readonly CommitObject[] = [];
-  /** hour → foreign records up to there are archived although the commits will go over that range again. */
+  /** hour → foreign records up to there are archived although the commits will cover that range once more. */
   kept = new Map<number, string>();
 
   has(lane: string, sequence: number): boolean {
@@ -73,7 +73,7 @@ export class ShardState {
 
   /**
    * Goes back over the newest commit, of which `lost` are the objects that never got their data: the records of its
-   * range are to be archived again, except for what its other objects hold.
+   * range are to be archived once more, except for what its other objects hold.
    */
   redo(commit: Commit, lost: readonly CommitObject[]): void {
     // rule: the runs of lost objects are taken back

@@ -158,7 +158,7 @@ export class Book {
             const lane = this.#lanes.get(name);
             if (lane) lane.events += n;
           }
-          // Lists of runs are most of what commits are; only who reads the objects needs them again.
+          // Lists of runs are most of what commits are; only a check that reads the objects needs them later.
           const kept = this.#keepRuns ? object : { ...object, runs: {}, lane_events: {} };
           const placed = { object: kept, written: commit.written };
           this.live.push(placed);
@@ -175,7 +175,7 @@ export class Book {
     const goesBack = compareSequence(commit.from, before.to) <= 0;
     const name = `${commit.incarnation}/${commit.shard}: commit ${commit.number}`;
     if (goesBack && commit.voided.length === 0)
-      this.problems.push(`${name} covers records of the one before it again`);
+      this.problems.push(`${name} repeats records of the one before it`);
     if (before.close && commit.voided.length === 0)
       this.problems.push(`${name} comes after the end of the shard`);
   }
@@ -393,7 +393,7 @@ function laneHoles(name: string, lane: LaneBook, gaps: Runs, options: VerifyOpti
     voided.union(lane.voided);
     if (first > 1) voided.removeRange(1, first - 1);
     voided.removeRange(last + 1, Number.MAX_SAFE_INTEGER);
-    // A gap that was one before the time has been told of then.
+    // A gap that already existed before the time was reported then.
     if (first < lane.before.last && voided.count === 0) continue;
     holes.push({
       lane: name,

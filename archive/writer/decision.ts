@@ -47,7 +47,7 @@ export function decide(
     for (const chunk of item.chunks) {
       const { header, bytes } = chunk;
       const form = chunk.hasLines ? encoder.formOf(chunk) : null;
-      // Before anything else, so that whoever makes the objects again decides it by the chunk alone.
+      // Before anything else, so that whoever rebuilds the objects decides it by the chunk alone.
       if (chunk.hasLines && form === null) {
         if (keepAsBytes(drafts, context, encoder, item, bytes, state.kept)) damaged += 1;
         mark(marks, header);
@@ -76,7 +76,7 @@ export function decide(
 }
 
 /**
- * Puts bytes that are no chunk, or no sound one, among the foreign records of the hour of their arrival.
+ * Puts bytes that are not a chunk, or not a sound one, among the foreign records of the hour of their arrival.
  *
  * @param kept hour → foreign records up to there are archived already
  * @returns whether they were not archived already

@@ -21,7 +21,7 @@ import type { StreamView } from './start.ts';
 
 /** Records of a shard as the stream has them. */
 export interface ShardPage {
-  /** In stream order; user records of one stream record stand in one page. */
+  /** In stream order; user records of one stream record are in one page. */
   readonly records: readonly StreamRecord[];
   /** Whether the stream had nothing behind them. */
   readonly atTip: boolean;

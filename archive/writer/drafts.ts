@@ -3,7 +3,7 @@ import type { Codec } from '../../chunk/header.ts';
 import type { Form } from '../commit.ts';
 import type { ReceivedChunk } from './record.ts';
 
-/** A record, or what is left of one, that is no chunk. */
+/** A record, or what is left of one, that is not a chunk. */
 export interface ForeignRecord {
   readonly arrival: number;
   readonly data: Buffer;

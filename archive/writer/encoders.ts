@@ -1,6 +1,6 @@
 /**
  * The versions of the code that makes a commit's objects out of records. A commit names its version, because whoever completes
- * it must make the same bytes: what an encoder writes is frozen, and a change is a further version beside it.
+ * it must make the same bytes: what an encoder writes is frozen, and a change is a further version next to it.
  */
 import { splicedData, trailerCrc } from '../../chunk/soundness.ts';
 import type { COMMIT_VERSION, Form } from '../commit.ts';

@@ -1,5 +1,5 @@
 /**
- * Makes lines, and gzip data, of records that are no chunks.
+ * Makes lines, and gzip data, of records that are not chunks.
  *
  * Frozen: two workers of different releases must make the same bytes of the same records. A change in what this
  * writes is a further version in encoders.ts, and commits say which one made their objects.

@@ -42,7 +42,7 @@ export interface Item {
   readonly arrival: number;
   readonly bytes: number;
   readonly chunks: readonly ReceivedChunk[];
-  /** What is no chunk: all of a foreign record, or a chunk's place from where it is damaged on. */
+  /** What is not a chunk: all of a foreign record, or a chunk's place from where it is damaged on. */
   readonly foreign: Buffer | null;
   /** Whether `foreign` claims to be a chunk. */
   readonly damaged: boolean;

@@ -30,15 +30,15 @@ export interface BatchLimits {
 /** What an archiver tells whoever watches it. */
 export interface ArchiverEvents {
   received(items: readonly Item[]): void;
-  /** Records that the log covers already came again. */
+  /** Records that the log covers already were delivered once more. */
   passedOver(records: number): void;
-  /** A commit of this worker stands in the log; its data follows. */
+  /** A commit of this worker is in the log; its data follows. */
   committed(commit: Commit): void;
   /** Somebody else's commit stood where this worker's should have gone, or its data was completed. */
   followed(commit: Commit): void;
   /** The commit has all its data. */
   completed(commit: Commit): void;
-  /** Data of a commit can't be made any more; what the stream still has of it is archived again. */
+  /** Data of a commit can no longer be rebuilt; what the stream still has of it is archived in a new commit. */
   voided(commit: Commit, lost: readonly CommitObject[]): void;
 }
 
@@ -52,12 +52,16 @@ export interface ArchiverOptions extends StartOptions {
   readonly events: ArchiverEvents;
 }
 
-/** Thrown when the log asks for records that this reader is past: reading again from the checkpoint helps. */
+/** Thrown when the log asks for records that this reader is past: rereading from the checkpoint helps. */
 export class RereadNeededError extends TailraceError {
   constructor(shard: string, number: number) {
-    super('REREAD_NEEDED', `commit ${number} of ${shard} lacks data that only reading it again can make`, {
-      retriable: true,
-    });
+    super(
+      'REREAD_NEEDED',
+      `commit ${number} of ${shard} lacks data that only a reread from the checkpoint can rebuild`,
+      {
+        retriable: true,
+      },
+    );
   }
 }
 
@@ -82,7 +86,7 @@ export class ShardArchiver {
   #pendingSince = 0;
   /** The newest commit, while it is not known to have all its data. */
   #incomplete: Commit | null = null;
-  /** The last record that need not come again: taken in, passed over, or covered by a complete commit. */
+  /** The last record that need not be redelivered: taken in, passed over, or covered by a complete commit. */
   #seen: string | null = null;
   /** The last record that came by. */
   #delivered: string | null = null;
@@ -275,7 +279,7 @@ export class ShardArchiver {
   }
 
   /**
-   * Sees to it that the newest commit has its data, or is gone over again without what is lost.
+   * Sees to it that the newest commit has its data, or is redone without what is lost.
    *
    * @returns false when more records have to come first
    */
@@ -283,7 +287,7 @@ export class ShardArchiver {
     const commit = this.#incomplete!;
     const { missing, lost } = await this.#putMade(commit, bodies ?? null);
     const lacks = missing.length + lost.length > 0;
-    // Making data once more and going over the range again both need all records of the range.
+    // Rebuilding data and redoing the range both need all records of the range.
     // rule: a commit is completed only with all records of its range at hand
     if (lacks && !this.#hasSeen(commit.to) && !nothingMore) return false;
     if (missing.length > 0) {

@@ -117,7 +117,7 @@ class Start {
   }
 
   /**
-   * Nobody can say any more who the parents of a trimmed shard without commits were: what all trimmed shards before
+   * Nobody can tell any more which shards were the parents of a trimmed shard without commits: what all trimmed shards before
    * it have archived is a safe answer, because to be archived is to be archived, by whatever shard.
    */
   async #unknownAncestry(shard: string, present: readonly string[]): Promise<ShardState> {

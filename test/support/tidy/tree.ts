@@ -30,14 +30,15 @@ export const LONG_FUNCTIONS = [
 
 /** Folders whose wording is still to be cleaned. The list only shrinks. */
 export const WORDING_OFF = [
-  'archive',
+  'archive/catalog.ts',
+  'archive/commit-keys.ts',
+  'archive/writer/plan.ts',
   'consumer',
   'docs/consumer.md',
   'docs/formats.md',
   'functions',
   'producer/forward',
   'producer/tail',
-  'test/unit/archive',
   'test/unit/consumer',
   'test/unit/functions',
   'test/unit/producer/forward',

@@ -122,7 +122,7 @@ test('the hash does not depend on the order of keys, and not on the names of obj
   );
 });
 
-test('what a later release wrote is told from damage', () => {
+test('what a later release wrote is distinguished from damage', () => {
   assert.throws(() => parseCommit(Buffer.from('{"version":3}'), 'k'), /version 3: upgrade tailrace/);
   assert.throws(() => parseCommit(Buffer.from('{"version":1}'), 'k'), /^CommitCorruptError: k: hash: /);
   assert.throws(() => parseCommit(Buffer.from('{'), 'k'), /k: is not JSON/);

@@ -97,7 +97,7 @@ test('a lane that arrives in order is one run', () => {
   assert.equal(runs.toString(), '1-904');
 });
 
-test('text that is no list of runs is refused', () => {
+test('text that is not a list of runs is refused', () => {
   for (const text of ['0', '1-', '3-2', '1,2', '5,1', '1-3,3', 'a', '1,,3', ' 1', '99999999999999999']) {
     assert.throws(() => Runs.parse(text), { code: 'BAD_RUNS' }, text);
   }

@@ -1,4 +1,4 @@
-/** The archive in S3, by what S3 may answer: tried again until it has answered, and a conditional put is decided once. */
+/** The archive in S3, by what S3 may answer: retried until it has answered, and a conditional put is decided once. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -20,7 +20,7 @@ let server: Server;
 /** S3's own time. */
 let clock = Date.now;
 
-/** As S3 does: the code stands in the body, and HEAD has none. */
+/** As S3 does: the code is in the body, and HEAD has none. */
 function refuse(
   response: ServerResponse,
   { method }: IncomingMessage,
@@ -122,7 +122,7 @@ test('the newest commit is found by one listing of one key', async () => {
   );
 });
 
-test('what passes is tried again', async () => {
+test('what passes is retried', async () => {
   faults = [500, 503, 409, 'reset', 429];
   assert.equal(await store(Number.POSITIVE_INFINITY).putIfAbsent('k', BODY, 'commit'), 'created');
   const reasons = ['server_error', 'slow_down', 'conflict', 'connection', 'slow_down'];
@@ -132,7 +132,7 @@ test('what passes is tried again', async () => {
   );
 });
 
-test('a call that hangs is given up and made again', async () => {
+test('a call that hangs is abandoned and retried', async () => {
   faults = ['hang'];
   const outcome = await store(Number.POSITIVE_INFINITY, { tryTimeout: 300 }).putIfAbsent('k', BODY, 'commit');
   assert.equal(objects.get('/b/k')!.toString(), 'onetwo');

@@ -1,4 +1,4 @@
-/** What a record holds, and what becomes of records that are no chunks. */
+/** What a record holds, and what becomes of records that are not chunks. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
