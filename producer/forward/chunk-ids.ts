@@ -1,5 +1,5 @@
 /**
- * The ids of messages taken lately, so that one whose ack was lost is recognised when it is sent again.
+ * The ids of recent messages, so that one whose ack was lost is recognized when it is resent.
  *
  * They are kept in the state by the cut that carries their events: a batch of ids per cut, under `ids/<number>`.
  */

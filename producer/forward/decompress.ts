@@ -111,5 +111,5 @@ function bomb(maxBytes: number): RefusedError {
 
 function damaged(codec: string, cause: unknown): RefusedError {
   if (cause instanceof RefusedError) return cause;
-  return new RefusedError('malformed', `entries that are no ${codec}: ${(cause as Error).message}`, cause);
+  return new RefusedError('malformed', `entries that are not ${codec}: ${(cause as Error).message}`, cause);
 }

@@ -36,7 +36,7 @@ export interface Destination {
   /** The name of a tag that has no builders of its own: each event carries it. */
   readonly tag: string | null;
   readonly transforms: readonly Transform[];
-  /** Keys whose records can't be written as they come. */
+  /** Keys whose records cannot be written as they come. */
   readonly watched: WatchedKeys;
   /** Members that stand behind those of a record without watched keys, each with a comma before it. */
   readonly added: Buffer;

@@ -1,4 +1,4 @@
-/** The times of forward events: what clients send, and how they stand in the NDJSON line. */
+/** The times of forward events: what clients send, and how the NDJSON line has them. */
 import { timeAndMetadataHead } from './entries.ts';
 import { malformed } from './errors.ts';
 import { readUint32 } from './msgpack-scan.ts';

@@ -109,7 +109,7 @@ export class EventTaker {
 
   #takeEntries(tag: string, destination: Destination, bytes: Buffer, from: number, to: number): void {
     const entries = this.#entries;
-    /** What is no entry is kept as one text for as long as it goes on: a byte of it may be a value of its own. */
+    /** What is not an entry is kept as one text for as long as it goes on: a byte of it may be a value of its own. */
     let open = null as Fault | null;
     for (let at = from; at < to; ) {
       const found = entries.find(bytes, at, to);

@@ -1,4 +1,4 @@
-/** Entries of a message that cannot become events as they are: found, and told apart, so that the good ones are kept. */
+/** Entries of a message that cannot become events as they are: found and separated, so that the good ones are kept. */
 import { checkTime, entryParts } from './entries.ts';
 import { RefusedError } from './errors.ts';
 import { skipAny, skipValue } from './msgpack-scan.ts';

@@ -56,7 +56,7 @@ export interface Verdict {
  * Checks a PING and makes the answer.
  *
  * @param rule null when the client's address is refused
- * @throws RefusedError when the bytes at `at` are no PING
+ * @throws RefusedError when the bytes at `at` are not a PING
  */
 export function answerPing(
   bytes: Buffer,
@@ -66,7 +66,7 @@ export function answerPing(
   security: Security,
   rule: ClientRule | null,
 ): Verdict {
-  // Raw bytes throughout: a salt may be no UTF-8.
+  // Raw bytes throughout: a salt need not be UTF-8.
   const [hostname, salt, digest, username, passwordDigest] = readPing(bytes, at, end);
   if (rule === null) return refuse('this address is not allowed');
   const key = Buffer.from(rule.sharedKey);

@@ -275,7 +275,7 @@ class ForwardServer implements ForwardInput {
     if (message.options.chunk !== null) this.#acknowledge(message.options.chunk.value, connection);
   }
 
-  /** The ack of a message that is sent again waits for the cut of the first as well. */
+  /** The ack of a message that is resent waits for the cut of the first as well. */
   #acknowledge(value: Buffer, connection: Connection): void {
     connection.expectAck();
     this.#context.afterDurable(() => {
@@ -325,7 +325,7 @@ class ForwardServer implements ForwardInput {
   #countBuffered(by: number): void {
     this.#buffered += by;
     if (by >= 0 || this.#favoured === null || this.#held) return;
-    // Somebody's message is done: those that wait look again.
+    // Somebody's message is done: those that wait recheck.
     if (this.#favoured.bufferedBytes === 0 || this.#buffered <= this.#options.max_buffered_size)
       this.#lookAgain();
   }

@@ -60,7 +60,7 @@ export class JsonScanner {
         }
         if (this.#depth < 0) throw malformed('a JSON text that closes what it has not opened');
       } else if (this.#depth === 0 && !isSpace(byte)) {
-        throw malformed('JSON that is no array');
+        throw malformed('JSON that is not an array');
       }
     }
     if (end - this.#start > this.#maxBytes) {
@@ -78,7 +78,7 @@ function isSpace(byte: number): boolean {
 /** The ack of a JSON message, with the id as it came, byte for byte; `value` is the id as msgpack. */
 export function jsonAck(value: Buffer): Buffer {
   const head = readHead(value, 0);
-  // A letter for each byte, so that bytes that are no UTF-8 stay what they are.
+  // A letter for each byte, so that bytes that are not UTF-8 stay what they are.
   if (head?.kind === 'bytes')
     return Buffer.from(`{"ack":${JSON.stringify(value.toString('latin1', head.at, head.end))}}`, 'latin1');
   const writer = new JsonWriter();

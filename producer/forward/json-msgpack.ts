@@ -11,7 +11,7 @@ import { stringHead } from './msgpack-write.ts';
  * @throws RefusedError if it is not JSON
  */
 export function jsonToMsgpack(bytes: Buffer, at: number, end: number): Buffer | null {
-  // Letter for byte: strings become bytes again as they are, and are checked where all strings are.
+  // Letter for byte: strings turn back into bytes as they are, and are checked where all strings are.
   const text = bytes.toString('latin1', at, end);
   const parser = new Parser(text);
   try {
@@ -222,7 +222,7 @@ function unescaped(text: string): Buffer {
   for (const match of text.matchAll(ESCAPE)) {
     length += bytes.write(text.slice(from, match.index), length, 'latin1');
     const letters = JSON.parse(`"${match[0]}"`) as string;
-    // Half a surrogate pair is no character: it becomes a byte that is no UTF-8 either, and is counted with those.
+    // Half a surrogate pair is not a character: it becomes a byte that is not UTF-8 either, and is counted with those.
     length += letters.isWellFormed() ? bytes.write(letters, length) : NO_UTF8.copy(bytes, length);
     from = match.index + match[0].length;
   }

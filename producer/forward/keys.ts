@@ -1,4 +1,4 @@
-/** Keys of maps, told apart by their bytes while they pass. */
+/** Keys of maps, distinguished by their bytes while they pass. */
 import { skipValue } from './msgpack-scan.ts';
 
 /** How many values {@link slotOf} has. */
@@ -41,7 +41,7 @@ export function repeats(src: Buffer, at: number, count: number, key: number, end
   return false;
 }
 
-/** Whether the key at `at` is the one that stands in `name`, written as `"key":`. */
+/** Whether the key at `at` is the one in `name`, written as `"key":`. */
 export function isName(src: Uint8Array, at: number, name: Uint8Array): boolean {
   for (let i = 1; i < name.length - 2; i++) if (src[at + i - 1] !== name[i]) return false;
   return true;

@@ -42,7 +42,7 @@ export class MessageScanner {
    * Goes on with the scan as far as `bytes` go.
    *
    * @returns the offset behind the message, or -1 when it goes on after `end`
-   * @throws RefusedError for what is no msgpack, and as soon as the message must become longer than the maximum
+   * @throws RefusedError for what is not msgpack, and as soon as the message must become longer than the maximum
    */
   scan(bytes: Uint8Array, end: number): number {
     let at = this.#at;
@@ -94,9 +94,9 @@ export class MessageScanner {
 /**
  * Steps over one value inside complete bytes.
  *
- * @param depth how many arrays and maps the value stands in
+ * @param depth how many arrays and maps the value is in
  * @returns the offset behind the value
- * @throws RefusedError when it doesn't end before `end`, is no msgpack, or is nested deeper than {@link MAX_DEPTH}
+ * @throws RefusedError when it does not end before `end`, is not msgpack, or is nested deeper than {@link MAX_DEPTH}
  */
 export function skipValue(bytes: Uint8Array, at: number, end: number, depth: number): number {
   if (at >= end) throw malformed('a value ends after its message');
@@ -181,7 +181,7 @@ const KIND = Uint8Array.of(
   ...[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3],
 );
 
-/** Bytes behind the head of a bin, ext or str whose length stands in its head. */
+/** Bytes behind the head of a bin, ext or str whose length is in its head. */
 function bodyBytes(bytes: Uint8Array, at: number, type: number): number {
   switch (type) {
     case 0xc4:

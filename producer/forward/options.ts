@@ -26,10 +26,10 @@ const pattern = text.check(
 );
 
 const tlsShape = z.strictObject({
-  /** PEM files; read again when they change. */
+  /** PEM files; reloaded when they change. */
   cert: text,
   key: text,
-  /** Who may have signed the clients' certificates. */
+  /** The authorities that may have signed the clients' certificates. */
   ca: z.optional(text),
   /** Whether a client must show a certificate that `ca` signed (mTLS). */
   client_auth: z._default(z.boolean(), false),
@@ -45,7 +45,7 @@ const tls = tlsShape.check(
   }),
 );
 
-/** A secret stands in the configuration, or alone in a file. */
+/** A secret is in the configuration, or alone in a file. */
 const secret = z.union([text, z.strictObject({ file: text })]);
 
 /** An empty one must be written out: it proves nothing, but some clients have no other (Fluent Bit's Empty_Shared_Key). */
@@ -98,7 +98,7 @@ export const forwardOptions = z.strictObject({
   ...transformShape,
 
   max_connections: z._default(count, 1024),
-  /** Closes connections on which nothing comes for so long; off unless set, because a client without acks can't know. */
+  /** Closes connections on which nothing comes for so long; off unless set, because a client without acks cannot know. */
   idle_timeout: z.optional(duration),
   /** Closes connections that stop inside a message or a handshake. */
   read_timeout: z._default(duration, 60 * SECOND),
@@ -107,7 +107,7 @@ export const forwardOptions = z.strictObject({
   /** Unfinished messages of all connections together; beyond it only the largest is read on. */
   max_buffered_size: z._default(size, 32 * MIB),
 
-  /** How long, and how many, ids of messages are kept to recognise one that is sent again. */
+  /** How long, and how many, ids of messages are kept to recognize one that is resent. */
   chunk_id_ttl: z._default(duration, 3600 * SECOND),
   max_chunk_ids: z._default(count, 100_000),
 

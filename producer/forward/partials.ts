@@ -18,11 +18,11 @@ const MAX_WAITING = 1000;
 const MAX_BYTES = 1024 * 1024;
 /** Bytes of all waiting lines: they are in memory and in the state. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
-/** What a part counts beside its bytes. */
+/** What a part counts besides its bytes. */
 const PART_BYTES = 128;
 const PARTIAL_FIELDS = ['partial_message', 'partial_id', 'partial_ordinal', 'partial_last'];
 
-/** A line put together again. */
+/** A line put back together. */
 export interface Joined {
   readonly tag: string;
   readonly seconds: number;

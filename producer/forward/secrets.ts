@@ -5,7 +5,7 @@ import { TailraceError } from '../../base/errors.ts';
 import type { ClientRule, Security, User } from './handshake.ts';
 import type { Secret, SecurityOptions } from './options.ts';
 
-/** @throws TailraceError FORWARD_CONFIG when a file can't be read or a network is none */
+/** @throws TailraceError FORWARD_CONFIG when a file cannot be read or a network is not valid */
 export function readSecurity(options: SecurityOptions): Security {
   const key = readSecret(options.shared_key);
   const users = options.users ? options.users.map(readUser) : null;
@@ -32,7 +32,7 @@ function readSecret(secret: Secret): string {
     text = readFileSync(secret.file, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('CONFIG', `the secret in ${secret.file} can't be read (${code})`, {
+    throw new TailraceError('CONFIG', `the secret in ${secret.file} cannot be read (${code})`, {
       cause,
     });
   }
@@ -52,7 +52,7 @@ function parseNetwork(text: string): BlockList {
   } catch (cause) {
     throw new TailraceError(
       'CONFIG',
-      `${JSON.stringify(text)} is no address and no network such as 10.0.0.0/8`,
+      `${JSON.stringify(text)} is neither an address nor a network such as 10.0.0.0/8`,
       { cause },
     );
   }

@@ -37,11 +37,11 @@ export const WORDING_OFF = [
   'docs/consumer.md',
   'docs/formats.md',
   'functions',
-  'producer/forward',
+  'producer/forward/json-output.ts',
+  'producer/forward/json-writer.ts',
   'producer/tail',
   'test/unit/consumer',
   'test/unit/functions',
-  'test/unit/producer/forward',
   'test/unit/producer/tail',
 ];
 

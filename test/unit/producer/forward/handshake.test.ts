@@ -70,7 +70,7 @@ test('an empty shared key is one that the configuration says', async () => {
   assert.deepEqual(await attempt(server, { key: 'secret' }), ['PONG', false, 'shared_key mismatch']);
 });
 
-test('the shared key lets in who has it', async () => {
+test('the shared key admits whoever has it', async () => {
   await using server = await startForward({
     security: { shared_key: 'secret', self_hostname: 'the-server' },
   });
@@ -194,7 +194,7 @@ test('a new certificate is taken without a restart, and a broken one is not', as
   }
 });
 
-test('files that are no certificate are named at the start', async () => {
+test('files that are not a certificate are named at the start', async () => {
   await assert.rejects(startForward({ tls: { cert: pem('server.pem'), key: pem('other.key') } }), {
     code: 'FORWARD_TLS',
   });

@@ -1,4 +1,4 @@
-/** What a client may take of the server: memory, places and log lines, before and after it has shown who it is. */
+/** What a client may take of the server: memory, places and log lines, before and after it has identified itself. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -212,7 +212,7 @@ test('heartbeats by TCP leave no log line, where TLS is spoken either', async ()
   assert.equal(server.cuts.logged.length, 1);
 });
 
-test('a unix socket speaks neither TLS nor handshake beside a port that wants both', async () => {
+test('a unix socket speaks neither TLS nor handshake next to a port that wants both', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-forward-'));
   try {
     const listen = [`unix:${join(directory, 'forward.sock')}`, '127.0.0.1:0'];

@@ -84,7 +84,7 @@ function messages(json: boolean): Sent[] {
   return all;
 }
 
-/** Shakes hands as Fluent Bit does: a salt of bytes that are no UTF-8. */
+/** Shakes hands as Fluent Bit does: a salt of bytes that are not UTF-8. */
 async function shake(client: RawClient, user: boolean): Promise<void> {
   const [, helo] = decode((await client.read())!) as [string, { nonce: Uint8Array; auth: Uint8Array }];
   const sha512 = (...parts: (string | Uint8Array)[]): string => {

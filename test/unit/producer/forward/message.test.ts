@@ -153,7 +153,7 @@ test('an event of an absurd time is kept with it, under the hour of its arrival'
   assert.equal(cuts.count('tailrace_agent_absurd_times_total'), 1);
 });
 
-test('a record that is no map is kept and marked', () => {
+test('a record that is not a map is kept and marked', () => {
   assert.deepEqual(events(array([TAG, AT, str('text')])), [
     { message: 'text', time: '2026-11-23T21:00:00Z', _unparsed: true },
   ]);
@@ -289,7 +289,7 @@ test('redactions act on what is kept as text', () => {
   assert.match(String(both[1]!['_hash']), /^[0-9a-f]{32}$/);
 });
 
-test('bytes that are no entries become one text, not one each', () => {
+test('bytes that are not entries become one text, not one each', () => {
   const { cuts, take } = setting();
   take(array([TAG, bin(Buffer.concat([entry(AT, 1), Buffer.from('x'.repeat(10_000)), entry(AT, 2)]))]));
   cuts.cut();
@@ -515,7 +515,7 @@ test('any JSON keeps its value through msgpack', () => {
   );
 });
 
-test('strings of JSON that are no Unicode are mended and counted', () => {
+test('strings of JSON that are not Unicode are repaired and counted', () => {
   const { cuts, take } = setting();
   const text = Buffer.concat([
     Buffer.from('["a",1,{"raw":"ä\\n'),
@@ -542,7 +542,7 @@ test('metrics and traces are refused by name, logs are taken', () => {
   }
 });
 
-test('texts that are no JSON are refused', () => {
+test('texts that are not JSON are refused', () => {
   for (const text of [
     '[1,]',
     '["a" 1]',

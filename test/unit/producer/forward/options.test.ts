@@ -1,4 +1,4 @@
-/** The forward section of agent.yaml is checked strictly, and its faults are told with their place. */
+/** The forward section of agent.yaml is checked strictly, and its faults are reported with their place. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkConfig } from '../../../../cli/config.ts';

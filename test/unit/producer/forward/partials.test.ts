@@ -1,4 +1,4 @@
-/** Lines that Docker split are joined again, over crashes too, and none of their parts is lost. */
+/** Lines that Docker split are joined, over crashes too, and none of their parts is lost. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ForwardInput } from '../../../../producer/forward/input.ts';
@@ -40,7 +40,7 @@ async function sendAll(server: { port: number }, ...messages: Buffer[]): Promise
 
 test("parts become one event, of the first part's time, in the order of their ordinals", async () => {
   await using server = await startForward();
-  // A character of two bytes that stands in two parts.
+  // A character of two bytes that is split over two parts.
   const text = Buffer.from('start-ä-end');
   await sendAll(
     server,

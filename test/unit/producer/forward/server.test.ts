@@ -133,7 +133,7 @@ test('acks are one write each, however many are due at once', async () => {
   assert.equal(socket.coalesced, 0);
 });
 
-test('a message sent again is acknowledged and not taken twice', async () => {
+test('a message that is resent is acknowledged and not taken twice', async () => {
   await using server = await startForward({}, { auto: false });
   const first = await RawClient.open(server.port);
   first.send(message(1, 'x'));
@@ -168,7 +168,7 @@ test('the same id with other events is another message', async () => {
   client.end();
 });
 
-test('after a crash, what had its ack is there once and is known when sent again', async () => {
+test('after a crash, what had its ack is there once and is recognized when resent', async () => {
   const before = await startForward({}, { auto: false });
   const client = await RawClient.open(before.port);
   client.send(message(1, 'durable'));
