@@ -112,13 +112,24 @@ function anchorAt(line: string, from: number, literal: string, { escape: escapin
 
 /** Divides what stands between two borders: the server's own values from both ends, what is left between the others. */
 function divideRegion(line: string, fields: readonly LogField[], from: number, to: number): Division | null {
+  // Whatever looks like a list may be what a client wrote at the end of its header.
+  return divideBetween(line, fields, from, to, true) ?? divideBetween(line, fields, from, to, false);
+}
+
+function divideBetween(
+  line: string,
+  fields: readonly LogField[],
+  from: number,
+  to: number,
+  lists: boolean,
+): Division | null {
   const left: Span[] = [];
   const right: Span[] = [];
   let first = 0;
   let last = fields.length - 1;
   for (; first < last && fields[first]!.solid; first++) {
     const field = fields[first]!;
-    const end = valueEnd(line, field, from, to);
+    const end = valueEnd(line, field, from, to, lists);
     if (end < 0) return null;
     left.push({ field, from, to: end });
     from = end + skipped(field);
@@ -133,7 +144,7 @@ function divideRegion(line: string, fields: readonly LogField[], from: number, t
   const middle: Span[] = [];
   for (let n = first; n < last; n++) {
     const field = fields[n]!;
-    const end = valueEnd(line, field, from, to);
+    const end = valueEnd(line, field, from, to, lists);
     if (end < 0) return null;
     middle.push({ field, from, to: end });
     from = end + skipped(field);
@@ -154,7 +165,7 @@ function skipped({ literal, peek }: LogField): number {
   return peek ? 0 : literal.length;
 }
 
-function valueEnd(line: string, field: LogField, from: number, to: number): number {
+function valueEnd(line: string, field: LogField, from: number, to: number, lists: boolean): number {
   const { literal } = field;
   if (field.address && literal.startsWith(':')) {
     const run = /^[^ "]*/.exec(line.slice(from, to))![0];
@@ -163,7 +174,7 @@ function valueEnd(line: string, field: LogField, from: number, to: number): numb
   }
   for (let at = line.indexOf(literal, from); at >= 0; at = line.indexOf(literal, at + 1)) {
     if (at + literal.length > to) return -1;
-    if (!(field.list && literal.startsWith(' ') && isInList(line, at))) return at;
+    if (!(lists && field.list && literal.startsWith(' ') && isInList(line, at))) return at;
   }
   return -1;
 }

@@ -105,6 +105,14 @@ test('a header with spaces in front of other fields does not carry an address pa
   }
 });
 
+test('a header that ends as a list does is still divided from what follows', () => {
+  const options = { type: 'apache2', log_format: '%{X-Forwarded-For}i %l %u %t "%r" %>s' };
+  const line = `x SECRET, - - ${TIME} "GET / HTTP/1.1" 200`;
+  const [event] = events(options, [line], { redact: [{ field: 'http_x_forwarded_for', mask: true }] });
+  assert.equal(event!._unparsed, undefined);
+  assert.ok(!JSON.stringify(event).includes('SECRET'));
+});
+
 test('an unquoted header between values of the server is found from both ends', () => {
   const options = { type: 'nginx', log_format: '$remote_addr $http_x_id $status "$request"' };
   const redact = [{ field: 'http_x_id', mask: true }];
