@@ -1,0 +1,18 @@
+/** `tailrace man`: prints a manual page, made from the help of the commands themselves. */
+import { Command } from 'commander';
+import { TailraceError } from '../../base/errors.ts';
+import type { BuildProgram } from '../command-module.ts';
+import { manPage } from '../man-page.ts';
+
+export function command(build: BuildProgram): Command {
+  return new Command('man')
+    .description('Print the manual page of tailrace, or of one of its commands, in roff.')
+    .argument('[command]', 'the command')
+    .addHelpText('after', '\nTo read one: tailrace man flush | man -l -\nExit codes: 0 printed, 2 bad usage.')
+    .action(async (name?: string) => {
+      const program = await build((each) => name === undefined || each === name);
+      const page = name === undefined ? program : program.commands.find((each) => each.name() === name);
+      if (page === undefined) throw new TailraceError('CONFIG', `${name} is not a command of tailrace`);
+      process.stdout.write(manPage(page));
+    });
+}

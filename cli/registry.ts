@@ -1,0 +1,87 @@
+/** The commands of `tailrace`, by the group under which the help lists them. */
+import { Command } from 'commander';
+import { VERSION } from '../base/version.ts';
+import type { CommandModule } from './command-module.ts';
+
+interface Entry {
+  readonly summary: string;
+  /** A module is loaded only when its command is requested: the agent must not carry what `verify` needs. */
+  load(): Promise<CommandModule>;
+}
+
+const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
+  'On a web server:': {
+    agent: { summary: 'run the agent', load: () => import('./commands/agent.ts') },
+    status: {
+      summary: 'show what an agent or a consumer is doing',
+      load: () => import('./commands/status.ts'),
+    },
+    flush: { summary: 'make an agent send everything it holds', load: () => import('./commands/flush.ts') },
+    send: {
+      summary: 'send events to an agent over the forward protocol',
+      load: () => import('./commands/send.ts'),
+    },
+    spool: { summary: 'list what an agent holds on disk', load: () => import('./commands/spool.ts') },
+    recover: { summary: 'send what a dead agent left behind', load: () => import('./commands/recover.ts') },
+  },
+  'On a worker:': {
+    consumer: {
+      summary: 'run the consumer that archives the stream',
+      load: () => import('./commands/consumer.ts'),
+    },
+  },
+  'The archive:': {
+    ls: { summary: 'list what the archive holds', load: () => import('./commands/ls.ts') },
+    cat: { summary: 'print archived events as NDJSON', load: () => import('./commands/cat.ts') },
+    verify: {
+      summary: 'prove that the archive has every event once',
+      load: () => import('./commands/verify.ts'),
+    },
+  },
+  'Planning:': {
+    cost: { summary: 'estimate what a month costs', load: () => import('./commands/cost.ts') },
+  },
+  'Setting up:': {
+    completion: {
+      summary: 'print a completion script for a shell',
+      load: () => import('./commands/completion.ts'),
+    },
+    man: { summary: 'print a manual page', load: () => import('./commands/man.ts') },
+    schema: {
+      summary: 'print the JSON Schema of a configuration',
+      load: () => import('./commands/schema.ts'),
+    },
+  },
+  'Development:': {
+    local: {
+      summary: 'run Kinesis, DynamoDB and S3 on this machine',
+      load: () => import('./commands/local.ts'),
+    },
+  },
+};
+
+/** The names of all commands. */
+export const NAMES: readonly string[] = Object.values(GROUPS).flatMap((commands) => Object.keys(commands));
+
+/** The whole program, with the modules of those commands loaded that `isNeeded` names. */
+export async function buildProgram(isNeeded: (name: string) => boolean): Promise<Command> {
+  const program = new Command('tailrace')
+    .description('Carries web-server logs to an S3 archive through Kinesis: none lost, none repeated.')
+    .usage('COMMAND [options]')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', '\nRun tailrace help COMMAND for the options and exit codes of a command.')
+    .exitOverride()
+    .helpCommand(false);
+  for (const [group, commands] of Object.entries(GROUPS)) {
+    for (const [name, { summary, load }] of Object.entries(commands)) {
+      const command = isNeeded(name)
+        ? (await load()).command(buildProgram).exitOverride()
+        : new Command(name);
+      program.addCommand(
+        command.summary(summary).helpOption('-h, --help', 'print this help').helpGroup(group),
+      );
+    }
+  }
+  return program;
+}
