@@ -1,5 +1,6 @@
 /** The commands of `tailrace`, by the group under which the help lists them. */
 import { Command } from 'commander';
+import { TailraceError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import type { CommandModule } from './command-module.ts';
 
@@ -59,6 +60,21 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     },
   },
 };
+
+/** A command with its module loaded; where a package leaves it out, the command says so once it is run. */
+async function loaded(name: string, load: Entry['load']): Promise<Command> {
+  try {
+    return (await load()).command(buildProgram).exitOverride();
+  } catch (error) {
+    if (!(error instanceof TailraceError)) throw error;
+    return new Command(name)
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => {
+        throw error;
+      });
+  }
+}
 
 /** The names of all commands. */
 export const NAMES: readonly string[] = Object.values(GROUPS).flatMap((commands) => Object.keys(commands));
