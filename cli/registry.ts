@@ -25,6 +25,16 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     spool: { summary: 'list what an agent holds on disk', load: () => import('./commands/spool.ts') },
     recover: { summary: 'send what a dead agent left behind', load: () => import('./commands/recover.ts') },
   },
+  'Configuring:': {
+    init: {
+      summary: 'write a configuration from what this host has',
+      load: () => import('./commands/init.ts'),
+    },
+    test: {
+      summary: 'run recorded lines through a configuration and compare',
+      load: () => import('./commands/test.ts'),
+    },
+  },
   'On a worker:': {
     consumer: {
       summary: 'run the consumer that archives the stream',
@@ -91,9 +101,7 @@ export async function buildProgram(isNeeded: (name: string) => boolean): Promise
     .helpCommand(false);
   for (const [group, commands] of Object.entries(GROUPS)) {
     for (const [name, { summary, load }] of Object.entries(commands)) {
-      const command = isNeeded(name)
-        ? (await load()).command(buildProgram).exitOverride()
-        : new Command(name);
+      const command = isNeeded(name) ? await loaded(name, load) : new Command(name);
       program.addCommand(
         command.summary(summary).helpOption('-h, --help', 'print this help').helpGroup(group),
       );

@@ -1,0 +1,103 @@
+/** `tailrace init`: writes a configuration from what it finds on this host. */
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Argument, Command } from 'commander';
+import { TailraceError } from '../../base/errors.ts';
+import { agentConfig } from '../../producer/config.ts';
+import { Metadata } from '../../producer/instance/metadata.ts';
+import { loadConfig } from '../config.ts';
+import { agentYaml, consumerYaml, type FoundLog } from '../init-config.ts';
+import { accessLogs, includes } from '../nginx-conf.ts';
+
+interface Options {
+  readonly output?: string;
+  readonly stream: string;
+  readonly bucket: string;
+  readonly region?: string;
+  readonly nginx: string;
+}
+
+/** Access logs of other servers, where distributions put them. */
+const USUAL: readonly Omit<FoundLog, 'from'>[] = [
+  { path: '/var/log/apache2/access.log', tag: 'apache.access', format: 'apache2' },
+  { path: '/var/log/httpd/access_log', tag: 'apache.access', format: 'apache2' },
+  { path: '/var/log/apache2/error.log', tag: 'apache.error', format: 'apache_error' },
+  { path: '/var/log/httpd/error_log', tag: 'apache.error', format: 'apache_error' },
+  { path: '/var/log/nginx/error.log', tag: 'nginx.error', format: 'nginx_error' },
+];
+const METADATA = 'http://169.254.169.254';
+
+export function command(): Command {
+  return new Command('init')
+    .description(
+      "Write a commented agent.yaml from nginx's and Apache's logs on this host, or a consumer.yaml.",
+    )
+    .addArgument(
+      new Argument('[kind]', 'whose configuration').choices(['agent', 'consumer']).default('agent'),
+    )
+    .option('-o, --output <file>', 'write it to this file, which must not exist, and check it')
+    .option('--stream <name>', 'the stream', 'weblogs')
+    .option('--bucket <name>', 'the bucket of the archive, for consumer.yaml', 'my-log-archive')
+    .option('--region <name>', 'the region (default: AWS_REGION, or where this instance is)')
+    .option('--nginx <file>', "nginx's configuration", '/etc/nginx/nginx.conf')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 written, 1 it could not be written, 2 bad usage, or the file exists.',
+    )
+    .action(run);
+}
+
+async function run(kind: 'agent' | 'consumer', options: Options): Promise<void> {
+  const { output, stream, bucket } = options;
+  if (output !== undefined && existsSync(output))
+    throw new TailraceError('CONFIG', `${output} exists: move it, or choose another name`);
+  const [region, regionFrom] = await regionOf(options.region);
+  const text =
+    kind === 'agent'
+      ? agentYaml({ stream, region, regionFrom, logs: foundLogs(options.nginx) })
+      : consumerYaml({ stream, region, regionFrom, bucket });
+  if (output === undefined) {
+    process.stdout.write(text);
+    return;
+  }
+  // An agent's may come to hold secrets of forward clients.
+  writeFileSync(output, text, { mode: 0o640, flag: 'wx' });
+  process.stderr.write(`wrote ${output}\n`);
+  if (kind === 'consumer') {
+    process.stderr.write(`next: tailrace consumer --check --config ${output}\n`);
+    return;
+  }
+  const { checkAgent } = await import('../agent-check.ts');
+  await checkAgent(loadConfig(output, agentConfig));
+  process.exitCode = 0;
+}
+
+/** @returns the region, and where it comes from */
+async function regionOf(named: string | undefined): Promise<readonly [string, string]> {
+  if (named !== undefined) return [named, 'as given'];
+  const fromEnvironment = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+  if (fromEnvironment) return [fromEnvironment, 'from AWS_REGION'];
+  const region = await new Metadata(METADATA).get('placement/region').catch(() => null);
+  return region ? [region, 'where this instance is'] : ['us-east-1', 'not found on this host: set it'];
+}
+
+function foundLogs(nginx: string): FoundLog[] {
+  const logs: FoundLog[] = accessLogs(readWithIncludes(nginx)).map(({ path, format }, i) => ({
+    path,
+    tag: i === 0 ? 'nginx.access' : `nginx.access_${i + 1}`,
+    format: format === null ? 'nginx' : { type: 'nginx', log_format: format },
+    from: `access_log of ${nginx}`,
+  }));
+  for (const log of USUAL) if (existsSync(log.path)) logs.push({ ...log, from: `found on this host` });
+  return logs;
+}
+
+/** nginx.conf with the files that it includes behind it; empty where there is none. */
+function readWithIncludes(file: string, depth = 0): string {
+  if (!existsSync(file) || depth > 5) return '';
+  const text = readFileSync(file, 'utf8');
+  const files = includes(text).flatMap((pattern) =>
+    globSync(join(pattern.startsWith('/') ? '' : dirname(file), pattern)),
+  );
+  return [text, ...files.map((each) => readWithIncludes(each, depth + 1))].join('\n');
+}
