@@ -35,7 +35,6 @@ export const WORDING_OFF = [
   'archive/writer/plan.ts',
   'consumer',
   'docs/consumer.md',
-  'docs/formats.md',
   'functions',
   'producer/forward/json-output.ts',
   'producer/forward/json-writer.ts',
