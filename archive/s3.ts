@@ -71,20 +71,20 @@ const DENIED_WAIT_MS = 5000;
 
 export class S3Store implements ArchiveStore {
   readonly #client: S3Client;
+  readonly #location: S3Location;
   readonly #bucket: string;
   readonly #options: S3Options;
 
-  constructor(location: S3Location, options: S3Options) {
+  constructor(location: S3Location, options: S3Options, client?: S3Client) {
+    this.#location = location;
     this.#bucket = location.bucket;
     this.#options = options;
-    this.#client = new S3Client({
-      region: location.region,
-      ...(location.endpoint === undefined ? {} : { endpoint: location.endpoint, forcePathStyle: true }),
-      maxAttempts: 1,
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      requestHandler: { connectionTimeout: 5000 },
-    });
+    this.#client = client ?? createClient(location);
+  }
+
+  /** The same bucket by the same connections, with other options; closing either closes both. */
+  withOptions(options: Partial<S3Options>): S3Store {
+    return new S3Store(this.#location, { ...this.#options, ...options }, this.#client);
   }
 
   async putIfAbsent(
@@ -259,6 +259,17 @@ export class S3Store implements ArchiveStore {
       }
     }
   }
+}
+
+function createClient({ region, endpoint }: S3Location): S3Client {
+  return new S3Client({
+    region,
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: { connectionTimeout: 5000 },
+  });
 }
 
 async function nullWhenAbsent<T>(call: () => Promise<T>): Promise<T | null> {

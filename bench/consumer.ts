@@ -2,17 +2,17 @@
  * Measures one shard's process: a driver plays the KCL protocol to the real process, which writes to a null S3.
  * Bare cost: PutObject of the same bytes, one batch per object, by the same SDK and with the same checksum.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import * as readline from 'node:readline';
 import { S3Store } from '../archive/s3.ts';
-import { encodeChunk } from '../chunk/writer.ts';
 import { checkConfig } from '../cli/config.ts';
 import { consumerSchema } from '../consumer/config.ts';
 import { NODE_FLAGS } from '../consumer/kcl/daemon.ts';
+import { shardConfigText } from '../consumer/shard/config.ts';
 import { KinesisDouble } from '../test/support/kinesis-double.ts';
+import { CHILD, cpuSeconds, Driver, firstLine, makeChunk } from './consumer-driver.ts';
 import type { BenchResult } from './run.ts';
 
 const MiB = 1024 * 1024;
@@ -21,7 +21,6 @@ const BATCH_BYTES = 32 * MiB;
 const CHUNK_BYTES = 256 * 1024;
 /** Records per call, as KCL passes on a read of 8 MiB. */
 const CALL_RECORDS = 32;
-const TICKS_PER_SECOND = 100;
 
 export async function run(): Promise<BenchResult> {
   const credentials = {
@@ -70,19 +69,15 @@ interface Played {
 
 async function playChild(endpoint: string, kinesisEndpoint: string): Promise<Played> {
   const config = checkConfig('bench', configFor(endpoint, kinesisEndpoint), consumerSchema);
-  const child = spawn(
-    process.execPath,
-    [...NODE_FLAGS, path.join(import.meta.dirname, '..', 'consumer', 'shard', 'child.ts')],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, TAILRACE_CONSUMER: JSON.stringify(config) },
-    },
-  );
-  const driver = new Driver(child);
+  const child = spawn(process.execPath, [...NODE_FLAGS, CHILD], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, TAILRACE_CONSUMER: shardConfigText(config) },
+  });
+  const driver = new Driver(child.stdin!, child.stdout!);
   await driver.call(
     JSON.stringify({ action: 'initialize', shardId: 'shardId-000000000000', sequenceNumber: 'TRIM_HORIZON' }),
   );
-  const chunks = Array.from({ length: 16 }, (_, i) => makeChunk(i));
+  const chunks = Array.from({ length: 16 }, (_, i) => makeChunk(i, CHUNK_BYTES));
   let bytes = 0;
   let sequence = 0;
   const plain: Call[] = [];
@@ -134,37 +129,6 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** KCL's side of the protocol: a line out, lines in until the status. */
-class Driver {
-  readonly #child: ChildProcess;
-  #done: (() => void) | null = null;
-  checkpoints = 0;
-
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    readline.createInterface({ input: child.stdout! }).on('line', (line) => this.#onLine(line));
-  }
-
-  call(line: string): Promise<void> {
-    return new Promise((resolve) => {
-      this.#done = resolve;
-      this.#child.stdin!.write(`${line}\n`);
-    });
-  }
-
-  #onLine(line: string): void {
-    if (line === '') return;
-    const message = JSON.parse(line) as { action: string; sequenceNumber?: string };
-    if (message.action === 'checkpoint') {
-      this.checkpoints += 1;
-      const answer = { action: 'checkpoint', checkpoint: message.sequenceNumber };
-      this.#child.stdin!.write(`${JSON.stringify(answer)}\n`);
-    } else if (message.action === 'status') {
-      this.#done?.();
-    }
-  }
-}
-
 /** The same bytes in objects of a batch each, without any protocol. */
 async function putBare(endpoint: string): Promise<{ cpu: number; batchMs: number; batchCpuMs: number }> {
   const store = new S3Store({ bucket: 'b', region: 'us-east-1', endpoint }, { tries: 1 });
@@ -186,34 +150,6 @@ async function putBare(endpoint: string): Promise<{ cpu: number; batchMs: number
   return { cpu, batchMs: median(times), batchCpuMs: (cpu * 1000) / times.length };
 }
 
-const LANE = '0'.repeat(31).concat('1');
-
-/** A chunk of about a full record's size whose content does not compress any further. */
-function makeChunk(i: number): (sequence: number) => Buffer {
-  const raw = randomBytes((CHUNK_BYTES * 3) / 4);
-  const line = Buffer.from(`${JSON.stringify({ message: raw.toString('base64') })}\n`);
-  return (sequence) =>
-    encodeChunk(
-      line,
-      {
-        lane: LANE,
-        sequence,
-        producer: LANE,
-        epoch: '0'.repeat(15).concat('1'),
-        ordinal: sequence,
-        floor: '0'.repeat(15).concat('1'),
-        previous: null,
-        end: false,
-        tag: `bench.${i % 2}`,
-        hour: 494_000,
-        firstTime: 494_000 * 3_600_000,
-        lastTime: 494_000 * 3_600_000,
-        events: 1000,
-      },
-      { codec: 'gzip', level: 1 },
-    );
-}
-
 function configFor(endpoint: string, kinesisEndpoint: string): object {
   return {
     stream: { name: 'weblogs', region: 'us-east-1', endpoint: kinesisEndpoint },
@@ -221,15 +157,4 @@ function configFor(endpoint: string, kinesisEndpoint: string): object {
     batch: { max_bytes: BATCH_BYTES, max_age: '1h' },
     log_level: 'warn',
   };
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function firstLine(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    readline.createInterface({ input: child.stdout! }).once('line', resolve);
-  });
 }

@@ -4,16 +4,12 @@ import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /**
- * Bundles a program into `directory` and starts it.
+ * Bundles a program into `directory`.
  *
- * @param program its path, from this folder where relative
+ * @param program its path from this folder
+ * @returns the path of the bundle
  */
-export async function forkBundled(
-  program: string,
-  directory: string,
-  args: readonly string[],
-  options: ForkOptions = {},
-): Promise<ChildProcess> {
+export async function bundleProgram(program: string, directory: string): Promise<string> {
   await build({
     entryPoints: [resolve(import.meta.dirname, program)],
     outdir: directory,
@@ -33,7 +29,21 @@ export async function forkBundled(
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },
   });
-  const bundled = join(directory, basename(program).replace('.ts', '.mjs'));
+  return join(directory, basename(program).replace('.ts', '.mjs'));
+}
+
+/**
+ * Bundles a program into `directory` and starts it.
+ *
+ * @param program its path, from this folder where relative
+ */
+export async function forkBundled(
+  program: string,
+  directory: string,
+  args: readonly string[],
+  options: ForkOptions = {},
+): Promise<ChildProcess> {
+  const bundled = await bundleProgram(program, directory);
   // The flag with which infra/systemd/tailrace.sh starts it.
   const execArgv = ['--max-semi-space-size=2', ...(options.execArgv ?? [])];
   return fork(bundled, args, { ...options, execArgv });

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { TailraceError } from '../base/errors.ts';
 import { exitCodeOf } from '../base/exit-code.ts';
+import { whenNpmIsGone } from '../base/npm-parent.ts';
 import { ArchiveReader, type Comparison, compare } from './archive.ts';
 import { endpointEnv, s3Client } from './clients.ts';
 import { type Made, NOTHING_MADE, readMade } from './demo/ledger.ts';
@@ -245,6 +246,9 @@ function stopSignal(repeated: () => void): Promise<'stopped'> {
       } else if (Date.now() - first > SAME_SIGNAL_MS) repeated();
     };
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+    whenNpmIsGone(() => {
+      if (first === 0) onSignal();
+    });
   });
 }
 

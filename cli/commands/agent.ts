@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
+import { whenNpmIsGone } from '../../base/npm-parent.ts';
 import { Agent } from '../../producer/agent.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
@@ -100,6 +101,9 @@ function endSignal(log: Logger): Promise<null> {
       resolve(null);
     };
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, ask);
+    whenNpmIsGone(() => {
+      if (!asked) ask();
+    });
   });
 }
 

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { pino } from 'pino';
 import { describeStream, streamClient } from '../../archive/kinesis-stream.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { whenNpmIsGone } from '../../base/npm-parent.ts';
 import { missingRights } from '../../consumer/check.ts';
 import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
 import { javaMissing } from '../../consumer/kcl/daemon.ts';
@@ -15,7 +16,8 @@ import { configOption } from '../options.ts';
 
 const MiB = 1024 * 1024;
 
-export function command(): Command {
+/** @param child what serves the shards, instead of the consumer's own: for tests */
+export function command(child?: string): Command {
   return new Command('consumer')
     .description('Read the stream with the KCL and archive every chunk in S3 exactly once.')
     .addOption(configOption('consumer.yaml').makeOptionMandatory())
@@ -24,10 +26,10 @@ export function command(): Command {
       'after',
       '\nLogs go to stderr as JSON. On SIGTERM or SIGINT the consumer commits what it has read and exits.\nExit codes: 0 clean stop, 1 the daemon died too often, 2 bad configuration, 4 killed at stop_timeout.',
     )
-    .action(run);
+    .action((options) => run(options, child));
 }
 
-async function run(options: { config: string; check?: boolean }): Promise<void> {
+async function run(options: { config: string; check?: boolean }, child?: string): Promise<void> {
   const config = loadConfig(options.config, consumerSchema);
   if (config.batch.max_bytes > config.batch.memory) {
     throw new ConfigError(
@@ -51,8 +53,9 @@ async function run(options: { config: string; check?: boolean }): Promise<void> 
     { level: config.log_level, base: { pid: process.pid } },
     pino.destination({ fd: 2, sync: true }),
   );
-  const launcher = new Launcher({ config, classPath, log });
+  const launcher = new Launcher({ config, classPath, log, child });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => launcher.stop());
+  whenNpmIsGone(() => launcher.stop());
   process.exitCode = await launcher.run();
 }
 

@@ -1,6 +1,7 @@
 /** `tailrace local`: runs Kinesis, DynamoDB and S3 on this machine, for a developer's shell or for one command. */
 import { spawn } from 'node:child_process';
 import { Command, InvalidArgumentError } from 'commander';
+import { whenNpmIsGone } from '../../base/npm-parent.ts';
 import { endpointEnv } from '../../local/clients.ts';
 import { serveArchive, startStack } from '../../local/stack.ts';
 import { countArgument } from '../options.ts';
@@ -53,6 +54,7 @@ function port(text: string): number {
 async function run(args: readonly string[], options: LocalOptions): Promise<void> {
   const asked = new Promise<void>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => resolve());
+    whenNpmIsGone(resolve);
   });
   // What the services keep is private to their user; the command has the caller's umask.
   const mask = process.umask(0o077);
@@ -105,6 +107,7 @@ function runCommand(args: readonly string[], env: Readonly<Record<string, string
     const child = spawn(args[0]!, args.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
     // The terminal delivers Ctrl-C to it; other signals are passed on.
     for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill(name));
+    whenNpmIsGone(() => child.kill('SIGTERM'));
     child.once('error', (error) => {
       process.stderr.write(`${args[0]} cannot be run: ${error.message}\n`);
       resolve(127);

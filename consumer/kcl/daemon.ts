@@ -1,4 +1,6 @@
-/** One run of the MultiLangDaemon: a Java process that can outlive neither this process nor its own children's pipes. */
+/**
+ * One run of the MultiLangDaemon and of the process that serves its shards: neither outlives the launcher or the other.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -6,7 +8,9 @@ import * as readline from 'node:readline';
 import type { Logger } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
 import type { ConsumerConfig } from '../config.ts';
+import { shardConfigText } from '../shard/config.ts';
 import { renderProperties } from './properties.ts';
+import { prepareRelays } from './relay.ts';
 
 export interface DaemonOptions {
   readonly config: ConsumerConfig;
@@ -18,6 +22,8 @@ export interface DaemonOptions {
   readonly log: Logger;
   /** Called with each warning and error that the daemon logs. */
   readonly onWarning: (text: string) => void;
+  /** What serves the shards, instead of consumer/shard/child.ts: for tests. */
+  readonly child?: string | undefined;
 }
 
 export interface DaemonEnd {
@@ -37,12 +43,16 @@ const CHILD = path.join(
   import.meta.filename.endsWith('.ts') ? '../shard/child.ts' : 'child.js',
 );
 /**
- * Becomes the daemon, after it has left a watcher behind in its process group: when the pipe from this process ends
- * without a word, this process is gone, however it went, and the watcher kills the group. It is there before the daemon
- * is, so that there is no moment in which a daemon could outlive its launcher. Signals of a terminal are not meant for it.
+ * Becomes the daemon, after it has left two processes behind in its process group. The watcher: when the pipe from the
+ * launcher ends without a word, the launcher is gone, however it went, and the watcher kills the group. And, where one
+ * process serves all shards, that host: when it ends, the group is killed, too. Both are there before the daemon is, so
+ * that there is no moment in which one could outlive another. Signals of a terminal are not meant for them.
  */
 const WATCHED = `exec 3<&0 </dev/null
 (trap "" INT TERM HUP; read word <&3 || kill -s KILL 0) >/dev/null 2>&1 &
+if [ -n "$TAILRACE_RELAYS" ]; then
+  (trap "" INT TERM HUP; "$TAILRACE_NODE" ${NODE_FLAGS.join(' ')} "$TAILRACE_CHILD" <&3 >/dev/null; kill -s KILL 0) &
+fi
 exec 3<&-
 exec "$@"`;
 
@@ -72,7 +82,7 @@ export class Daemon {
     this.ended = new Promise((resolve) => {
       java.once('exit', (code, signal) => {
         this.#running = false;
-        // The watcher goes, and shards' processes: they end with their stdin, but one that hangs must not hold on.
+        // The watcher goes, and what serves the shards: it ends with its stdin, but one that hangs must not hold on.
         killGroup(this.pid, 'SIGKILL');
         resolve({ code, signal });
       });
@@ -83,35 +93,27 @@ export class Daemon {
    * Starts the daemon in a process group of its own, so that a terminal's Ctrl-C reaches only the launcher.
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { config, classPath, directory, reports } = options;
+    const { config, directory, child = CHILD } = options;
     const properties = path.join(directory, 'kcl.properties');
     const logging = path.join(directory, 'kcl-logging.xml');
-    fs.writeFileSync(properties, renderProperties(config, EXECUTABLE), { mode: 0o600 });
+    const relays = prepareRelays(directory);
+    const executable = relays?.executable ?? EXECUTABLE;
+    fs.writeFileSync(properties, renderProperties(config, executable), { mode: 0o600 });
     fs.writeFileSync(logging, LOGBACK, { mode: 0o600 });
-    const heap = Math.ceil(config.java.heap / 1024 / 1024);
-    const args = [
-      `-Xmx${heap}m`,
-      '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
-      '-XX:+ExitOnOutOfMemoryError',
-      '-cp',
-      classPath,
-      MAIN_CLASS,
-      '--properties-file',
-      properties,
-      '--log-configuration',
-      logging,
-    ];
-    const java = spawn('sh', ['-c', WATCHED, 'tailrace-daemon', config.java.command, ...args], {
+    const env = {
+      ...process.env,
+      TAILRACE_NODE: process.execPath,
+      TAILRACE_CHILD: child,
+      TAILRACE_CONSUMER: shardConfigText(config),
+      TAILRACE_REPORTS: options.reports,
+      TAILRACE_RELAYS: undefined,
+      ...relays?.env,
+    };
+    const command = [config.java.command, ...javaArguments(options, properties, logging)];
+    const java = spawn('sh', ['-c', WATCHED, 'tailrace-daemon', ...command], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
-      env: {
-        ...process.env,
-        TAILRACE_NODE: process.execPath,
-        TAILRACE_CHILD: CHILD,
-        TAILRACE_CONSUMER: JSON.stringify(config),
-        TAILRACE_REPORTS: reports,
-      },
+      env,
     });
     await new Promise<void>((resolve, reject) => {
       java.once('spawn', resolve);
@@ -128,6 +130,23 @@ export class Daemon {
   kill(): void {
     if (this.#running) killGroup(this.pid, 'SIGKILL');
   }
+}
+
+function javaArguments({ config, classPath }: DaemonOptions, properties: string, logging: string): string[] {
+  const heap = Math.ceil(config.java.heap / 1024 / 1024);
+  return [
+    `-Xmx${heap}m`,
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    '-XX:+ExitOnOutOfMemoryError',
+    '-cp',
+    classPath,
+    MAIN_CLASS,
+    '--properties-file',
+    properties,
+    '--log-configuration',
+    logging,
+  ];
 }
 
 export function javaMissing(command: string, cause?: unknown): TailraceError {

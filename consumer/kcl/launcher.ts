@@ -22,6 +22,8 @@ export interface LauncherOptions {
   readonly config: ConsumerConfig;
   readonly classPath: string;
   readonly log: Logger;
+  /** What serves the shards, instead of consumer/shard/child.ts: for tests. */
+  readonly child?: string | undefined;
 }
 
 /** The daemon died as often as the configuration allows. */

@@ -1,21 +1,34 @@
-/** The streams over which a shard's process speaks the multilang protocol, guarded against everything else. */
-import { type Readable, Transform, Writable } from 'node:stream';
+/** The streams over which a shard speaks the multilang protocol, guarded against everything else. */
+import { type Readable, Writable } from 'node:stream';
+import type { LineSlots } from './line-slots.ts';
 
 /**
- * Takes stdout for the protocol alone: what anything else prints goes to stderr from now on.
+ * A stream whose `write` never answers false, which aws-kcl would take for a failure and not for "wait".
  *
- * @returns a stream whose `write` never answers false, which aws-kcl would take for a failure and not for "wait"
+ * @param write writes a chunk and calls back
  */
-export function takeStdout(): Writable {
-  const write = process.stdout.write.bind(process.stdout);
-  process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+function patient(write: (chunk: string | Buffer, done: (error?: Error | null) => void) => void): Writable {
   return new Writable({
     highWaterMark: Number.MAX_SAFE_INTEGER,
     decodeStrings: false,
     write(chunk: string | Buffer, _encoding, done) {
-      write(chunk, (error?: Error | null) => done(error));
+      write(chunk, (error) => done(error));
     },
   });
+}
+
+/**
+ * Takes stdout for the protocol alone: what anything else prints goes to stderr from now on.
+ */
+export function takeStdout(): Writable {
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+  return patient((chunk, done) => write(chunk, done));
+}
+
+/** A pipe to the daemon as aws-kcl wants its output. */
+export function patientPipe(pipe: Writable): Writable {
+  return patient((chunk, done) => pipe.write(chunk, done));
 }
 
 /**
@@ -26,41 +39,60 @@ export function ignoreSignals(): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
 }
 
+/** Longer lines are put together in a buffer that all shards share. */
+const SHORT_LINE = 64 * 1024;
+
 /**
- * The lines of `input`, each as one string with its end. A line of KCL's can have 13 MB: aws-kcl's readline would put
- * it together from two hundred strings, at the price of twice the time and the memory.
+ * The lines of `input`, each as one string with its end. aws-kcl's readline would put a line of 13 MB together from two
+ * hundred strings, at twice the time and the memory.
  *
- * @param onLine told the length of each line when it has been taken
+ * @param onLine called with the length of each line when it has been taken
  */
-export function wholeLines(input: Readable, onLine: (bytes: number) => void): Readable {
-  // One buffer for all lines, as large as the largest: a new one each would be as much garbage as the lines are long.
-  let held: Buffer = Buffer.allocUnsafe(64 * 1024);
+export async function* wholeLines(
+  input: Readable,
+  slots: LineSlots,
+  onLine: (bytes: number) => void,
+): AsyncGenerator<string> {
+  let own: Buffer = Buffer.alloc(4096);
+  /** Holds the line instead of `own` while it is long. */
+  let slot: Buffer | null = null;
   let length = 0;
-  const hold = (part: Buffer): void => {
-    if (length + part.length > held.length) {
-      const larger = Buffer.allocUnsafe(2 * (length + part.length));
-      held.copy(larger, 0, 0, length);
-      held = larger;
+  const hold = async (part: Buffer): Promise<void> => {
+    const needed = length + part.length;
+    if (slot === null && needed > SHORT_LINE) {
+      slot = withRoom(await slots.acquire(), needed, 0);
+      own.copy(slot, 0, 0, length);
     }
-    part.copy(held, length);
-    length += part.length;
+    if (slot === null) own = withRoom(own, needed, length);
+    else slot = withRoom(slot, needed, length);
+    part.copy(slot ?? own, length);
+    length = needed;
   };
-  return input.pipe(
-    new Transform({
-      readableObjectMode: true,
-      readableHighWaterMark: 1,
-      transform(part: Buffer, _encoding, done) {
-        let from = 0;
-        for (let end = part.indexOf(0x0a); end !== -1; end = part.indexOf(0x0a, from)) {
-          hold(part.subarray(from, end + 1));
-          this.push(held.toString('utf8', 0, length));
-          onLine(length);
-          length = 0;
-          from = end + 1;
-        }
-        if (from < part.length) hold(part.subarray(from));
-        done();
-      },
-    }),
-  );
+  try {
+    for await (const part of input as AsyncIterable<Buffer>) {
+      let from = 0;
+      for (let end = part.indexOf(0x0a); end !== -1; end = part.indexOf(0x0a, from)) {
+        await hold(part.subarray(from, end + 1));
+        const line = (slot ?? own).toString('utf8', 0, length);
+        const bytes = length;
+        length = 0;
+        if (slot) slots.release(slot);
+        slot = null;
+        yield line;
+        onLine(bytes);
+        from = end + 1;
+      }
+      if (from < part.length) await hold(part.subarray(from));
+    }
+  } finally {
+    if (slot) slots.release(slot);
+  }
+}
+
+/** The buffer, or one of twice the length that is needed with the first `kept` bytes in it. */
+function withRoom(buffer: Buffer, needed: number, kept: number): Buffer {
+  if (buffer.length >= needed) return buffer;
+  const larger = Buffer.allocUnsafe(2 * needed);
+  buffer.copy(larger, 0, 0, kept);
+  return larger;
 }

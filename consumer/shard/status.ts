@@ -3,14 +3,15 @@ import type { Logger } from 'pino';
 import type { S3Trouble } from '../../archive/s3.ts';
 import type { ArchiverEvents, ShardArchiver } from '../../archive/writer/shard-archiver.ts';
 import { uptime } from '../../base/uptime.ts';
-import { type ShardPhase, type ShardReport, zeroCounters } from '../status/report.ts';
+import { canFollow, type ShardPhase, type ShardReport, zeroCounters } from '../status/report.ts';
 
 /** Objects below this cost readers more in requests than in bytes. */
 const SMALL_OBJECT = 1024 * 1024;
 
 export class ShardStatus {
   shard = '';
-  phase: ShardPhase = 'starting';
+  readonly #pid: number;
+  #phase: ShardPhase = 'starting';
   behind: number | null = null;
   readonly counters = zeroCounters();
   readonly #s3Errors: Record<string, number> = {};
@@ -21,6 +22,32 @@ export class ShardStatus {
   #busyIn: string | null = null;
   #idleSince: number | null = null;
   #s3Trouble: string | null = null;
+
+  /** @param pid of the process that stands for the shard towards the daemon */
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  get phase(): ShardPhase {
+    return this.#phase;
+  }
+
+  /** @throws RangeError when that state cannot follow */
+  set phase(next: ShardPhase) {
+    if (!canFollow(this.#phase, next))
+      throw new RangeError(`a shard cannot go from ${this.#phase} to ${next}`);
+    this.#phase = next;
+  }
+
+  /** Bytes of records that no commit covers yet. */
+  get pendingBytes(): number {
+    return this.#archiver?.pendingBytes ?? 0;
+  }
+
+  /** Lets go of the archiver, and so of its records. */
+  abandon(): void {
+    this.#archiver = null;
+  }
 
   watch(archiver: ShardArchiver): void {
     this.#archiver = archiver;
@@ -108,13 +135,14 @@ export class ShardStatus {
   report(): ShardReport {
     return {
       shard: this.shard,
-      pid: process.pid,
+      pid: this.#pid,
+      host_pid: process.pid,
       phase: this.phase,
       trouble: this.#trouble,
       counters: { ...this.counters },
       millis_behind_latest: this.behind,
       last_commit_at: this.#lastCommitAt,
-      pending_bytes: this.#archiver?.pendingBytes ?? 0,
+      pending_bytes: this.pendingBytes,
       pending_since: this.#archiver?.pendingSince ?? null,
       busy_since: this.#busySince,
       busy_in: this.#busyIn,

@@ -21,7 +21,24 @@ export interface StreamSight {
   readonly unread: ReadonlyMap<string, number>;
 }
 
-export type WorkerPhase = 'starting' | 'running' | 'restarting' | 'stopping' | 'failed';
+/**
+ * The states of a worker, each with those that can follow it.
+ *
+ *     starting    leases are looked at, no daemon runs yet
+ *     running     the daemon runs
+ *     restarting  the daemon died or its stream was recreated, and is started after a pause
+ *     stopping    a signal came, and the shards commit what they have
+ *     failed      the daemon died as often in a row as the configuration allows; the worker exits
+ */
+const WORKER_TRANSITIONS = {
+  starting: ['running'],
+  running: ['restarting', 'stopping', 'failed'],
+  restarting: ['running'],
+  stopping: [],
+  failed: [],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type WorkerPhase = keyof typeof WORKER_TRANSITIONS;
 
 export interface ShardLine extends ShardCounters {
   readonly phase: string;
@@ -49,6 +66,8 @@ export interface WorkerStatus {
   /** Why it is not well; empty when it is. */
   readonly faults: readonly string[];
   readonly daemon_pid: number | null;
+  /** The process that serves all shards; null when each has its own, and while there is none. */
+  readonly host_pid: number | null;
   readonly daemon_restarts: number;
   /** Shards of the stream that are not closed; null when Kinesis has not said so yet. */
   readonly open_shards: number | null;
@@ -61,7 +80,7 @@ export interface WorkerStatus {
 }
 
 export class Board {
-  phase: WorkerPhase = 'starting';
+  #phase: WorkerPhase = 'starting';
   daemonRestarts = 0;
   /** Of the Java process, while it runs. */
   daemonPid: number | null = null;
@@ -79,6 +98,18 @@ export class Board {
     this.#config = config;
     this.#uptime = clock;
     this.refusals = new Refusals(clock);
+  }
+
+  get phase(): WorkerPhase {
+    return this.#phase;
+  }
+
+  /** @throws RangeError when that state cannot follow */
+  set phase(next: WorkerPhase) {
+    const following: readonly WorkerPhase[] = WORKER_TRANSITIONS[this.#phase];
+    if (next !== this.#phase && !following.includes(next))
+      throw new RangeError(`a worker cannot go from ${this.#phase} to ${next}`);
+    this.#phase = next;
   }
 
   update(report: ShardReport): void {
@@ -136,6 +167,13 @@ export class Board {
     return faults;
   }
 
+  get #hostPid(): number | null {
+    const connected = [...this.#shards.values()].find((entry) => entry.connected);
+    return connected === undefined || connected.report.host_pid === connected.report.pid
+      ? null
+      : connected.report.host_pid;
+  }
+
   #unreadFault(): string[] {
     const late = Object.entries(this.#unreadMs()).filter(([, ms]) => ms >= this.#config.unread_after);
     if (late.length === 0) return [];
@@ -166,6 +204,7 @@ export class Board {
       phase: this.phase,
       faults: this.#faults(shards),
       daemon_pid: this.daemonPid,
+      host_pid: this.#hostPid,
       daemon_restarts: this.daemonRestarts,
       open_shards: this.sight?.openShards ?? null,
       unread_ms: this.#unreadMs(),

@@ -1,5 +1,6 @@
-/** What a shard's process tells the launcher: counters and gauges, as lines of JSON over a unix socket. */
+/** What the work on a shard reports to the launcher: counters and gauges, as lines of JSON over a unix socket. */
 import * as net from 'node:net';
+import * as z from 'zod/mini';
 
 /** Counters that only grow while the process lives. */
 export const COUNTERS = [
@@ -25,36 +26,71 @@ export const COUNTERS = [
 export type CounterName = (typeof COUNTERS)[number];
 export type ShardCounters = Record<CounterName, number>;
 
-export type ShardPhase = 'starting' | 'waiting_for_parent' | 'running' | 'stopped' | 'ended' | 'lost';
+/**
+ * The states of a worker's work on a shard, each with those that can follow it.
+ *
+ *     starting            its log is read, and where it is new, its parents' logs
+ *     waiting_for_parent  a parent in the stream is not archived to its end yet
+ *     running             records are taken in and committed
+ *     stopped             something needs a person; KCL's call is never answered, and the shard stays with this worker
+ *     ended               the shard was split, merged or is gone, and is archived to its end
+ *     lost                the lease went to another worker, or was returned at a stop
+ */
+const SHARD_TRANSITIONS = {
+  starting: ['waiting_for_parent', 'running', 'stopped', 'lost'],
+  waiting_for_parent: ['running', 'stopped', 'lost'],
+  running: ['stopped', 'ended', 'lost'],
+  stopped: ['lost'],
+  ended: ['lost'],
+  lost: [],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
 
-export interface ShardReport {
-  readonly shard: string;
-  readonly pid: number;
-  readonly phase: ShardPhase;
+export type ShardPhase = keyof typeof SHARD_TRANSITIONS;
+
+/** Whether a shard's work can go from one state to the other; it may stay in any. */
+export function canFollow(from: ShardPhase, to: ShardPhase): boolean {
+  return from === to || (SHARD_TRANSITIONS[from] as readonly ShardPhase[]).includes(to);
+}
+
+const number = z.number();
+const shardReport = z.strictObject({
+  shard: z.string(),
+  /** Of the process that stands for the shard towards the daemon. */
+  pid: number,
+  /** Of the process that does the work. */
+  host_pid: number,
+  phase: z.enum(Object.keys(SHARD_TRANSITIONS) as [ShardPhase, ...ShardPhase[]]),
   /** Why it is stopped, or what it is waiting for. */
-  readonly trouble: string | null;
-  readonly counters: ShardCounters;
-  readonly millis_behind_latest: number | null;
+  trouble: z.nullable(z.string()),
+  counters: z.strictObject(
+    Object.fromEntries(COUNTERS.map((name) => [name, number])) as Record<CounterName, typeof number>,
+  ),
+  millis_behind_latest: z.nullable(number),
   /** ms since 1970; null when there was none. */
-  readonly last_commit_at: number | null;
-  readonly pending_bytes: number;
+  last_commit_at: z.nullable(number),
+  pending_bytes: number,
   /** When the oldest record came in that no commit covers, by {@link uptime}. */
-  readonly pending_since: number | null;
-  /** Since when the process has been in one call of KCL's, by {@link uptime}, and which; null between calls. */
-  readonly busy_since: number | null;
-  readonly busy_in: string | null;
+  pending_since: z.nullable(number),
+  /** Since when it has been in one call of KCL's, by {@link uptime}, and which; null between calls. */
+  busy_since: z.nullable(number),
+  busy_in: z.nullable(z.string()),
   /** Since when it waits for KCL's next call, by {@link uptime}; null in a call, and before the first. */
-  readonly idle_since: number | null;
-  readonly lanes: number;
-  /** S3's answers that were errors, by reason. */
-  readonly s3_errors_by_reason: Readonly<Record<string, number>>;
-  /** S3's newest answer, while it is that access is denied or that there is no such bucket. */
-  readonly s3_trouble: string | null;
-}
+  idle_since: z.nullable(number),
+  lanes: number,
+  /** S3's error responses, by reason. */
+  s3_errors_by_reason: z.record(z.string(), number),
+  /** S3's newest answer, while it is one that only a person can change. */
+  s3_trouble: z.nullable(z.string()),
+});
 
-export interface LauncherMessage {
-  readonly max_bytes: number;
-}
+export type ShardReport = Readonly<z.infer<typeof shardReport>>;
+
+const launcherMessage = z.strictObject({
+  /** What the batches of one process may have. */
+  max_bytes: z.number(),
+});
+
+export type LauncherMessage = Readonly<z.infer<typeof launcherMessage>>;
 
 export function zeroCounters(): ShardCounters {
   return Object.fromEntries(COUNTERS.map((name) => [name, 0])) as ShardCounters;
@@ -75,13 +111,18 @@ export class Reporter {
       this.#isOpen = false;
     });
     this.#socket.unref();
-    readLines<LauncherMessage>(this.#socket, onMessage);
+    readLines(this.#socket, launcherMessage, onMessage);
   }
 
   send(report: ShardReport): void {
     // What the launcher has not read yet is out of date soon: a later report says it all again.
     if (!this.#socket || !this.#isOpen || this.#socket.writableLength > 1 << 20) return;
     this.#socket.write(`${JSON.stringify(report)}\n`);
+  }
+
+  /** Ends the connection, which says that the shard's work here is over. */
+  close(): void {
+    this.#socket?.end();
   }
 
   /** Resolves when what was sent has left the process. */
@@ -109,7 +150,7 @@ export class ReportServer {
         this.#sockets.delete(socket);
         onGone(socket);
       });
-      readLines<ShardReport>(socket, (report) => onReport(report, socket));
+      readLines(socket, shardReport, (report) => onReport(report, socket));
       if (this.#message) socket.write(`${JSON.stringify(this.#message)}\n`);
     });
   }
@@ -133,12 +174,32 @@ export class ReportServer {
   }
 }
 
-function readLines<T>(socket: net.Socket, onLine: (value: T) => void): void {
+/** A line that is not what it should be ends the connection: the other end is of another release. */
+function readLines<T extends z.ZodMiniType>(
+  socket: net.Socket,
+  schema: T,
+  onLine: (value: z.output<T>) => void,
+): void {
   let rest = '';
   socket.setEncoding('utf8');
   socket.on('data', (text: string) => {
     const lines = (rest + text).split('\n');
     rest = lines.pop()!;
-    for (const line of lines) onLine(JSON.parse(line) as T);
+    for (const line of lines) {
+      const value = z.safeParse(schema, parsed(line));
+      if (!value.success) {
+        socket.destroy(new Error(`not a report of this release: ${value.error.issues[0]!.path.join('.')}`));
+        return;
+      }
+      onLine(value.data);
+    }
   });
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

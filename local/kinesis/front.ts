@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import { pipeline } from 'node:stream';
+import { rejectionOf } from './limits.ts';
 
 /** The first bytes of an HTTP/2 connection (RFC 9113, section 3.4); no HTTP/1.1 method starts like this. */
 const HTTP2_PREFACE = 'PRI';
@@ -29,7 +30,12 @@ export function createFront(port: Promise<number>): Front {
   // Idle connections are closed before kinesis-local closes them (60 s), or a request could hit a closing one.
   const agent = new http.Agent({ keepAlive: true, timeout: 30_000 });
   const pass = (request: Request, response: http.ServerResponse): void => {
-    void port.then((innerPort) => forward(agent, innerPort, request, response));
+    void port.then((innerPort) => {
+      const isPut = String(request.headers['x-amz-target']).endsWith('.PutRecords');
+      const isJson = String(request.headers['content-type']).includes('json');
+      if (isPut && isJson) void forwardPut(agent, innerPort, request, response);
+      else pipeline(request, forward(agent, innerPort, request, response), () => {});
+    });
   };
   const http1Server = http.createServer({ keepAliveTimeout: 75_000, requestTimeout: 0 }, pass);
   const http2Server = http2.createServer((request, response) =>
@@ -63,7 +69,38 @@ export function createFront(port: Promise<number>): Front {
   };
 }
 
-function forward(agent: http.Agent, port: number, request: Request, response: http.ServerResponse): void {
+/** Reads a PutRecords request, and answers what Kinesis would refuse itself. */
+async function forwardPut(
+  agent: http.Agent,
+  port: number,
+  request: Request,
+  response: http.ServerResponse,
+): Promise<void> {
+  const parts: Buffer[] = [];
+  try {
+    for await (const part of request) parts.push(part as Buffer);
+  } catch {
+    // The caller went away in the middle.
+    response.destroy();
+    return;
+  }
+  const body = Buffer.concat(parts);
+  const rejection = rejectionOf(body);
+  if (rejection === null) {
+    forward(agent, port, request, response).end(body);
+    return;
+  }
+  response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' });
+  response.end(JSON.stringify(rejection));
+}
+
+/** @returns what the request's body is to be written to */
+function forward(
+  agent: http.Agent,
+  port: number,
+  request: Request,
+  response: http.ServerResponse,
+): http.ClientRequest {
   const inner = http.request({
     agent,
     host: '127.0.0.1',
@@ -84,7 +121,7 @@ function forward(agent: http.Agent, port: number, request: Request, response: ht
   response.once('close', () => {
     if (!response.writableFinished) inner.destroy();
   });
-  pipeline(request, inner, () => {});
+  return inner;
 }
 
 function endToEnd(headers: http.IncomingHttpHeaders): http.OutgoingHttpHeaders {

@@ -4,7 +4,13 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
-import { assertArchivedOnce, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
+import {
+  assertArchivedOnce,
+  ConsumerProcess,
+  FAILING_CONSUMER,
+  putChunks,
+  until,
+} from '../support/consumer-process.ts';
 import { runs } from '../support/process-tree.ts';
 import { startTestStack } from '../support/test-stack.ts';
 
@@ -35,13 +41,15 @@ test('kills at any moment lose and repeat nothing', async (t) => {
     const flag = path.join(directory, `${victim}-${point}`);
     return { what: `${victim} has ended at "${point}"`, flag, spec: `${point}/${victim}:${flag}` };
   };
-  const survived = [faultOf('commit', 'child'), faultOf('object', 'daemon')];
+  const survived = [faultOf('commit', 'host'), faultOf('object', 'daemon')];
   const specs = survived.map(({ spec }) => spec).join();
-  consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: specs } });
+  consumer = new ConsumerProcess({ ...options, tailrace: FAILING_CONSUMER, env: { TAILRACE_FAULT: specs } });
   await consumer.start();
   for (const { what, flag } of survived) {
     await load();
     await until(what, () => fs.existsSync(flag));
+    const at = Number(fs.readFileSync(flag, 'utf8'));
+    await until('the process at the fault is gone', () => !runs(at));
   }
   // Both may have ended with one daemon.
   await until('the daemon was restarted', async () => (await consumer!.status()).daemon_restarts > 0);
@@ -50,7 +58,7 @@ test('kills at any moment lose and repeat nothing', async (t) => {
 
   // … and the launcher, with which the others go.
   const { what, flag, spec } = faultOf('checkpoint', 'launcher');
-  consumer = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: spec } });
+  consumer = new ConsumerProcess({ ...options, tailrace: FAILING_CONSUMER, env: { TAILRACE_FAULT: spec } });
   await consumer.start();
   await load();
   await until(what, () => fs.existsSync(flag));
@@ -60,19 +68,23 @@ test('kills at any moment lose and repeat nothing', async (t) => {
 
   consumer = new ConsumerProcess(options);
   await consumer.start();
-  // A shard's process, the daemon, the launcher.
+  // A relay, the process that serves the shards, the daemon, the launcher.
   const before = await consumer!.running(4);
   await load();
   process.kill(Object.values(before.shards)[0]!.pid, 'SIGKILL');
   await until('the daemon was restarted', async () => (await consumer!.status()).daemon_restarts >= 1);
   const second = await consumer!.running(4);
   await load();
-  process.kill(second.daemon_pid!, 'SIGKILL');
+  process.kill(second.host_pid!, 'SIGKILL');
   await until('the daemon was restarted', async () => (await consumer!.status()).daemon_restarts >= 2);
+  const afterHost = await consumer!.running(4);
+  await load();
+  process.kill(afterHost.daemon_pid!, 'SIGKILL');
+  await until('the daemon was restarted', async () => (await consumer!.status()).daemon_restarts >= 3);
   const third = await consumer!.running(4);
   await load();
   consumer!.kill('SIGKILL');
-  const left = [third.daemon_pid!, ...Object.values(third.shards).map(({ pid }) => pid)];
+  const left = [third.daemon_pid!, third.host_pid!, ...Object.values(third.shards).map(({ pid }) => pid)];
   await until('daemon and children of a killed launcher are gone', () => !left.some(runs));
 
   consumer = new ConsumerProcess(options);

@@ -9,6 +9,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { ShardStatus } from '../../consumer/shard/status.ts';
 import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { freePorts } from '../../local/ports.ts';
 import { until } from '../support/consumer-process.ts';
@@ -142,7 +143,7 @@ test('a launcher that is killed in the moment in which the daemon begins leaves 
 const SHARDS = `
 import { connect } from 'node:net';
 import { appendFileSync } from 'node:fs';
-const report = (shard, phase) => JSON.stringify({ shard, pid: shard.charCodeAt(0), phase, counters: {}, s3_errors_by_reason: {} }) + '\\n';
+const report = (shard, phase) => JSON.stringify({ ...${JSON.stringify(new ShardStatus(0).report())}, shard, pid: shard.charCodeAt(0), phase }) + '\\n';
 const open = (shard, onShare) => {
   const socket = connect(process.env.TAILRACE_REPORTS);
   let shares = 0;

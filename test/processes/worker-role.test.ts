@@ -11,7 +11,13 @@ import { type GatedRequest, type Rules, startGate } from '../simulation/gate.ts'
 import { type Call, Iam } from '../simulation/iam.ts';
 import { ACCOUNT, REGION, Template } from '../simulation/template.ts';
 import { ChunkSource } from '../support/chunks.ts';
-import { assertArchivedOnce, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
+import {
+  assertArchivedOnce,
+  ConsumerProcess,
+  FAILING_CONSUMER,
+  putChunks,
+  until,
+} from '../support/consumer-process.ts';
 
 const ROLE = 'WorkerRole';
 /** Granted for what this run doesn't have: tables of a first start, the package. */
@@ -56,7 +62,11 @@ test('a consumer reads, leases, archives and resumes with nothing but its grants
   // It ends between a commit and its objects, so that what comes after asks for an object that is not there.
   const flag = join(directory, 'commit');
   const options = { stack: gated, directory, workerId: 'worker-1' };
-  const first = new ConsumerProcess({ ...options, env: { TAILRACE_FAULT: `commit/child:${flag}` } });
+  const first = new ConsumerProcess({
+    ...options,
+    tailrace: FAILING_CONSUMER,
+    env: { TAILRACE_FAULT: `commit/host:${flag}` },
+  });
   t.after(() => first.kill('SIGKILL'));
   await first.start();
   await until('the fault has happened', () => existsSync(flag));

@@ -15,12 +15,19 @@ import type { Stack } from '../../local/stack.ts';
 import type { MadeChunk } from './chunks.ts';
 
 const CLI = path.join(import.meta.dirname, '..', '..', 'cli', 'tailrace.ts');
+/** `tailrace` whose consumer has the failpoints of TAILRACE_FAULT. */
+export const FAILING_CONSUMER = [
+  process.execPath,
+  path.join(import.meta.dirname, 'failing-consumer.ts'),
+] as const;
 const WAIT_MS = 120_000;
 
 export interface ConsumerOptions {
   readonly stack: Stack;
   readonly directory: string;
   readonly workerId: string;
+  /** KCL'''s application; the one whose table the stack has prepared unless said. */
+  readonly application?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** The program to run as `tailrace`; from source by default. */
   readonly tailrace?: readonly [string, ...string[]];
@@ -42,9 +49,9 @@ export class ConsumerProcess {
 
   /** Resolves when its HTTP server responds. */
   async start(): Promise<void> {
-    const { stack, directory, workerId, env } = this.#options;
+    const { stack, directory, workerId, env, application } = this.#options;
     const [program, ...args] = this.#options.tailrace ?? [process.execPath, CLI];
-    const config = writeConfig(stack, directory, workerId);
+    const config = writeConfig(stack, directory, workerId, application);
     const child = spawn(program, [...args, 'consumer', '--config', config], {
       env: { ...process.env, ...stack.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -99,18 +106,19 @@ export class ConsumerProcess {
 }
 
 /** @returns the path of a consumer.yaml for the stack */
-export function writeConfig(stack: Stack, directory: string, workerId: string): string {
+export function writeConfig(stack: Stack, directory: string, workerId: string, application?: string): string {
   const file = path.join(directory, `${workerId}.yaml`);
-  fs.writeFileSync(file, configText(stack, workerId));
+  fs.writeFileSync(file, configText(stack, workerId, application));
   return file;
 }
 
-function configText(stack: Stack, workerId: string): string {
+function configText(stack: Stack, workerId: string, application?: string): string {
   return JSON.stringify({
     stream: { name: stack.streamName, region: stack.region, endpoint: stack.kinesisEndpoint },
     archive: { bucket: stack.bucket, endpoint: stack.s3Endpoint },
     dynamodb: { endpoint: stack.dynamodbEndpoint },
     worker_id: workerId,
+    ...(application === undefined ? {} : { application }),
     batch: { max_bytes: '256KiB', max_age: '1s' },
     kcl: {
       failover_time: '2s',

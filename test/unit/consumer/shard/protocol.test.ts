@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { LineSlots } from '../../../../consumer/shard/line-slots.ts';
 import { wholeLines } from '../../../../consumer/shard/protocol.ts';
 
 test('lines come out as they went in', async () => {
@@ -19,13 +20,13 @@ test('lines come out as they went in', async () => {
         const bytes = Buffer.from(lines.map((text) => `${text}\n`).join(''));
         const input = new PassThrough();
         let told = 0;
-        const output = wholeLines(input, (length) => {
+        const output = wholeLines(input, new LineSlots(1), (length) => {
           told += length;
         });
         const found: string[] = [];
-        const done = new Promise((resolve) =>
-          output.on('data', (text: string) => found.push(text)).on('end', resolve),
-        );
+        const done = (async () => {
+          for await (const text of output) found.push(text);
+        })();
         const size = bytes.length > 1000 ? Math.max(step, 500) : step;
         for (let at = 0; at < bytes.length; at += size) input.write(bytes.subarray(at, at + size));
         input.end();

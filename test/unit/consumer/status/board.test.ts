@@ -31,6 +31,7 @@ function report(pid: number, chunks: number, changes: Partial<ShardReport> = {})
   return {
     shard: 'shard-0',
     pid,
+    host_pid: 1,
     phase: 'running',
     trouble: null,
     counters: { ...zeroCounters(), chunks, s3_errors: chunks },
@@ -51,7 +52,7 @@ function report(pid: number, chunks: number, changes: Partial<ShardReport> = {})
 const chunks = (): number => board.status().totals.chunks;
 
 test('a process that is stuck is found by the clock that its own status goes by', () => {
-  const status = new ShardStatus();
+  const status = new ShardStatus(process.pid);
   status.shard = 'shard-0';
   status.busy('processRecords');
   for (const [later, stuck] of [
@@ -122,7 +123,7 @@ test('health says what needs somebody to act', () => {
 });
 
 test('what S3 refuses is told at once, and only until it answers', () => {
-  const status = new ShardStatus();
+  const status = new ShardStatus(process.pid);
   const trouble = (reason: string): S3Trouble => ({
     operation: 'put',
     reason,
@@ -175,4 +176,23 @@ test('a person is shown state, counters and rates of each shard', () => {
     describeConsumer(board.status(), null),
     /^ {2}! shard-0 is stopped: a chunk\\u001b of version 9$/m,
   );
+});
+
+test('a state is entered only from those that it can follow', () => {
+  const status = new ShardStatus(process.pid);
+  assert.throws(() => {
+    status.phase = 'ended';
+  }, /a shard cannot go from starting to ended/);
+  for (const phase of ['waiting_for_parent', 'running', 'ended', 'lost'] as const) status.phase = phase;
+  assert.throws(() => {
+    status.phase = 'running';
+  }, /from lost to running/);
+  const worker = new Board(config);
+  assert.throws(() => {
+    worker.phase = 'failed';
+  }, /a worker cannot go from starting to failed/);
+  for (const phase of ['running', 'restarting', 'running', 'stopping'] as const) worker.phase = phase;
+  assert.throws(() => {
+    worker.phase = 'restarting';
+  }, /from stopping to restarting/);
 });

@@ -1,14 +1,15 @@
 /** Ends a process at a chosen step of the commit protocol, once: for tests of what comes after. */
 import * as fs from 'node:fs';
-import type { ArchiveStore, ObjectKind } from '../../archive/store.ts';
+import type { ObjectKind } from '../../archive/store.ts';
 import { TailraceError } from '../../base/errors.ts';
+import type { Failpoints } from '../../consumer/shard/session.ts';
 
 /** After a commit was put, after a data object, and before the checkpoint that follows the data. */
 const POINTS = ['commit', 'object', 'checkpoint'] as const;
-/** This shard's process, its parent, and the parent of that. */
-const VICTIMS = ['child', 'daemon', 'launcher'] as const;
+/** The process that serves the shards, the daemon, and the launcher. */
+const VICTIMS = ['host', 'daemon', 'launcher'] as const;
 
-export type FaultPoint = (typeof POINTS)[number];
+type FaultPoint = (typeof POINTS)[number];
 
 interface Fault {
   readonly point: string;
@@ -22,9 +23,9 @@ interface Fault {
  * @returns to be called at every step
  * @throws TailraceError CONFIG for a point or a victim that there is not
  */
-export function faultAt(specs: string | undefined): (point: FaultPoint) => void {
+function faultAt(specs: string | undefined): (point: FaultPoint, daemon: number) => void {
   const faults = specs === undefined ? [] : specs.split(',').map(parse);
-  return (point) => {
+  return (point, daemon) => {
     const next = faults.find(({ flag }) => !fs.existsSync(flag));
     if (next?.point !== point) return;
     try {
@@ -33,7 +34,7 @@ export function faultAt(specs: string | undefined): (point: FaultPoint) => void 
       // Another shard's process was first.
       return;
     }
-    process.kill(pidOf(next.victim), 'SIGKILL');
+    process.kill(pidOf(next.victim, daemon), 'SIGKILL');
     // Whoever kills a parent takes no further step: it goes with it.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   };
@@ -49,25 +50,29 @@ function parse(spec: string): Fault {
   return { point: point!, victim: victim!, flag };
 }
 
-function pidOf(victim: string): number {
-  if (victim === 'child') return process.pid;
-  if (victim === 'daemon') return process.ppid;
+function pidOf(victim: string, daemon: number): number {
+  if (victim === 'host') return process.pid;
+  if (victim === 'daemon') return daemon;
   // The fourth field of /proc/PID/stat is the parent, after a name in parentheses that may have anything in it.
-  const stat = fs.readFileSync(`/proc/${process.ppid}/stat`, 'utf8');
+  const stat = fs.readFileSync(`/proc/${daemon}/stat`, 'utf8');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
-/** The same store with the steps that are puts. */
-export function withFaults(store: ArchiveStore, at: (point: FaultPoint) => void): ArchiveStore {
+/** What the process that serves shards puts between its steps. */
+export function failpoints(specs: string | undefined): Failpoints {
+  const at = faultAt(specs);
   return {
-    get: (key) => store.get(key),
-    head: (key) => store.head(key),
-    first: (prefix) => store.first(prefix),
-    folders: (prefix) => store.folders(prefix),
-    async putIfAbsent(key: string, body: readonly Uint8Array[], kind: ObjectKind, sha256?: string) {
-      const outcome = await store.putIfAbsent(key, body, kind, sha256);
-      at(kind === 'commit' ? 'commit' : 'object');
-      return outcome;
-    },
+    checkpointing: (daemon) => at('checkpoint', daemon),
+    store: (store, daemon) => ({
+      get: (key) => store.get(key),
+      head: (key) => store.head(key),
+      first: (prefix) => store.first(prefix),
+      folders: (prefix) => store.folders(prefix),
+      async putIfAbsent(key: string, body: readonly Uint8Array[], kind: ObjectKind, sha256?: string) {
+        const outcome = await store.putIfAbsent(key, body, kind, sha256);
+        at(kind === 'commit' ? 'commit' : 'object', daemon);
+        return outcome;
+      },
+    }),
   };
 }
