@@ -16,8 +16,12 @@ import { configOption } from '../options.ts';
 
 const MiB = 1024 * 1024;
 
+export function command(): Command {
+  return consumerCommand();
+}
+
 /** @param child what serves the shards, instead of the consumer's own: for tests */
-export function command(child?: string): Command {
+export function consumerCommand(child?: string): Command {
   return new Command('consumer')
     .description('Read the stream with the KCL and archive every chunk in S3 exactly once.')
     .addOption(configOption('consumer.yaml').makeOptionMandatory())
