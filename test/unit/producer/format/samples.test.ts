@@ -23,6 +23,9 @@ const FORMATS: Readonly<Record<string, unknown>> = {
   'haproxy-clf': 'haproxy',
   'haproxy-tcp': { type: 'haproxy', timezone: 'UTC' },
   'haproxy-default': 'haproxy',
+  'traefik-common': 'traefik',
+  'traefik-clf': 'traefik',
+  'traefik-json': 'traefik',
   'varnish-ncsa': 'varnish',
   'lighttpd-access': 'lighttpd',
   'caddy-access': 'caddy',
@@ -44,11 +47,13 @@ const HIDDEN = [
   'captured_request_headers',
   'request.uri',
   'request.headers.Referer',
+  'RequestPath',
+  'request_Referer',
 ];
 const redact = HIDDEN.map((field) => ({ field, query: ['token'] }));
 
 /** When the samples were made. */
-const NOW = Date.UTC(2026, 10, 28, 14);
+const NOW = Date.UTC(2026, 10, 28, 15);
 const format = (options: unknown, lines: readonly (string | Buffer)[], transform: unknown = {}) =>
   formatAt(options, lines, transform, NOW);
 
@@ -69,7 +74,7 @@ for (const [name, options] of Object.entries(FORMATS)) {
     assert.deepEqual([out.length, tally.unparsed], [lines.length, 0]);
     // HAProxy's default has no time of its own: a syslog daemon puts it before the line.
     assert.equal(tally.timeless, name === 'haproxy-default' ? lines.length : 0);
-    const hour = Date.UTC(2026, 10, 28, 13) / 3_600_000;
+    const hour = Date.UTC(2026, 10, 28, name.startsWith('traefik') ? 14 : 13) / 3_600_000;
     if (tally.timeless === 0) for (const event of out) assert.equal(event.hour, hour, event.json);
     for (const { json } of format(options, lines, { redact }).lines)
       assert.doesNotMatch(json, /token=(?:SEC|%)/);
@@ -116,6 +121,15 @@ test('the fields of each', () => {
     commit_time_ms: 25,
     agent: 'Mozilla/5.0 (X11; Linux)',
   });
+  const traefik = {
+    user: 'a [b] "c" 1',
+    path: '/user',
+    request_count: 7,
+    router: 'web@file',
+    duration_ms: 1,
+  };
+  assert.partialDeepStrictEqual(event('traefik-common', 6), traefik);
+  assert.partialDeepStrictEqual(event('traefik-clf', 6), { user: 'a [b] "c" 1', path: '/user', size: 2 });
   assert.partialDeepStrictEqual(event('squid-native', 3), {
     cache_result: 'TCP_MISS',
     code: 200,
