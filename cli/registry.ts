@@ -30,6 +30,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       summary: 'write a configuration from what this host has',
       load: () => import('./commands/init.ts'),
     },
+    import: {
+      summary: 'make a configuration of that of fluentd, Fluent Bit or Vector',
+      load: () => import('./commands/import.ts'),
+    },
     test: {
       summary: 'run recorded lines through a configuration and compare',
       load: () => import('./commands/test.ts'),

@@ -1,0 +1,72 @@
+/** `tailrace import`: makes an agent.yaml of the configuration of fluentd, Fluent Bit or Vector. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { stringify } from 'yaml';
+import { TailraceError } from '../../base/errors.ts';
+import { plain } from '../../base/human.ts';
+import { carryOver, type Note } from '../import/carry-over.ts';
+import { parseFluentBit } from '../import/fluent-bit.ts';
+import { parseFluentd } from '../import/fluentd.ts';
+import type { Section } from '../import/section.ts';
+import { parseYaml } from '../import/yaml.ts';
+
+export function command(): Command {
+  return new Command('import')
+    .description(
+      'Print an agent.yaml made of the configuration of fluentd, Fluent Bit or Vector, and list on stderr what could not be carried over.',
+    )
+    .argument('<file>', 'fluent.conf, fluent-bit.conf, fluent-bit.yaml or vector.yaml')
+    .addHelpText(
+      'after',
+      '\nThe syntax is recognised by the content. Included files are not read: import each of them.\nExit codes: 0 everything was carried over, 2 bad usage or no input was found, 3 something was not carried over.',
+    )
+    .action(run);
+}
+
+function run(file: string): void {
+  const { config, missing, needless } = carryOver(sectionsOf(file, read(file)));
+  if (config.inputs.length === 0) {
+    report(file, missing);
+    throw new TailraceError('CONFIG', `${file}: no input with a counterpart in tailrace was found`);
+  }
+  const { name = 'weblogs', region = 'us-east-1', ...rest } = config.stream;
+  const stream = { name, region, ...rest };
+  const text = stringify({ state_dir: '/var/lib/tailrace', stream, inputs: config.inputs }, { lineWidth: 0 });
+  process.stdout.write(
+    `# Made from ${file} by tailrace import. Check it with\n#   tailrace agent --check --config FILE\n${text}`,
+  );
+  if (config.stream['name'] === undefined) reportStream(file);
+  for (const { line, text: what } of needless)
+    process.stderr.write(`${file}:${line}: not needed: ${plain(what)}\n`);
+  report(file, missing);
+  if (missing.length > 0) process.exitCode = 3;
+}
+
+function reportStream(file: string): void {
+  process.stderr.write(`${file}: no output to Kinesis was found: set stream.name and stream.region\n`);
+}
+
+function report(file: string, missing: readonly Note[]): void {
+  for (const { line, text } of missing.toSorted((a, b) => a.line - b.line))
+    process.stderr.write(`${file}:${line}: NOT carried over: ${plain(text)}\n`);
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TailraceError('CONFIG', `${file}: cannot be read (${code})`, { cause });
+  }
+}
+
+/** The syntax shows itself: angle brackets, headings in square brackets, or YAML. */
+function sectionsOf(file: string, text: string): Section[] {
+  if (/^\s*<(source|match|filter|label|system)\b/m.test(text)) return parseFluentd(text);
+  if (/^\s*\[(service|input|output|filter|parser)\]/im.test(text)) return parseFluentBit(text);
+  try {
+    return parseYaml(text);
+  } catch (cause) {
+    throw new TailraceError('CONFIG', `${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });
+  }
+}

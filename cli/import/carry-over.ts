@@ -1,0 +1,254 @@
+/** Makes an agent.yaml of another agent's sections, and lists line by line what has no counterpart. */
+import { formatOf } from './formats.ts';
+import type { Property, Section } from './section.ts';
+
+export interface Note {
+  readonly line: number;
+  readonly text: string;
+}
+
+/** Inputs and stream as agent.yaml has them. */
+export interface Imported {
+  readonly config: { stream: Record<string, string>; inputs: Record<string, unknown>[] };
+  /** What could not be carried over. */
+  readonly missing: readonly Note[];
+  /** What tailrace does by itself. */
+  readonly needless: readonly Note[];
+}
+
+/** Keys that have no counterpart because the agent's own spool and ledger do what they are for. */
+const NEEDLESS =
+  /^(pos_file|db|db\..*|mem_buf_limit|storage\..*|buffer.*|chunk.*|flush.*|retry.*|num_threads|data_dir|skip_long_lines|compression|aggregation|workers|.*checksum.*|fingerprint\..*|follow_inodes|enable_watch_timer|encoding\.codec|include_time_key|data_key|formatter|random_partition_key)$/;
+const KINESIS = new Set([
+  'kinesis_streams',
+  'kinesis_streams_aggregated',
+  'kinesis',
+  'aws_kinesis_streams',
+  'kinesis_producer',
+]);
+
+export function carryOver(sections: readonly Section[]): Imported {
+  const missing: Note[] = [];
+  const needless: Note[] = [];
+  const parsers = sections.filter(({ role }) => role === 'parser');
+  const inputs: Record<string, unknown>[] = [];
+  const carried: Section[] = [];
+  let stream: Record<string, string> | null = null;
+  const unknown = (section: Section, why = 'has no counterpart'): void => {
+    missing.push({
+      line: section.line,
+      text: `${section.role === 'other' ? '' : `${section.role} `}${section.type}: ${why}`,
+    });
+  };
+  for (const section of sections) {
+    if (section.role === 'input') {
+      const input = inputOf(section, parsers, missing);
+      if (input === null) unknown(section);
+      else {
+        inputs.push(input);
+        carried.push(section);
+      }
+    } else if (section.role === 'filter') {
+      if (!applyFilter(section, inputs, missing)) unknown(section);
+    } else if (section.role === 'output') {
+      if (!KINESIS.has(section.type)) unknown(section, 'events go to Kinesis only');
+      else if (stream !== null) unknown(section, 'an agent has one stream: this one is a second');
+      else {
+        stream = streamOf(section);
+        carried.push(section);
+      }
+    } else if (section.role === 'other') unknown(section);
+  }
+  for (const section of carried) {
+    for (const property of section.rest) leftOver(property, missing, needless);
+    for (const child of section.children) {
+      if (child.type === 'buffer' || child.type === 'format')
+        needless.push({ line: child.line, text: `<${child.type}>: the spool does this` });
+      else for (const property of child.rest) leftOver(property, missing, needless);
+    }
+  }
+  return { config: { stream: stream ?? {}, inputs }, missing, needless };
+}
+
+function leftOver({ key, value, line }: Property, missing: Note[], needless: Note[]): void {
+  if (NEEDLESS.test(key)) needless.push({ line, text: `${key}: the spool and the ledger do this` });
+  else missing.push({ line, text: `${key} ${value}`.trim() });
+}
+
+function streamOf(section: Section): Record<string, string> {
+  const name = section.take('stream_name', 'stream');
+  const region = section.take('region');
+  const endpoint = section.take('endpoint');
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint?.startsWith('http') ? { endpoint } : {}),
+  };
+}
+
+function inputOf(
+  section: Section,
+  parsers: readonly Section[],
+  missing: Note[],
+): Record<string, unknown> | null {
+  if (section.type === 'tail' || section.type === 'file') return tailOf(section, parsers, missing);
+  if (section.type === 'forward' || section.type === 'fluent') return forwardOf(section);
+  return null;
+}
+
+const SECONDS = /^\d+(\.\d+)?$/;
+const duration = (text: string): string => (SECONDS.test(text) ? `${text}s` : text);
+const list = (values: readonly string[]): string | readonly string[] =>
+  values.length === 1 ? values[0]! : values;
+const parts = (properties: readonly Property[]): string[] =>
+  properties
+    .flatMap(({ value }) => value.split(','))
+    .map((part) => part.trim().replaceAll(/^\[?"?|"?\]?$/g, ''))
+    .filter(Boolean);
+
+function tailOf(
+  section: Section,
+  parsers: readonly Section[],
+  missing: Note[],
+): Record<string, unknown> | null {
+  const path = parts(section.takeAll('path', 'include'));
+  if (path.length === 0) return null;
+  const exclude = parts(section.takeAll('exclude_path', 'exclude'));
+  const tag = (section.take('tag') ?? 'tail').replace('*', `\${path}`);
+  const fromHead = section.take('read_from_head', 'read_from');
+  const refresh = section.take('refresh_interval');
+  const rotate = section.take('rotate_wait');
+  return {
+    type: 'tail',
+    path: list(path),
+    ...(exclude.length === 0 ? {} : { exclude_path: list(exclude) }),
+    tag,
+    format: formatOf(section, parsers, missing),
+    // Both others begin at the end of a file unless configured otherwise; Vector at its beginning.
+    ...(section.type === 'file' ? {} : { read_from_head: /^(true|on|yes)$/i.test(fromHead ?? '') }),
+    ...(refresh === undefined ? {} : { refresh_interval: duration(refresh) }),
+    ...(rotate === undefined ? {} : { rotate_wait: duration(rotate) }),
+  };
+}
+
+function forwardOf(section: Section): Record<string, unknown> {
+  // Clients bring their own tags.
+  section.take('tag');
+  const host = section.take('bind', 'listen') ?? '0.0.0.0';
+  const listen = section.take('address') ?? `${host}:${section.take('port') ?? 24224}`;
+  const security = section.child('security');
+  const name = (security ?? section).take('self_hostname');
+  const key = (security ?? section).take('shared_key');
+  security?.take('user_auth');
+  const users = (security?.children ?? [])
+    .filter(({ type }) => type === 'user')
+    .map((user) => ({
+      username: user.take('username') ?? '',
+      password: user.take('password') ?? '',
+    }));
+  if (key === undefined) return { type: 'forward', listen };
+  return {
+    type: 'forward',
+    listen,
+    security: {
+      ...(name === undefined ? {} : { self_hostname: name }),
+      shared_key: key,
+      ...(users.length === 0 ? {} : { users }),
+    },
+  };
+}
+
+/** @returns whether the filter has a counterpart */
+function applyFilter(filter: Section, inputs: Record<string, unknown>[], missing: Note[]): boolean {
+  const transform = transformOf(filter, missing);
+  if (transform === null) return false;
+  const everywhere =
+    filter.match.length === 0 || filter.match.some((pattern) => pattern === '**' || pattern === '*');
+  let applied = false;
+  for (const input of inputs) {
+    if (
+      everywhere ||
+      (input['type'] === 'tail' && filter.match.some((pattern) => matches(pattern, String(input['tag']))))
+    ) {
+      merge(input, transform);
+      applied = true;
+    } else if (input['type'] === 'forward') {
+      const routes = filter.match.map((match) => ({ match, ...transform }));
+      input['routes'] = [...((input['routes'] as unknown[] | undefined) ?? []), ...routes];
+      applied = true;
+    }
+  }
+  if (!applied)
+    missing.push({ line: filter.line, text: `filter ${filter.type}: no input has a tag that it is for` });
+  return true;
+}
+
+/** `*` is any part of a tag and `**` any number of parts; in Fluent Bit `*` is anything. */
+function matches(pattern: string, tag: string): boolean {
+  const escaped = pattern
+    .replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('\\.**', '(\\..*)?')
+    .replaceAll(/\*+/g, '.*');
+  return new RegExp(`^${escaped}$`).test(tag);
+}
+
+function merge(input: Record<string, unknown>, transform: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(transform)) {
+    const before = input[key];
+    input[key] = Array.isArray(value)
+      ? [...((before as unknown[]) ?? []), ...value]
+      : { ...(before as object), ...(value as object) };
+  }
+}
+
+/** The counterpart of a filter: `include`, `exclude`, `add`, `rename`, `remove`. */
+function transformOf(filter: Section, missing: Note[]): Record<string, unknown> | null {
+  const rule = (text: string): object => {
+    const [, field = '', pattern = ''] = /^\$?\.?(\S+)\s+(.*)$/s.exec(text) ?? [];
+    return { field, pattern };
+  };
+  const result: Record<string, unknown[] | Record<string, string>> = {};
+  if (filter.type === 'grep') {
+    const nested = (type: string): object[] =>
+      filter.children
+        .filter((child) => child.type === type)
+        .map((child) => ({ field: child.take('key') ?? '', pattern: child.take('pattern') ?? '' }));
+    const numbered = (name: string): string[] => Array.from({ length: 20 }, (_, i) => `${name}${i + 1}`);
+    const include = [
+      ...nested('regexp'),
+      ...filter.takeAll('regex', ...numbered('regexp')).map(({ value }) => rule(value)),
+    ];
+    const exclude = [
+      ...nested('exclude'),
+      ...filter.takeAll('exclude', ...numbered('exclude')).map(({ value }) => rule(value)),
+    ];
+    if (include.length > 0) result['include'] = include;
+    if (exclude.length > 0) result['exclude'] = exclude;
+  } else if (['record_transformer', 'record_modifier', 'modify'].includes(filter.type)) {
+    const add: Record<string, string> = {};
+    const rename: Record<string, string> = {};
+    const pairs = [
+      ...(filter.child('record')?.rest ?? []).map(({ key, value, line }) => ({ key, value, line })),
+      ...filter.takeAll('record', 'add', 'set').map(({ value, line }) => ({ ...pair(value), line })),
+    ];
+    for (const { key, value, line } of pairs) {
+      const text = value.replaceAll(/"?#\{Socket\.gethostname\}"?|\$\{HOSTNAME\}/g, `\${hostname}`);
+      if (/\$\{(?!hostname\}|env:)|#\{/.test(text))
+        missing.push({ line, text: `${key} ${value}: not computed from the event` });
+      else add[key] = text;
+    }
+    for (const { value } of filter.takeAll('rename', 'hard_rename'))
+      rename[pair(value).key] = pair(value).value;
+    const remove = parts(filter.takeAll('remove_keys', 'remove_key', 'remove'));
+    if (Object.keys(add).length > 0) result['add'] = add;
+    if (Object.keys(rename).length > 0) result['rename'] = rename;
+    if (remove.length > 0) result['remove'] = remove;
+  } else return null;
+  for (const { key, value, line } of filter.rest) missing.push({ line, text: `${key} ${value}`.trim() });
+  return result;
+}
+
+function pair(text: string): { key: string; value: string } {
+  const [, key = text, value = ''] = /^(\S+)\s+(.*)$/s.exec(text) ?? [];
+  return { key, value };
+}

@@ -1,0 +1,70 @@
+/** A section of another agent's configuration, whatever its syntax, and what of it has been carried over. */
+
+export interface Property {
+  readonly key: string;
+  readonly value: string;
+  readonly line: number;
+}
+
+/** A value in which `${NAME}` and `"#{ENV['NAME']}"` are written as tailrace does: `${env:NAME}`. */
+function withEnvironment(value: string): string {
+  return value
+    .replaceAll(/"?#\{ENV(?:\[|\.fetch\()['"](\w+)['"][^}]*\}"?/g, `\${env:$1}`)
+    .replaceAll(/\$\{(?!HOSTNAME\})([A-Z_][A-Z0-9_]*)(:-[^}]*)?\}/g, `\${env:$1$2}`);
+}
+
+/** What a section does in its pipeline. */
+export type Role = 'input' | 'filter' | 'output' | 'parser' | 'other';
+
+export class Section {
+  readonly role: Role;
+  /** The plugin's name, or the tag of a nested section; in lower case. */
+  readonly type: string;
+  readonly line: number;
+  /** The tags that a filter or an output is for; empty for all. */
+  readonly match: readonly string[];
+  readonly children: readonly Section[];
+  readonly #properties: readonly Property[];
+  readonly #used = new Set<Property>();
+
+  constructor(
+    role: Role,
+    type: string,
+    line: number,
+    {
+      properties = [],
+      children = [],
+      match = [],
+    }: { properties?: readonly Property[]; children?: readonly Section[]; match?: readonly string[] } = {},
+  ) {
+    this.role = role;
+    this.type = type;
+    this.line = line;
+    this.match = match;
+    this.children = children;
+    this.#properties = properties.map((property) => ({
+      ...property,
+      value: withEnvironment(property.value),
+    }));
+  }
+
+  /** The value of a property, which counts as carried over from now on. */
+  take(...keys: readonly string[]): string | undefined {
+    return this.takeAll(...keys)[0]?.value;
+  }
+
+  takeAll(...keys: readonly string[]): Property[] {
+    const found = this.#properties.filter(({ key }) => keys.includes(key));
+    for (const property of found) this.#used.add(property);
+    return found;
+  }
+
+  /** What nobody has taken. */
+  get rest(): readonly Property[] {
+    return this.#properties.filter((property) => !this.#used.has(property));
+  }
+
+  child(type: string): Section | undefined {
+    return this.children.find((each) => each.type === type);
+  }
+}

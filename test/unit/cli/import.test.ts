@@ -1,0 +1,240 @@
+/** `tailrace import`: configurations of fluentd, Fluent Bit and Vector become valid ones, and what is missing is listed. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkConfig } from '../../../cli/config.ts';
+import { carryOver, type Imported } from '../../../cli/import/carry-over.ts';
+import { parseFluentBit } from '../../../cli/import/fluent-bit.ts';
+import { parseFluentd } from '../../../cli/import/fluentd.ts';
+import type { Section } from '../../../cli/import/section.ts';
+import { parseYaml } from '../../../cli/import/yaml.ts';
+import { agentConfig } from '../../../producer/config.ts';
+
+/** What is made of sections, checked as an agent would. */
+function imported(sections: readonly Section[]): Imported {
+  const result = carryOver(sections);
+  const stream = { name: 'weblogs', region: 'us-east-1', ...result.config.stream };
+  checkConfig('agent.yaml', { state_dir: '/a', stream, inputs: result.config.inputs }, agentConfig);
+  return result;
+}
+
+const texts = (notes: readonly { line: number; text: string }[]): string[] =>
+  notes.map(({ line, text }) => `${line}: ${text}`);
+
+const FLUENTD = `<source>
+  @type tail
+  path /var/log/nginx/access.log,/var/log/nginx/b.log
+  pos_file /var/lib/fluentd/a.pos
+  tag nginx.access # a comment
+  read_from_head true
+  refresh_interval 30
+  <parse>
+    @type nginx
+  </parse>
+</source>
+<source>
+  @type tail
+  path "/var/log/app.log"
+  tag app.*
+  from_encoding ISO-8859-1
+  <parse>
+    @type regexp
+    expression /^(?<level>\\w+) (?<message>.*)$/
+    time_key at
+  </parse>
+</source>
+<source>
+  @type forward
+  port 24225
+  <security>
+    self_hostname me
+    shared_key secret
+    <user>
+      username u
+      password p
+    </user>
+  </security>
+</source>
+<source>
+  @type http
+  port 9880
+</source>
+<filter nginx.**>
+  @type grep
+  <exclude>
+    key path
+    pattern /^\\/health/
+  </exclude>
+</filter>
+<filter **>
+  @type record_transformer
+  enable_ruby
+  <record>
+    host "#{Socket.gethostname}"
+    upper \${record["x"].upcase}
+  </record>
+  remove_keys a,b
+</filter>
+<match **>
+  @type kinesis_streams
+  stream_name "#{ENV['STREAM']}"
+  region eu-west-1
+  <buffer>
+    flush_interval 1
+  </buffer>
+</match>
+`;
+
+test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
+  const { config, missing, needless } = imported(parseFluentd(FLUENTD));
+  assert.deepEqual(config.stream, { name: `\${env:STREAM}`, region: 'eu-west-1' });
+  const everywhere = { add: { host: `\${hostname}` }, remove: ['a', 'b'] };
+  assert.deepEqual(config.inputs, [
+    {
+      type: 'tail',
+      path: ['/var/log/nginx/access.log', '/var/log/nginx/b.log'],
+      tag: 'nginx.access',
+      format: 'nginx',
+      read_from_head: true,
+      refresh_interval: '30s',
+      exclude: [{ field: 'path', pattern: '/^\\/health/' }],
+      ...everywhere,
+    },
+    {
+      type: 'tail',
+      path: '/var/log/app.log',
+      tag: `app.\${path}`,
+      format: { type: 'regexp', expression: '/^(?<level>\\w+) (?<message>.*)$/', time_key: 'at' },
+      read_from_head: false,
+      ...everywhere,
+    },
+    {
+      type: 'forward',
+      listen: '0.0.0.0:24225',
+      security: { self_hostname: 'me', shared_key: 'secret', users: [{ username: 'u', password: 'p' }] },
+      routes: [{ match: 'nginx.**', exclude: [{ field: 'path', pattern: '/^\\/health/' }] }],
+      ...everywhere,
+    },
+  ]);
+  assert.deepEqual(texts(missing), [
+    '35: input http: has no counterpart',
+    `51: upper \${record["x"].upcase}: not computed from the event`,
+    '48: enable_ruby',
+    '16: from_encoding ISO-8859-1',
+  ]);
+  assert.deepEqual(texts(needless), [
+    '4: pos_file: the spool and the ledger do this',
+    '59: <buffer>: the spool does this',
+  ]);
+});
+
+test('Fluent Bit: both syntaxes give the same', () => {
+  const classic = imported(
+    parseFluentBit(`[SERVICE]
+    Flush 1
+[INPUT]
+    Name   tail
+    Path   /var/log/containers/*.log
+    Parser docker
+    Tag    kube.*
+    DB     /var/log/flb.db
+[INPUT]
+    Name   tail
+    Path   /var/log/mine.log
+    Parser mine
+    Tag    mine
+[PARSER]
+    Name   mine
+    Format regex
+    Regex  ^(?<a>\\d+)$
+[FILTER]
+    Name   grep
+    Match  kube.*
+    Exclude log ^debug
+[FILTER]
+    Name   kubernetes
+    Match  kube.*
+[OUTPUT]
+    Name   kinesis_streams
+    Match  *
+    stream logs
+    region \${AWS_REGION}
+`),
+  );
+  const yaml = imported(
+    parseYaml(`service:
+  flush: 1
+pipeline:
+  inputs:
+    - { name: tail, path: /var/log/containers/*.log, parser: docker, tag: kube.*, db: /var/log/flb.db }
+    - { name: tail, path: /var/log/mine.log, parser: mine, tag: mine }
+  filters:
+    - { name: grep, match: kube.*, exclude: log ^debug }
+    - { name: kubernetes, match: kube.* }
+  outputs:
+    - { name: kinesis_streams, match: '*', stream: logs, region: "\${AWS_REGION}" }
+parsers:
+  - { name: mine, format: regex, regex: '^(?<a>\\d+)$' }
+`),
+  );
+  assert.deepEqual(yaml.config, classic.config);
+  assert.equal(classic.config.inputs.length, 2);
+  assert.equal(classic.config.stream['region'], `\${env:AWS_REGION}`);
+  assert.deepEqual(classic.config.inputs[0]!['exclude'], [{ field: 'log', pattern: '^debug' }]);
+  assert.deepEqual(classic.config.inputs[1]!['format'], { type: 'regexp', expression: '^(?<a>\\d+)$' });
+  for (const { missing } of [classic, yaml])
+    assert.deepEqual(
+      missing.map(({ text }) => text),
+      ['service: has no counterpart', 'filter kubernetes: has no counterpart'],
+    );
+});
+
+test('Vector: file sources and a Kinesis sink; remap is listed', () => {
+  const { config, missing } = imported(
+    parseYaml(`data_dir: /var/lib/vector
+sources:
+  nginx:
+    type: file
+    include: [/var/log/nginx/*.log]
+    exclude: [/var/log/nginx/error.log]
+  fluent: { type: fluent, address: "0.0.0.0:24224" }
+transforms:
+  parse: { type: remap, inputs: [nginx], source: ". = 1" }
+sinks:
+  out: { type: aws_kinesis_streams, inputs: [parse], stream_name: logs, region: eu-west-1, compression: gzip, encoding: { codec: json } }
+  print: { type: console, inputs: [parse] }
+`),
+  );
+  assert.deepEqual(config, {
+    stream: { name: 'logs', region: 'eu-west-1' },
+    inputs: [
+      {
+        type: 'tail',
+        path: '/var/log/nginx/*.log',
+        exclude_path: '/var/log/nginx/error.log',
+        tag: 'nginx',
+        format: 'none',
+      },
+      { type: 'forward', listen: '0.0.0.0:24224' },
+    ],
+  });
+  assert.deepEqual(
+    missing.map(({ text }) => text),
+    [
+      'data_dir: has no counterpart',
+      'filter remap: has no counterpart',
+      'output console: events go to Kinesis only',
+    ],
+  );
+});
+
+test('odd input does not crash: broken sections, unknown parsers, nothing at all', () => {
+  assert.deepEqual(carryOver(parseFluentd('</source>\n<source>\n@type tail\n')).config.inputs, []);
+  assert.deepEqual(carryOver(parseFluentBit('key value\n[INPUT]\n')).config.inputs, []);
+  assert.deepEqual(carryOver(parseYaml('- a\n')).config.inputs, []);
+  assert.throws(() => parseYaml('a: b: c'));
+  const { missing, config } = imported(
+    parseFluentd('<source>\n@type tail\npath /a\ntag b\nformat multiline\n</source>\n'),
+  );
+  assert.equal(config.inputs[0]!['format'], 'none');
+  assert.match(missing[0]!.text, /parser multiline: lines are kept as text/);
+});
