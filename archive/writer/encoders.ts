@@ -6,7 +6,7 @@ import { splicedData, trailerCrc } from '../../chunk/soundness.ts';
 import type { COMMIT_VERSION, Form } from '../commit.ts';
 import { splice } from '../spliced.ts';
 import type { Draft } from './drafts.ts';
-import { type ForeignSource, foreignPieces, wrapForeign } from './foreign.ts';
+import { type ForeignSource, foreignPieces, openedPieces, wrapForeign } from './foreign.ts';
 import type { ReceivedChunk } from './record.ts';
 
 /** An object's content: slices in the order in which they are concatenated. */
@@ -70,13 +70,30 @@ const VERSION_2: Encoder = {
   },
 };
 
+/** As version 2; foreign records that others compressed or aggregated are opened, and each of their lines is an event. */
+const VERSION_3: Encoder = {
+  ...VERSION_2,
+  assemble(draft, source) {
+    if (draft.records.length === 0) return VERSION_2.assemble(draft, source);
+    const pieces = openedPieces(draft.records);
+    let events = 0;
+    let rawBytes = 0;
+    for (const piece of pieces) {
+      events += piece.events;
+      rawBytes += piece.rawBytes;
+    }
+    return { body: splice(pieces, draft.hour), chunks: pieces.length, events, rawBytes };
+  },
+};
+
 /** All encoders that this release has, by the version that commits name. */
 export const ENCODERS: ReadonlyMap<number, Encoder> = new Map([
   [1, VERSION_1],
   [2, VERSION_2],
+  [3, VERSION_3],
 ]);
 /** The version that new commits are written with. */
-export const ENCODER = 2;
+export const ENCODER = 3;
 
 function ofChunks({ chunks }: Draft, body: Body): Assembled {
   let events = 0;

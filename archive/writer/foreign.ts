@@ -10,6 +10,7 @@ import { sha256 } from '../../base/sha256.ts';
 import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
 import type { Piece } from '../spliced.ts';
 import type { ForeignRecord } from './drafts.ts';
+import { openRecords } from './opened.ts';
 
 const STORED_BLOCK_BYTES = 65_535;
 /** Raw bytes after which a next chunk begins; a line longer than that has one of its own. */
@@ -66,16 +67,37 @@ export function wrapForeign(
   return { chunks, rawBytes };
 }
 
+/** Version 3: the lines that the records of one hour come to when they are opened, as version 2 stores them. */
+export function openedPieces(records: readonly ForeignRecord[]): Piece[] {
+  const opened = openRecords(records);
+  const pieces: Piece[] = [];
+  for (let i = 0; i < records.length; ) {
+    const first = i;
+    let bytes = 0;
+    do {
+      bytes += opened[i]!.bytes;
+      i += 1;
+    } while (i < records.length && bytes < CHUNK_RAW_BYTES);
+    const lines = opened.slice(first, i).flatMap((record) => record.lines);
+    pieces.push(pieceOf(Buffer.from(`${lines.join('\n')}\n`), lines.length, records.slice(first, i)));
+  }
+  return pieces;
+}
+
 /** Version 2: the records of one hour as stored deflate blocks that are put together to one gzip member. */
 export function foreignPieces(records: readonly ForeignRecord[]): Piece[] {
-  return linesOf(records).map(({ raw, of }) => ({
+  return linesOf(records).map(({ raw, of }) => pieceOf(raw, of.length, of));
+}
+
+function pieceOf(raw: Buffer, events: number, of: readonly ForeignRecord[]): Piece {
+  return {
     data: stored(raw, false),
     crc: crc32(raw),
     rawBytes: raw.length,
-    events: of.length,
+    events,
     firstTime: Math.min(...of.map((record) => record.arrival)),
     lastTime: Math.max(...of.map((record) => record.arrival)),
-  }));
+  };
 }
 
 /** The lines of records in pieces of a bounded size, each with its records. */

@@ -15,6 +15,7 @@ import type { ArchiveStore } from '../store.ts';
 import { fence, standing } from '../voiding.ts';
 import type { LogContext } from './context.ts';
 import type { Body } from './encoders.ts';
+import { openedSize } from './opened.ts';
 import { planCommit } from './plan.ts';
 import { rebuild } from './rebuild.ts';
 import { type Item, readRecord, type StreamRecord } from './record.ts';
@@ -224,7 +225,7 @@ export class ShardArchiver {
     if (this.#pending.length === 0) this.#pendingSince = this.#options.uptime();
     for (const item of group) {
       this.#pending.push(item);
-      this.#pendingBytes += item.bytes;
+      this.#pendingBytes += weightOf(item);
     }
     this.#seen = group[0]!.sequence;
   }
@@ -366,7 +367,7 @@ export class ShardArchiver {
   #drop(to: string | null): void {
     const rest = to === null ? [] : this.#pending.filter((item) => compareSequence(item.sequence, to) > 0);
     this.#pending = rest;
-    this.#pendingBytes = rest.reduce((sum, item) => sum + item.bytes, 0);
+    this.#pendingBytes = rest.reduce((sum, item) => sum + weightOf(item), 0);
     this.#pendingSince = this.#options.uptime();
   }
 }
@@ -374,4 +375,9 @@ export class ShardArchiver {
 /** A number below a sequence number and above all that are smaller; null when there is none. */
 function justBefore(sequence: string): string | null {
   return sequence === '0' ? null : (BigInt(sequence) - 1n).toString();
+}
+
+/** What an item counts in a batch: a foreign record what it says it comes to when it is opened. */
+function weightOf({ bytes, foreign }: Item): number {
+  return foreign === null ? bytes : bytes - foreign.length + openedSize(foreign);
 }
