@@ -29,6 +29,11 @@ export const ERRORS = {
     means: 'An address cannot be listened on: it is in use, or this user may not open it.',
     remedy: 'Stop what listens there, or choose another address.',
   },
+  JOURNALD: {
+    exit: 2,
+    means: 'The systemd journal cannot be read.',
+    remedy: 'Install systemd, and make the agent a member of the group systemd-journal.',
+  },
   FORWARD_TLS: {
     exit: 2,
     means: 'A TLS file of a forward input cannot be read, or certificate and key do not belong together.',

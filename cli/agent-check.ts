@@ -2,6 +2,7 @@
 
 import { bytes, count, plain, plainLines } from '../base/human.ts';
 import type { AgentConfig } from '../producer/config.ts';
+import { inputName } from '../producer/input.ts';
 import { checkStream } from '../producer/sender/stream.ts';
 import type { TailOptions } from '../producer/tail/options.ts';
 import { sampleTail } from '../producer/tail/sample.ts';
@@ -41,6 +42,10 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
   for (const options of config.inputs) {
     if (options.type === 'forward') {
       say(`forward: listens on ${plain([options.listen].flat().join(', '))}`);
+      continue;
+    }
+    if (options.type === 'journald') {
+      say(`${plain(inputName(options))}: reads the journal → ${plain(options.tag)}`);
       continue;
     }
     const { files, events, refused, unparsed } = sampleTail(options);

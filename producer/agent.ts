@@ -31,6 +31,7 @@ import { Identity } from './identity.ts';
 import { type Input, type InputContext, inputName } from './input.ts';
 import { Metadata } from './instance/metadata.ts';
 import { type EndReason, InstanceWatch } from './instance/watch.ts';
+import { createJournaldInput } from './journald/input.ts';
 import { FROM_THE_START } from './metrics.ts';
 import { Sealer, type SealPace } from './sealer.ts';
 import { explain } from './sender/failures.ts';
@@ -261,6 +262,7 @@ export class Agent {
       counters: this.#counters,
       metadata,
     };
+    if (options.type === 'journald') return createJournaldInput(options, context);
     return options.type === 'tail' ? createTailInput(options, context) : createForwardInput(options, context);
   }
 

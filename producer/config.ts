@@ -7,6 +7,7 @@ import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
 import { inputName } from './input.ts';
 import { instanceOptions } from './instance/options.ts';
+import { journaldOptions } from './journald/options.ts';
 import { DEFAULT_SEALER_OPTIONS } from './sealer.ts';
 import { DEFAULT_SENDER_OPTIONS } from './sender/sender.ts';
 import { tailOptions } from './tail/options.ts';
@@ -82,7 +83,7 @@ export const agentConfig = z.strictObject({
   state_dir: z.string().check(z.minLength(1)),
   stream,
   compression: z._default(compression, 'gzip'),
-  inputs: z.array(z.discriminatedUnion('type', [tailOptions, forwardOptions])).check(
+  inputs: z.array(z.discriminatedUnion('type', [tailOptions, forwardOptions, journaldOptions])).check(
     z.minLength(1, { error: 'expected at least one input' }),
     z.superRefine((list, context) => {
       const names = list.map(inputName);

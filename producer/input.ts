@@ -48,7 +48,13 @@ export interface InputContext {
 
 type NamedOptions =
   | { readonly type: 'tail'; readonly id?: string | undefined; readonly path: string | readonly string[] }
-  | { readonly type: 'forward'; readonly listen: string | readonly string[] };
+  | { readonly type: 'forward'; readonly listen: string | readonly string[] }
+  | {
+      readonly type: 'journald';
+      readonly id?: string | undefined;
+      readonly units?: readonly string[] | undefined;
+      readonly matches?: readonly string[] | undefined;
+    };
 
 /**
  * The name of an input: what it reads, or the id that the configuration gives it. It is the key of the input's state,
@@ -56,5 +62,9 @@ type NamedOptions =
  */
 export function inputName(options: NamedOptions): string {
   if (options.type === 'forward') return `forward:${[options.listen].flat().join(',')}`;
+  if (options.type === 'journald') {
+    const { id, units = [], matches = [] } = options;
+    return `journald:${id ?? [...units, ...matches].join(',')}`;
+  }
   return `tail:${options.id ?? [options.path].flat().join(',')}`;
 }

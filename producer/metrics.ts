@@ -52,6 +52,14 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_unread_acks_total: 'Acks abandoned because the client does not read them.',
 
   tailrace_agent_forward_redacted_values_total: 'Values changed by redaction.',
+  tailrace_agent_journald_events_total: 'Events read from the journal.',
+  tailrace_agent_journald_unparsed_total:
+    'Messages of the journal that did not match their format, kept as text.',
+  tailrace_agent_journald_hashed_lines_total: 'Messages of the journal of which only a hash was kept.',
+  tailrace_agent_journald_truncated_lines_total: 'Messages of the journal that were too long and were cut.',
+  tailrace_agent_journald_excluded_total:
+    'Entries of the journal left out because the configuration says so.',
+  tailrace_agent_journald_redacted_values_total: 'Values that a redaction changed.',
   tailrace_agent_tail_redacted_values_total: 'Values changed by redaction.',
   tailrace_agent_tail_bytes_total: 'Bytes read from files.',
   tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to the end.',

@@ -79,7 +79,7 @@ export type AgentStatus = z.output<typeof agentStatus>;
 type EventBalance = AgentStatus['events'];
 
 /** Counters of events that inputs passed to the builders. */
-const IN = ['tailrace_agent_tail_events_total', 'tailrace_agent_forward_events_total'];
+const IN = ['tail', 'forward', 'journald'].map((input) => `tailrace_agent_${input}_events_total`);
 
 export function balanceOf(counters: Counters, spooled: number): EventBalance {
   const total = (name: string): number => counters.total(`tailrace_agent_${name}_total`);
@@ -102,7 +102,7 @@ function byLabel(counters: Counters, label: string): Record<string, Record<strin
     if (group === undefined) continue;
     grouped[group] ??= {};
     const reason = labels['reason'] === undefined ? '' : `_${labels['reason']}`;
-    const short = `${name.replace(/^tailrace_agent_(tail_|forward_)?/, '').replace(/_total$/, '')}${reason}`;
+    const short = `${name.replace(/^tailrace_agent_(tail_|forward_|journald_)?/, '').replace(/_total$/, '')}${reason}`;
     grouped[group][short] = (grouped[group][short] ?? 0) + value;
   }
   return grouped;

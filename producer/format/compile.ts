@@ -66,6 +66,11 @@ export function compileFormat(
   return new RecordLineParser(compileRecords(options, target, transform, file), target, transform);
 }
 
+/** The parser of text that an input itself has taken out of something, such as the message of a journal's entry. */
+export function compileInner(options: FormatOptions, target: Target, transform: Transform): RecordParser {
+  return compileRecords(options, target, transform, NO_FILE);
+}
+
 /** Whether a parser of the format is of one file alone: it needs the file's path or its first lines. */
 export function needsFile(options: FormatOptions): boolean {
   if (options.type === 'none') return false;

@@ -4,11 +4,11 @@ import { setField } from './finish.ts';
 import type { RecordParser } from './record.ts';
 import { compileTimeFormat } from './time-format.ts';
 
-const FACILITIES =
+export const FACILITIES =
   'kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp audit alert clock local0 local1 local2 local3 local4 local5 local6 local7'.split(
     ' ',
   );
-const SEVERITIES = 'emerg alert crit err warning notice info debug'.split(' ');
+export const SEVERITIES = 'emerg alert crit err warning notice info debug'.split(' ');
 /** Longer names than the RFC's are taken too: container runtimes make them. */
 const RFC5424 =
   /^<(\d{1,3})>([1-9]\d{0,2}) (-|\S{1,48}) (-|\S{1,512}) (-|\S{1,512}) (-|\S{1,512}) (-|\S{1,512}) (-|(?:\[[^ =\]"]+(?: [^ =\]"]+="(?:[^"\\\]]|\\.)*")*\])+)(?: (.*))?$/s;
