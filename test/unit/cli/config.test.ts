@@ -69,7 +69,7 @@ max_tag: 5
 
 test('a wrong type of input names the right ones', () => {
   assert.deepEqual(faults(LEAST.replace('type: tail', 'type: tial')), [
-    'agent.yaml:4:13: inputs[0].type: expected tail or forward, found "tial"; did you mean tail?',
+    'agent.yaml:4:13: inputs[0].type: expected tail, forward or journald, found "tial"; did you mean tail?',
   ]);
   assert.deepEqual(faults(LEAST.replace('type: tail, ', '')), [
     'agent.yaml:4:5: inputs[0].type: is missing: expected tail or forward',
