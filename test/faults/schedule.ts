@@ -74,10 +74,11 @@ const PLANS: Readonly<Record<Target, Plan>> = {
   consumer: {
     every: 12_000,
     kinds: {
-      'kill a child': { weight: 4, ms: [0, 0] },
+      'kill the host': { weight: 3, ms: [0, 0] },
+      'kill a relay': { weight: 2, ms: [0, 0] },
       'kill the daemon': { weight: 3, ms: [0, 0] },
       'kill the launcher': { weight: 2, ms: [500, 4_000] },
-      'freeze a child': { weight: 2, ms: [3_000, 15_000] },
+      'freeze the host': { weight: 2, ms: [3_000, 15_000] },
       'freeze the daemon': { weight: 2, ms: [8_000, 40_000] },
       'freeze the launcher': { weight: 1, ms: [3_000, 10_000] },
       restart: { weight: 1, ms: [0, 1_000] },

@@ -1,4 +1,4 @@
-/** The workers of a run, each a launcher with its daemon and a process for each shard, and what happens to them. */
+/** The workers of a run, each a launcher with its daemon and the host of its shards, and what happens to them. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -122,17 +122,19 @@ export class Workers {
         at,
       );
     const status = await worker.status();
-    const children = Object.values(status?.shards ?? {})
+    const relays = Object.values(status?.shards ?? {})
       .filter(({ connected }) => connected)
       .map(({ pid }) => pid);
-    const child = children[Math.floor(pick * 7919) % Math.max(1, children.length)];
+    const relay = relays[Math.floor(pick * 7919) % Math.max(1, relays.length)];
+    const host = status?.host_pid ?? null;
     const daemon = status?.daemon_pid ?? null;
     switch (kind) {
-      case 'kill a child':
+      case 'kill the host':
+      case 'kill a relay':
       case 'kill the daemon': {
-        const pid = kind === 'kill a child' ? child : daemon;
+        const pid = kind === 'kill the host' ? host : kind === 'kill a relay' ? relay : daemon;
         if (pid === undefined || pid === null || !signal(pid, 'SIGKILL')) return add('nothing to kill');
-        // One process that dies ends its daemon, and all of the worker's shards with it.
+        // Whichever dies ends the daemon, and all of the worker's shards with it.
         await until(`${worker.id} restarts its daemon`, ALL_RUN_MS, async () => {
           const now = (await worker.status())?.daemon_pid ?? null;
           return now !== null && now !== daemon;
@@ -157,14 +159,14 @@ export class Workers {
         worker.service.start();
         return add('stayed away', 'taken over by another worker', recovered);
       }
-      case 'freeze a child':
-        if (child === undefined) return add('no child to freeze');
-        await this.#freeze(child, ms);
+      case 'freeze the host':
+        if (host === null) return add('no host to freeze');
+        await this.#freeze(host, ms);
         return add(`for ${ms} ms`);
       case 'freeze the daemon':
         if (daemon === null) return add('no daemon to freeze');
         await this.#freeze(-daemon, ms);
-        return add(`for ${ms} ms, with its children`);
+        return add(`for ${ms} ms, with the host and its relays`);
       case 'freeze the launcher':
         await this.#freeze(worker.service.pid!, ms);
         return add(`for ${ms} ms`);

@@ -41,6 +41,7 @@ const KCL = {
   worker_metrics_interval: '1s',
   worker_metrics_sample: '500ms',
   credentials_provider: 'EnvironmentVariableCredentialsProvider',
+  graceful_handoff: process.env['FAULTS_GRACEFUL_HANDOFF'] === '1',
 };
 
 export interface WorldOptions {
@@ -201,11 +202,10 @@ export class World {
     const workers = await Promise.all(
       this.#consumers.map(async (worker) => {
         const status = await worker.status();
-        const children = Object.values(status?.shards ?? {}).filter(({ connected }) => connected);
         return [
           ['launcher', worker.service.pid],
           ['daemon (JVM)', status?.daemon_pid ?? null],
-          ...children.map(({ pid }) => ["a shard's process", pid] as const),
+          ['the host of the shards', status?.host_pid ?? null],
         ] as const;
       }),
     );

@@ -1,4 +1,4 @@
-/** kill -9 of a shard's process, of the daemon and of the launcher, also between the steps of a commit: archived once. */
+/** kill -9 of a relay, of the host, of the daemon and of the launcher, also between the steps of a commit: archived once. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -36,7 +36,7 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   let consumer: ConsumerProcess | null = null;
   t.after(() => consumer?.kill('SIGKILL'));
 
-  // Between the steps of a commit: a shard's process and the daemon, which the launcher restarts …
+  // Between the steps of a commit: the host and the daemon, which the launcher restarts …
   const faultOf = (point: string, victim: string) => {
     const flag = path.join(directory, `${victim}-${point}`);
     return { what: `${victim} has ended at "${point}"`, flag, spec: `${point}/${victim}:${flag}` };
