@@ -72,7 +72,7 @@ test('a wrong type of input names the right ones', () => {
     'agent.yaml:4:13: inputs[0].type: expected tail, forward or journald, found "tial"; did you mean tail?',
   ]);
   assert.deepEqual(faults(LEAST.replace('type: tail, ', '')), [
-    'agent.yaml:4:5: inputs[0].type: is missing: expected tail or forward',
+    'agent.yaml:4:5: inputs[0].type: is missing: expected tail, forward or journald',
   ]);
 });
 
