@@ -26,6 +26,8 @@ export class Catalog {
   readonly #prefix: string;
   /** Newest commit read of each log. */
   readonly #read = new Map<string, Commit>();
+  /** Newest commit of each log that is left out. */
+  readonly #skipped = new Map<string, number>();
 
   readonly #onProgress: ((done: number, total: number, what: string) => void) | undefined;
 
@@ -45,17 +47,7 @@ export class Catalog {
    * @param settled leaves the newest commit of each log for the next call when its data is not all there
    */
   async next(filter: CatalogFilter, settled = false): Promise<CatalogEntry[]> {
-    const numbers = new Map<string, { incarnation: string; shard: string; from: number; to: number }>();
-    for (const incarnation of await this.#store.folders(this.#prefix + COMMITS_FOLDER)) {
-      for (const shard of await shardsOf(this.#store, this.#prefix, incarnation)) {
-        // The newest is listed first, and numbers have no gaps: who follows an archive does not list all of it again.
-        const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
-        const newest = key === null ? null : parseCommitKey(key);
-        const name = `${incarnation}/${shard}`;
-        const from = (this.#read.get(name)?.number ?? 0) + 1;
-        if (newest) numbers.set(name, { incarnation, shard, from, to: newest.number });
-      }
-    }
+    const numbers = await this.#logs();
     const total = [...numbers.values()].reduce((sum, { from, to }) => sum + to - from + 1, 0);
     let done = 0;
     const onRead = (): void => {
@@ -76,13 +68,35 @@ export class Catalog {
       const last = commits.at(-1);
       if (last) this.#read.set(name, last);
     }
-    return entries.sort(
-      (a, b) =>
-        a.object.hour - b.object.hour ||
-        compare(a.incarnation, b.incarnation) ||
-        compare(a.shard, b.shard) ||
-        a.number - b.number,
-    );
+    return entries.sort(inOrder);
+  }
+
+  /**
+   * Leaves out what stands in the logs now, except for the newest commit of each, whose data may still be missing.
+   *
+   * @returns of each log, as `incarnation/shard`, the newest number that is left out
+   */
+  async skipToEnd(): Promise<ReadonlyMap<string, number>> {
+    for (const { incarnation, shard, to } of (await this.#logs()).values()) {
+      if (to > 1) this.#skipped.set(`${incarnation}/${shard}`, to - 1);
+    }
+    return this.#skipped;
+  }
+
+  /** Every log, and which of its commits were not read yet. */
+  async #logs(): Promise<Map<string, { incarnation: string; shard: string; from: number; to: number }>> {
+    const logs = new Map<string, { incarnation: string; shard: string; from: number; to: number }>();
+    for (const incarnation of await this.#store.folders(this.#prefix + COMMITS_FOLDER)) {
+      for (const shard of await shardsOf(this.#store, this.#prefix, incarnation)) {
+        // The newest is listed first, and numbers have no gaps: whoever follows an archive need not list all of it.
+        const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
+        const newest = key === null ? null : parseCommitKey(key);
+        const name = `${incarnation}/${shard}`;
+        const from = (this.#read.get(name)?.number ?? this.#skipped.get(name) ?? 0) + 1;
+        if (newest) logs.set(name, { incarnation, shard, from, to: newest.number });
+      }
+    }
+    return logs;
   }
 
   async #isWhole(commit: Commit): Promise<boolean> {
@@ -106,6 +120,16 @@ export class Catalog {
     });
     return commits;
   }
+}
+
+/** Hour by hour; within one, as the shards were archived. */
+export function inOrder(a: CatalogEntry, b: CatalogEntry): number {
+  return (
+    a.object.hour - b.object.hour ||
+    compare(a.incarnation, b.incarnation) ||
+    compare(a.shard, b.shard) ||
+    a.number - b.number
+  );
 }
 
 function matches(object: CommitObject, { tag, hours }: CatalogFilter): boolean {

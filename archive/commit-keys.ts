@@ -79,22 +79,57 @@ export interface ObjectName {
   readonly number: number;
   /** The hash of the commit that names the object. */
   readonly hash: string;
+  /** What it holds; the names of commits of version 1 do not say it. */
+  readonly counts?: { readonly events: number; readonly rawBytes: number };
   /** What tells it from the commit's other objects of this tag, hour and codec; none unless said. */
   readonly part?: string;
 }
 
 /** Key of a data object after a template with {tag}, {dt}, {hour}, {shard} and, as its last part, {name}. */
 export function objectKey(prefix: string, template: string, object: ObjectName): string {
-  const { incarnation, shard, number, hash, codec, part } = object;
+  const { incarnation, shard, number, hash, codec, counts, part } = object;
   const [dt, hour] = dateAndHour(object.hour);
   const parts: Record<string, string> = {
     tag: encodeTag(object.tag),
     dt,
     hour,
     shard,
-    name: `${incarnation}-${shard}-${number}-${hash}${part ? `-${part}` : ''}.${EXTENSION[codec]}`,
+    name: `${[
+      incarnation,
+      shard,
+      number,
+      hash,
+      ...(counts ? [counts.events, counts.rawBytes] : []),
+      ...(part ? [part] : []),
+    ].join('-')}.${EXTENSION[codec]}`,
   };
   return prefix + template.replace(/\{(\w+)\}/g, (whole, name: string) => parts[name] ?? whole);
+}
+
+const OBJECT_NAME =
+  /^([0-9a-f]{18})-([\w.-]+)-(\d{1,12})-([0-9a-f]{16})(?:-(\d+)-(\d+)(?:-[a-z]+)?)?\.ndjson\.(gz|zst)$/;
+
+/** What the last part of a data object's key says. */
+export interface NameParts {
+  readonly incarnation: string;
+  readonly shard: string;
+  readonly number: number;
+  readonly codec: Codec;
+  readonly counts: { readonly events: number; readonly rawBytes: number } | null;
+}
+
+/** Takes the last part of a data object's key apart; null when it is no such name. */
+export function parseObjectName(name: string): NameParts | null {
+  const match = OBJECT_NAME.exec(name);
+  if (!match) return null;
+  const [, incarnation, shard, number, , events, rawBytes, extension] = match;
+  return {
+    incarnation: incarnation!,
+    shard: shard!,
+    number: Number(number),
+    codec: extension === 'gz' ? 'gzip' : 'zstd',
+    counts: events === undefined ? null : { events: Number(events), rawBytes: Number(rawBytes) },
+  };
 }
 
 /** What is wrong with a key template, or null: names must stay unique and clear of the commits. */

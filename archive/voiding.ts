@@ -7,6 +7,11 @@ import type { ArchiveStore } from './store.ts';
 /** An archive of nothing stands under a voided name: readers that find it by itself see no event, and no error. */
 const NOTHING = { gzip: gzipSync(''), zstd: zstdCompressSync('') } as const;
 
+/** Whether an object of this length is one that stands under a voided name. */
+export function isVoid(codec: 'gzip' | 'zstd', bytes: number): boolean {
+  return bytes === NOTHING[codec].length;
+}
+
 export type Standing = 'data' | 'missing' | 'void';
 
 /** Whether an object has its data, has none yet, or never will. */
@@ -14,7 +19,7 @@ export async function standing(store: ArchiveStore, object: CommitObject): Promi
   const bytes = await store.head(object.key);
   if (bytes === null) return 'missing';
   if (bytes === object.bytes) return 'data';
-  if (bytes === NOTHING[object.codec].length) return 'void';
+  if (isVoid(object.codec, bytes)) return 'void';
   throw new TailraceError(
     'OBJECT_DIFFERS',
     `${object.key} has ${bytes} bytes, its commit says ${object.bytes}: something else writes to this archive`,

@@ -1,5 +1,6 @@
 /** The options that locate an archive, shared by every command that reads one. */
 import { type Command, Option } from 'commander';
+import { DEFAULT_KEY_TEMPLATE } from '../archive/commit-keys.ts';
 import { S3Store } from '../archive/s3.ts';
 import { TailraceError } from '../base/errors.ts';
 import { consumerSchema } from '../consumer/config.ts';
@@ -18,6 +19,8 @@ export interface ArchiveOptions {
 export interface OpenArchive {
   readonly store: S3Store;
   readonly prefix: string;
+  /** How keys are made, by the consumer's configuration or by default. */
+  readonly keyTemplate: string;
   /** The consumer's dedupe_horizon in ms, when its configuration was given. */
   readonly horizon?: number | undefined;
 }
@@ -43,13 +46,18 @@ export function withArchiveOptions(command: Command): Command {
 export async function openArchive(options: ArchiveOptions): Promise<OpenArchive> {
   if (options.folder !== undefined) {
     const { openFolder } = await import('./archive-folder.ts');
-    return { store: await openFolder(options.folder), prefix: options.prefix ?? '' };
+    return {
+      store: await openFolder(options.folder),
+      prefix: options.prefix ?? '',
+      keyTemplate: DEFAULT_KEY_TEMPLATE,
+    };
   }
   const archive = archiveOf(options);
   const region = options.region ?? archive.region ?? process.env.AWS_REGION ?? 'us-east-1';
   const location = { bucket: archive.bucket, region, endpoint: options.endpoint ?? archive.endpoint };
   const store = new S3Store(location, { tries: TRIES });
-  return { store, prefix: options.prefix ?? archive.prefix, horizon: archive.horizon };
+  const { key_template: keyTemplate = DEFAULT_KEY_TEMPLATE, horizon } = archive;
+  return { store, prefix: options.prefix ?? archive.prefix, keyTemplate, horizon };
 }
 
 function archiveOf(options: ArchiveOptions): {
@@ -57,6 +65,7 @@ function archiveOf(options: ArchiveOptions): {
   prefix: string;
   region?: string | undefined;
   endpoint?: string | undefined;
+  key_template?: string;
   horizon?: number;
 } {
   if (options.config !== undefined) {

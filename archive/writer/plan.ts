@@ -38,14 +38,14 @@ export function planCommit(context: LogContext, input: PlanInput): Plan {
   });
   const objects = made.map(({ object }) => object);
   const bare = withSnapshot(context, input.state, bareCommit(context, input, encoder, decision, objects));
-  const hash = commitHash(bare);
+  const commit = { ...bare, hash: commitHash(bare) };
   const bodies = new Map<string, Body>();
   const named = made.map(({ draft, assembled, object }) => {
-    const key = keyOf(context, draft, bare.number, hash, encoder);
+    const key = keyOf(context, draft, commit, object);
     bodies.set(key, assembled.body);
     return { ...object, key };
   });
-  return { commit: { ...bare, hash, objects: named }, bodies };
+  return { commit: { ...commit, objects: named }, bodies };
 }
 
 /** The commit without its hash, its objects' names and a snapshot. */
@@ -139,21 +139,15 @@ function timesOf({ chunks, records }: Draft): { first_time: number; last_time: n
   return { first_time: first, last_time: last };
 }
 
-function keyOf(context: LogContext, draft: Draft, number: number, hash: string, encoder: Encoder): string {
-  const { tag, hour, codec, form } = draft;
-  const { incarnation, shard } = context;
-  const part =
-    encoder.commitVersion === 1 ? '' : draft.records.length > 0 ? 'foreign' : form === 'members' ? form : '';
-  return objectKey(context.prefix, context.keyTemplate, {
-    tag,
-    hour,
-    codec,
-    incarnation,
-    shard,
-    number,
-    hash,
-    part,
-  });
+function keyOf(context: LogContext, draft: Draft, commit: Commit, object: CommitObject): string {
+  const { prefix, keyTemplate } = context;
+  const { incarnation, shard, number, hash, version } = commit;
+  const { tag, hour, codec, form, records } = draft;
+  const name = { tag, hour, codec, incarnation, shard, number, hash };
+  if (version === 1) return objectKey(prefix, keyTemplate, name);
+  const part = records.length > 0 ? 'foreign' : form === 'members' ? form : '';
+  const counts = { events: object.events, rawBytes: object.raw_bytes };
+  return objectKey(prefix, keyTemplate, { ...name, part, counts });
 }
 
 function addSequence(

@@ -1,10 +1,17 @@
 /** `tailrace ls`: lists the tags, hours and sizes of the archive. */
 import { Command } from 'commander';
-import { Catalog } from '../../archive/catalog.ts';
 import { dateAndHour } from '../../archive/commit-keys.ts';
 import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
+import { summarize } from '../archive-find.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
-import { type RangeOptions, rangeOf, withRangeOptions } from '../archive-range.ts';
+import {
+  hoursOf,
+  type RangeOptions,
+  requireWholeHours,
+  tagFilter,
+  timesOf,
+  withRangeOptions,
+} from '../archive-range.ts';
 import { progress } from '../progress.ts';
 
 interface LsOptions extends ArchiveOptions, RangeOptions {
@@ -27,15 +34,17 @@ export function command(): Command {
     .option('--hours', 'print one line per hour')
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', '\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive cannot be read.');
-  return withArchiveOptions(withRangeOptions(ls)).action(run);
+  return withArchiveOptions(withRangeOptions(ls, 'events')).action(run);
 }
 
 async function run(options: LsOptions): Promise<void> {
-  const filter = rangeOf(options, Date.now());
-  const { store, prefix } = await openArchive(options);
+  const range = timesOf(options, Date.now());
+  requireWholeHours(range, '`tailrace cat --count` counts the events of any range');
+  const archive = await openArchive(options);
   const shown = progress(true);
   const lines = new Map<string, Line>();
-  for (const { object } of await new Catalog(store, prefix, shown?.show).next(filter)) {
+  const wanted = { tag: tagFilter(options.tag), hours: hoursOf(range) };
+  await summarize(archive, wanted, shown, (object) => {
     const hour = options.hours ? dateAndHour(object.hour).join('T') : undefined;
     const key = `${object.tag}\n${hour}`;
     let line = lines.get(key);
@@ -53,10 +62,10 @@ async function run(options: LsOptions): Promise<void> {
     line.objects += 1;
     line.events += object.events;
     line.bytes += object.bytes;
-    line.raw_bytes += object.raw_bytes;
-  }
+    line.raw_bytes += object.rawBytes;
+  });
   shown?.clear();
-  store.close();
+  archive.store.close();
   const sorted = [...lines].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line);
   process.stdout.write(
     sorted.map((line) => (options.json ? plainLines(`${JSON.stringify(line)}\n`) : text(line))).join(''),

@@ -4,11 +4,11 @@ import type { EpochReport, VerifyReport } from '../../archive/verify/book.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
 import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
-import { timesOf } from '../archive-range.ts';
+import { type TimeOptions, timesOf, withTimeOptions } from '../archive-range.ts';
 import { durationOption } from '../options.ts';
 import { progress } from '../progress.ts';
 
-interface VerifyCommandOptions extends ArchiveOptions {
+interface VerifyCommandOptions extends ArchiveOptions, TimeOptions {
   readonly json?: boolean;
   readonly deep?: boolean;
   readonly producer?: string;
@@ -16,8 +16,6 @@ interface VerifyCommandOptions extends ArchiveOptions {
   readonly expireAfter?: number;
   readonly dedupeHorizon?: number;
   readonly all?: boolean;
-  readonly from?: string;
-  readonly to?: string;
 }
 
 export function command(): Command {
@@ -27,11 +25,6 @@ export function command(): Command {
     )
     .option('--deep', 'also read every object and check its checksums and chunks')
     .option('--producer <id>', 'only producers whose id begins with this')
-    .option(
-      '--from <time>',
-      'only what was archived since this hour, such as 2026-11-23T07, or 2h for two hours ago',
-    )
-    .option('--to <time>', 'only what was archived up to this hour, inclusive')
     .addOption(
       durationOption(
         '--pending <duration>',
@@ -57,7 +50,7 @@ export function command(): Command {
       'after',
       '\nExit codes: 0 complete, 1 holes, repeats or damage, 2 bad usage, or the archive cannot be read.',
     );
-  return withArchiveOptions(verify).action(run);
+  return withArchiveOptions(withTimeOptions(verify, 'only what was archived')).action(run);
 }
 
 async function run(options: VerifyCommandOptions): Promise<void> {
@@ -71,7 +64,7 @@ async function run(options: VerifyCommandOptions): Promise<void> {
     expireAfter,
     deep: options.deep ?? false,
     producer: options.producer,
-    range,
+    range: range ?? undefined,
     horizon: dedupeHorizon ?? horizon,
     ...(line ? { onProgress: line.show } : {}),
   });
