@@ -138,7 +138,9 @@ export class Listing {
       const value = known[name as keyof Known];
       if (value === undefined) {
         const rest = this.#template.slice(this.#template.indexOf(`{${name}}`) + name!.length + 2);
-        return { prefix, next: name!, after: /^[^/{]*/.exec(rest)![0] };
+        const after = /^([^/{]*)\//.exec(rest)?.[1];
+        // Values can be listed only where they end a folder's name.
+        return { prefix, next: after === undefined ? '' : name!, after: after ?? '' };
       }
       prefix += value;
     }

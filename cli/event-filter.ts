@@ -116,7 +116,7 @@ function ipFilter(wanted: readonly string[]): EventFilter {
   const hasWanted = (value: string): boolean =>
     value
       .split(/[\s,;"'()<>{}=|[\]]+/)
-      .some((word) => isWanted(word) || isWanted(word.replace(/[:.]\d*$/, '')));
+      .some((word) => isWanted(word.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1').replace(/[.:]$/, '')));
   return (line, event) => (event === null ? hasWanted(line) : anyValue(event, hasWanted));
 }
 

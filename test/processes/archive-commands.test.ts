@@ -92,6 +92,12 @@ test('cat takes a tag, a range of hours and a text', async () => {
     ids(found.out),
     idsOf(made).filter((id) => id.startsWith('zs/1/7/')),
   );
+  const one = await tailrace('cat', '--where', 'id=gz/1/1/0', '--fields', 'tag,id');
+  assert.equal(one.out, '{"tag":"app/\\u001b[2J","id":"gz/1/1/0"}\n');
+  const counted = await tailrace('cat', '--from', '2026-05-10T09:00:00.500', '--to', '2026-05-10', '--count');
+  const later = made.filter(({ hour }) => hour > HOUR);
+  assert.deepEqual([counted.out, counted.code], [`${idsOf(later).length}\n`, 0]);
+  assert.match(counted.err, /^\d+ events without a time in their hour/);
   const wrong = await tailrace('cat', '--from', 'noon');
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /^--from noon: expected a time/);

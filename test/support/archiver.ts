@@ -10,6 +10,10 @@ export interface ArchiverOptions {
   readonly maxBytes?: number;
   /** Milliseconds after which a batch is due; by default never. */
   readonly maxAge?: number;
+  /** How objects are named; as by default unless specified. */
+  readonly keyTemplate?: string;
+  /** Which release writes it; this one unless specified. */
+  readonly encoder?: number;
   readonly now?: () => number;
   readonly uptime?: () => number;
 }
@@ -17,7 +21,15 @@ export interface ArchiverOptions {
 /** Opened at the beginning of its shard. */
 export async function openArchiver(
   store: ArchiveStore,
-  { prefix = '', maxBytes = 1e9, maxAge = 1e9, now = Date.now, uptime = now }: ArchiverOptions = {},
+  {
+    prefix = '',
+    keyTemplate = 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
+    encoder = ENCODER,
+    maxBytes = 1e9,
+    maxAge = 1e9,
+    now = Date.now,
+    uptime = now,
+  }: ArchiverOptions = {},
 ): Promise<ShardArchiver> {
   const archiver = new ShardArchiver(
     {
@@ -27,10 +39,10 @@ export async function openArchiver(
       range: ['0'.repeat(32), 'f'.repeat(32)],
       parents: [],
       prefix,
-      keyTemplate: 'logs/tag={tag}/dt={dt}/hour={hour}/{name}',
+      keyTemplate,
       forget: { horizon: 1e12, grace: 1e12 },
       snapshotEvery: 64,
-      encoder: ENCODER,
+      encoder,
       encoders: ENCODERS,
     },
     store,

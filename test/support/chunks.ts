@@ -56,13 +56,16 @@ export class ChunkSource {
     events: number,
     changes: Partial<ChunkHeader> = {},
     kind: Ending | Lie = 'spliceable',
+    noise = '',
   ): MadeChunk {
     this.#sequence += 1;
     const sequence = this.#sequence;
     const { name, epoch = 1, codec = 'gzip', floor = epoch, previous = null } = this.#options;
     const ids = Array.from({ length: events }, (_, i) => `${name}/${epoch}/${sequence}/${i}`);
     const chunk = `${this.lane}/${sequence}`;
-    const raw = Buffer.from(ids.map((id) => `${JSON.stringify({ id, tag, chunk })}\n`).join(''));
+    const raw = Buffer.from(
+      ids.map((id) => `${JSON.stringify({ id, tag, chunk, ...(noise === '' ? {} : { noise }) })}\n`).join(''),
+    );
     const header = {
       lane: this.lane,
       sequence,
