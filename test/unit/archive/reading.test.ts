@@ -60,7 +60,7 @@ test('what is found by keys is what the commits name', async () => {
         const named = await new Catalog(archive, 'p/').next({ hours, ...(tag ? { tag } : {}) });
         const found: ListedObject[] = [];
         await listing.each({ hours, tag }, (object) => found.push(object));
-        // A tag that is too long for a key is told from others by its commit alone.
+        // Only its commit tells a tag that is too long for a key from others.
         const keys = found
           .filter((object) => object.tag !== null || tag === undefined || tag('x'))
           .map(({ key }) => key);

@@ -42,7 +42,7 @@ test('times are those of the zone that is named, over a change of clocks as well
   ]);
 });
 
-test('what is no time, no zone or no range is refused', () => {
+test('a time, a zone or a range that cannot be is refused', () => {
   for (const from of ['noon', '2026-13-01', '2026-02-30', '2026-11-23T25', '2026-11-23T11:60', '2026', '7'])
     assert.throws(() => range(from), { code: 'CONFIG' }, from);
   assert.throws(() => range('2026-11-23', '2026-11-22'), /is after/);
