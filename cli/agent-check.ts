@@ -48,7 +48,7 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
       say(`${plain(inputName(options))}: reads the journal → ${plain(options.tag)}`);
       continue;
     }
-    const { files, events, refused, unparsed } = sampleTail(options);
+    const { files, history, events, refused, unparsed } = sampleTail(options);
     say(
       `tail ${plain([options.path].flat().join(', '))}: ${count(files.length)} ${files.length === 1 ? 'file' : 'files'}`,
     );
@@ -59,6 +59,10 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
       if (error !== null) process.exitCode = 2;
     }
     if (files.length > SHOWN_FILES) say(`  and ${count(files.length - SHOWN_FILES)} more`);
+    for (const file of history.slice(0, SHOWN_FILES))
+      say(`  ${plain(file)}: history, passed over by a first start`);
+    if (history.length > SHOWN_FILES)
+      say(`  and ${count(history.length - SHOWN_FILES)} more files of history`);
     for (const { folder, code } of refused) {
       say(`  ! ${plain(folder)} cannot be read (${code})`);
       process.exitCode = 2;

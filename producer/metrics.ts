@@ -61,7 +61,10 @@ export const HELP: Readonly<Record<string, string>> = {
     'Entries of the journal left out because the configuration says so.',
   tailrace_agent_journald_redacted_values_total: 'Values that a redaction changed.',
   tailrace_agent_tail_redacted_values_total: 'Values changed by redaction.',
+  tailrace_agent_tail_alike_files_total:
+    'Files taken for a vanished log because they begin with all that was read of it.',
   tailrace_agent_tail_bytes_total: 'Bytes read from files.',
+  tailrace_agent_tail_copies_total: 'Files passed over because another file holds all that they hold.',
   tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to the end.',
   tailrace_agent_tail_events_total: 'Events read from files.',
   tailrace_agent_tail_excluded_total: 'Lines excluded by the configuration.',
@@ -69,12 +72,16 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_tail_header_lines_total: 'Lines that are not events: headers and comments of the format.',
   tailrace_agent_tail_hashed_lines_total:
     'Lines of which only a hash was kept, because a redaction could not find its field in them.',
+  tailrace_agent_tail_history_files_total: 'Files passed over because they are older than the first look.',
   tailrace_agent_tail_invalid_utf8_total: 'Lines in which invalid UTF-8 was replaced.',
   tailrace_agent_tail_lost_bytes_total:
     'Bytes of files that disappeared or were truncated before they were read.',
+  tailrace_agent_tail_open_limit_total: 'Times that no more files could be opened.',
   tailrace_agent_tail_parsed_total: 'Events whose lines matched their format.',
   tailrace_agent_tail_read_errors_total: 'Reads of files that failed.',
   tailrace_agent_tail_refused_files_total: 'Files that may not be read.',
+  tailrace_agent_tail_repeated_files_total:
+    'Files read from the start whose beginning may have been read before.',
   tailrace_agent_tail_rotations_total: 'Rotations followed.',
   tailrace_agent_tail_timeless_total: 'Lines without a valid time; given the time they were read.',
   tailrace_agent_tail_truncated_lines_total: 'Lines truncated at max_line_size.',

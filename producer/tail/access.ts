@@ -1,116 +1,120 @@
-/** Opens what lies where logs are; what the system refuses is said once, counted, and tried again with the next look. */
+/** Opens what lies where logs are; what the system refuses is logged once, counted, and retried with the next look. */
 import type { BigIntStats } from 'node:fs';
 import type { Logger } from 'pino';
 import { binaryKind } from './binary.ts';
 import { readHead } from './fingerprint.ts';
-import { type List, listFolder } from './glob.ts';
 import { openFollowed, UNTRUSTED } from './links.ts';
-import type { FollowedLog } from './log.ts';
 import type { Symlinks } from './options.ts';
 import { PlainSource } from './source.ts';
 
-/** A file of a log, with what it begins with. */
+const NOBODY: ReadonlySet<number> = new Set();
+
+/** A plain file that was opened, with what it begins with. */
 export interface OpenedFile {
   readonly source: PlainSource;
   readonly stats: BigIntStats;
   readonly head: Buffer;
 }
 
-export interface FileAccessParts {
+export interface FileAccessDependencies {
   /** Whether the input has an encoding of its own. */
   readonly encoded: boolean;
   readonly symlinks: Symlinks;
   readonly log: Logger;
   readonly count: (event: 'refused') => void;
+  /** Called when no more files can be opened. */
+  readonly exhausted: () => void;
 }
 
 export class FileAccess {
-  readonly #parts: FileAccessParts;
-  readonly #refusedFolders = new Map<string, string>();
+  readonly #dependencies: FileAccessDependencies;
+  /** Files and folders that were refused, and why, so that it is logged once. */
+  readonly #refused = new Map<string, string>();
 
-  constructor(parts: FileAccessParts) {
-    this.#parts = parts;
+  readonly #failed = new Set<string>();
+
+  constructor(dependencies: FileAccessDependencies) {
+    this.#dependencies = dependencies;
   }
 
-  /** Null when the file is gone, or refused. */
-  open(log: FollowedLog, file: string): OpenedFile | null {
+  /**
+   * Null when the file is gone, or refused.
+   *
+   * @param owners users whose links led to its folder
+   * @param quiet for a file that nobody asked for: a refusal is neither logged nor counted
+   */
+  open(file: string, owners: ReadonlySet<number> = NOBODY, quiet = false): OpenedFile | null {
     let source: PlainSource | null = null;
     try {
-      source = new PlainSource(this.#descriptor(log, file));
+      source = new PlainSource(openFollowed(file, this.#dependencies.symlinks, owners));
       const stats = source.stats();
       if (!stats.isFile()) throw notAFile(file);
       const head = readHead(source.fd);
-      const binary = binaryKind(head, this.#parts.encoded);
+      const binary = binaryKind(head, this.#dependencies.encoded);
       if (binary !== null) throw notText(file, binary);
-      log.refused.delete(file);
+      this.#refused.delete(file);
       return { source, stats, head };
     } catch (error) {
       source?.close();
       // It may be gone by now.
-      if (codeOf(error) !== 'ENOENT') this.#refuse(log, file, error);
+      if (codeOf(error) !== 'ENOENT' && !quiet) this.refuse(file, error);
       return null;
     }
   }
 
   /**
-   * The descriptor of a file of a log; null when it is gone.
+   * The descriptor of a file; null when it is gone.
    *
    * @throws the system's error
    */
-  descriptor(log: FollowedLog, file: string): number | null {
+  descriptor(file: string, owners: ReadonlySet<number> = NOBODY): number | null {
     try {
-      return this.#descriptor(log, file);
+      return openFollowed(file, this.#dependencies.symlinks, owners);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return null;
       throw error;
     }
   }
 
-  #descriptor(log: FollowedLog, file: string): number {
-    return openFollowed(file, this.#parts.symlinks, log.linkOwners);
-  }
-
-  /** Does something with a log; null when the system refuses it. Other errors are ours, and thrown. */
-  guarded<T>(log: FollowedLog, work: () => T, file = log.path): T | null {
+  /** Does something with a file; null when the system refuses it. Other errors are bugs, and thrown. */
+  guarded<T>(file: string, work: () => T): T | null {
     try {
-      return work();
+      const result = work();
+      if (this.#failed.size > 0) this.#failed.delete(file);
+      return result;
     } catch (error) {
       if (!isOfSystem(error)) throw error;
-      this.#refuse(log, file, error);
+      this.#failed.add(file);
+      this.refuse(file, error);
       return null;
     }
   }
 
-  /** Lists folders, each one once. */
-  lister(): List {
-    const folders = new Map<string, ReturnType<List>>();
-    return (folder) => {
-      const known = folders.get(folder);
-      if (known) return known;
-      const entries = listFolder(folder, (code) => this.#refuseFolder(folder, code));
-      folders.set(folder, entries);
-      return entries;
-    };
+  /** Whether this file, or one in this folder, was refused when it was last tried. */
+  refuses(file: string): boolean {
+    return this.#refused.has(file) || this.#failed.has(file);
   }
 
-  #refuseFolder(folder: string, code: string): void {
-    if (this.#refusedFolders.get(folder) === code) return;
-    this.#refusedFolders.set(folder, code);
-    this.#parts.count('refused');
-    this.#parts.log.error({ folder, code }, 'folder can not be read, and will be tried again');
+  refuseFolder(folder: string, code: string): void {
+    if (this.#refused.get(folder) === code) return;
+    this.#refused.set(folder, code);
+    this.#dependencies.count('refused');
+    this.#dependencies.log.error({ folder, code }, 'cannot read the folder; it is retried');
   }
 
-  #refuse(log: FollowedLog, file: string, error: unknown): void {
+  refuse(file: string, error: unknown): void {
     const code = codeOf(error);
-    if (log.refused.get(file) === code) return;
-    log.refused.set(file, code);
-    this.#parts.count('refused');
+    if (code === 'EMFILE' || code === 'ENFILE') this.#dependencies.exhausted();
+    if (this.#refused.get(file) === code) return;
+    this.#refused.set(file, code);
+    if (code === 'EMFILE' || code === 'ENFILE') return;
+    this.#dependencies.count('refused');
     const why = code === UNTRUSTED ? { why: (error as Error).message } : {};
-    this.#parts.log.error({ file, code, ...why }, 'file can not be opened or read, and will be tried again');
+    this.#dependencies.log.error({ file, code, ...why }, 'cannot open or read the file; it is retried');
   }
 }
 
-/** Whether a system call failed, and not we. */
+/** Whether a system call failed, as opposed to our code. */
 export function isOfSystem(error: unknown): boolean {
   return typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }
@@ -121,7 +125,7 @@ function codeOf(error: unknown): string {
 
 /** As the system would say it. */
 function notAFile(file: string): Error {
-  return Object.assign(new Error(`${file} is no file`), { code: 'no file' });
+  return Object.assign(new Error(`${file} is not a regular file`), { code: 'not a file', syscall: 'open' });
 }
 
 function notText(file: string, kind: string): Error {

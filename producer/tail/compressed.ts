@@ -10,15 +10,21 @@ const HEAD_BYTES = 16 * 1024;
 const FIRST_HEAD_BYTES = 64;
 /** Bytes of header and trailer, which the smallest of the files has. */
 const SMALLEST = 9;
+/** Decompressed bytes that are compared with another file as a whole. */
+const MAX_CONTENT = 64 * 1024 * 1024;
 /** Decompressed bytes that are held ready. */
 const WINDOW_BYTES = 512 * 1024;
+
+export type Content = Buffer | 'partial' | 'large';
 
 export interface OpenedCompressed {
   /** The first bytes of the log. */
   readonly head: Buffer;
   /** Bytes of the whole log; -1 when the file does not say. */
   readonly size: number;
-  /** One of the two is to be called, once. */
+  /** All of the log; `partial` while it is being written, and `large` when it is more than is worth holding. */
+  content(): Content;
+  /** One of the two has to be called, once. */
   source(offset: number): CompressedSource;
   close(): void;
 }
@@ -26,8 +32,8 @@ export interface OpenedCompressed {
 /**
  * Looks into a compressed file; null when it has too little in it yet, and is closed.
  *
- * @throws the error of zlib when it is no compressed log, or damaged at its first bytes
- * @param ready called when more can be read, with the error when the rest can't be
+ * @throws the error of zlib when it is not a compressed log, or damaged at its first bytes
+ * @param ready called when more can be read, with the error when the rest cannot be
  */
 export function openCompressed(
   fd: number,
@@ -45,6 +51,7 @@ export function openCompressed(
     return {
       head,
       size: head.length < FINGERPRINT_BYTES ? head.length : compressed === 'gz' ? gzipSize(fd) : -1,
+      content: () => decompressAll(fd, compressed),
       // The open file, not its name, which may be another one's by now.
       source: (offset) => new CompressedSource(fd, compressed, offset, ready),
       close: () => closeSync(fd),
@@ -52,6 +59,19 @@ export function openCompressed(
   } catch (error) {
     closeSync(fd);
     throw error;
+  }
+}
+
+function decompressAll(fd: number, compressed: 'gz' | 'zst'): Content {
+  const { size } = fstatSync(fd);
+  if (size > MAX_CONTENT) return 'large';
+  const bytes = Buffer.alloc(size);
+  readSync(fd, bytes, 0, size, 0);
+  const options = { maxOutputLength: MAX_CONTENT };
+  try {
+    return compressed === 'gz' ? zlib.gunzipSync(bytes, options) : zlib.zstdDecompressSync(bytes, options);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? 'large' : 'partial';
   }
 }
 

@@ -1,9 +1,9 @@
 /**
  * Wakes an input whose files lie still: a folder is watched while nothing in it grows, and no longer from its first
- * event on. While files grow they are looked at ten times a second in any case, and an event for each line that a
- * web server writes would cost more than its parsing.
+ * event on. Files that grow are looked at ten times a second in any case, and an event for each line that a web server
+ * writes would cost more than parsing it.
  *
- * Nothing depends on it but how soon a line is seen: where watching fails, looking once a second goes on.
+ * Only how soon a line is seen depends on it: where watching fails, files are still looked at.
  */
 import { type FSWatcher, watch } from 'node:fs';
 
@@ -11,13 +11,16 @@ import { type FSWatcher, watch } from 'node:fs';
 const MAX_FOLDERS = 1024;
 
 export class FolderWatch {
-  readonly #woken: (folder: string) => void;
+  readonly #woken: (folder: string, names: ReadonlySet<string> | null) => void;
   readonly #watchers = new Map<string, FSWatcher>();
-  /** Folders that can't be watched, so that it is not tried each second. */
+  /** Folders that cannot be watched, so that it is not tried each second. */
   readonly #refused = new Set<string>();
 
-  /** @param woken called once for a folder in which something happened; it is watched again when asked for anew */
-  constructor(woken: (folder: string) => void) {
+  /**
+   * @param woken called once for a folder in which something happened, with the names that it happened to where the
+   * system says so; the folder is watched until then
+   */
+  constructor(woken: (folder: string, names: ReadonlySet<string> | null) => void) {
     this.#woken = woken;
   }
 
@@ -30,16 +33,25 @@ export class FolderWatch {
     }
   }
 
+  watches(folder: string): boolean {
+    return this.#watchers.has(folder);
+  }
+
   close(): void {
     for (const folder of this.#watchers.keys()) this.#close(folder);
   }
 
   #open(folder: string): void {
     try {
-      const watcher = watch(folder, { persistent: false }, () => {
+      const names = new Set<string>();
+      let complete = true;
+      const watcher = watch(folder, { persistent: false }, (_event, name) => {
         if (this.#watchers.get(folder) !== watcher) return;
-        this.#close(folder);
-        this.#woken(folder);
+        const first = names.size === 0 && complete;
+        if (name === null) complete = false;
+        else names.add(name);
+        // Events that came along with the first one are delivered before this.
+        if (first) setImmediate(() => this.#report(folder, watcher, complete ? names : null));
       });
       watcher.on('error', () => {
         this.#refused.add(folder);
@@ -50,6 +62,12 @@ export class FolderWatch {
       // A folder that is not there yet may come; any other answer stays the same.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#refused.add(folder);
     }
+  }
+
+  #report(folder: string, watcher: FSWatcher, names: ReadonlySet<string> | null): void {
+    if (this.#watchers.get(folder) !== watcher) return;
+    this.#close(folder);
+    this.#woken(folder, names);
   }
 
   #close(folder: string): void {

@@ -1,72 +1,22 @@
 /** One generation of a log file being read: its position, and what proves that the position is still in it. */
-import type { BigIntStats } from 'node:fs';
-import type { Json } from '../state.ts';
-import { begins, FINGERPRINT_BYTES, type Fingerprint, fingerprint, NO_FINGERPRINT } from './fingerprint.ts';
+import { FINGERPRINT_BYTES, type Fingerprint, fingerprint, NO_FINGERPRINT, prefixOf } from './fingerprint.ts';
 import { ALL, type Ending, MORE_TO_COME, type Splitter } from './lines.ts';
-import { PlainSource, type Source } from './source.ts';
+import type { Source } from './source.ts';
 
 /** Bytes before the position that are read again with each turn: they are others when the file was truncated. */
 export const CHECK_BYTES = 64;
-/** Nanoseconds by which a time of change may come out too early that a copy or a compressor has handed on. */
-const MTIME_SLACK = 2_000_000_000n;
-/** Sizes from here on a gzip file does not say. */
-const MAX_GZIP_SIZE = 2 ** 32;
 /** Most bytes of input in one turn. */
 export const TURN_BYTES = 256 * 1024;
 
-/** A follower as it stands in the state; raw byte offsets. */
-export interface SavedFollower {
-  /** The path under which the log is configured, whatever this generation is called by now. */
-  readonly path: string;
+/** How far a generation was read, in raw bytes. */
+export interface Position {
+  /** Bytes of it that went into events. */
   readonly offset: number;
   readonly fingerprint: Fingerprint;
   /** Hash of the last bytes before `offset`. */
   readonly check: Fingerprint;
+  /** Whether the bytes that follow belong to a line that was cut. */
   readonly skipping: boolean;
-  /** When the file was made, in nanoseconds since 1970: an inode is given out again. */
-  readonly born: string;
-  /** Where the file lay when it was opened, if that is another path: behind a symbolic link. */
-  readonly at?: string | undefined;
-}
-
-export function toJson(saved: SavedFollower): Exclude<Json, null> {
-  const { path, offset, check, skipping, born, at } = saved;
-  return {
-    path,
-    offset,
-    fingerprint: [saved.fingerprint.bytes, saved.fingerprint.hash],
-    check: [check.bytes, check.hash],
-    born,
-    ...(skipping ? { skipping } : {}),
-    ...(at === undefined ? {} : { at }),
-  };
-}
-
-/** The opposite of {@link toJson}; null for what it did not write. */
-export function fromJson(json: Json | undefined): SavedFollower | null {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return null;
-  const value = json as { readonly [key: string]: Json };
-  const mark = (pair: Json | undefined): Fingerprint | null =>
-    Array.isArray(pair) && typeof pair[0] === 'number' && typeof pair[1] === 'string'
-      ? { bytes: pair[0], hash: pair[1] }
-      : null;
-  const head = mark(value.fingerprint);
-  const check = mark(value.check);
-  if (typeof value.path !== 'string' || typeof value.offset !== 'number' || !head || !check) return null;
-  return {
-    path: value.path,
-    offset: value.offset,
-    fingerprint: head,
-    check,
-    skipping: value.skipping === true,
-    born: typeof value.born === 'string' ? value.born : '',
-    at: typeof value.at === 'string' ? value.at : undefined,
-  };
-}
-
-/** When a file was made; null where the file system does not say, and what it says is the last change. */
-function birthOf({ birthtimeNs, ctimeNs }: BigIntStats): bigint | null {
-  return birthtimeNs > 0n && birthtimeNs !== ctimeNs ? birthtimeNs : null;
 }
 
 export type TurnResult =
@@ -78,13 +28,8 @@ export type TurnResult =
   | 'truncated';
 
 export class Follower {
-  readonly key: string;
-  /** The path of the log's configuration. */
-  readonly path: string;
-  /** The path under which this generation was opened; symbolic links are followed. */
-  readonly openedAs: string;
-  /** When the file was made, in nanoseconds since 1970; empty for a compressed one. */
-  readonly born: string;
+  /** The path under which it was opened, for messages. */
+  readonly file: string;
   readonly source: Source;
   readonly splitter: Splitter;
   /** Position behind the last byte that went into an event. */
@@ -93,16 +38,17 @@ export class Follower {
   seen: number;
   /** Whether the log goes on in another file: this one ends for good some time after its last growth. */
   rotated = false;
-  /** When it last grew or was found rotated, by the clock that only goes on. */
+  /** When it last grew or was found rotated, by the monotonic clock. */
   lastGrowth: number;
-  /** Whether the state has to be told. */
+  /** Whether the state has to be updated. */
   dirty = true;
   /** Whether it stands in the queue of files to read. */
   queued = false;
   /** Whether the last try to read it failed. */
   failing = false;
-  /** Size and time of change when it was last looked at. */
-  signature = '';
+  /** Size and time of last change when it was last looked at. */
+  sizeSeen = -1n;
+  mtimeSeen = 0n;
   /** How the next turn takes what stands at its end. */
   ending: Ending = MORE_TO_COME;
   #head: Buffer;
@@ -116,10 +62,7 @@ export class Follower {
   #holes: boolean;
 
   constructor(parts: {
-    readonly key: string;
-    readonly path: string;
-    readonly openedAs: string;
-    readonly born: string;
+    readonly file: string;
     readonly source: Source;
     readonly splitter: Splitter;
     readonly offset: number;
@@ -127,10 +70,7 @@ export class Follower {
     readonly head: Buffer;
     readonly now: number;
   }) {
-    this.key = parts.key;
-    this.path = parts.path;
-    this.openedAs = parts.openedAs;
-    this.born = parts.born;
+    this.file = parts.file;
     this.source = parts.source;
     this.splitter = parts.splitter;
     this.offset = parts.offset;
@@ -155,62 +95,38 @@ export class Follower {
     return fingerprint(this.#check, this.#checkBytes);
   }
 
-  /** Whether a file that begins with `head` is a copy of this generation, or of what the file holds by now. */
-  sameContent(head: Buffer): boolean {
-    if (begins(head, this.fingerprint)) return true;
-    if (!this.source.seekable) return false;
-    const actual = Buffer.alloc(FINGERPRINT_BYTES);
-    const bytes = Math.min(this.source.read(actual, 0, FINGERPRINT_BYTES, 0), head.length);
-    return bytes > 0 && actual.compare(head, 0, bytes, 0, bytes) === 0;
+  get prefix(): number {
+    return prefixOf(this.#head);
   }
 
-  /**
-   * Whether a file that begins alike is surely no copy of this generation: it is older than this one's file, or it
-   * ends with bytes that do not stand here and nothing that was read of this one has gone since.
-   *
-   * @param other the file; null when it is compressed
-   * @param head its first bytes
-   * @param size bytes of the log in it; -1 when it does not say
-   */
-  differs(other: PlainSource | null, head: Buffer, size: number, stats: BigIntStats): boolean {
+  /** Whether it begins with these bytes. */
+  beginsWith(head: Buffer): boolean {
+    const { length } = head;
+    return length <= this.#head.length && this.#head.compare(head, 0, length, 0, length) === 0;
+  }
+
+  /** Whether its file still holds what was read of it. */
+  holds(): boolean {
     const { source } = this;
-    if (!(source instanceof PlainSource)) return false;
-    const born = birthOf(source.stats());
-    if (born !== null && stats.mtimeNs < born - MTIME_SLACK) return true;
-    const theirBirth = other === null ? null : birthOf(stats);
-    if (born !== null && theirBirth !== null && theirBirth < born) return true;
-    const sameHead = this.#startsAlike(source, head);
-    if (sameHead && (size < 0 || this.#goesOnAlike(source, other, size))) return false;
-    // Asked last: a copy is made before its original is truncated.
-    return this.#holds(source);
-  }
-
-  #startsAlike(source: PlainSource, head: Buffer): boolean {
-    const own = Buffer.alloc(FINGERPRINT_BYTES);
-    const bytes = Math.min(source.read(own, 0, FINGERPRINT_BYTES, 0), head.length);
-    return own.compare(head, 0, bytes, 0, bytes) === 0;
-  }
-
-  /** Whether all of another file may stand here, as far as its end and its size tell. */
-  #goesOnAlike(source: PlainSource, other: PlainSource | null, size: number): boolean {
-    if (other === null) {
-      const own = Number(source.stats().size);
-      return size <= own || own >= MAX_GZIP_SIZE;
-    }
-    const theirs = Buffer.alloc(Math.min(CHECK_BYTES, size));
-    const ours = Buffer.alloc(theirs.length);
-    other.read(theirs, 0, theirs.length, size - theirs.length);
-    const read = source.read(ours, 0, ours.length, size - ours.length);
-    // Zeros may be what a copy has not got yet.
-    return (read === ours.length && ours.equals(theirs)) || theirs.every((byte) => byte === 0);
-  }
-
-  #holds(source: PlainSource): boolean {
     const check = Buffer.alloc(this.#checkBytes);
     const head = Buffer.alloc(this.#head.length);
     source.read(check, 0, check.length, this.offset - check.length);
     source.read(head, 0, head.length, 0);
     return this.#check.compare(check, 0, check.length, 0, check.length) === 0 && head.equals(this.#head);
+  }
+
+  /** Notes what the file begins with by now, ahead of reading it: a copy of it is to be known. */
+  growHead(): void {
+    if (this.#head.length >= FINGERPRINT_BYTES || !this.source.seekable) return;
+    const head = Buffer.alloc(FINGERPRINT_BYTES);
+    const read = this.source.read(head, 0, FINGERPRINT_BYTES, 0);
+    if (
+      read <= this.#head.length ||
+      head.compare(this.#head, 0, this.#head.length, 0, this.#head.length) !== 0
+    )
+      return;
+    this.#head = head.subarray(0, read);
+    this.dirty = true;
   }
 
   /** Notes its size at a look. */
@@ -227,15 +143,12 @@ export class Follower {
     return (this.#shrunk ? this.#size : this.#sizeBefore) - this.offset;
   }
 
-  saved(): SavedFollower {
+  position(): Position {
     return {
-      path: this.path,
       offset: this.offset,
       fingerprint: this.fingerprint,
       check: this.check,
       skipping: this.splitter.skipping,
-      born: this.born,
-      at: this.openedAs === this.path ? undefined : this.openedAs,
     };
   }
 
@@ -280,7 +193,7 @@ export class Follower {
     this.#checkBytes = 0;
     this.#holes = true;
     this.splitter.skipping = false;
-    this.signature = '';
+    this.sizeSeen = -1n;
     this.#size = 0;
     this.#sizeBefore = 0;
     this.#shrunk = false;

@@ -4,10 +4,10 @@ import * as path from 'node:path';
 
 const MAGIC = /[*?[\]{}]/;
 
-/** Lists a folder; what can't be read has nothing in it. */
+/** Lists a folder; one that cannot be read counts as empty. */
 export type List = (folder: string) => readonly Dirent[];
 
-/** @param refused called with the system's code when the folder is there and can't be read */
+/** @param refused called with the system's code when the folder exists but cannot be read */
 export function listFolder(folder: string, refused?: (code: string) => void): readonly Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });

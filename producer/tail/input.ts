@@ -1,5 +1,4 @@
 /** The tail input: follows log files and gives their lines to the builders, a turn at a time. */
-import * as path from 'node:path';
 import type { Counter } from '../counters.ts';
 import { Fit } from '../format/fit.ts';
 import { Tally } from '../format/json-bytes.ts';
@@ -8,21 +7,27 @@ import { type Input, type InputContext, inputName } from '../input.ts';
 import { resolvePlaceholders } from '../instance/placeholders.ts';
 import { isOfSystem } from './access.ts';
 import { CompressedSource } from './compressed.ts';
-import { FolderWatch } from './folder-watch.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
-import { ACTIVE } from './followers.ts';
 import { Glob } from './glob.ts';
+import { openFilesLimit } from './limits.ts';
 import { ALL, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
+import { Looks } from './looks.ts';
 import type { TailOptions } from './options.ts';
 import { type ScanEvent, Scanner } from './scanner.ts';
+import { PlainSource } from './source.ts';
 import { createParser, createSplitter, type FileParser, joinsLines, parserPerFile } from './splitting.ts';
 import { tagOf } from './tag.ts';
 
-/** Milliseconds between looks at logs that grow, and at all others. */
+/** Milliseconds between looks at logs that grow. */
 const ACTIVE_TICK = 100;
-const IDLE_TICK = 1000;
 /** Files that one pass over the queue reads at most, however little each holds. */
 const FILES_PER_PASS = 64;
+/** Looks of a drain: what one file is may be known only when another one was read. */
+const DRAIN_LOOKS = 4;
+/** Milliseconds without growth after which a file may be closed when there are too many. */
+const PARK_AFTER = 5000;
+/** Files that stay open whatever the limit. */
+const MIN_OPEN = 16;
 /** Milliseconds for which a last line without a newline has to lie still before a flush takes it. */
 const SETTLED = 1000;
 /** Milliseconds that parts of a container's line wait for the rest. */
@@ -30,13 +35,17 @@ const JOINED_WAIT = 5000;
 /** Milliseconds between warnings of a format that does not match. */
 const WARN_EVERY = 600_000;
 
-const EVENTS: Readonly<Record<ScanEvent, string>> = {
+const EVENTS: Readonly<Record<Exclude<ScanEvent, 'exhausted'>, string>> = {
   rotated: 'tailrace_agent_tail_rotations_total',
   truncated: 'tailrace_agent_tail_truncations_total',
   lost_bytes: 'tailrace_agent_tail_lost_bytes_total',
   gone: 'tailrace_agent_tail_gone_files_total',
   refused: 'tailrace_agent_tail_refused_files_total',
   damaged: 'tailrace_agent_tail_damaged_files_total',
+  copies: 'tailrace_agent_tail_copies_total',
+  alike: 'tailrace_agent_tail_alike_files_total',
+  repeated: 'tailrace_agent_tail_repeated_files_total',
+  history: 'tailrace_agent_tail_history_files_total',
 };
 
 const TALLIES: readonly (readonly [keyof Tally, string])[] = [
@@ -68,19 +77,25 @@ class TailInput implements Input {
   readonly #parsers = new Map<string, FileParser>();
   /** Milliseconds that an event of several lines waits for more. */
   readonly #flushInterval: number;
+  /** The files to read, from `#head` on. */
   readonly #queue: Follower[] = [];
+  #head = 0;
+  /** The files that time alone moves on: rotated ones, last lines that wait, files that cannot be read. */
+  readonly #restless = new Set<Follower>();
+  #openLimit = openFilesLimit();
   #scanner!: Scanner;
+  #looks!: Looks;
   #transform!: Transform;
-  readonly #watch = new FolderWatch((folder) => this.#woken(folder));
   #running = false;
   #paused = false;
   #scheduled: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #nextLook = 0;
   #nextRefresh = 0;
   #drains: (() => void)[] = [];
-  /** Whether a drain is to look once more when all is read. */
-  #lookAgain = false;
+  /** Whether the next refresh has to look at everything, whatever the clocks of folders say. */
+  #lookAtAll = false;
+  /** How often a drain may still look when all is read. */
+  #looksLeft = 0;
   readonly #bytes: Counter;
   readonly #parsed: Counter;
   readonly #counters: readonly (readonly [keyof Tally, Counter])[];
@@ -124,11 +139,13 @@ class TailInput implements Input {
         log: context.log,
         now: context.now,
         uptime: context.uptime,
-        count: (event, by = 1) => this.#count(EVENTS[event], by),
+        count: (event, by = 1) =>
+          event === 'exhausted' ? this.#exhausted() : this.#count(EVENTS[event], by),
         splitter: (file) => this.#splitter(file),
         ready: (follower) => this.#enqueue(follower),
       },
     );
+    this.#looks = new Looks(this.#scanner, () => this.#woken());
     this.#running = true;
     this.#tick();
     // What is there at the first start, and what was there before it, is known only once it stands in the state.
@@ -157,8 +174,8 @@ class TailInput implements Input {
     const drain = Promise.withResolvers<void>();
     this.#drains.push(drain.resolve);
     this.#nextRefresh = 0;
-    this.#lookAgain = true;
-    this.#scanner.lookAtAll();
+    this.#looksLeft = DRAIN_LOOKS;
+    this.#lookAtAll = true;
     this.#tick();
     return drain.promise;
   }
@@ -168,8 +185,10 @@ class TailInput implements Input {
     this.#running = false;
     if (this.#timer) clearTimeout(this.#timer);
     if (this.#scheduled) clearImmediate(this.#scheduled);
-    this.#watch.close();
+    this.#looks.close();
     this.#queue.length = 0;
+    this.#head = 0;
+    this.#restless.clear();
     this.#scanner.close();
     for (const resolve of this.#drains.splice(0)) resolve();
   }
@@ -179,52 +198,63 @@ class TailInput implements Input {
     if (!this.#running) return;
     if (this.#timer) clearTimeout(this.#timer);
     const now = this.#context.uptime();
-    const { logs } = this.#scanner;
     if (now >= this.#nextRefresh) {
-      this.#scanner.refresh();
+      this.#scanner.refresh(this.#lookAtAll);
+      this.#lookAtAll = false;
       this.#nextRefresh = now + this.#options.refresh_interval;
-      this.#nextLook = now + IDLE_TICK;
-    } else {
-      const all = now >= this.#nextLook;
-      if (all) this.#nextLook = now + IDLE_TICK;
-      for (const log of logs.values()) if (all || log.activeUntil > now) this.#scanner.lookClosely(log);
     }
-    let active = this.#drains.length > 0;
-    for (const log of logs.values()) {
-      if (log.rotated.size > 0) this.#scanner.lookAtRotated(log);
-      for (const follower of log.followers()) this.#wake(follower, now);
-      active ||= log.activeUntil > now || log.rotated.size > 0;
+    this.#looks.look(now);
+    this.#scanner.lookAtDisturbed();
+    for (const follower of this.#restless) {
+      if (follower.rotated && this.#scanner.open.has(follower)) this.#scanner.lookAtRotated(follower);
+      this.#wake(follower, now);
     }
+    this.#park(now);
     this.#settleDrains();
-    this.#watchIdle(now);
-    const wait = active ? ACTIVE_TICK : Math.min(this.#nextLook, this.#nextRefresh) - now;
+    const busy = this.#looks.busy || this.#restless.size > 0 || this.#drains.length > 0;
+    const wait = busy ? ACTIVE_TICK : Math.min(this.#looks.next, this.#nextRefresh) - now;
     this.#timer = setTimeout(() => this.#tick(), Math.max(wait, 1));
   }
 
-  /** Watches the folders in which nothing grows; those of symbolic links too. */
-  #watchIdle(now: number): void {
-    const idle = new Set<string>();
-    const busy = new Set<string>();
-    for (const log of this.#scanner.logs.values()) {
-      const folders = log.activeUntil > now ? busy : idle;
-      folders.add(path.dirname(log.path));
-      if (log.folder !== '') folders.add(log.folder);
-    }
-    this.#watch.watch(idle.difference(busy));
-  }
-
-  #woken(folder: string): void {
+  /** Something happened in a folder that was idle. */
+  #woken(): void {
     if (!this.#running) return;
-    const until = this.#context.uptime() + ACTIVE;
-    for (const log of this.#scanner.logs.values()) {
-      if (log.folder === folder || path.dirname(log.path) === folder) log.activeUntil = until;
-    }
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#tick(), 0);
   }
 
+  /** Closes files that lie still while more are open than there is room for. */
+  #park(now: number): void {
+    const { open } = this.#scanner;
+    for (const follower of open.keys()) {
+      if (open.size <= this.#openLimit) return;
+      if (follower.seen > follower.offset || follower.queued || follower.failing || follower.rotated)
+        continue;
+      if (follower.sizeSeen !== BigInt(follower.offset) || !(follower.source instanceof PlainSource))
+        continue;
+      if (now - follower.lastGrowth >= PARK_AFTER || open.size > this.#openLimit * 1.1)
+        this.#scanner.park(follower);
+    }
+  }
+
+  /** The system opens no more files: goes on with those that are open, and comes back to the others. */
+  #exhausted(): void {
+    this.#count('tailrace_agent_tail_open_limit_total', 1);
+    const limit = Math.max(MIN_OPEN, Math.floor(this.#scanner.open.size * 0.9));
+    if (limit >= this.#openLimit) return;
+    this.#openLimit = limit;
+    this.#context.log.error(
+      { open: this.#scanner.open.size },
+      'reached the limit of open files: reading goes on, idle files are closed to make room; raise LimitNOFILE',
+    );
+  }
+
   /** Has a file read whose last bytes have waited for more for long enough. */
   #wake(follower: Follower, now: number): void {
+    if (!this.#scanner.open.has(follower) || !isRestless(follower)) {
+      this.#restless.delete(follower);
+      return;
+    }
     if (follower.queued) return;
     if (follower.failing) this.#enqueue(follower);
     const still = now - follower.lastGrowth;
@@ -247,7 +277,7 @@ class TailInput implements Input {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#paused || !this.#running || this.#queue.length === 0) return;
+    if (this.#scheduled || this.#paused || !this.#running || this.#head === this.#queue.length) return;
     this.#scheduled = setImmediate(() => {
       this.#scheduled = null;
       this.#pass();
@@ -261,16 +291,27 @@ class TailInput implements Input {
     this.#clock.now = this.#context.now();
     let bytes = 0;
     for (let files = 0; files < FILES_PER_PASS && bytes < this.#turnBytes && !this.#paused; files++) {
-      const follower = this.#queue.shift();
+      const follower = this.#next();
       if (!follower) break;
       follower.queued = false;
-      if (this.#scanner.followers.get(follower.key) !== follower) continue;
+      if (!this.#scanner.open.has(follower)) continue;
       const seen = follower.seen;
       this.#read(follower, now);
       bytes += Math.max(0, follower.seen - seen);
     }
     this.#report(bytes);
     this.#settleDrains();
+  }
+
+  #next(): Follower | null {
+    if (this.#head === this.#queue.length) return null;
+    const follower = this.#queue[this.#head++]!;
+    // Shifting each one of many thousands would move all that are behind it.
+    if (this.#head * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return follower;
   }
 
   #read(follower: Follower, now: number): void {
@@ -283,24 +324,25 @@ class TailInput implements Input {
       follower.failing = false;
     } catch (error) {
       if (!isOfSystem(error)) throw error;
-      if (!follower.failing) {
-        this.#context.log.error(
-          { file: follower.openedAs, err: error },
-          'file can not be read, and is tried again',
-        );
-      }
+      if (!follower.failing)
+        this.#context.log.error({ file: follower.file, err: error }, 'cannot read the file; it is retried');
       follower.failing = true;
       this.#count('tailrace_agent_tail_read_errors_total', 1);
     }
+    if (isRestless(follower)) this.#restless.add(follower);
   }
 
   #settleDrains(): void {
-    if (this.#drains.length === 0 || this.#queue.length > 0) return;
+    if (this.#drains.length === 0 || this.#head < this.#queue.length) return;
     const now = this.#context.uptime();
     let waiting = false;
-    for (const follower of this.#scanner.followers.all()) {
+    for (const follower of this.#scanner.open.keys()) {
       const { source } = follower;
-      if ((source instanceof CompressedSource && !source.ended) || follower.failing) waiting = true;
+      if (source instanceof CompressedSource || follower.failing) waiting = true;
+      if (source instanceof CompressedSource && source.ended) {
+        follower.ending = ALL;
+        this.#enqueue(follower);
+      }
       if (follower.seen === follower.offset) continue;
       waiting = true;
       if (now - follower.lastGrowth < SETTLED) continue;
@@ -308,12 +350,13 @@ class TailInput implements Input {
       this.#enqueue(follower);
     }
     if (waiting) return;
-    // What a rotated file is may only be told by what was read meanwhile.
-    if (this.#lookAgain) {
-      this.#lookAgain = false;
-      this.#scanner.lookAtAll();
-      this.#scanner.refresh();
-      if (this.#queue.length > 0) return;
+    // What a file is may only be known by what was read meanwhile.
+    this.#scanner.lookAtDisturbed();
+    if (this.#head < this.#queue.length) return;
+    if (this.#looksLeft > 0 && (this.#looksLeft === DRAIN_LOOKS || this.#scanner.unsettled)) {
+      this.#looksLeft--;
+      this.#scanner.refresh(true);
+      if (this.#head < this.#queue.length) return;
     }
     for (const resolve of this.#drains.splice(0)) resolve();
   }
@@ -362,4 +405,9 @@ class TailInput implements Input {
   #count(name: string, by: number): void {
     this.#context.counters.add(name, by, { input: this.name });
   }
+}
+
+/** Whether time alone may move a file on. */
+function isRestless({ rotated, failing, seen, offset }: Follower): boolean {
+  return rotated || failing || seen > offset;
 }

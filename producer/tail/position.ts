@@ -1,17 +1,10 @@
 /** Positions in files: whether one still holds, and where the last line begins. */
-import { begins, type Fingerprint, fingerprint } from './fingerprint.ts';
-import { CHECK_BYTES } from './follower.ts';
+import { begins, fingerprint } from './fingerprint.ts';
+import { CHECK_BYTES, type Position } from './follower.ts';
 import type { PlainSource } from './source.ts';
 
-/** Bytes before the end of a file in which the beginning of its last line is looked for. */
+/** Bytes before the end of a file that are searched for the beginning of its last line. */
 const LAST_LINE_BYTES = 64 * 1024;
-
-/** What is remembered of a position: how the file began, and what stood before the offset. */
-export interface Position {
-  readonly fingerprint: Fingerprint;
-  readonly check: Fingerprint;
-  readonly offset: number;
-}
 
 /** Whether a file still holds what was read of it: its first bytes, and the last ones before the position. */
 export function holds(source: PlainSource, head: Buffer, known: Position): boolean {

@@ -1,5 +1,7 @@
 /** What a tail input would do: the files it would read, and a few of their lines as events. For `agent --check`. */
+
 import { closeSync, readSync, statSync } from 'node:fs';
+import * as path from 'node:path';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../builder.ts';
 import { Counters } from '../counters.ts';
 import { Tally } from '../format/json-bytes.ts';
@@ -8,7 +10,7 @@ import { Glob, type List, listFolder } from './glob.ts';
 import { ALL, MORE_TO_COME } from './lines.ts';
 import { openFollowed, UNTRUSTED } from './links.ts';
 import type { TailOptions } from './options.ts';
-import { followedPaths } from './paths.ts';
+import { compressionOf, LogNames } from './rotation.ts';
 import { createParser, createSplitter } from './splitting.ts';
 import { tagOf } from './tag.ts';
 
@@ -17,7 +19,7 @@ const SAMPLE_BYTES = 256 * 1024;
 export interface SampledFile {
   readonly path: string;
   readonly tag: string;
-  /** Null when it can't be read; then `error` says why. */
+  /** Null when it cannot be read; then `error` says why. */
   readonly bytes: number | null;
   readonly error: string | null;
 }
@@ -26,7 +28,9 @@ export interface TailSample {
   readonly files: readonly SampledFile[];
   /** The first events of the files, as they would be archived, without their newline. */
   readonly events: readonly { readonly tag: string; readonly json: string }[];
-  /** Folders that patterns lead into and that can't be read. */
+  /** Rotated files next to them, which a first start passes over as history. */
+  readonly history: readonly string[];
+  /** Folders that patterns lead into and that cannot be read. */
   readonly refused: readonly { readonly folder: string; readonly code: string }[];
   /** How many of the sampled lines the format did not take. */
   readonly unparsed: number;
@@ -45,21 +49,44 @@ export function sampleTail(
   const globs = (patterns: string | string[] | undefined) => [patterns ?? []].flat().map((p) => new Glob(p));
   const refused = new Map<string, string>();
   const list: List = (folder) => listFolder(folder, (code) => refused.set(folder, code));
-  const paths = [...followedPaths(globs(options.path), globs(options.exclude_path), list, () => false)];
-  const files = paths.map((path) => describe(path, tagOf(options.tag, path), options));
+  const exclude = globs(options.exclude_path);
+  const found = new Set(globs(options.path).flatMap((glob) => glob.expand(list)));
+  const included = [...found].filter((file) => !exclude.some((glob) => glob.matches(file)));
+  const paths = included.filter((file) => compressionOf(file) === null);
+  const files = paths.map((file) => describe(file, tagOf(options.tag, file), options));
+  const history = historyOf(paths, list, (file) => exclude.some((glob) => glob.matches(file)));
   const events: { tag: string; json: string }[] = [];
   const tally = new Tally();
   const transform = new Transform(options, placeholders);
-  for (const { path, tag, error } of files) {
+  for (const { path: file, tag, error } of files) {
     if (error !== null || events.length >= lines) continue;
-    events.push(...sampleFile(path, tag, lines - events.length, options, transform, tally));
+    events.push(...sampleFile(file, tag, lines - events.length, options, transform, tally));
   }
   return {
     files,
     events,
+    history,
     refused: [...refused].map(([folder, code]) => ({ folder, code })),
     unparsed: tally.unparsed,
   };
+}
+
+/** The files next to the logs that look like their rotated generations. */
+function historyOf(logs: readonly string[], list: List, excluded: (file: string) => boolean): string[] {
+  const folders = new Map<string, LogNames<string>>();
+  for (const log of logs) {
+    const folder = path.dirname(log);
+    const names = folders.get(folder) ?? new LogNames();
+    folders.set(folder, names);
+    names.add(path.basename(log), log);
+  }
+  const followed = new Set(logs);
+  return [...folders].flatMap(([folder, names]) =>
+    list(folder)
+      .filter((entry) => entry.isFile() && names.hint(entry.name)?.usual)
+      .map((entry) => path.join(folder, entry.name))
+      .filter((file) => !followed.has(file) && !excluded(file)),
+  );
 }
 
 const SHOWN: Readonly<Record<string, string>> = Object.fromEntries(
@@ -69,22 +96,22 @@ const SHOWN: Readonly<Record<string, string>> = Object.fromEntries(
   ]),
 );
 
-function describe(path: string, tag: string, { symlinks }: TailOptions): SampledFile {
+function describe(file: string, tag: string, { symlinks }: TailOptions): SampledFile {
   try {
-    const stats = statSync(path);
-    if (!stats.isFile()) return { path, tag, bytes: null, error: 'is no file' };
-    closeSync(openFollowed(path, symlinks));
-    return { path, tag, bytes: stats.size, error: null };
+    const stats = statSync(file);
+    if (!stats.isFile()) return { path: file, tag, bytes: null, error: 'is not a regular file' };
+    closeSync(openFollowed(file, symlinks));
+    return { path: file, tag, bytes: stats.size, error: null };
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const why = code === UNTRUSTED ? message : code;
-    const error = code === 'ENOENT' ? 'is not there yet' : `can not be read (${why})`;
-    return { path, tag, bytes: null, error };
+    const error = code === 'ENOENT' ? 'is not there yet' : `cannot be read (${why})`;
+    return { path: file, tag, bytes: null, error };
   }
 }
 
 function sampleFile(
-  path: string,
+  file: string,
   tag: string,
   lines: number,
   options: TailOptions,
@@ -94,7 +121,7 @@ function sampleFile(
   const events: { tag: string; json: string }[] = [];
   const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, new Counters(), () => undefined);
   const target = { builders: builders.tag(tag), tally, clock: { now: Date.now() } };
-  const parser = createParser(options, target, transform, path);
+  const parser = createParser(options, target, transform, file);
   const first = {
     parse(bytes: Buffer, start: number, end: number): void {
       if (events.length >= lines) return;
@@ -106,7 +133,7 @@ function sampleFile(
     },
   };
   const splitter = createSplitter(options, { parser: first, target }, transform);
-  const fd = openFollowed(path, options.symlinks);
+  const fd = openFollowed(file, options.symlinks);
   try {
     const bytes = Buffer.alloc(SAMPLE_BYTES + 1);
     const read = readSync(fd, bytes, 0, SAMPLE_BYTES, 0);

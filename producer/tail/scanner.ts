@@ -1,31 +1,40 @@
 /**
  * Finds the files of a tail input: expands its globs, notices rotation, truncation and new files, and opens what is
- * to be read. It decides where reading begins; it reads nothing itself.
+ * to be read. It reads nothing itself, and what a file is it leaves to {@link Judge}.
+ *
+ * A look goes over names: one whose file is as it was costs a stat. Files that the ledger knows by their inode are
+ * decided about first, then those at the logs' own paths, then compressed ones, then all others, originals before
+ * their copies.
  */
 import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
 import type { Logger } from 'pino';
 import type { StateMap } from '../state.ts';
-import { FileAccess, type OpenedFile } from './access.ts';
+import { FileAccess } from './access.ts';
 import { CompressedSource } from './compressed.ts';
 import { readHead } from './fingerprint.ts';
-import type { Follower, SavedFollower } from './follower.ts';
-import { ACTIVE, bornOf, Followers, type Start } from './followers.ts';
-import { type Glob, listFolder } from './glob.ts';
+import { Follower, type Position } from './follower.ts';
+import { type Generation, NO_FILE } from './generation.ts';
+import type { Glob } from './glob.ts';
+import { Judge, type JudgeEvent, type OpenedSource } from './judge.ts';
+import { Ledger } from './ledger.ts';
 import type { Splitter } from './lines.ts';
-import { FollowedLog, TRUNCATED } from './log.ts';
+import { followLinks } from './links.ts';
+import { Listings } from './listings.ts';
 import type { Symlinks } from './options.ts';
-import { followedPaths, statOf } from './paths.ts';
-import { holds, lastLine } from './position.ts';
-import { RotatedFiles } from './rotated.ts';
-import { fileKey, PlainSource } from './source.ts';
+import { Folder, Place } from './place.ts';
+import { compressionOf } from './rotation.ts';
+import { birthOf, fileKey, PlainSource, statOf } from './source.ts';
 
-const LOG = 'log ';
 /** When the input last looked, in milliseconds since 1970, to the minute; absent before its first start. */
 const STARTED = 'started';
 const SAVE_STARTED_AFTER = 60_000;
-/** Milliseconds for which a log is remembered of which no file is left. */
-const FORGET_AFTER = 3_600_000;
+/** Milliseconds after its last growth during which a log is looked at often. */
+const ACTIVE = 5000;
+/** Milliseconds after which the names of a folder are looked at though the folder has not changed. */
+const LOOK_ANYWAY = 60_000;
+/** Looks at names in one go: what one decision has changed for another one is settled by then. */
+const ROUNDS = 3;
 const NO_BYTES = Buffer.alloc(0);
 
 export interface ScannerOptions {
@@ -37,7 +46,7 @@ export interface ScannerOptions {
   readonly encoded: boolean;
 }
 
-export interface ScannerParts {
+export interface ScannerDependencies {
   readonly state: StateMap;
   readonly log: Logger;
   readonly now: () => number;
@@ -49,167 +58,501 @@ export interface ScannerParts {
   readonly ready: (follower: Follower) => void;
 }
 
-export type ScanEvent = 'rotated' | 'truncated' | 'lost_bytes' | 'gone' | 'refused' | 'damaged';
+export type ScanEvent = JudgeEvent | 'rotated' | 'truncated' | 'lost_bytes' | 'gone' | 'exhausted';
 
 export class Scanner {
   readonly #options: ScannerOptions;
-  readonly #parts: ScannerParts;
-  readonly logs = new Map<string, FollowedLog>();
-  readonly followers: Followers;
+  readonly #dependencies: ScannerDependencies;
+  readonly ledger: Ledger;
+  /** The names that patterns of the input cover, by path. */
+  readonly places = new Map<string, Place>();
+  /** The generations that are open. */
+  readonly open = new Map<Follower, Generation>();
+  /** The names that grew of late. */
+  readonly active = new Set<Place>();
+  readonly folders = new Map<string, Folder>();
   readonly #access: FileAccess;
-  readonly #rotated: RotatedFiles;
+  readonly #judge: Judge;
+  readonly #listings: Listings;
+  readonly #searched = new Set<Generation>();
+  #again: Place[] = [];
   #started: boolean;
   /** When everything was last looked at: what was written later is news even where its log is new. */
   #lookedAt: number;
   /** Whether the state said nothing of an earlier run. */
   readonly fresh: boolean;
 
-  constructor(options: ScannerOptions, parts: ScannerParts) {
+  constructor(options: ScannerOptions, dependencies: ScannerDependencies) {
     this.#options = options;
-    this.#parts = parts;
-    const started = parts.state.get(STARTED);
+    this.#dependencies = dependencies;
+    const started = dependencies.state.get(STARTED);
     this.#started = typeof started === 'number';
-    this.#lookedAt = typeof started === 'number' ? notLater(started, parts.now()) : Number.POSITIVE_INFINITY;
+    this.#lookedAt =
+      typeof started === 'number' ? notLater(started, dependencies.now()) : Number.POSITIVE_INFINITY;
     this.fresh = !this.#started;
-    this.#access = new FileAccess({ ...parts, symlinks: options.symlinks, encoded: options.encoded });
-    this.followers = new Followers(parts);
-    const lookedAt = (): number => this.#lookedAt;
-    this.#rotated = new RotatedFiles({ ...parts, access: this.#access, followers: this.followers, lookedAt });
-    for (const [key] of parts.state.entries()) if (key.startsWith(LOG)) this.#log(key.slice(LOG.length));
+    this.ledger = new Ledger(dependencies.state);
+    const { count } = dependencies;
+    this.#access = new FileAccess({
+      ...dependencies,
+      symlinks: options.symlinks,
+      encoded: options.encoded,
+      exhausted: () => count('exhausted'),
+    });
+    this.#listings = new Listings(dependencies.now, (folder, code) =>
+      this.#access.refuseFolder(folder, code),
+    );
+    this.#judge = new Judge({
+      ...dependencies,
+      access: this.#access,
+      ledger: this.ledger,
+      readFromHead: options.readFromHead,
+      lookedAt: () => this.#lookedAt,
+      fresh: () => !this.#started,
+      searching: () => this.#searched.size > 0,
+      covers: (file) => options.include.some((glob) => glob.matches(file)),
+      excluded: (file) => options.exclude.some((glob) => glob.matches(file)),
+      attach: (place, generation) => this.#attach(place, generation),
+      follow: (place, generation, file, from) => this.#follow(place, generation, file, from),
+      release: (generation, place) => this.#release(generation, place),
+      seek: (generation) => this.#seek(generation),
+    });
+    for (const generation of this.ledger.all()) if (!generation.ended) this.#seek(generation);
   }
 
-  /** Expands the globs and looks at every log and all that lies beside it. */
-  refresh(): void {
-    const list = this.#access.lister();
-    const { include, exclude } = this.#options;
-    for (const file of followedPaths(include, exclude, list, (live) => this.logs.has(live))) this.#log(file);
-    for (const log of this.logs.values()) this.look(log);
-    for (const log of this.logs.values()) this.#access.guarded(log, () => this.#rotated.look(log, list));
-    for (const [key, saved] of this.followers.saved) this.#lookWhereItLay(key, saved);
-    for (const log of this.logs.values()) this.#forgetGone(log);
+  /** Expands the globs where folders have changed and looks at all that has. */
+  refresh(force = false): void {
+    if (this.#listings.begin(force)) this.#expand();
+    const first = this.#started === false || this.places.size === 0;
+    if (force || first || this.#searched.size > 0)
+      for (const place of this.places.values()) this.#locate(place);
+    const folders = [...this.folders.values()].filter((folder) => this.#isDue(folder, force));
+    this.#look(folders);
+    if (this.#searched.size > 0) this.#search();
     this.#started = true;
-    this.#lookedAt = this.#parts.now();
-    this.#reportLost();
+    this.#lookedAt = this.#dependencies.now();
+    this.ledger.prune(this.#dependencies.uptime());
   }
 
-  /** Takes up a file that its log's link led to before the start, and no longer leads to. */
-  #lookWhereItLay(key: string, saved: SavedFollower): void {
-    if (saved.at === undefined) return;
-    const log = this.#log(saved.path);
-    const opened = this.#access.open(log, saved.at);
-    if (opened === null) return;
-    const { source, head, stats } = opened;
-    if (fileKey(stats) === key && this.#access.guarded(log, () => holds(source, head, saved), saved.at)) {
-      this.followers.claim(key);
-      this.#rotated.follow(log, { ...opened, file: saved.at }, saved);
-    } else {
-      source.close();
+  #expand(): void {
+    const { include, exclude } = this.#options;
+    for (const glob of include) {
+      for (const file of glob.expand((folder) => this.#listings.list(folder) ?? [])) {
+        if (this.places.has(file) || exclude.some((other) => other.matches(file))) continue;
+        // Nobody appends lines to compressed files: they are found next to the logs.
+        if (compressionOf(file) !== null) {
+          this.#folder(path.dirname(file));
+          continue;
+        }
+        const place = new Place(file, true);
+        place.known = this.ledger.knows(file);
+        this.places.set(file, place);
+        this.#locate(place);
+      }
     }
   }
 
-  /** Has the next look go through what lies beside each log, whatever the clocks of their folders say. */
-  lookAtAll(): void {
-    for (const log of this.logs.values()) log.folderSignature = '';
-  }
-
-  /** Looks at the file at a log's path; true when it is another one than before. */
-  look(log: FollowedLog): boolean {
-    // What can't be known changes nothing: the file that is open stays so.
-    return this.#access.guarded(log, () => this.#look(log)) ?? false;
-  }
-
-  #look(log: FollowedLog): boolean {
-    const stats = statOf(log.path);
-    const key = stats === null ? null : fileKey(stats);
-    let changed = false;
-    if (log.live && log.live.key !== key) {
-      this.#rotate(log, log.live);
-      changed = true;
+  /** Resolves symbolic links: rotated files lie next to the file itself. */
+  #locate(place: Place): void {
+    let target = place.path;
+    let owners: ReadonlySet<number> = new Set();
+    try {
+      ({ path: target, owners } = followLinks(place.path));
+    } catch {
+      if (place.home !== null) return;
     }
-    if (stats !== null && log.live === null) {
-      this.#openLive(log);
-      changed ||= log.live !== null;
+    const home = this.#folder(path.dirname(target));
+    place.target = target;
+    if (place.home === home) return;
+    place.home?.guests.delete(place);
+    place.home = home;
+    if (place.path === path.join(home.path, place.name)) home.places.set(place.name, place);
+    else home.guests.add(place);
+    home.logs.add(path.basename(target), place);
+    for (const owner of owners) home.owners.add(owner);
+  }
+
+  #folder(folder: string): Folder {
+    const known = this.folders.get(folder) ?? new Folder(folder);
+    this.folders.set(folder, known);
+    return known;
+  }
+
+  #isDue(folder: Folder, force: boolean): boolean {
+    if (force || folder.disturbed || folder.unsettled) return true;
+    if (this.#dependencies.uptime() - folder.lookedAt >= LOOK_ANYWAY) return true;
+    return this.#listings.list(folder.path) !== folder.seen;
+  }
+
+  /** Whether some file could not be decided about. */
+  get unsettled(): boolean {
+    for (const folder of this.folders.values()) if (folder.unsettled) return true;
+    return false;
+  }
+
+  /** Looks at the folders in which something happened since the last look. */
+  lookAtDisturbed(): void {
+    const folders = [...this.folders.values()].filter(({ disturbed }) => disturbed);
+    if (folders.length === 0 && this.#again.length === 0) return;
+    for (const folder of folders) this.#listings.forget(folder.path);
+    this.#look(folders);
+  }
+
+  /** Looks at the file under a covered name; what else that may have changed is looked at with the next tick. */
+  poll(place: Place): void {
+    const { generation } = place;
+    // The next refresh tries once more.
+    if (place.forgotten && generation === null && place.home?.unsettled) return;
+    const stats = this.#access.guarded(place.path, () => ({ found: statOf(place.path) }));
+    // What cannot be known changes nothing: the file that is open stays so.
+    if (stats === null) return;
+    if (stats.found !== null && generation?.follower && place.sameFile(stats.found)) {
+      this.#compare(place, generation.follower, stats.found);
+      return;
     }
-    if (stats !== null && log.live) this.#compare(log, log.live, stats);
-    return changed;
+    if (stats.found === null ? generation === null : place.unchanged(stats.found)) return;
+    place.forget();
+    this.#disturb(place);
   }
 
-  /** Looks at a log and, where its file is another one, at what lies beside it. */
-  lookClosely(log: FollowedLog): void {
-    if (this.look(log)) this.#access.guarded(log, () => this.#rotated.look(log, listFolder));
+  activate(place: Place): void {
+    place.activeUntil = this.#dependencies.uptime() + ACTIVE;
+    this.active.add(place);
   }
 
-  /** Whether an earlier generation grew. */
-  lookAtRotated(log: FollowedLog): void {
-    for (const follower of log.rotated.values()) {
-      const { source } = follower;
-      if (source instanceof PlainSource)
-        this.#access.guarded(log, () => this.#compare(log, follower, source.stats()));
-      else this.#parts.ready(follower);
+  #disturb(place: Place): void {
+    if (place.home) place.home.disturbed = true;
+  }
+
+  #place(file: string): Place | undefined {
+    return this.places.get(file) ?? this.folders.get(path.dirname(file))?.places.get(path.basename(file));
+  }
+
+  #look(folders: readonly Folder[]): void {
+    const changed: { place: Place; folder: Folder | null; stats: BigIntStats }[] = [];
+    const grown = new Set<Follower>();
+    const missing = this.#searched.size > 0 || this.#isMissing();
+    const visit = (place: Place, folder: Folder | null): void => {
+      if (!missing && place.foreignAmong === folder?.logs.size && place.generation === null) return;
+      const stats = this.#access.guarded(place.path, () => ({ found: statOf(place.path) }));
+      if (stats === null) return;
+      const { found } = stats;
+      const { generation } = place;
+      if (!found?.isFile()) this.#vanished(place, folder, found !== null);
+      else if (!place.unchanged(found)) {
+        if (generation?.follower && generation.key === fileKey(found)) grown.add(generation.follower);
+        changed.push({ place, folder, stats: found });
+      } else if (generation?.follower) this.#compare(place, generation.follower, found);
+      else if (this.#searched.size > 0 && (generation === null || generation.noted))
+        changed.push({ place, folder, stats: found });
+    };
+    for (const folder of folders) this.#names(folder, visit);
+    // All names are known to hold what they hold before one of them is decided about.
+    for (const { place, stats } of changed)
+      if (place.generation && place.generation.key !== fileKey(stats)) this.#attach(place, null);
+    const unknown = changed.some(({ place, stats }) => this.ledger.inFile(stats, place.path) === null);
+    // What was written after a truncation is known before a copy of it is looked at.
+    if (unknown) {
+      for (const [follower, { names }] of this.open) if (names.size === 0) grown.add(follower);
+      for (const follower of grown) this.#verify(follower);
+    }
+    const rank = ({ place, stats }: (typeof changed)[number]): number => {
+      if (this.ledger.inFile(stats, place.path)?.noted === false) return 0;
+      if (place.covered && this.ledger.knows(place.path)) return 1;
+      return compressionOf(place.name) === null ? 3 : 2;
+    };
+    const ranked = changed.map((each) => ({ ...each, rank: rank(each) }));
+    ranked.sort((a, b) => a.rank - b.rank || byOrigin(a.stats, b.stats));
+    const left = ranked.filter(({ place, folder, stats }) => this.#judge.judge(place, folder, stats, false));
+    for (const { place, folder, stats } of left) this.#judge.judge(place, folder, stats);
+    for (let round = 0; round < ROUNDS && this.#again.length > 0; round++) {
+      for (const place of this.#again.splice(0)) {
+        const stats = this.#access.guarded(place.path, () => statOf(place.path));
+        if (stats?.isFile())
+          this.#judge.judge(place, place.home ?? this.#folder(path.dirname(place.path)), stats);
+      }
+    }
+    for (const { place } of ranked) place.known = true;
+  }
+
+  #verify(follower: Follower): void {
+    const { source } = follower;
+    if (!this.open.has(follower) || !(source instanceof PlainSource)) return;
+    const holds = this.#access.guarded(follower.file, () => {
+      follower.growHead();
+      return follower.holds();
+    });
+    if (holds === false) this.truncated(follower);
+  }
+
+  /** Whether some open file lies under no known name. */
+  #isMissing(): boolean {
+    for (const [{ rotated }, { names }] of this.open) if (rotated && names.size === 0) return true;
+    return false;
+  }
+
+  /** Goes over all names of a folder. */
+  #names(folder: Folder, visit: (place: Place, folder: Folder) => void): void {
+    folder.disturbed = false;
+    folder.unsettled = false;
+    folder.lookedAt = this.#dependencies.uptime();
+    for (const guest of folder.guests) visit(guest, folder);
+    const entries = this.#listings.list(folder.path);
+    if (entries === null) return;
+    folder.seen = entries;
+    const names = new Set<string>();
+    for (const entry of entries) {
+      if (entry.isDirectory()) continue;
+      names.add(entry.name);
+      let place = folder.places.get(entry.name);
+      if (!place) {
+        place = new Place(path.join(folder.path, entry.name), false, folder);
+        folder.places.set(entry.name, place);
+      }
+      visit(place, folder);
+    }
+    for (const [name, place] of folder.places) if (!names.has(name)) visit(place, folder);
+  }
+
+  #vanished(place: Place, folder: Folder | null, refused: boolean): void {
+    if (refused && place.covered) this.#access.open(place.path);
+    this.#attach(place, null);
+    place.copyOf = null;
+    place.forget();
+    if (!place.covered) folder?.places.delete(place.name);
+  }
+
+  /** Notes that a name holds a generation, or none that is known. */
+  #attach(place: Place, generation: Generation | null): void {
+    const before = place.generation;
+    if (before === generation) return;
+    place.generation = generation;
+    if (generation) {
+      generation.names.add(place.path);
+      this.#searched.delete(generation);
+      generation.sought = false;
+      if (generation.at !== place.target) {
+        generation.at = place.target;
+        generation.dirty = true;
+      }
+      if (generation.follower?.source.seekable && generation.log === place.path)
+        generation.follower.rotated = false;
+    }
+    if (before === null) return;
+    before.names.delete(place.path);
+    if (before.log === place.path) this.#rotated(before);
+    if (before.names.size > 0) return;
+    this.#reconsiderCopies(before);
+    if (before.follower === null && !before.ended) this.#seek(before);
+  }
+
+  #rotated(generation: Generation): void {
+    const { count, uptime, ready } = this.#dependencies;
+    const { follower } = generation;
+    if (generation.ended) return;
+    count('rotated');
+    if (!follower) return;
+    follower.rotated = true;
+    follower.lastGrowth = uptime();
+    ready(follower);
+  }
+
+  /** Decides once more about files that were taken for copies of a generation, whose own file has changed. */
+  #reconsiderCopies(generation: Generation): void {
+    for (const name of generation.copies) {
+      const place = this.#place(name);
+      if (place?.copyOf === generation) {
+        place.doubted = true;
+        this.#again.push(place);
+      } else generation.copies.delete(name);
     }
   }
 
-  /** A file no longer holds what was read of it: looks for a copy with the rest, and begins anew. */
+  #seek(generation: Generation): void {
+    generation.sought = true;
+    this.#searched.add(generation);
+  }
+
+  /** Looks for generations that were not found under their own inode, where they lay and next to it. */
+  #search(): void {
+    for (const generation of this.#searched) {
+      const folder = this.#folder(path.dirname(generation.at));
+      this.#look([folder]);
+    }
+    for (const generation of this.#searched) {
+      if (!generation.sought) this.#searched.delete(generation);
+      // What cannot be opened now may be opened later.
+      else if (!this.#access.refuses(generation.at) && !this.#access.refuses(generation.log))
+        this.#lost(generation);
+    }
+  }
+
+  #lost(generation: Generation): void {
+    this.#searched.delete(generation);
+    generation.sought = false;
+    generation.ended = true;
+    generation.dirty = true;
+    const { fingerprint, offset } = generation.read;
+    if (fingerprint.bytes === 0) return;
+    // It goes on there should it come back, as the files of a disk that is mounted late do.
+    this.#dependencies.count('gone');
+    this.#dependencies.log.warn(
+      { file: generation.at, offset },
+      'a file that was being read is gone: what was written to it after this offset cannot be read',
+    );
+  }
+
+  #follow(place: Place, generation: Generation, file: OpenedSource, from: Position): void {
+    const { uptime, now, splitter, log, ready } = this.#dependencies;
+    const lines = splitter(generation.log);
+    lines.skipping = from.skipping;
+    const follower = new Follower({
+      file: place.target,
+      source: file.source,
+      splitter: lines,
+      offset: from.offset,
+      head: file.head,
+      now: uptime(),
+    });
+    generation.follower = follower;
+    generation.ended = false;
+    this.open.set(follower, generation);
+    this.ledger.refresh(generation);
+    follower.sized(Number(file.stats.size));
+    if (place.covered) this.activate(place);
+    if (place.path !== generation.log || !file.source.seekable) {
+      follower.rotated = true;
+      follower.lastGrowth -= Math.max(0, now() - Number(file.stats.mtimeMs));
+      log.info({ file: place.path, offset: from.offset }, 'reading a rotated file');
+    }
+    ready(follower);
+  }
+
+  /** Whether a rotated file grew. */
+  lookAtRotated(follower: Follower): void {
+    const { source } = follower;
+    if (source instanceof PlainSource)
+      this.#access.guarded(follower.file, () => this.#grown(follower, source.stats()));
+    else this.#dependencies.ready(follower);
+  }
+
+  #compare(place: Place, follower: Follower, stats: BigIntStats): void {
+    if (this.#grown(follower, stats) && place.covered) this.activate(place);
+  }
+
+  #grown(follower: Follower, stats: BigIntStats): boolean {
+    if (follower.sizeSeen === stats.size && follower.mtimeSeen === stats.mtimeNs) return false;
+    follower.sizeSeen = stats.size;
+    follower.mtimeSeen = stats.mtimeNs;
+    follower.sized(Number(stats.size));
+    this.#dependencies.ready(follower);
+    return true;
+  }
+
+  /** A file no longer holds what was read of it: looks for a copy with the rest, and reads it from its start. */
   truncated(follower: Follower): void {
-    const { log: logger, uptime, count } = this.#parts;
-    const log = this.logs.get(follower.path)!;
+    const { log: logger, uptime, count, ready } = this.#dependencies;
+    const old = this.open.get(follower)!;
     count('truncated');
     const { unread } = follower;
-    log.note(follower.saved(), TRUNCATED);
+    const { source } = follower;
+    this.ledger.refresh(old);
+    const { file } = old;
+    old.follower = null;
+    old.ended = true;
+    this.ledger.bind(old, NO_FILE);
+    old.truncated = true;
     logger.info(
-      { file: follower.openedAs, offset: follower.offset },
+      { file: follower.file, offset: follower.offset },
       'file was truncated: reading it from its start',
     );
-    follower.restart(
-      follower.source instanceof PlainSource ? readHead(follower.source.fd) : NO_BYTES,
-      uptime(),
-    );
-    log.siblings.clear();
-    const before = this.followers.count;
-    this.#rotated.look(log, listFolder, true);
-    if (unread > 0 && this.followers.count === before) {
+    follower.restart(source instanceof PlainSource ? readHead(source.fd) : NO_BYTES, uptime());
+    const next = this.ledger.create(old.log, old.at);
+    next.follower = follower;
+    this.open.set(follower, next);
+    this.ledger.bind(next, file);
+    const folders = new Set<Folder>();
+    for (const name of [...old.names]) {
+      const place = this.#place(name)!;
+      if (place.home) folders.add(place.home);
+      old.names.delete(name);
+      next.names.add(name);
+      place.generation = next;
+    }
+    folders.add(this.#folder(path.dirname(old.at)));
+    this.ledger.refresh(next);
+    this.#reconsiderCopies(old);
+    this.#seek(old);
+    const before = old.follower;
+    for (const folder of folders) this.#listings.forget(folder.path);
+    this.#look([...folders]);
+    this.#searched.delete(old);
+    const found = !old.sought;
+    old.sought = false;
+    if (unread > 0 && !found && old.follower === before) {
       count('lost_bytes', unread);
       logger.warn(
-        { file: follower.openedAs, bytes: unread },
-        'truncated before its end was read, and no copy is there',
+        { file: follower.file, bytes: unread },
+        'truncated before its end was read, and there is no copy',
       );
     }
-    this.#parts.ready(follower);
+    ready(follower);
   }
 
-  /** Closes a generation that was read to its end. */
+  /** Closes a file of which all was read; it is opened when it has grown. */
+  park(follower: Follower): void {
+    this.#close(follower, this.open.get(follower)!);
+  }
+
+  /** Closes a rotated file that was read to its end. */
   finish(follower: Follower): void {
-    const log = this.logs.get(follower.path)!;
-    const { source, key, born } = follower;
-    const whole = source instanceof CompressedSource && source.whole;
-    log.note(follower.saved(), { key, born, whole });
-    log.rotated.delete(follower.key);
-    // Looked at again, so that the ledger's entry is known to belong to a file that is there.
-    log.siblings.clear();
-    log.folderSignature = '';
-    this.followers.remove(follower);
+    const generation = this.open.get(follower)!;
+    const { source } = follower;
+    generation.whole = source instanceof CompressedSource && source.whole;
+    this.#close(follower, generation);
+    generation.ended = true;
+    generation.dirty = true;
+    this.#reconsiderCopies(generation);
+    // Looked at once more, so that the ledger knows which file it is in.
+    for (const name of generation.names) {
+      const home = this.#place(name)?.home;
+      if (home) home.disturbed = true;
+    }
   }
 
-  /** Lets go of a log of which nothing has been there for long: names with dates, containers that ended. */
-  #forgetGone(log: FollowedLog): void {
-    const now = this.#parts.uptime();
-    if (log.live !== null || log.rotated.size > 0 || log.siblings.size > 0) log.presentAt = now;
-    else if (log.presentAt === 0) log.presentAt = now;
-    else if (now - log.presentAt > FORGET_AFTER) {
-      this.logs.delete(log.path);
-      this.#parts.state.delete(`${LOG}${log.path}`);
+  /** Gives up the file that held a generation: the one at another place has taken over. */
+  #release(generation: Generation, to: Place): void {
+    if (generation.follower) this.#close(generation.follower, generation);
+    for (const name of [...generation.names]) {
+      const place = this.#place(name);
+      if (!place || place === to || place.sameFileAs(to)) continue;
+      generation.names.delete(name);
+      place.generation = null;
+      this.#again.push(place);
     }
+  }
+
+  #close(follower: Follower, generation: Generation): void {
+    const { source } = follower;
+    if (source instanceof PlainSource) {
+      const stats = this.#access.guarded(follower.file, () => source.stats());
+      generation.mtime = stats && Number(stats.size) === follower.offset ? String(stats.mtimeNs) : '';
+    } else {
+      for (const name of generation.names) {
+        const stats = this.#access.guarded(name, () => statOf(name));
+        if (stats && fileKey(stats) === generation.key) generation.mtime = String(stats.mtimeNs);
+      }
+    }
+    this.ledger.refresh(generation);
+    generation.follower = null;
+    generation.dirty = true;
+    this.open.delete(follower);
+    source.close();
   }
 
   /** Writes what changed since the last call into the state. */
   save(): void {
-    const { state } = this.#parts;
-    this.followers.save();
-    for (const log of this.logs.values()) {
-      if (!log.dirty) continue;
-      log.dirty = false;
-      state.set(`${LOG}${log.path}`, log.toJson());
-    }
+    const { state } = this.#dependencies;
+    this.ledger.save();
     const saved = state.get(STARTED);
     if (
       this.#started &&
@@ -220,101 +563,22 @@ export class Scanner {
   }
 
   close(): void {
-    // What was read stands in the builders, and its positions belong into the same cut.
+    // What was read stands in the builders, and its positions belong in the same cut.
     this.save();
-    this.followers.close();
-    this.logs.clear();
-  }
-
-  #log(file: string): FollowedLog {
-    let log = this.logs.get(file);
-    if (!log) {
-      log = new FollowedLog(file, this.#parts.state.get(`${LOG}${file}`));
-      this.logs.set(file, log);
-    }
-    return log;
-  }
-
-  #rotate(log: FollowedLog, follower: Follower): void {
-    const { uptime, count, ready } = this.#parts;
-    count('rotated');
-    follower.rotated = true;
-    follower.lastGrowth = uptime();
-    log.rotated.set(follower.key, follower);
-    log.live = null;
-    // The folder may look as it did: several renames fit into one tick of its clock.
-    log.folderSignature = '';
-    ready(follower);
-  }
-
-  #compare(log: FollowedLog, follower: Follower, stats: BigIntStats): void {
-    const signature = `${stats.size}:${stats.mtimeNs}`;
-    if (follower.signature === signature) return;
-    follower.signature = signature;
-    follower.sized(Number(stats.size));
-    log.activeUntil = this.#parts.uptime() + ACTIVE;
-    this.#parts.ready(follower);
-  }
-
-  #openLive(log: FollowedLog): void {
-    const opened = this.#access.open(log, log.path);
-    if (opened === null) return;
-    const { source, stats } = opened;
-    const key = fileKey(stats);
-    const known = this.followers.get(key);
-    if (known) {
-      source.close();
-      // A symbolic link that points back to an earlier file; or two paths of one file, which is read once.
-      if (known.path === log.path) {
-        log.rotated.delete(key);
-        known.rotated = false;
-        log.live = known;
-      }
-      return;
-    }
-    this.#rotated.locate(log);
-    try {
-      const from = this.#startOf(log, opened);
-      log.live = this.followers.add(log, { ...opened, file: path.join(log.folder, log.base) }, from);
-    } catch (error) {
-      source.close();
-      throw error;
-    }
-  }
-
-  #startOf(log: FollowedLog, { source, stats, head }: OpenedFile): Start {
-    const key = fileKey(stats);
-    const saved = this.followers.saved.get(key);
-    const done = log.doneIn(key, bornOf(stats));
-    if (saved && holds(source, head, saved)) {
-      this.followers.claim(key);
-      return saved;
-    }
-    // It was away for a while: a link that points back, a rotation that was undone.
-    if (done !== null && holds(source, head, done)) return done;
-    const atEnd = !this.#started && !this.#options.readFromHead;
-    return { offset: atEnd ? lastLine(source, Number(stats.size)) : 0, skipping: false };
-  }
-
-  #reportLost(): void {
-    for (const [key, saved] of this.followers.saved) {
-      const log = this.#log(saved.path);
-      // What can't be opened now may be opened later.
-      if (log.refused.size > 0) continue;
-      this.followers.abandon(key);
-      if (saved.fingerprint.bytes === 0) continue;
-      // It goes on there should it come back, as the files of a disk that is mounted late do.
-      log.note(saved, { key, born: saved.born, whole: false });
-      this.#parts.count('gone');
-      this.#parts.log.warn(
-        { file: saved.path, offset: saved.offset },
-        'a file that was being read is gone: what was written to it after this offset can not be read',
-      );
-    }
+    for (const follower of this.open.keys()) follower.source.close();
+    this.open.clear();
+    this.places.clear();
+    this.active.clear();
+    this.folders.clear();
   }
 }
 
-/** A moment that the state tells; one that is still to come was told by a wrong clock, and says nothing. */
+/** An original comes before its copies: it is longer than a copy that it outgrew, and older than one that it did not. */
+function byOrigin(a: BigIntStats, b: BigIntStats): number {
+  return Number(b.size - a.size) || Number((birthOf(a) ?? a.mtimeNs) - (birthOf(b) ?? b.mtimeNs));
+}
+
+/** A moment from the state; one that is still to come was written by a wrong clock, and says nothing. */
 function notLater(moment: number, now: number): number {
   return moment <= now ? moment : Number.NEGATIVE_INFINITY;
 }

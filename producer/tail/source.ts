@@ -1,5 +1,10 @@
 /** Where the bytes of a generation of a log come from: an open file, or a compressed one. */
-import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, readSync, statSync } from 'node:fs';
+
+/** When a file was made; null where the file system does not say, or what it says is the last change. */
+export function birthOf({ birthtimeNs, ctimeNs }: BigIntStats): bigint | null {
+  return birthtimeNs > 0n && birthtimeNs !== ctimeNs ? birthtimeNs : null;
+}
 
 /** Device and inode: what names a file while it exists. */
 export function fileKey(stats: BigIntStats): string {
@@ -43,5 +48,19 @@ export class PlainSource implements Source {
 
   close(): void {
     closeSync(this.fd);
+  }
+}
+
+/**
+ * What a path leads to; null when nothing does.
+ *
+ * @throws the system's error when it cannot be known: a folder that may not be entered, a ring of links
+ */
+export function statOf(file: string): BigIntStats | null {
+  try {
+    return statSync(file, { bigint: true, throwIfNoEntry: false }) ?? null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return null;
+    throw error;
   }
 }

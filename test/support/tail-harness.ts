@@ -116,6 +116,24 @@ export class TailHarness {
     return this.events().map((event) => String(event.message));
   }
 
+  /** What a volume looks like that was mounted under another device number while the agent was down. */
+  remount(): void {
+    for (const [key, value] of this.#saved) {
+      if (!key.startsWith('gen ')) continue;
+      const fields = [...(value as readonly Json[])];
+      fields[9] = String(fields[9]).replace(/^\d+:/, (device) => `${Number.parseInt(device, 10) + 1}:`);
+      this.#saved.set(key, fields);
+    }
+  }
+
+  /** Generations in the durable state that are not read to their end yet. */
+  get unfinished(): number {
+    const ENDED = 4;
+    return [...this.#saved].filter(
+      ([key, value]) => key.startsWith('gen ') && (Number((value as readonly Json[])[8]) & ENDED) === 0,
+    ).length;
+  }
+
   get state(): ReadonlyMap<string, Json> {
     return this.#saved;
   }

@@ -22,7 +22,7 @@ function setUp(t: TestContext): { file: string; tail: TailHarness } {
 async function closed(tail: TailHarness): Promise<void> {
   for (;;) {
     tail.cut();
-    if (![...tail.state.keys()].some((key) => key.startsWith('file '))) return;
+    if (tail.unfinished === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

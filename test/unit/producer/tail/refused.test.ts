@@ -171,5 +171,5 @@ test('a named pipe, a folder, and a file that fails to be read hold nobody up', 
   await tail.start();
   await tail.settle();
   log.assertOnce(tail.messages());
-  assert.deepEqual(said(tail), ['no file', 'no file', 'EIO']);
+  assert.deepEqual(said(tail), ['not a file', 'not a file', 'EIO']);
 });

@@ -23,6 +23,7 @@ test('names the files and shows their first events, and reads nothing for good',
     sample.files.map((file) => [path.basename(file.path), file.tag, file.bytes, file.error]),
     [
       ['a.log', 't.a', 14, null],
+      ['a.log.1', 't.a.log', 6, null],
       ['b.log', 't.b', 19, null],
       ['c.log', 't.c', 0, null],
     ],
@@ -33,17 +34,39 @@ test('names the files and shows their first events, and reads nothing for good',
       't.a one <hostname>',
       't.a two <hostname>',
       't.a three <hostname>',
+      't.a.log older <hostname>',
       't.b four <hostname>',
-      't.b five <hostname>',
     ],
   );
+});
+
+test('rotated files that no pattern names are history for a first start, and listed', (t) => {
+  const folder = temporaryFolder(t);
+  const names = [
+    'access.log',
+    'access.log.1',
+    'access.log.2.gz',
+    '20261123-access.log',
+    'app.8080.log',
+    'error.log',
+  ];
+  for (const name of names) fs.writeFileSync(path.join(folder, name), `${name}\n`);
+  const sample = sampleTail(parse({ path: path.join(folder, 'access.log'), format: 'none' }));
+  assert.deepEqual(
+    sample.files.map((file) => path.basename(file.path)),
+    ['access.log'],
+  );
+  assert.deepEqual(sample.history.map((file) => path.basename(file)).sort(), names.slice(1, 3));
+  const all = sampleTail(parse({ path: path.join(folder, '*.log'), format: 'none' }));
+  assert.equal(all.files.length, 4);
+  assert.deepEqual(all.history.map((file) => path.basename(file)).sort(), names.slice(1, 3));
 });
 
 test('a file that is not there, one that is a folder, lines that the format does not take', (t) => {
   const folder = temporaryFolder(t);
   const missing = sampleTail(parse({ path: path.join(folder, 'no.log'), format: 'none' }));
   assert.match(missing.files[0]!.error!, /not there/);
-  assert.match(sampleTail(parse({ path: folder, format: 'none' })).files[0]!.error!, /no file/);
+  assert.match(sampleTail(parse({ path: folder, format: 'none' })).files[0]!.error!, /not a regular file/);
   fs.writeFileSync(path.join(folder, 'a.log'), 'x\n{}\n');
   const sample = sampleTail(parse({ path: path.join(folder, 'a.log'), format: 'json' }));
   assert.equal(sample.unparsed, 1);
