@@ -115,6 +115,11 @@ export class Follower {
     return this.#check.compare(check, 0, check.length, 0, check.length) === 0 && head.equals(this.#head);
   }
 
+  /** Whether all of a file that can be opened again was read, as far as it was looked at. */
+  get isRead(): boolean {
+    return this.source.seekable && this.seen === this.offset && this.sizeSeen === BigInt(this.offset);
+  }
+
   /** Notes what the file begins with by now, ahead of reading it: a copy of it is to be known. */
   growHead(): void {
     if (this.#head.length >= FINGERPRINT_BYTES || !this.source.seekable) return;

@@ -14,14 +14,17 @@ import { ALL, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
 import { Looks } from './looks.ts';
 import type { TailOptions } from './options.ts';
 import { type ScanEvent, Scanner } from './scanner.ts';
-import { PlainSource } from './source.ts';
 import { createParser, createSplitter, type FileParser, joinsLines, parserPerFile } from './splitting.ts';
 import { tagOf } from './tag.ts';
 
 /** Milliseconds between looks at logs that grow. */
 const ACTIVE_TICK = 100;
+/** A look's cost times this passes until the next one at least. */
+const SPARSE = 4;
+/** Milliseconds between looks at most while something grows. */
+const SLOWEST_TICK = 1000;
 /** Files that one pass over the queue reads at most, however little each holds. */
-const FILES_PER_PASS = 64;
+const FILES_PER_PASS = 512;
 /** Looks of a drain: what one file is may be known only when another one was read. */
 const DRAIN_LOOKS = 4;
 /** Milliseconds without growth after which a file may be closed when there are too many. */
@@ -143,6 +146,7 @@ class TailInput implements Input {
           event === 'exhausted' ? this.#exhausted() : this.#count(EVENTS[event], by),
         splitter: (file) => this.#splitter(file),
         ready: (follower) => this.#enqueue(follower),
+        openLimit: () => this.#openLimit,
       },
     );
     this.#looks = new Looks(this.#scanner, () => this.#woken());
@@ -197,6 +201,7 @@ class TailInput implements Input {
   #tick(): void {
     if (!this.#running) return;
     if (this.#timer) clearTimeout(this.#timer);
+    const begin = performance.now();
     const now = this.#context.uptime();
     if (now >= this.#nextRefresh) {
       this.#scanner.refresh(this.#lookAtAll);
@@ -211,8 +216,13 @@ class TailInput implements Input {
     }
     this.#park(now);
     this.#settleDrains();
-    const busy = this.#looks.busy || this.#restless.size > 0 || this.#drains.length > 0;
-    const wait = busy ? ACTIVE_TICK : Math.min(this.#looks.next, this.#nextRefresh) - now;
+    const busy =
+      this.#looks.busy || this.#scanner.waiting > 0 || this.#restless.size > 0 || this.#drains.length > 0;
+    // With very many logs a look takes long: reading has to come between.
+    const cost = performance.now() - begin;
+    const wait = busy
+      ? Math.max(ACTIVE_TICK, Math.min(cost * SPARSE, SLOWEST_TICK))
+      : Math.min(this.#looks.next, this.#nextRefresh) - now;
     this.#timer = setTimeout(() => this.#tick(), Math.max(wait, 1));
   }
 
@@ -223,18 +233,18 @@ class TailInput implements Input {
     this.#timer = setTimeout(() => this.#tick(), 0);
   }
 
-  /** Closes files that lie still while more are open than there is room for. */
+  /** Closes files that lie still while more are to be open than there is room for. */
   #park(now: number): void {
-    const { open } = this.#scanner;
-    for (const follower of open.keys()) {
-      if (open.size <= this.#openLimit) return;
-      if (follower.seen > follower.offset || follower.queued || follower.failing || follower.rotated)
-        continue;
-      if (follower.sizeSeen !== BigInt(follower.offset) || !(follower.source instanceof PlainSource))
-        continue;
-      if (now - follower.lastGrowth >= PARK_AFTER || open.size > this.#openLimit * 1.1)
-        this.#scanner.park(follower);
+    const scanner = this.#scanner;
+    const { open, waiting } = scanner;
+    const urgent = waiting > 0 || open.size > this.#openLimit;
+    const target = waiting > 0 ? this.#openLimit / 2 : this.#openLimit;
+    for (const follower of urgent ? open.keys() : []) {
+      if (open.size <= target) break;
+      if (follower.queued || follower.rotated || follower.failing || !follower.isRead) continue;
+      if (waiting > 0 || now - follower.lastGrowth >= PARK_AFTER) scanner.park(follower);
     }
+    scanner.openWaiting();
   }
 
   /** The system opens no more files: goes on with those that are open, and comes back to the others. */
@@ -333,7 +343,7 @@ class TailInput implements Input {
   }
 
   #settleDrains(): void {
-    if (this.#drains.length === 0 || this.#head < this.#queue.length) return;
+    if (this.#drains.length === 0 || this.#head < this.#queue.length || this.#scanner.waiting > 0) return;
     const now = this.#context.uptime();
     let waiting = false;
     for (const follower of this.#scanner.open.keys()) {

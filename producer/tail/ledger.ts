@@ -18,6 +18,8 @@ const FORGET_AFTER = 7 * 24 * 3_600_000;
 /** From this many such generations on, milliseconds for which one is kept. */
 const FORGET_SOONER_AFTER = 3_600_000;
 const MANY = 20_000;
+/** Closed files of which more is known than a head has, and that are looked into at most. */
+const MAX_UNSURE = 16;
 
 export class Ledger {
   readonly #state: StateMap;
@@ -129,11 +131,15 @@ export class Ledger {
       return hash;
     };
     const prefix = prefixOf(head);
+    let unsure = 0;
     for (const of of prefix === NO_PREFIX ? [NO_PREFIX] : [NO_PREFIX, prefix]) {
       for (const generation of this.#byPrefix.get(of) ?? []) {
         const { bytes, hash } = generation.read.fingerprint;
         if (bytes > head.length) {
-          if (of === prefix) found.push({ generation, begins: false });
+          if (of !== prefix) continue;
+          const { follower } = generation;
+          if (follower ? follower.beginsWith(head) : ++unsure <= MAX_UNSURE)
+            found.push({ generation, begins: false });
         } else if (bytes > 0 && hashOf(bytes) === hash) found.push({ generation, begins: true });
       }
     }

@@ -56,6 +56,15 @@ export interface ScannerDependencies {
   readonly splitter: (path: string) => Splitter;
   /** Called with each file that may have something to read. */
   readonly ready: (follower: Follower) => void;
+  /** How many files may be open. */
+  readonly openLimit: () => number;
+}
+
+/** A name under which something has changed. */
+interface Changed {
+  readonly place: Place;
+  readonly folder: Folder | null;
+  readonly stats: BigIntStats;
 }
 
 export type ScanEvent = JudgeEvent | 'rotated' | 'truncated' | 'lost_bytes' | 'gone' | 'exhausted';
@@ -76,6 +85,8 @@ export class Scanner {
   readonly #listings: Listings;
   readonly #searched = new Set<Generation>();
   #again: Place[] = [];
+  /** Names whose files are opened when others were closed. */
+  readonly #waiting = new Set<Place>();
   #started: boolean;
   /** When everything was last looked at: what was written later is news even where its log is new. */
   #lookedAt: number;
@@ -128,8 +139,9 @@ export class Scanner {
     const folders = [...this.folders.values()].filter((folder) => this.#isDue(folder, force));
     this.#look(folders);
     if (this.#searched.size > 0) this.#search();
-    this.#started = true;
-    this.#lookedAt = this.#dependencies.now();
+    // Files that wait to be opened were there at the first look, too.
+    this.#started ||= this.#waiting.size === 0;
+    this.#lookedAt = this.#started ? this.#dependencies.now() : Number.POSITIVE_INFINITY;
     this.ledger.prune(this.#dependencies.uptime());
   }
 
@@ -183,6 +195,22 @@ export class Scanner {
     return this.#listings.list(folder.path) !== folder.seen;
   }
 
+  /** Files that could not be opened, as enough are open. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Opens files that had to wait until others were closed. */
+  openWaiting(): void {
+    const room = this.#dependencies.openLimit() - this.open.size;
+    if (room <= 0 || this.#waiting.size === 0) return;
+    for (const place of [...this.#waiting].slice(0, room)) {
+      this.#waiting.delete(place);
+      this.#again.push(place);
+    }
+    this.lookAtDisturbed();
+  }
+
   /** Whether some file could not be decided about. */
   get unsettled(): boolean {
     for (const folder of this.folders.values()) if (folder.unsettled) return true;
@@ -228,7 +256,7 @@ export class Scanner {
   }
 
   #look(folders: readonly Folder[]): void {
-    const changed: { place: Place; folder: Folder | null; stats: BigIntStats }[] = [];
+    const changed: Changed[] = [];
     const grown = new Set<Follower>();
     const missing = this.#searched.size > 0 || this.#isMissing();
     const visit = (place: Place, folder: Folder | null): void => {
@@ -255,20 +283,29 @@ export class Scanner {
       for (const [follower, { names }] of this.open) if (names.size === 0) grown.add(follower);
       for (const follower of grown) this.#verify(follower);
     }
-    const rank = ({ place, stats }: (typeof changed)[number]): number => {
+    const rank = ({ place, stats }: Changed): number => {
       if (this.ledger.inFile(stats, place.path)?.noted === false) return 0;
       if (place.covered && this.ledger.knows(place.path)) return 1;
       return compressionOf(place.name) === null ? 3 : 2;
     };
     const ranked = changed.map((each) => ({ ...each, rank: rank(each) }));
     ranked.sort((a, b) => a.rank - b.rank || byOrigin(a.stats, b.stats));
-    const left = ranked.filter(({ place, folder, stats }) => this.#judge.judge(place, folder, stats, false));
-    for (const { place, folder, stats } of left) this.#judge.judge(place, folder, stats);
+    const judge =
+      (last: boolean) =>
+      (file: Changed): boolean => {
+        if (this.open.size < this.#dependencies.openLimit())
+          return this.#judge.judge(file.place, file.folder, file.stats, last);
+        this.#waiting.add(file.place);
+        file.place.forget();
+        return false;
+      };
+    ranked.filter(judge(false)).forEach(judge(true));
     for (let round = 0; round < ROUNDS && this.#again.length > 0; round++) {
       for (const place of this.#again.splice(0)) {
         const stats = this.#access.guarded(place.path, () => statOf(place.path));
-        if (stats?.isFile())
-          this.#judge.judge(place, place.home ?? this.#folder(path.dirname(place.path)), stats);
+        if (!stats?.isFile()) continue;
+        place.unchanged(stats);
+        this.#judge.judge(place, place.home ?? this.#folder(path.dirname(place.path)), stats);
       }
     }
     for (const { place } of ranked) place.known = true;
@@ -418,6 +455,8 @@ export class Scanner {
     this.open.set(follower, generation);
     this.ledger.refresh(generation);
     follower.sized(Number(file.stats.size));
+    follower.sizeSeen = file.stats.size;
+    follower.mtimeSeen = file.stats.mtimeNs;
     if (place.covered) this.activate(place);
     if (place.path !== generation.log || !file.source.seekable) {
       follower.rotated = true;
