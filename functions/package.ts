@@ -5,15 +5,18 @@
  *     dist/attach/    the drain alone, for groups that exist (serverless.attach.yml)
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TailraceError } from '../base/errors.ts';
 import { bundle } from './bundle.ts';
+import { type DrainTimes, settingsProblem } from './limits.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** In the folder of each package. */
 export const TEMPLATE = 'cloudformation-template-update-stack.json';
+
+export const OSLS = join(ROOT, 'node_modules', '.bin', 'osls');
 
 export const STACKS = { stack: 'serverless.yml', attach: 'serverless.attach.yml' } as const;
 
@@ -38,7 +41,7 @@ export async function packageFunctions(
     const params = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
     for (const stack of stacks) {
       const args = ['package', '--config', STACKS[stack], '--package', resolve(out, stack), ...params];
-      const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', 'osls'), args, {
+      const { status, stdout, stderr } = spawnSync(OSLS, args, {
         cwd: service,
         encoding: 'utf8',
         env: { ...process.env, SLS_TELEMETRY_DISABLED: '1', SLS_NOTIFICATIONS_MODE: 'off', CI: '1' },
@@ -49,10 +52,31 @@ export async function packageFunctions(
           `${STACKS[stack]} could not be packaged:\n${stdout}${stderr}`,
         );
       }
+      assertSettings(resolve(out, stack));
     }
   } finally {
     rmSync(service, { recursive: true, force: true });
   }
+}
+
+/**
+ * @param directory of a packaged stack
+ * @throws TailraceError CONFIG when its settings cannot work together
+ */
+export function assertSettings(directory: string): void {
+  const { Parameters } = JSON.parse(readFileSync(join(directory, TEMPLATE), 'utf8')) as {
+    Parameters: Record<string, { Default: string | number }>;
+  };
+  const seconds = (name: string): number => Number(Parameters[name]!.Default);
+  const times: DrainTimes = {
+    heartbeatSeconds: seconds('HeartbeatSeconds'),
+    flushSeconds: seconds('FlushSeconds'),
+    deliverySeconds: seconds('DeliverySeconds'),
+    budgetSeconds: seconds('BudgetSeconds'),
+    maxSends: seconds('MaxSends'),
+  };
+  const problem = settingsProblem(times);
+  if (problem !== null) throw new TailraceError('CONFIG', problem);
 }
 
 if (import.meta.main) {

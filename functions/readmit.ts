@@ -10,7 +10,7 @@ import { salvage } from './readmit/salvage.ts';
 import { readEnvironment, wholeNumber } from './runtime/environment.ts';
 import { parseEvent, withLogging } from './runtime/handler.ts';
 import { log } from './runtime/log.ts';
-import { count } from './runtime/metrics.ts';
+import { Measures } from './runtime/metrics.ts';
 
 const schema = z.object({
   STREAM_NAME: z.string().check(z.minLength(1)),
@@ -35,20 +35,22 @@ export const handler = withLogging()
   .handler(async (event: unknown, context: { getRemainingTimeInMillis(): number }) => {
     const { STREAM_NAME, BYTES_PER_SECOND } = readEnvironment(schema);
     const deadline = Date.now() + context.getRemainingTimeInMillis() - RESERVE_MS;
+    const measures = new Measures();
     const results: PromiseSettledResult<void>[] = [];
     // One after the other: an object is held in memory as a whole.
     for (const { body } of parseEvent(queueEvent, event).Records) {
       const [result] = await Promise.allSettled([
         (async () => {
           for (const object of objectsOf(body))
-            await readmit(object, STREAM_NAME, BYTES_PER_SECOND, deadline);
+            await readmit(object, STREAM_NAME, BYTES_PER_SECOND, deadline, measures);
         })(),
       ]);
       results.push(result);
     }
     // Messages that are given back are no errors of the function's: what goes wrong shows here alone.
     const failed = results.filter(({ status }) => status === 'rejected').length;
-    if (failed > 0) count('ReadmitFailed', failed);
+    if (failed > 0) measures.add('ReadmitFailed', failed);
+    measures.write();
     return results;
   });
 
@@ -57,6 +59,7 @@ async function readmit(
   stream: string,
   bytesPerSecond: number,
   deadline: number,
+  measures: Measures,
 ): Promise<void> {
   const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
   if ((object.TagCount ?? 0) > 0) {
@@ -77,13 +80,12 @@ async function readmit(
   await s3.send(
     new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet: [{ Key: TAG, Value }] } }),
   );
-  count('ReadmittedObjects');
-  count('ReadmittedChunks', chunks.length);
-  count(
+  measures.add('ReadmittedObjects');
+  measures.add('ReadmittedChunks', chunks.length);
+  measures.add(
     'ReadmittedBytes',
     chunks.reduce((sum, { bytes }) => sum + bytes.length, 0),
-    'Bytes',
   );
-  if (damagedBytes > 0) count('ReadmitDamagedBytes', damagedBytes, 'Bytes');
+  if (damagedBytes > 0) measures.add('ReadmitDamagedBytes', damagedBytes);
   log.info({ bucket, key, chunks: chunks.length, damagedBytes }, 'an object was put back on the stream');
 }

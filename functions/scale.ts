@@ -11,7 +11,7 @@ import * as z from 'zod/mini';
 import { readEnvironment, wholeNumber } from './runtime/environment.ts';
 import { withLogging } from './runtime/handler.ts';
 import { log } from './runtime/log.ts';
-import { count } from './runtime/metrics.ts';
+import { Measures } from './runtime/metrics.ts';
 import { planShards } from './scale/plan.ts';
 
 const part = z.coerce.number().check(z.minimum(0.05), z.maximum(1));
@@ -34,7 +34,8 @@ export const handler = withLogging().handler(async () => {
     new DescribeStreamSummaryCommand({ StreamName: env.STREAM_NAME }),
   );
   const open = stream?.OpenShardCount ?? 0;
-  count('OpenShards', open);
+  const measures = new Measures();
+  measures.add('OpenShards', open);
   // A change under way is left to itself; the next run goes on from where it led.
   if (stream?.StreamStatus !== 'ACTIVE' || stream.StreamModeDetails?.StreamMode === 'ON_DEMAND') {
     return { open, target: open };
@@ -60,7 +61,8 @@ export const handler = withLogging().handler(async () => {
     log.warn({ open, target, err: error }, 'the number of shards could not be changed now');
     return { open, target: open };
   }
-  count('ShardUpdates');
+  measures.add('ShardUpdates');
+  measures.write();
   log.info({ open, target }, 'the number of shards is being changed');
   return { open, target };
 });

@@ -1,17 +1,24 @@
-/** What becomes of a terminating instance: one pure function of its flush commands, the time, and the policy. */
+/** What becomes of a waiting instance: pure functions of its flush commands, the age of its wait, and the policy. */
 
 /** The states in which Systems Manager can report a command to one instance. */
 export const UNDER_WAY = ['Pending', 'InProgress', 'Delayed', 'Cancelling'] as const;
-export const FAILED = ['Failed', 'TimedOut', 'Undeliverable', 'Cancelled'] as const;
+export const FAILED = [
+  'Failed',
+  'TimedOut',
+  'Undeliverable',
+  'Cancelled',
+  'Incomplete',
+  'AccessDenied',
+  'InvalidPlatform',
+  'NoInstancesInTag',
+  'LimitExceeded',
+  'RateExceeded',
+  'Terminated',
+] as const;
 
-export type CommandStatus =
-  | (typeof UNDER_WAY)[number]
-  | (typeof FAILED)[number]
-  | 'Success'
-  /** Not a status of Systems Manager's: it refused the command, because it doesn't know the instance. */
-  | 'Unmanaged';
+export type CommandStatus = (typeof UNDER_WAY)[number] | (typeof FAILED)[number] | 'Success';
 
-/** One flush that was asked of the instance. */
+/** One flush that the instance was asked for. */
 export interface FlushCommand {
   readonly id: string;
   readonly status: CommandStatus;
@@ -20,55 +27,70 @@ export interface FlushCommand {
 }
 
 export interface Policy {
-  /** Milliseconds from the first command on after which an instance is given up. */
+  /** Milliseconds from the beginning of the wait after which an instance is given up. */
   readonly budget: number;
   /** How often a flush is asked for, at most; events that come twice may add one. */
   readonly maxSends: number;
-  /** Only the first command is sent by an event; only the watch sends another. */
-  readonly caller: 'start' | 'finish' | 'watch';
-  /** Whether the instance is known never to have been in service, or to have flushed when it left it. */
-  readonly outOfService: boolean;
+  /** Milliseconds from the beginning of the wait for which Systems Manager may not know the instance yet. */
+  readonly registration: number;
 }
 
-export type AbandonReason = 'unmanaged' | 'budget' | 'failed';
+/** Why no flush could be asked for, or nothing could be found out. */
+export type Obstacle =
+  /** Systems Manager does not know the instance. */
+  | 'unmanaged'
+  /** Anything else: a denied call, a wrong document, a service that does not answer. */
+  | 'blocked';
 
-export type Action =
+export type GiveUpReason = 'unmanaged' | 'budget' | 'failed' | 'blocked';
+
+export type Action<C extends FlushCommand = FlushCommand> =
   | { readonly kind: 'send' }
-  | { readonly kind: 'heartbeat' }
   | { readonly kind: 'wait' }
-  | { readonly kind: 'continue' }
-  | { readonly kind: 'abandon'; readonly reason: AbandonReason };
+  /** Let the instance go: this command has flushed it. */
+  | { readonly kind: 'continue'; readonly flushed: C }
+  | { readonly kind: 'give-up'; readonly reason: GiveUpReason };
 
-const WAIT: Action = { kind: 'wait' };
+const WAIT: Action<never> = { kind: 'wait' };
+const giveUp = (reason: GiveUpReason): Action<never> => ({ kind: 'give-up', reason });
 
 /**
- * Decides the next step for an instance in Terminating:Wait.
+ * Decides the next step for a waiting instance.
  *
- * CONTINUE only after a flush that ended with 0 (or where there was nothing to flush), ABANDON when the budget is
- * spent or nothing else can be tried: the group's policy then retains the instance.
+ * @param commands those that were sent for this wait, and no other; null when they cannot be listed
+ * @param age milliseconds since the wait began
  */
-export function decide(commands: readonly FlushCommand[], now: number, policy: Policy): Action {
-  if (commands.some(({ status }) => status === 'Success')) return { kind: 'continue' };
-  const { budget, maxSends, caller, outOfService } = policy;
-  if (commands.length === 0) return caller === 'finish' ? WAIT : { kind: 'send' };
-  const first = Math.min(...commands.map(({ requestedAt }) => requestedAt));
-  if (now - first >= budget) return { kind: 'abandon', reason: 'budget' };
-  if (commands.some(({ status }) => isUnderWay(status))) {
-    return caller === 'watch' ? { kind: 'heartbeat' } : WAIT;
+export function decide<C extends FlushCommand>(
+  commands: readonly C[] | null,
+  age: number,
+  { budget, maxSends }: Policy,
+): Action<C> {
+  const spent = age >= budget;
+  if (commands === null) return spent ? giveUp('blocked') : WAIT;
+  const flushed = commands.find(({ status }) => status === 'Success');
+  if (flushed) return { kind: 'continue', flushed };
+  if (spent) return giveUp(commands.length === 0 ? 'blocked' : 'budget');
+  if (commands.some(({ status }) => isUnderWay(status))) return WAIT;
+  return commands.length >= maxSends ? giveUp('failed') : { kind: 'send' };
+}
+
+/** Decides what follows when a flush could not be asked for: it is tried again by the next pass, within limits. */
+export function afterObstacle(
+  obstacle: Obstacle,
+  age: number,
+  { budget, registration }: Policy,
+): Action<never> {
+  if (obstacle === 'unmanaged') {
+    return age >= Math.min(registration, budget) ? giveUp('unmanaged') : WAIT;
   }
-  // A refusal is no try that failed: there was nobody to ask, and another try would find nobody either.
-  if (commands.some(({ status }) => status === 'Unmanaged')) {
-    return outOfService ? { kind: 'continue' } : { kind: 'abandon', reason: 'unmanaged' };
-  }
-  if (commands.length >= maxSends) return { kind: 'abandon', reason: 'failed' };
-  return caller === 'watch' ? { kind: 'send' } : WAIT;
+  return age >= budget ? giveUp('blocked') : WAIT;
 }
 
 function isUnderWay(status: CommandStatus): boolean {
   return (UNDER_WAY as readonly string[]).includes(status);
 }
 
-/** A status as Systems Manager writes it; one that is not known counts as under way, so that the budget decides. */
+/** A status as Systems Manager writes it; an unknown one counts as under way, so that the budget decides. */
 export function commandStatus(text: string | undefined): CommandStatus {
   const known = [...UNDER_WAY, ...FAILED, 'Success'] as const;
   return known.find((status) => status === text) ?? 'InProgress';

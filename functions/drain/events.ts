@@ -5,6 +5,7 @@ const instanceId = z.string().check(z.regex(/^i-[0-9a-f]{8,17}$/));
 
 export const terminateEvent = z.object({
   source: z.literal('aws.autoscaling'),
+  time: z.optional(z.string()),
   detail: z.object({
     LifecycleActionToken: z.string(),
     AutoScalingGroupName: z.string(),

@@ -1,47 +1,24 @@
-/** The bound on retained instances: beyond it the latest are ended, so that a broken release can't fill an account. */
-import {
-  type AutoScalingClient,
-  TerminateInstanceInAutoScalingGroupCommand,
-} from '@aws-sdk/client-auto-scaling';
-import { log } from '../runtime/log.ts';
-import { count } from '../runtime/metrics.ts';
-import type { FoundCommand, Waiting } from './commands.ts';
+/** Which retained instances are ended: those that have flushed after all, and those beyond the bound. */
+import type { Member } from './waits.ts';
 
-/**
- * Ends retained instances beyond `maximum`. Those that are retained the longest are kept, because an operator may be
- * at work on them. An ended instance still stops its agent's unit, which flushes and spills once more.
- */
-export async function releaseRetained(
-  autoScaling: AutoScalingClient,
-  retained: readonly Waiting[],
-  found: readonly FoundCommand[],
-  maximum: number,
-): Promise<void> {
-  for (const { instance, group } of excessRetained(retained, found, maximum)) {
-    await autoScaling.send(
-      new TerminateInstanceInAutoScalingGroupCommand({
-        InstanceId: instance,
-        ShouldDecrementDesiredCapacity: false,
-      }),
-    );
-    count('RetainedReleased');
-    log.error({ instance, group, maximum }, 'more instances are retained than may be: this one is ended');
-  }
+export interface Retained {
+  readonly member: Member;
+  /** Milliseconds since 1970 at which its last wait began; null when no activity says so. */
+  readonly begun: number | null;
+  /** Whether our hook gave it up, and not another one of its group. */
+  readonly ours: boolean;
+  /** Whether a flush that it was asked for in that wait succeeded, too late. */
+  readonly flushed: boolean;
 }
 
-/** The instances to end: the latest ones, by when their last flush was asked for. */
-export function excessRetained(
-  retained: readonly Waiting[],
-  found: readonly FoundCommand[],
-  maximum: number,
-): Waiting[] {
-  const askedAt = new Map<string, number>();
-  for (const { instance, requestedAt } of found) {
-    askedAt.set(instance, Math.max(requestedAt, askedAt.get(instance) ?? 0));
-  }
-  // One without a command that is remembered has been here for longer than those are kept.
-  const since = ({ instance }: Waiting): number => askedAt.get(instance) ?? 0;
-  return retained
-    .toSorted((a, b) => since(a) - since(b) || (a.instance < b.instance ? -1 : 1))
-    .slice(maximum);
+/**
+ * Of those beyond `maximum` the latest: an operator may be at work on the others. An ended instance still stops its
+ * agent's unit, which flushes and spills once more. The service refuses to end members of a warm pool this way.
+ */
+export function retainedToEnd(retained: readonly Retained[], maximum: number): Retained[] {
+  const endable = retained.filter(({ ours, member }) => ours && member.state === 'Terminating:Retained');
+  const kept = endable
+    .filter(({ flushed }) => !flushed)
+    .toSorted((a, b) => (a.begun ?? 0) - (b.begun ?? 0) || (a.member.instance < b.member.instance ? -1 : 1));
+  return [...endable.filter(({ flushed }) => flushed), ...kept.slice(maximum)];
 }

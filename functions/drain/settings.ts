@@ -1,11 +1,12 @@
-/** What the drain functions are told by their environment. */
+/** The settings of the drain functions, from their environment. */
 import * as z from 'zod/mini';
 import { readEnvironment, seconds, wholeNumber } from '../runtime/environment.ts';
+import type { Policy } from './decision.ts';
 
 const schema = z.object({
   DOCUMENT_NAME: z.string().check(z.minLength(1)),
   HOOK_NAME: z.string().check(z.minLength(1)),
-  /** Seconds; see Policy. */
+  /** See Policy. */
   BUDGET_SECONDS: seconds,
   MAX_SENDS: wholeNumber,
   /** Seconds that Systems Manager tries to reach the agent. */
@@ -13,12 +14,12 @@ const schema = z.object({
   ALERT_TOPIC_ARN: z.string().check(z.minLength(1)),
 });
 
-export interface DrainSettings {
+/** Milliseconds in which the SSM agent of an instance that has just begun to run registers. */
+const REGISTRATION_MS = 300_000;
+
+export interface DrainSettings extends Policy {
   readonly document: string;
   readonly hook: string;
-  /** Milliseconds. */
-  readonly budget: number;
-  readonly maxSends: number;
   /** Seconds. */
   readonly deliverySeconds: number;
   readonly alertTopic: string;
@@ -31,6 +32,7 @@ export function drainSettings(): DrainSettings {
     hook: env.HOOK_NAME,
     budget: env.BUDGET_SECONDS * 1000,
     maxSends: env.MAX_SENDS,
+    registration: REGISTRATION_MS,
     deliverySeconds: env.DELIVERY_SECONDS,
     alertTopic: env.ALERT_TOPIC_ARN,
   };

@@ -1,4 +1,4 @@
-/** Metrics in the embedded metric format: log lines out of which CloudWatch makes metrics, without a call. */
+/** Metrics in the embedded metric format: one log line per call, which CloudWatch turns into metrics without an API call. */
 import { log } from './log.ts';
 
 const NAMESPACE = 'Tailrace';
@@ -8,8 +8,10 @@ export type MetricName =
   | 'FlushesSent'
   | 'DrainSucceeded'
   | 'DrainFailed'
+  | 'DrainBlocked'
   | 'InstancesWaiting'
   | 'InstancesRetained'
+  | 'InstancesGone'
   | 'RetainedReleased'
   | 'GroupsNotRetaining'
   | 'GroupsMissing'
@@ -20,7 +22,10 @@ export type MetricName =
   | 'ReadmitDamagedBytes'
   | 'ReadmitFailed'
   | 'OpenShards'
+  | 'ShardsWanted'
   | 'ShardUpdates'
+  | 'ShardsAtLimit'
+  | 'ShardChangesLeft'
   | 'ArchiveAge'
   | 'ArchiveCommits'
   | 'ArchivedChunks'
@@ -35,29 +40,17 @@ export type MetricName =
 export type MetricValues = Partial<Record<MetricName, number>>;
 
 const UNITS: Partial<Record<MetricName, 'Bytes' | 'Milliseconds'>> = {
+  ReadmittedBytes: 'Bytes',
+  ReadmitDamagedBytes: 'Bytes',
   ArchivedBytes: 'Bytes',
   ArchiveAge: 'Milliseconds',
 };
 
 /**
- * Writes one value. The stack's name is the only dimension.
+ * Writes several values as one line. The stack's name is the only dimension.
  *
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
-export function count(name: MetricName, value = 1, unit: 'Count' | 'Bytes' = 'Count'): void {
-  log.info({
-    _aws: {
-      Timestamp: Date.now(),
-      CloudWatchMetrics: [
-        { Namespace: NAMESPACE, Dimensions: [['Stack']], Metrics: [{ Name: name, Unit: unit }] },
-      ],
-    },
-    Stack: process.env['STACK'] ?? 'tailrace',
-    [name]: value,
-  });
-}
-
-/** Writes several values as one line. */
 export function emit(values: MetricValues): void {
   const names = Object.keys(values) as MetricName[];
   const Metrics = names.map((Name) => ({ Name, Unit: UNITS[Name] ?? 'Count' }));
@@ -69,4 +62,20 @@ export function emit(values: MetricValues): void {
     Stack: process.env['STACK'] ?? 'tailrace',
     ...values,
   });
+}
+
+/** What one call of a function measured, written at its end. */
+export class Measures {
+  #values: Partial<Record<MetricName, number>> = {};
+
+  /** Adds to a metric; one that stays at 0 is written, too. */
+  add(name: MetricName, value = 1): void {
+    this.#values[name] = (this.#values[name] ?? 0) + value;
+  }
+
+  /** Writes all values as one line and forgets them. */
+  write(): void {
+    if (Object.keys(this.#values).length > 0) emit(this.#values);
+    this.#values = {};
+  }
 }

@@ -1,10 +1,11 @@
 /** What no linter sees in the packaged templates: event patterns, limits, open doors, grants, what must outlive a stack. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { packageFunctions, STACKS, TEMPLATE } from '../../functions/package.ts';
+import { LEAST_HEARTBEAT_SECONDS } from '../../functions/limits.ts';
+import { assertSettings, packageFunctions, STACKS, TEMPLATE } from '../../functions/package.ts';
 import { lint } from '../../infra/lint.ts';
 import { matchesPattern } from '../simulation/event-bridge.ts';
 import { type Properties, Template } from '../simulation/template.ts';
@@ -62,10 +63,9 @@ test('each rule takes its event, and no other', () => {
     const document = `${template.stackName}-FlushDocument`;
     assert.ok(matchesPattern(patterns['TerminateRule']!, FIXTURES.terminate(group)), name);
     assert.ok(!matchesPattern(patterns['TerminateRule']!, FIXTURES.terminate('another')));
-    for (const status of ['Success', 'Failed', 'TimedOut', 'Cancelled', 'Undeliverable']) {
-      assert.ok(matchesPattern(patterns['InvocationRule']!, FIXTURES.invocation(document, status)), status);
-    }
-    for (const status of ['Pending', 'InProgress', 'Delayed']) {
+    assert.ok(matchesPattern(patterns['InvocationRule']!, FIXTURES.invocation(document, 'Success')));
+    // What did not succeed is decided by the watch.
+    for (const status of ['Pending', 'InProgress', 'Delayed', 'Failed', 'TimedOut', 'Cancelled']) {
       assert.ok(!matchesPattern(patterns['InvocationRule']!, FIXTURES.invocation(document, status)), status);
     }
     assert.ok(
@@ -102,20 +102,41 @@ function assertHook(hook: Properties): void {
   assert.ok(heartbeat >= 30 && heartbeat <= 7200, `${heartbeat}`);
 }
 
-test('the times fit into each other', () => {
+test('times that cannot work together are refused before a deployment, with the reason', () => {
+  for (const [name, template] of Object.entries(templates)) {
+    assertSettings(join(out, name));
+    const limits = (parameter: string): Properties => template.raw.Parameters![parameter] as Properties;
+    assert.equal(limits('HeartbeatSeconds')['MinValue'], LEAST_HEARTBEAT_SECONDS);
+    assert.equal(limits('HeartbeatSeconds')['MaxValue'], 7200);
+    assert.ok(limits('DeliverySeconds')['MinValue'] >= 30);
+  }
+  // Even without our own check the template refuses these.
+  const folder = join(out, 'refused');
+  mkdirSync(folder);
+  const raw = structuredClone(stack().raw);
+  (raw.Parameters!['HeartbeatSeconds'] as Properties)['Default'] = 60;
+  writeFileSync(join(folder, TEMPLATE), JSON.stringify(raw));
+  assert.throws(() => assertSettings(folder), /heartbeatSeconds=60: set 180 to 7200/);
+});
+
+test('a group whose name cannot be watched or granted is refused at attach, any other works', () => {
+  for (let i = 1; i <= 4; i++) {
+    const { AllowedPattern } = templates['attach']!.raw.Parameters![`Group${i}`] as Properties;
+    const allowed = new RegExp(`^(?:${AllowedPattern})$`);
+    for (const name of ['web', 'Shop & Blog (old)', "it's", 'größe', 'a/b;c']) assert.ok(allowed.test(name));
+    for (const name of ['a,b', 'web*', 'a?', 'a$b']) assert.ok(!allowed.test(name));
+  }
+});
+
+test('the watch and the keeper are repeated by their schedule alone', () => {
   for (const template of Object.values(templates)) {
-    const seconds = (name: string): number => Number(template.parameter(name));
-    const tries = seconds('MaxSends') * (seconds('DeliverySeconds') + seconds('FlushSeconds'));
-    assert.ok(tries < seconds('BudgetSeconds'), 'the tries fit into the budget');
-    assert.ok(
-      seconds('BudgetSeconds') < Math.min(172_800, 100 * seconds('HeartbeatSeconds')),
-      'and that into the wait',
-    );
-    assert.ok(seconds('HeartbeatSeconds') >= 180, 'the watch can miss two of its minutes');
-    for (const name of ['HeartbeatSeconds', 'DeliverySeconds']) {
-      assert.ok((template.raw.Parameters![name] as Properties)['MinValue'] >= 30, name);
-    }
-    assert.ok((template.raw.Parameters!['HeartbeatSeconds'] as Properties)['MaxValue'] <= 7200);
+    const configured = template.all('AWS::Lambda::EventInvokeConfig').map(({ properties }) => properties);
+    for (const { MaximumRetryAttempts } of configured) assert.equal(MaximumRetryAttempts, 0);
+    const scheduled = template
+      .all('AWS::Events::Rule')
+      .filter(({ properties }) => properties['ScheduleExpression'] !== undefined)
+      .map(({ properties }) => String(properties['Targets'][0].Arn).split(':').pop());
+    assert.deepEqual(configured.map(({ FunctionName }) => FunctionName).sort(), scheduled.sort());
   }
 });
 

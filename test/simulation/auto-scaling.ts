@@ -1,4 +1,7 @@
-/** Auto Scaling: groups of the template, the wait of a terminating instance, heartbeats, both time limits, retention. */
+/**
+ * Auto Scaling: groups and hooks of the template and of others, every wait that hooks can hold up, heartbeats, both time
+ * limits, retention, warm pools, activities. An instance id may wait more than once.
+ */
 import { randomUUID } from 'node:crypto';
 import { SECOND, type SimulatedClock } from './clock.ts';
 import { ACCOUNT, type Properties, REGION, type Template } from './template.ts';
@@ -8,17 +11,63 @@ export type LifecycleState =
   | 'Terminating:Wait'
   | 'Terminating:Proceed'
   | 'Terminating:Retained'
-  | 'Terminated';
+  | 'Terminated'
+  | 'ReplacingRootVolume:Wait'
+  | 'Warmed:Pending:Wait'
+  | 'Warmed:Pending:Retained'
+  | 'Warmed:Stopped'
+  | 'Warmed:Terminating:Wait'
+  | 'Warmed:Terminating:Retained';
+
+/** What hooks can hold up, with what the event says of it. */
+const WAITS = {
+  terminate: { state: 'Terminating:Wait', origin: 'AutoScalingGroup', destination: 'EC2' },
+  replaceRootVolume: {
+    state: 'ReplacingRootVolume:Wait',
+    origin: 'AutoScalingGroup',
+    destination: 'AutoScalingGroup',
+  },
+  toWarmPool: { state: 'Warmed:Pending:Wait', origin: 'AutoScalingGroup', destination: 'WarmPool' },
+  fromWarmPool: { state: 'Warmed:Terminating:Wait', origin: 'WarmPool', destination: 'EC2' },
+} as const;
+export type WaitKind = keyof typeof WAITS;
+
+const DESCRIPTIONS: Record<WaitKind, string> = {
+  terminate: 'Terminating EC2 instance',
+  replaceRootVolume: 'Replacing root volume of EC2 instance',
+  toWarmPool: 'Returning EC2 instance to the warm pool',
+  fromWarmPool: 'Terminating EC2 instance of the warm pool',
+};
+
+/** One hook that an instance waits for. */
+interface LifecycleAction {
+  readonly hook: Properties;
+  readonly token: string;
+  readonly cancel: (() => void)[];
+}
+
+interface Activity {
+  readonly id: string;
+  readonly group: string;
+  readonly description: string;
+  readonly start: number;
+  end: number | null;
+}
 
 export interface ScaledInstance {
   readonly id: string;
   readonly group: string;
   state: LifecycleState;
-  token: string;
+  /** What EC2 says of it. */
+  ec2: 'running' | 'terminated';
   /** Every state and result, for people who read a failure. */
   readonly history: string[];
   heartbeats: number;
-  cancel: (() => void)[];
+  /** Simulated times of the heartbeats. */
+  readonly beats: number[];
+  waits: WaitKind | null;
+  actions: LifecycleAction[];
+  activity: Activity | null;
 }
 
 /** An error as the service answers it. */
@@ -34,10 +83,16 @@ export class ServiceError extends Error {
 }
 
 const MAX_WAIT_MS = 48 * 3600 * SECOND;
+const invalid = (message: string): ServiceError => new ServiceError('ValidationError', message);
 
 export class AutoScaling {
   readonly instances = new Map<string, ScaledInstance>();
   readonly groups: Map<string, Properties>;
+  /** Whether ending a retained instance runs its hooks once more, or ends it at once: AWS's pages do not say. */
+  endingRetained: 'runs-hooks' | 'at-once' = 'runs-hooks';
+  /** Whether activities name their instance. */
+  activitiesNameInstances = true;
+  readonly #activities: Activity[] = [];
   readonly #clock: SimulatedClock;
   readonly #emit: (event: Record<string, unknown>) => void;
   readonly #ended: (instance: ScaledInstance) => Promise<void>;
@@ -66,19 +121,36 @@ export class AutoScaling {
     this.#ended = ended;
   }
 
-  add(id: string, group: string): ScaledInstance {
+  add(id: string, group: string, state: LifecycleState = 'InService'): ScaledInstance {
     if (!this.groups.has(group)) throw new Error(`no group ${group}`);
     const instance: ScaledInstance = {
       id,
       group,
-      state: 'InService',
-      token: '',
+      state,
+      ec2: 'running',
       history: [],
       heartbeats: 0,
-      cancel: [],
+      beats: [],
+      waits: null,
+      actions: [],
+      activity: null,
     };
     this.instances.set(id, instance);
     return instance;
+  }
+
+  /** Another owner's hook in a group. */
+  addHook(group: string, hook: Properties): void {
+    this.hooks(group).push({
+      LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+      HeartbeatTimeout: 3600,
+      DefaultResult: 'ABANDON',
+      ...hook,
+    });
+  }
+
+  hooks(group: string): Properties[] {
+    return this.groups.get(group)!['LifecycleHookSpecificationList'] as Properties[];
   }
 
   /** Tags of an instance: those of its group that are propagated. */
@@ -90,18 +162,34 @@ export class AutoScaling {
     return Object.fromEntries(propagated.map(({ Key, Value }) => [Key, Value]));
   }
 
-  scaleIn(id: string, origin = 'AutoScalingGroup'): void {
+  /** Begins what hooks hold up: an event for each of them, all waiting at once. */
+  begin(id: string, kind: WaitKind = 'terminate', origin: string = WAITS[kind].origin): void {
     const instance = this.instances.get(id)!;
-    const hook = this.#hook(instance.group);
-    instance.state = 'Terminating:Wait';
-    instance.token = randomUUID();
-    this.#note(instance, 'Terminating:Wait');
-    const timeout = Number(hook['HeartbeatTimeout']) * SECOND;
-    this.#restartHeartbeat(instance, timeout);
-    const whole = Math.min(MAX_WAIT_MS, 100 * timeout);
-    instance.cancel[1] = this.#clock.after(whole, () =>
-      this.#finish(instance, hook['DefaultResult'], 'global timeout'),
-    );
+    instance.waits = kind;
+    instance.state = WAITS[kind].state;
+    this.#note(instance, instance.state);
+    instance.activity = {
+      id: randomUUID(),
+      group: instance.group,
+      description: `${DESCRIPTIONS[kind]}${this.activitiesNameInstances ? `: ${id}` : ''}`,
+      start: this.#clock.now,
+      end: null,
+    };
+    this.#activities.unshift(instance.activity);
+    instance.actions = this.hooks(instance.group).map((hook) => {
+      const action: LifecycleAction = { hook, token: randomUUID(), cancel: [] };
+      this.#restartHeartbeat(instance, action);
+      const whole = Math.min(MAX_WAIT_MS, 100 * Number(hook['HeartbeatTimeout']) * SECOND);
+      action.cancel[1] = this.#clock.after(whole, () =>
+        this.#finish(instance, action, hook['DefaultResult'], 'global timeout'),
+      );
+      return action;
+    });
+    for (const { hook, token } of instance.actions) this.#event(instance, kind, origin, hook, token);
+  }
+
+  #event(instance: ScaledInstance, kind: WaitKind, Origin: string, hook: Properties, token: string): void {
+    const arn = `arn:aws:autoscaling:${REGION}:${ACCOUNT}:autoScalingGroup:uuid:autoScalingGroupName/${instance.group}`;
     this.#emit({
       version: '0',
       id: randomUUID(),
@@ -110,78 +198,112 @@ export class AutoScaling {
       account: ACCOUNT,
       time: new Date(this.#clock.now).toISOString(),
       region: REGION,
-      resources: [
-        `arn:aws:autoscaling:${REGION}:${ACCOUNT}:autoScalingGroup:uuid:autoScalingGroupName/${instance.group}`,
-      ],
+      resources: [arn],
       detail: {
-        LifecycleActionToken: instance.token,
+        LifecycleActionToken: token,
         AutoScalingGroupName: instance.group,
         LifecycleHookName: hook['LifecycleHookName'],
-        EC2InstanceId: id,
+        EC2InstanceId: instance.id,
         LifecycleTransition: hook['LifecycleTransition'],
-        Origin: origin,
-        Destination: 'EC2',
+        Origin,
+        Destination: WAITS[kind].destination,
+        ...(kind === 'replaceRootVolume' ? { Action: 'ReplaceRootVolume' } : {}),
       },
     });
   }
 
-  complete(group: string, hook: string, id: string, result: string): void {
-    this.#waiting(group, hook, id);
-    this.#finish(this.instances.get(id)!, result, 'completed');
+  complete(group: string, hook: string, id: string, token: string, result: string): void {
+    const [instance, action] = this.#waiting(group, hook, id, token);
+    this.#finish(instance, action, result, 'completed');
   }
 
-  heartbeat(group: string, hook: string, id: string): void {
-    const instance = this.#waiting(group, hook, id);
+  heartbeat(group: string, hook: string, id: string, token: string): void {
+    const [instance, action] = this.#waiting(group, hook, id, token);
     instance.heartbeats++;
-    this.#restartHeartbeat(instance, Number(this.#hook(group)['HeartbeatTimeout']) * SECOND);
+    instance.beats.push(this.#clock.now);
+    this.#restartHeartbeat(instance, action);
   }
 
-  terminate(id: string): void {
+  terminate(id: string, decrement: boolean): void {
     const instance = this.instances.get(id);
-    if (!instance) throw new ServiceError('ValidationError', `Instance Id not found - ${id}`);
-    void this.#terminate(instance, 'TerminateInstanceInAutoScalingGroup');
-  }
-
-  #waiting(group: string, hook: string, id: string): ScaledInstance {
-    if (!this.groups.has(group)) throw new ServiceError('ValidationError', 'AutoScalingGroup name not found');
-    const instance = this.instances.get(id);
-    const known = this.#hook(group)['LifecycleHookName'] === hook;
-    if (!known || instance?.group !== group || instance.state !== 'Terminating:Wait') {
-      throw new ServiceError('ValidationError', `No active Lifecycle Action found with instance ID ${id}`);
+    if (!instance || instance.state === 'Terminated') throw invalid(`Instance Id not found - ${id}`);
+    if (instance.state.startsWith('Warmed:')) throw invalid('cannot be called on instances in a warm pool');
+    if (instance.state === 'Terminating:Retained') {
+      if (decrement) throw invalid('a retained instance does not count towards the desired capacity');
+      if (this.endingRetained === 'at-once')
+        return void this.#end(instance, 'TerminateInstanceInAutoScalingGroup');
     }
-    return instance;
+    this.begin(id);
   }
 
-  #hook(group: string): Properties {
-    const hooks = this.groups.get(group)!['LifecycleHookSpecificationList'] as Properties[];
-    return hooks[0]!;
+  /** A page of the group's activities: those under way first, each newest first. */
+  activities(group: string, size: number, from: number): { page: Activity[]; next: number | null } {
+    const all = this.#activities.filter((activity) => activity.group === group);
+    const ordered = [...all.filter(({ end }) => end === null), ...all.filter(({ end }) => end !== null)];
+    const next = from + size < ordered.length ? from + size : null;
+    return { page: ordered.slice(from, from + size), next };
   }
 
-  #restartHeartbeat(instance: ScaledInstance, timeout: number): void {
-    instance.cancel[0]?.();
-    const { DefaultResult } = this.#hook(instance.group);
-    instance.cancel[0] = this.#clock.after(timeout, () =>
-      this.#finish(instance, DefaultResult, 'heartbeat timeout'),
+  members(group: string, warm: boolean): ScaledInstance[] {
+    return [...this.instances.values()].filter(
+      (one) => one.group === group && one.state !== 'Terminated' && one.state.startsWith('Warmed:') === warm,
     );
   }
 
-  #finish(instance: ScaledInstance, result: string, why: string): void {
-    for (const cancel of instance.cancel) cancel();
-    this.#note(instance, `${result} (${why})`);
-    const policy = this.groups.get(instance.group)!['InstanceLifecyclePolicy'];
-    if (result === 'ABANDON' && policy?.RetentionTriggers?.TerminateHookAbandon === 'retain') {
-      instance.state = 'Terminating:Retained';
-      this.#note(instance, instance.state);
-    } else void this.#terminate(instance, result);
+  /** Without an instance's own token whichever action of the hook is active is meant. */
+  #waiting(group: string, hook: string, id: string, token: string): [ScaledInstance, LifecycleAction] {
+    if (!this.groups.has(group)) throw invalid('AutoScalingGroup name not found');
+    const instance = this.instances.get(id);
+    const action = instance?.actions.find(
+      (one) => one.hook['LifecycleHookName'] === hook && (token === '' || token === one.token),
+    );
+    if (instance?.group !== group || !action) {
+      throw invalid(`No active Lifecycle Action found with instance ID ${id}`);
+    }
+    return [instance, action];
   }
 
-  async #terminate(instance: ScaledInstance, why: string): Promise<void> {
+  #restartHeartbeat(instance: ScaledInstance, action: LifecycleAction): void {
+    action.cancel[0]?.();
+    const { DefaultResult, HeartbeatTimeout } = action.hook;
+    action.cancel[0] = this.#clock.after(Number(HeartbeatTimeout) * SECOND, () =>
+      this.#finish(instance, action, DefaultResult, 'heartbeat timeout'),
+    );
+  }
+
+  #finish(instance: ScaledInstance, action: LifecycleAction, result: string, why: string): void {
+    const own = action.hook['LifecycleHookName'] === 'tailrace-flush';
+    this.#note(instance, `${result} (${why}${own ? '' : `, ${action.hook['LifecycleHookName']}`})`);
+    // A hook that is given up ends the wait for all others.
+    const over = result === 'ABANDON' ? instance.actions : [action];
+    for (const { cancel } of over) for (const stop of cancel) stop();
+    instance.actions = instance.actions.filter((one) => !over.includes(one));
+    if (instance.actions.length > 0) return;
+    const policy = this.groups.get(instance.group)!['InstanceLifecyclePolicy'];
+    const retains = policy?.RetentionTriggers?.TerminateHookAbandon === 'retain';
+    const abandoned = result === 'ABANDON';
+    const kind = instance.waits;
+    instance.waits = null;
+    if (instance.activity) instance.activity.end = this.#clock.now;
+    if (kind === 'replaceRootVolume') this.#enter(instance, 'InService');
+    else if (abandoned && retains) {
+      this.#enter(instance, instance.state.replace('Wait', 'Retained') as LifecycleState);
+    } else if (kind === 'toWarmPool' && !abandoned) this.#enter(instance, 'Warmed:Stopped');
+    else void this.#end(instance, result);
+  }
+
+  #enter(instance: ScaledInstance, state: LifecycleState): void {
+    instance.state = state;
+    this.#note(instance, state);
+  }
+
+  async #end(instance: ScaledInstance, why: string): Promise<void> {
     instance.state = 'Terminating:Proceed';
     this.#note(instance, `${instance.state} (${why})`);
     this.#clock.after(5 * SECOND, async () => {
       await this.#ended(instance);
-      instance.state = 'Terminated';
-      this.#note(instance, instance.state);
+      instance.ec2 = 'terminated';
+      this.#enter(instance, 'Terminated');
     });
   }
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type AutoScaling, ServiceError } from './auto-scaling.ts';
+import { type AutoScaling, type ScaledInstance, ServiceError } from './auto-scaling.ts';
 import type { Call, Iam } from './iam.ts';
 import type { SystemsManager } from './systems-manager.ts';
 import { ACCOUNT, type Properties, REGION } from './template.ts';
@@ -68,15 +68,18 @@ export class Endpoint {
         return;
       }
       response.setHeader('content-type', form ? 'text/xml' : 'application/x-amz-json-1.1');
-      response.end(form ? wrap(operation, answer as string) : JSON.stringify(answer));
+      if (operation === 'DescribeInstances') response.end(answer as string);
+      else response.end(form ? wrap(operation, answer as string) : JSON.stringify(answer));
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       const { code, message, status } = error;
       response.writeHead(status, form ? {} : { 'x-amzn-errortype': code });
       response.end(
-        form
-          ? `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error><RequestId>r</RequestId></ErrorResponse>`
-          : JSON.stringify({ __type: code, message }),
+        operation === 'DescribeInstances'
+          ? `<Response><Errors><Error><Code>${code}</Code><Message>${message}</Message></Error></Errors><RequestID>r</RequestID></Response>`
+          : form
+            ? `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error><RequestId>r</RequestId></ErrorResponse>`
+            : JSON.stringify({ __type: code, message }),
       );
     }
   }
@@ -91,7 +94,7 @@ export class Endpoint {
     switch (operation) {
       case 'ListCommands':
         this.#authorize(role, { action: 'ssm:ListCommands', resource: '*' });
-        return { Commands: this.#ssm.list(input) };
+        return this.#ssm.list(input);
       case 'SendCommand': {
         const document = `arn:aws:ssm:${REGION}:${ACCOUNT}:document/${input['DocumentName']}`;
         this.#authorize(role, { action: 'ssm:SendCommand', resource: document });
@@ -119,26 +122,81 @@ export class Endpoint {
           group,
           value('LifecycleHookName'),
           value('InstanceId'),
+          value('LifecycleActionToken'),
           value('LifecycleActionResult'),
         );
         return '';
       case 'RecordLifecycleActionHeartbeat':
         this.#authorize(role, { action: `autoscaling:${operation}`, resource: arn(group) });
-        this.#autoScaling.heartbeat(group, value('LifecycleHookName'), value('InstanceId'));
+        this.#autoScaling.heartbeat(
+          group,
+          value('LifecycleHookName'),
+          value('InstanceId'),
+          value('LifecycleActionToken'),
+        );
         return '';
       case 'TerminateInstanceInAutoScalingGroup': {
         const instance = value('InstanceId');
         const its = this.#autoScaling.instances.get(instance)?.group ?? '';
         this.#authorize(role, { action: `autoscaling:${operation}`, resource: arn(its) });
-        this.#autoScaling.terminate(instance);
+        this.#autoScaling.terminate(instance, value('ShouldDecrementDesiredCapacity') === 'true');
         return '';
       }
+      case 'DescribeInstances':
+        this.#authorize(role, { action: `ec2:${operation}`, resource: '*' });
+        return this.#ec2(value('InstanceId.1'));
+      default:
+        return this.#describe(operation, form, role);
+    }
+  }
+
+  #ec2(id: string): string {
+    const instance = this.#autoScaling.instances.get(id);
+    if (!instance)
+      throw new ServiceError('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`);
+    const state = `<instanceState><name>${instance.ec2}</name></instanceState>`;
+    return `<DescribeInstancesResponse><requestId>r</requestId><reservationSet><item><instancesSet><item><instanceId>${id}</instanceId>${state}</item></instancesSet></item></reservationSet></DescribeInstancesResponse>`;
+  }
+
+  #describe(operation: string, form: URLSearchParams, role: string): string {
+    const value = (name: string): string => form.get(name) ?? '';
+    const group = value('AutoScalingGroupName');
+    if (operation.startsWith('Describe')) {
+      this.#authorize(role, { action: `autoscaling:${operation}`, resource: '*' });
+    }
+    const from = Number(value('NextToken') || 0);
+    switch (operation) {
       case 'DescribeAutoScalingGroups': {
-        this.#authorize(role, { action: `autoscaling:${operation}`, resource: '*' });
         const names = [...form]
           .filter(([key]) => key.startsWith('AutoScalingGroupNames.'))
           .map(([, name]) => name);
         return `<AutoScalingGroups>${names.map((name) => this.#group(name)).join('')}</AutoScalingGroups>`;
+      }
+      case 'DescribeWarmPool': {
+        const all = this.#autoScaling.members(group, true);
+        const page = all.slice(from, from + 50).map(member);
+        const next = from + 50 < all.length ? `<NextToken>${from + 50}</NextToken>` : '';
+        return `<Instances>${page.join('')}</Instances>${next}`;
+      }
+      case 'DescribeLifecycleHooks': {
+        const hooks = this.#autoScaling
+          .hooks(group)
+          .map(
+            ({ LifecycleHookName: name, LifecycleTransition: transition }) =>
+              `<member><LifecycleHookName>${name}</LifecycleHookName><LifecycleTransition>${transition}</LifecycleTransition></member>`,
+          );
+        return `<LifecycleHooks>${hooks.join('')}</LifecycleHooks>`;
+      }
+      case 'DescribeScalingActivities': {
+        const { page, next } = this.#autoScaling.activities(group, Number(value('MaxRecords') || 100), from);
+        const time = (tag: string, at: number | null): string =>
+          at === null ? '' : `<${tag}>${new Date(at).toISOString()}</${tag}>`;
+        const members = page.map(
+          ({ id, description, start, end }) =>
+            `<member><ActivityId>${id}</ActivityId><AutoScalingGroupName>${escaped(group)}</AutoScalingGroupName><Description>${description}</Description>${time('StartTime', start)}${time('EndTime', end)}<StatusCode>${end === null ? 'MidLifecycleAction' : 'Successful'}</StatusCode></member>`,
+        );
+        const token = next === null ? '' : `<NextToken>${next}</NextToken>`;
+        return `<Activities>${members.join('')}</Activities>${token}`;
       }
       case 'Publish':
         this.#authorize(role, { action: 'sns:Publish', resource: value('TopicArn') });
@@ -153,15 +211,21 @@ export class Endpoint {
   #group(name: string): string {
     const group = this.#autoScaling.groups.get(name);
     if (!group) return '';
-    const members = [...this.#autoScaling.instances.values()]
-      .filter((one) => one.group === name && one.state !== 'Terminated')
-      .map(
-        ({ id, state }) =>
-          `<member><InstanceId>${id}</InstanceId><LifecycleState>${state}</LifecycleState></member>`,
-      );
+    const members = this.#autoScaling.members(name, false).map(member);
     const trigger = group['InstanceLifecyclePolicy']?.RetentionTriggers?.TerminateHookAbandon ?? 'terminate';
-    return `<member><AutoScalingGroupName>${name}</AutoScalingGroupName><InstanceLifecyclePolicy><RetentionTriggers><TerminateHookAbandon>${trigger}</TerminateHookAbandon></RetentionTriggers></InstanceLifecyclePolicy><Instances>${members.join('')}</Instances></member>`;
+    const warm = group['WarmPool']
+      ? '<WarmPoolConfiguration><MinSize>1</MinSize></WarmPoolConfiguration>'
+      : '';
+    return `<member><AutoScalingGroupName>${escaped(name)}</AutoScalingGroupName>${warm}<InstanceLifecyclePolicy><RetentionTriggers><TerminateHookAbandon>${trigger}</TerminateHookAbandon></RetentionTriggers></InstanceLifecyclePolicy><Instances>${members.join('')}</Instances></member>`;
   }
+}
+
+function member({ id, state }: ScaledInstance): string {
+  return `<member><InstanceId>${id}</InstanceId><LifecycleState>${state}</LifecycleState></member>`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
 function wrap(operation: string, result: string): string {

@@ -72,12 +72,17 @@ export class Lambda {
     }
   }
 
-  /** Calls as EventBridge does: nobody waits for the answer, failures are repeated twice. */
+  /** Calls as EventBridge does: nobody waits for the answer, failures are repeated as often as the template says. */
   async invokeAsync(id: string, event: unknown, tries = 0): Promise<void> {
     try {
       await this.invoke(id, event);
     } catch {
-      const wait = RETRY_MS[tries];
+      const name = this.#template.resolve({ Ref: id });
+      const configured = this.#template
+        .all('AWS::Lambda::EventInvokeConfig')
+        .find(({ properties }) => properties['FunctionName'] === name);
+      const repeats = configured?.properties['MaximumRetryAttempts'] ?? RETRY_MS.length;
+      const wait = tries < repeats ? RETRY_MS[tries] : undefined;
       if (wait !== undefined) this.#clock.after(wait, () => this.invokeAsync(id, event, tries + 1));
     }
   }

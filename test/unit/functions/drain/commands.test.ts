@@ -1,23 +1,29 @@
-/** Flush commands found again in Systems Manager: by comment, by token; and the bound on retained instances. */
+/** Flush commands found again in Systems Manager: by comment, by token, by wait; and the bound on retained instances. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isSettled } from '../../../../functions/drain/act.ts';
 import {
-  commandsOf,
+  commandsOfWait,
   commentOf,
+  encodeGroup,
   type FoundCommand,
   foundCommand,
 } from '../../../../functions/drain/commands.ts';
 import { terminateEvent } from '../../../../functions/drain/events.ts';
-import { excessRetained } from '../../../../functions/drain/retained.ts';
+import { isSettled } from '../../../../functions/drain/lifecycle.ts';
+import { type Retained, retainedToEnd } from '../../../../functions/drain/retained.ts';
 
 const INSTANCE = 'i-0123456789abcdef0';
 const TOKEN = '5a1c1e0c-0a6d-4f0e-9a44-6c8d0c2d3a11';
 const at = new Date('2026-11-23T07:00:00Z');
 
-const found = (instance: string, token: string, requestedAt = 0): FoundCommand => ({
+const found = (
+  instance: string,
+  token: string | null,
+  requestedAt = 0,
+  status: FoundCommand['status'] = 'Success',
+): FoundCommand => ({
   id: `${instance}/${token}`,
-  status: 'Success',
+  status,
   requestedAt,
   instance,
   token,
@@ -40,7 +46,7 @@ test('a comment has at most 100 characters and is read back', () => {
       status: 'Success',
       requestedAt: at.getTime(),
       instance: INSTANCE,
-      token: token ?? 'watch',
+      token,
       group: 'web',
     });
   }
@@ -57,26 +63,70 @@ test('an undeliverable command is told from one that failed', () => {
   assert.equal(command?.status, 'Undeliverable');
 });
 
-test('commands of another instance, or of an earlier wait of this one, do not count', () => {
+const T = 1_800_000_000_000;
+
+test('commands of an earlier wait do not count', () => {
   const all = [
-    found(INSTANCE, TOKEN),
-    found(INSTANCE, 'watch'),
-    found(INSTANCE, 'earlier'),
-    found('i-0ther', TOKEN),
+    found(INSTANCE, 'earlier', T - 1_200_000),
+    found(INSTANCE, null, T - 1_100_000),
+    found(INSTANCE, TOKEN, T + 1000),
+    found(INSTANCE, null, T + 2000),
   ];
-  const tokens = (token: string | null) =>
-    commandsOf(all, { instance: INSTANCE, group: 'web', token }).map((command) => command.token);
-  assert.deepEqual(tokens(TOKEN), [TOKEN, 'watch']);
-  assert.deepEqual(tokens(null), [TOKEN, 'watch', 'earlier']);
+  const tokens = commandsOfWait(all, { begun: T, seen: T + 40_000 }).map(({ token }) => token);
+  assert.deepEqual(tokens, [TOKEN, null]);
 });
 
-test('beyond the bound the latest of the retained instances are ended', () => {
-  const waiting = ['i-a', 'i-b', 'i-c', 'i-d'].map((instance) => ({ instance, group: 'web', token: null }));
-  const asked = [found('i-a', 'watch', 300), found('i-c', 'watch', 100), found('i-d', 'watch', 200)];
-  const ended = (maximum: number) => excessRetained(waiting, asked, maximum).map(({ instance }) => instance);
-  assert.deepEqual(ended(4), []);
-  assert.deepEqual(ended(2), ['i-d', 'i-a']);
-  assert.deepEqual(ended(0), ['i-b', 'i-c', 'i-d', 'i-a']);
+test('where nothing says when the wait began, only what cannot be of an earlier one counts', () => {
+  const all = [
+    found(INSTANCE, 'failed earlier', T - 1000, 'Failed'),
+    found(INSTANCE, 'maybe earlier', T - 1000),
+    found(INSTANCE, null, T - 1000),
+    found(INSTANCE, 'under way', T - 1000, 'InProgress'),
+    found(INSTANCE, null, T),
+  ];
+  const since = { begun: null, seen: T };
+  const tokens = (settled: string[]) =>
+    commandsOfWait(all, since, new Set(settled)).map(({ token }) => token);
+  assert.deepEqual(tokens([]), ['maybe earlier', 'under way', null]);
+  // Completing with its token told that it was.
+  assert.deepEqual(tokens(['maybe earlier']), ['under way', null]);
+});
+
+test('any name of a group travels in a parameter that a shell takes for a word, and comes back', () => {
+  for (const name of ['web', 'Shop & Blog (old)', "it's; reboot", 'größe/ß', 'a%b', '$(x)`y`"!*~']) {
+    const text = encodeGroup(name);
+    assert.match(text, /^[A-Za-z0-9%._-]+$/);
+    const Comment = commentOf({ instance: INSTANCE, group: name, token: TOKEN });
+    const command = foundCommand({ CommandId: 'c', Comment, Parameters: { group: [text] } });
+    assert.equal(command?.group, name);
+  }
+  const Comment = commentOf({ instance: INSTANCE, group: '', token: TOKEN });
+  // As releases before wrote it.
+  assert.equal(foundCommand({ CommandId: 'c', Comment, Parameters: { group: ['50%off'] } })?.group, '50%off');
+});
+
+test('beyond the bound the latest of the retained instances are ended; those of other hooks are left alone', () => {
+  const retained = (instance: string, begun: number | null, more: Partial<Retained> = {}): Retained => ({
+    member: { instance, group: 'web', state: 'Terminating:Retained' },
+    begun,
+    ours: true,
+    flushed: false,
+    ...more,
+  });
+  const warm = { instance: 'i-w', group: 'web', state: 'Warmed:Pending:Retained' };
+  const all = [
+    retained('i-a', 300),
+    retained('i-b', null),
+    retained('i-c', 100),
+    retained('i-d', 200),
+    retained('i-other', 900, { ours: false }),
+    retained('i-w', 900, { member: warm }),
+    retained('i-late', 50, { flushed: true }),
+  ];
+  const ended = (maximum: number) => retainedToEnd(all, maximum).map(({ member }) => member.instance);
+  assert.deepEqual(ended(4), ['i-late']);
+  assert.deepEqual(ended(2), ['i-late', 'i-d', 'i-a']);
+  assert.deepEqual(ended(0), ['i-late', 'i-b', 'i-c', 'i-d', 'i-a']);
 });
 
 test('only the message of a settled wait counts as settled', () => {

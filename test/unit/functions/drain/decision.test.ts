@@ -4,140 +4,123 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   type Action,
+  afterObstacle,
   type CommandStatus,
   commandStatus,
   decide,
   FAILED,
   type FlushCommand,
+  type GiveUpReason,
   type Policy,
   UNDER_WAY,
 } from '../../../../functions/drain/decision.ts';
 
-const BUDGET = 3_600_000;
-const NOW = 1_800_000_000_000;
+const MINUTE = 60_000;
+const BUDGET = 60 * MINUTE;
+const POLICY: Policy = { budget: BUDGET, maxSends: 2, registration: 5 * MINUTE };
 
-function policy(caller: Policy['caller'], outOfService = false): Policy {
-  return { budget: BUDGET, maxSends: 2, caller, outOfService };
-}
+const sent = (status: CommandStatus): FlushCommand => ({ id: 'c', status, requestedAt: 0 });
+const giveUp = (reason: GiveUpReason): Action => ({ kind: 'give-up', reason });
+const SUCCESS = sent('Success');
+const GO: Action = { kind: 'continue', flushed: SUCCESS };
+const WAIT: Action = { kind: 'wait' };
+const SEND: Action = { kind: 'send' };
 
-function sent(status: CommandStatus, ago = 60_000): FlushCommand {
-  return { id: 'c', status, requestedAt: NOW - ago };
-}
-
-const abandon = (reason: string) => ({ kind: 'abandon', reason }) as Action;
-const LATE = BUDGET;
-
-type Row = [what: string, FlushCommand[], Policy['caller'], Action];
+type Row = [what: string, FlushCommand[] | null, age: number, Action];
 const TABLE: Row[] = [
-  ['no command, the event came', [], 'start', { kind: 'send' }],
-  ['no command, the event was lost', [], 'watch', { kind: 'send' }],
-  ['no command known to a finish event', [], 'finish', { kind: 'wait' }],
-  ['refused: not managed, from the event', [sent('Unmanaged')], 'start', abandon('unmanaged')],
-  ['refused: not managed, from the watch', [sent('Unmanaged')], 'watch', abandon('unmanaged')],
+  ['no command', [], 0, SEND],
+  ['no command, budget spent', [], BUDGET, giveUp('blocked')],
+  ['the commands cannot be listed', null, MINUTE, WAIT],
+  ['the commands cannot be listed, budget spent', null, BUDGET, giveUp('blocked')],
   ...UNDER_WAY.flatMap((status): Row[] => [
-    [`${status}, inside the budget`, [sent(status)], 'watch', { kind: 'heartbeat' }],
-    [`${status}, a repeated event`, [sent(status)], 'start', { kind: 'wait' }],
-    [`${status}, budget spent`, [sent(status, LATE)], 'watch', abandon('budget')],
+    [`${status}, inside the budget`, [sent(status)], MINUTE, WAIT],
+    [`${status}, budget spent`, [sent(status)], BUDGET, giveUp('budget')],
+    [`one failed, one ${status}`, [sent('Failed'), sent(status)], MINUTE, WAIT],
   ]),
-  ['Success, finish', [sent('Success')], 'finish', { kind: 'continue' }],
-  ['Success, the event was lost', [sent('Success')], 'watch', { kind: 'continue' }],
-  ['Success, late', [sent('Success', 2 * LATE)], 'watch', { kind: 'continue' }],
-  ['Success of one of two', [sent('Failed'), sent('Success')], 'finish', { kind: 'continue' }],
+  ['Success', [SUCCESS], MINUTE, GO],
+  ['Success, budget spent', [SUCCESS], 2 * BUDGET, GO],
+  ['Success of one of two', [sent('Failed'), SUCCESS], MINUTE, GO],
   ...FAILED.flatMap((status): Row[] => [
-    [`${status} once, inside the budget, watch`, [sent(status)], 'watch', { kind: 'send' }],
-    [`${status} once, inside the budget, finish`, [sent(status)], 'finish', { kind: 'wait' }],
-    [`${status} once, a repeated event`, [sent(status)], 'start', { kind: 'wait' }],
-    [`${status} twice, watch`, [sent(status), sent(status)], 'watch', abandon('failed')],
-    [`${status} twice, finish`, [sent(status), sent(status)], 'finish', abandon('failed')],
-    [`${status} once, budget spent`, [sent(status, LATE)], 'watch', abandon('budget')],
+    [`${status} once, inside the budget`, [sent(status)], MINUTE, SEND],
+    [`${status} twice`, [sent(status), sent(status)], MINUTE, giveUp('failed')],
+    [`${status} once, budget spent`, [sent(status)], BUDGET, giveUp('budget')],
   ]),
-  ['one failed, one under way', [sent('Failed'), sent('InProgress')], 'watch', { kind: 'heartbeat' }],
-  ['two duplicates under way', [sent('Pending'), sent('Pending')], 'watch', { kind: 'heartbeat' }],
 ];
 
-for (const [what, commands, caller, action] of TABLE) {
-  test(`${what} → ${action.kind}`, () => assert.deepEqual(decide(commands, NOW, policy(caller)), action));
+for (const [what, commands, age, action] of TABLE) {
+  test(`${what} → ${action.kind}`, () => assert.deepEqual(decide(commands, age, POLICY), action));
 }
 
-test('a refused instance that was out of service goes', () => {
-  assert.deepEqual(decide([sent('Unmanaged')], NOW, policy('start', true)), { kind: 'continue' });
+test('an instance that Systems Manager does not know is asked until it had time to register', () => {
+  assert.deepEqual(afterObstacle('unmanaged', 4 * MINUTE, POLICY), WAIT);
+  assert.deepEqual(afterObstacle('unmanaged', 5 * MINUTE, POLICY), giveUp('unmanaged'));
+  const short = { ...POLICY, budget: MINUTE };
+  assert.deepEqual(afterObstacle('unmanaged', MINUTE, short), giveUp('unmanaged'));
 });
 
-test('a status that is not known counts as under way', () => {
+test('any other obstacle is tried until the budget is spent', () => {
+  assert.deepEqual(afterObstacle('blocked', BUDGET - 1, POLICY), WAIT);
+  assert.deepEqual(afterObstacle('blocked', BUDGET, POLICY), giveUp('blocked'));
+});
+
+test('an unknown status counts as under way', () => {
   assert.equal(commandStatus('Levitating'), 'InProgress');
   assert.equal(commandStatus(undefined), 'InProgress');
   for (const status of [...UNDER_WAY, ...FAILED, 'Success']) assert.equal(commandStatus(status), status);
 });
 
-const status = fc.constantFrom<CommandStatus>(...UNDER_WAY, ...FAILED, 'Success', 'Unmanaged');
-const command = fc.record({
-  id: fc.uuid(),
-  status,
-  requestedAt: fc.integer({ min: NOW - 3 * BUDGET, max: NOW }),
-});
+const status = fc.constantFrom<CommandStatus>(...UNDER_WAY, ...FAILED, 'Success');
+const command = fc.record({ id: fc.uuid(), status, requestedAt: fc.nat() });
 const commands = fc.array(command, { maxLength: 6 });
+const anyAge = fc.nat({ max: 3 * BUDGET });
 const anyPolicy = fc.record({
   budget: fc.constant(BUDGET),
   maxSends: fc.integer({ min: 1, max: 4 }),
-  caller: fc.constantFrom('start', 'finish', 'watch'),
-  outOfService: fc.boolean(),
-}) as fc.Arbitrary<Policy>;
+  registration: fc.constant(5 * MINUTE),
+});
 
-test('CONTINUE only after a Success, or where nobody was ever in service', () => {
+test('CONTINUE only after a Success, and always after one', () => {
   fc.assert(
-    fc.property(commands, anyPolicy, (list, rules) => {
-      if (decide(list, NOW, rules).kind !== 'continue') return true;
-      return (
-        list.some((c) => c.status === 'Success') ||
-        (rules.outOfService && list.some((c) => c.status === 'Unmanaged'))
-      );
+    fc.property(commands, anyAge, anyPolicy, (list, age, policy) => {
+      const flushed = list.some((c) => c.status === 'Success');
+      return (decide(list, age, policy).kind === 'continue') === flushed;
     }),
   );
 });
 
-test('past the budget nothing but an end is decided, by whoever looks', () => {
+test('past the budget nothing but an end is decided', () => {
   fc.assert(
-    fc.property(commands, anyPolicy, command, (list, rules, old) => {
-      const spent = [...list, { ...old, requestedAt: NOW - BUDGET }];
-      const kind = decide(spent, NOW, rules).kind;
-      assert.equal(kind, spent.some((c) => c.status === 'Success') ? 'continue' : 'abandon');
+    fc.property(fc.option(commands), anyPolicy, (list, policy) =>
+      ['continue', 'give-up'].includes(decide(list, BUDGET, policy).kind),
+    ),
+  );
+});
+
+test('a flush is never asked for more often than allowed', () => {
+  fc.assert(
+    fc.property(commands, anyAge, anyPolicy, (list, age, policy) => {
+      if (decide(list, age, policy).kind === 'send') assert.ok(list.length < policy.maxSends);
     }),
   );
 });
 
-test('a flush is never asked for more often than allowed, and again by the watch alone', () => {
+test('commands in another order end the same way', () => {
   fc.assert(
-    fc.property(commands, anyPolicy, (list, rules) => {
-      if (decide(list, NOW, rules).kind !== 'send') return;
-      assert.ok(list.length < rules.maxSends);
-      assert.ok(list.length === 0 || rules.caller === 'watch');
+    fc.property(commands, anyAge, anyPolicy, (list, age, policy) => {
+      assert.equal(decide(list.toReversed(), age, policy).kind, decide(list, age, policy).kind);
     }),
   );
 });
 
-test('commands listed twice or in another order end the same way', () => {
-  const ends = (action: Action) => (action.kind === 'continue' || action.kind === 'abandon' ? action : null);
-  fc.assert(
-    fc.property(commands, anyPolicy, (list, rules) => {
-      assert.deepEqual(decide(list.toReversed(), NOW, rules), decide(list, NOW, rules));
-      const end = ends(decide(list, NOW, rules));
-      if (end !== null) assert.deepEqual(decide([...list, ...list], NOW, rules), end);
-    }),
-  );
-});
-
-test('the watch alone always comes to an end within the budget and one pass', () => {
+test('the watch always comes to an end within the budget and one pass', () => {
   fc.assert(
     fc.property(fc.array(status, { minLength: 1, maxLength: 4 }), (answers) => {
       // The n-th command has its status from the n-th answer, at once and for good.
       const list: FlushCommand[] = [];
-      const rules = policy('watch');
-      for (let now = NOW; now <= NOW + BUDGET + 60_000; now += 60_000) {
-        const action = decide(list, now, rules);
-        if (action.kind === 'continue' || action.kind === 'abandon') return;
-        if (action.kind === 'send') {
-          list.push({ id: `${list.length}`, status: answers[list.length] ?? 'Failed', requestedAt: now });
-        }
+      for (let age = 0; age <= BUDGET + MINUTE; age += MINUTE) {
+        const action = decide(list, age, POLICY);
+        if (action.kind === 'continue' || action.kind === 'give-up') return;
+        if (action.kind === 'send') list.push(sent(answers[list.length] ?? 'Failed'));
       }
       assert.fail('it goes on beyond its budget');
     }),
