@@ -14,11 +14,13 @@ export function alarmsRaised(
     if (alarm['Namespace'] !== 'Tailrace') continue;
     const period = alarm['Period'] * SECOND;
     // Whole periods alone: one that has only begun would count as missing.
+    let breaching = 0;
     for (let start = Math.ceil(from / period) * period; start + period <= to; start += period) {
       const values = metrics
         .filter(({ name, at }) => name === alarm['MetricName'] && at >= start && at < start + period)
         .map(({ value }) => value);
-      if (breaches(alarm, values)) raised.add(id);
+      breaching = breaches(alarm, values) ? breaching + 1 : 0;
+      if (breaching >= alarm['EvaluationPeriods']) raised.add(id);
     }
   }
   return raised;

@@ -105,6 +105,7 @@ export class Template {
     const evaluate = (expression: Loose): boolean => {
       const [[key, argument]] = Object.entries(expression) as [[string, Loose]];
       if (key === 'Condition') return this.#condition(argument);
+      if (key === 'Fn::And') return (argument as Loose[]).every(evaluate);
       if (key === 'Fn::Not') return !evaluate(argument[0]);
       if (key === 'Fn::Equals')
         return String(this.resolve(argument[0])) === String(this.resolve(argument[1]));

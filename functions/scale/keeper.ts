@@ -1,0 +1,238 @@
+/**
+ * How many shards a stream should have: one pure function of its traffic, its layout, the changes made, the policy and
+ * the time. It grows at once on the load of the last minutes. Beyond that it plans the next day: the cheapest counts for
+ * what the same times of earlier weeks needed, with the changes that are left. It does nothing about what it does not know.
+ */
+import { cheapestNow, forecast, type Grid, SLOT_MS } from './forecast.ts';
+import {
+  CHANGES_PER_DAY,
+  changesOfDay,
+  leastAfter,
+  MOST_SHARDS,
+  monthlyCost,
+  mostAfter,
+  RESERVED_CHANGES,
+  SHARD_BYTES,
+  SHARD_RECORDS,
+} from './rules.ts';
+
+const MINUTE = 60_000;
+
+/** The totals of one minute. */
+export interface Minute {
+  /** Its beginning, milliseconds since 1970. */
+  readonly at: number;
+  readonly bytes: number;
+  readonly records: number;
+  /** Records refused. */
+  readonly refused: number;
+}
+
+export interface Traffic {
+  /** Minutes that CloudWatch has, oldest first: gaps are gaps. */
+  readonly minutes: readonly Minute[];
+  /** Two weeks, for what is expected at a time of the week. */
+  readonly past: Grid;
+  /** Share of the stream's bytes or records that the busiest shard takes, 0 to 1, where shards are measured. */
+  readonly hottest?: { readonly shard: string; readonly share: number } | undefined;
+}
+
+export interface Layout {
+  readonly open: number;
+  /** False while a change is under way. */
+  readonly settled: boolean;
+}
+
+export interface KeeperPolicy {
+  readonly minimum: number;
+  readonly maximum: number;
+  /** Dollars a month that shards may cost; null for no limit. */
+  readonly ceiling: number | null;
+  readonly retentionHours: number;
+  /** The part of the shards' capacity that is to be used, 0 to 1. */
+  readonly target: number;
+}
+
+export type Plan = {
+  /** A sentence for the log. */
+  readonly reason: string;
+  /** Shards that the load asks for, whatever limits say. */
+  readonly wanted: number;
+  /** True when a limit, named by the reason, keeps the stream below what is wanted. */
+  readonly limited: boolean;
+} & (
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'scale'; readonly shards: number }
+  | { readonly kind: 'split'; readonly shard: string }
+);
+
+/** Milliseconds after which the newest minute is too old to act on. */
+const STALE_MS = 6 * MINUTE;
+/** Minutes whose peak growth goes by. */
+const GROW_MINUTES = 3;
+/** Use of the last minutes beyond which shards are added at once. */
+const URGENT_USE = 0.97;
+/** Milliseconds in which a change takes effect: refusals before do not count. */
+const SETTLE_MS = 2 * MINUTE;
+/** Milliseconds after a change in which no shard is taken away, and of load that fewer must have been enough for. */
+const SHRINK_MS = 20 * MINUTE;
+/** Milliseconds from one look at the coming day to the next. */
+const PLAN_EVERY_MS = 15 * MINUTE;
+/** A change that is not urgent must save so many shard hours for each open shard. */
+const WORTH_HOURS = 0.1;
+/** Growth within the last minutes that is taken for the beginning of a spike. */
+const RISING = 1.33;
+/** Changes kept for growth where more than twice of what the next hours need is there already. */
+const RESERVED_AFTER_SPIKE = 1;
+/** Slots in which that must be so. */
+const SPARE_SLOTS = 6;
+/** Refused records below this part of a minute's are left to the senders' retries. */
+const REFUSED_PART = 0.01;
+/** A shard that takes more than this many times its share is split, instead of all of them. */
+const HOT_FACTOR = 2;
+
+export function planShards(
+  traffic: Traffic,
+  { open, settled }: Layout,
+  changes: readonly number[],
+  policy: KeeperPolicy,
+  now: number,
+): Plan {
+  const hold = (reason: string, wanted = open): Plan => ({ kind: 'hold', reason, wanted, limited: false });
+  if (!settled) return hold('a change is under way');
+  const lastChange = Math.max(0, ...changes);
+  const recent = traffic.minutes.filter(({ at }) => at >= now - STALE_MS - GROW_MINUTES * MINUTE);
+  const newest = recent.at(-1);
+  if (!newest || newest.at < now - STALE_MS)
+    return hold('CloudWatch has no recent traffic: nothing is known');
+  const since = recent.filter(({ at }) => at >= lastChange + SETTLE_MS);
+  const fresh = recent.slice(-GROW_MINUTES);
+  const needed = shardsFor(peak(fresh), policy.target);
+  const refused = since.filter((minute) => minute.refused > REFUSED_PART * (minute.records + minute.refused));
+  if (refused.length >= 2 && needed <= open) return onRefusals(traffic, open, changes, policy, now);
+  if (peak(fresh) > open * URGENT_USE) {
+    const why = `the last minutes need ${needed} shards at ${percent(policy.target)} use`;
+    return grow(open, Math.max(needed, rising(fresh, open)), why, true, changes, policy, now);
+  }
+  // Forecasts are of half hours: they are looked at in two passes of each quarter.
+  if (now % PLAN_EVERY_MS >= 2 * MINUTE) return hold(`${open} shards carry the load`);
+  return planDay(traffic, open, changes, policy, now);
+}
+
+/** More shards, by as many as limits allow. @param urgent whether the load is there already */
+function grow(
+  open: number,
+  wanted: number,
+  why: string,
+  urgent: boolean,
+  changes: readonly number[],
+  policy: KeeperPolicy,
+  now: number,
+): Plan {
+  const most = mostShards(policy);
+  const capped = Math.min(wanted, most.shards);
+  const shards = Math.min(capped, mostAfter(open));
+  const used = changesOfDay(changes, now).length;
+  const base = { wanted, limited: wanted > most.shards };
+  if (shards <= open) {
+    return { kind: 'hold', ...base, limited: true, reason: `${why}, but ${most.limit} is ${most.shards}` };
+  }
+  if (used >= (urgent ? CHANGES_PER_DAY : CHANGES_PER_DAY - RESERVED_CHANGES)) {
+    const left = `${used} of ${CHANGES_PER_DAY} changes in 24 hours are used`;
+    return { kind: 'hold', ...base, limited: urgent, reason: `${why}, but ${left}` };
+  }
+  const limit = wanted > most.shards ? ` (${most.limit} is ${most.shards})` : '';
+  return { kind: 'scale', shards, ...base, reason: `${why}: from ${open} to ${shards}${limit}` };
+}
+
+/** Refusals although the average fits: some shard is full. They count once, since the last change. */
+function onRefusals(
+  { hottest }: Traffic,
+  open: number,
+  changes: readonly number[],
+  policy: KeeperPolicy,
+  now: number,
+): Plan {
+  if (hottest && hottest.share > HOT_FACTOR / open) {
+    const reason = `records are refused, and shard ${hottest.shard} takes ${percent(hottest.share)} of the traffic`;
+    if (open < mostShards(policy).shards) {
+      return { kind: 'split', shard: hottest.shard, wanted: open + 1, limited: false, reason };
+    }
+  }
+  const wanted = open + Math.max(1, Math.ceil(open / 4));
+  return grow(open, wanted, 'records are refused although the average fits', true, changes, policy, now);
+}
+
+/** What the next day asks for now, with the changes that are left of those that are not kept for growth. */
+function planDay(
+  traffic: Traffic,
+  open: number,
+  changes: readonly number[],
+  policy: KeeperPolicy,
+  now: number,
+): Plan {
+  const hold = (reason: string): Plan => ({ kind: 'hold', reason, wanted: open, limited: false });
+  const past = traffic.minutes.filter(({ at }) => at >= now - SHRINK_MS);
+  // Half of the minutes may be missing, not more: what was not measured is not idle.
+  if (past.length < SHRINK_MS / MINUTE / 2) return hold('CloudWatch has too few minutes to plan by');
+  const most = mostShards(policy).shards;
+  const needs = forecast(traffic.past, peak(past), now).map((load) =>
+    // What is not known of is met by what is there.
+    Math.min(Math.max(Number.isNaN(load) ? open : shardsFor(load, policy.target), policy.minimum), most),
+  );
+  // After a spike, more than twice of what is needed is there: growth that no change has to be kept for.
+  const spare = Math.max(...needs.slice(0, SPARE_SLOTS)) * 2 <= open;
+  const planned = CHANGES_PER_DAY - (spare ? RESERVED_AFTER_SPIKE : RESERVED_CHANGES);
+  const day = changesOfDay(changes, now);
+  const changesBy = needs.map((_, slot) => {
+    const still = changesOfDay(day, now + slot * SLOT_MS).length;
+    return Math.max(0, planned - day.length + (day.length - still));
+  });
+  const bounds = { least: leastAfter(open), most: Math.min(mostAfter(open), Math.max(most, 1)) };
+  const shards = cheapestNow(open, needs, changesBy, bounds, (WORTH_HOURS * open * 3_600_000) / SLOT_MS / 2);
+  if (shards === open) return hold(`${open} shards are the cheapest for the day`);
+  if (shards > open) {
+    return grow(open, shards, `the coming hours needed ${shards} shards before`, false, changes, policy, now);
+  }
+  if (now - Math.max(0, ...changes) < SHRINK_MS) return hold('the last change was less than 20 minutes ago');
+  const reason = `the coming hours need ${shards} shards, by the last ones and by earlier weeks: from ${open} to ${shards}`;
+  return { kind: 'scale', shards, wanted: shards, limited: false, reason };
+}
+
+/** A load that rises by a third within minutes goes on rising: as far as one change can go. Otherwise 0. */
+function rising(fresh: readonly Minute[], open: number): number {
+  return shardsOf(fresh.at(-1)!) > RISING * shardsOf(fresh[0]!) ? mostAfter(open) : 0;
+}
+
+/** The upper limits, the lowest of them by its name. */
+function mostShards({ maximum, ceiling, retentionHours }: KeeperPolicy): { shards: number; limit: string } {
+  const limits = [
+    { shards: MOST_SHARDS, limit: 'the most shards of a stream' },
+    { shards: maximum, limit: 'the maximum (maxShards)' },
+  ];
+  if (ceiling !== null) {
+    const shards = Math.max(1, Math.floor(ceiling / monthlyCost(1, retentionHours)));
+    limits.push({ shards, limit: `the cost ceiling of $${ceiling} a month` });
+  }
+  return limits.reduce((least, one) => (one.shards < least.shards ? one : least));
+}
+
+/** Shards at full use in the busiest of these minutes. */
+function peak(minutes: readonly Minute[]): number {
+  return Math.max(0, ...minutes.map(shardsOf));
+}
+
+/** Shards at full use that a minute needed. What was refused comes once more, and is part of the load. */
+export function shardsOf({ bytes, records, refused }: Omit<Minute, 'at'>): number {
+  const all = records + refused;
+  const offered = records > 0 ? bytes * (all / records) : bytes;
+  return Math.max(offered / SHARD_BYTES, all / SHARD_RECORDS) / 60;
+}
+
+function shardsFor(load: number, target: number): number {
+  return Math.max(1, Math.ceil(load / target - 1e-9));
+}
+
+function percent(part: number): string {
+  return `${Math.round(part * 100)} %`;
+}

@@ -1,0 +1,184 @@
+/** The keeper's decision: what is known and what is not, growth, refusals, hot shards, shrinking, and every limit. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Grid } from '../../../../functions/scale/forecast.ts';
+import {
+  type KeeperPolicy,
+  type Minute,
+  type Plan,
+  planShards,
+  type Traffic,
+} from '../../../../functions/scale/keeper.ts';
+import { SHARD_BYTES, stepsTo } from '../../../../functions/scale/rules.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const NOW = Date.parse('2026-11-24T12:00:00Z');
+const POLICY: KeeperPolicy = {
+  minimum: 2,
+  maximum: 64,
+  ceiling: null,
+  retentionHours: 168,
+  target: 0.9,
+};
+
+/** A minute that fills so many shards, so many minutes ago. */
+const minute = (ago: number, shards: number, refused = 0): Minute => ({
+  at: NOW - ago * MINUTE,
+  bytes: shards * 60 * SHARD_BYTES,
+  records: shards * 60 * 100,
+  refused,
+});
+const steady = (shards: number, minutes = 60): Minute[] =>
+  Array.from({ length: minutes }, (_, i) => minute(minutes + 1 - i, shards));
+/** Two weeks in which each five minutes filled as many shards. */
+const weeks = (shards: (at: number) => number): Grid => {
+  const period = 5 * MINUTE;
+  const start = NOW - 15 * 24 * HOUR;
+  const values = Array.from({ length: (NOW - start) / period }, (_, i) => shards(start + i * period));
+  return { start, period, values };
+};
+const UNKNOWN = weeks(() => Number.NaN);
+const plan = (
+  open: number,
+  traffic: Partial<Traffic>,
+  changes: readonly number[] = [],
+  policy: Partial<KeeperPolicy> = {},
+  settled = true,
+): Plan =>
+  planShards(
+    { minutes: [], past: UNKNOWN, ...traffic },
+    { open, settled },
+    changes,
+    { ...POLICY, ...policy },
+    NOW,
+  );
+const shardsOf = (made: Plan): number | string => (made.kind === 'scale' ? made.shards : made.kind);
+
+test('without data nothing is done: none at all, old data, a gap of an hour', () => {
+  assert.equal(plan(32, {}).kind, 'hold');
+  assert.match(plan(32, { minutes: [minute(30, 1)] }).reason, /no recent traffic/);
+  const gap = [...steady(1).slice(0, 10), minute(2, 1)];
+  assert.match(plan(32, { minutes: gap, past: weeks(() => 1) }).reason, /too few minutes/);
+});
+
+test('while a change is under way nothing is done', () => {
+  assert.match(plan(4, { minutes: steady(9) }, [], {}, false).reason, /under way/);
+});
+
+test('grows on the last minutes, at most to double', () => {
+  assert.equal(shardsOf(plan(4, { minutes: steady(5) })), 6);
+  assert.equal(shardsOf(plan(4, { minutes: steady(30) })), 8);
+  const records = steady(0).map((one) => ({ ...one, records: 60 * 4100 }));
+  assert.equal(shardsOf(plan(4, { minutes: records })), 5);
+});
+
+test('one refused record changes nothing; many grow the stream once, until there are new ones since', () => {
+  const few = [...steady(3), minute(1, 3, 1)];
+  assert.equal(plan(8, { minutes: few }).kind, 'hold');
+  const refusing = [...steady(3), ...[5, 4, 3, 2].map((ago) => minute(ago, 3, 4000))];
+  assert.equal(shardsOf(plan(8, { minutes: refusing })), 10);
+  // The change was made two minutes ago: what was refused before it says nothing of it.
+  assert.equal(plan(10, { minutes: refusing }, [NOW - 2 * MINUTE]).kind, 'hold');
+});
+
+test('a hot shard is split by its own traffic', () => {
+  const refusing = [...steady(3), ...[5, 4, 3, 2].map((ago) => minute(ago, 3, 4000))];
+  const hottest = { shard: 'shardId-7', share: 0.4 };
+  const made = plan(8, { minutes: refusing, hottest });
+  assert.equal(made.kind === 'split' && made.shard, 'shardId-7');
+  // One that takes its share is not hot.
+  assert.equal(shardsOf(plan(8, { minutes: refusing, hottest: { shard: 's', share: 0.13 } })), 10);
+});
+
+test('shrinks by at most half where the coming day needs less, and not where it is not known', () => {
+  const idle = { minutes: steady(1), past: weeks(() => 1) };
+  assert.equal(shardsOf(plan(32, idle)), 16);
+  assert.equal(plan(32, { minutes: steady(1) }).kind, 'hold');
+  assert.equal(plan(32, idle, [NOW - 10 * MINUTE]).kind, 'hold', 'too soon after a change');
+});
+
+test('does not shrink at noon with the last change, for what the afternoon needs', () => {
+  const past = weeks((at) => (new Date(at).getUTCHours() >= 13 && new Date(at).getUTCHours() < 20 ? 14 : 7));
+  const used = Array.from({ length: 7 }, (_, i) => NOW - (i + 1) * HOUR);
+  assert.equal(plan(16, { minutes: steady(7), past }, used).kind, 'hold');
+  // With more of them an hour of eight shards is worth two changes.
+  assert.equal(shardsOf(plan(16, { minutes: steady(7), past })), 8);
+});
+
+test('a spike last week is no forecast', () => {
+  const spike = NOW - 7 * 24 * HOUR;
+  const past = weeks((at) => (at >= spike && at < spike + HOUR ? 40 : 4));
+  assert.equal(plan(5, { minutes: steady(4), past }).kind, 'hold');
+});
+
+test('two changes of the day are kept for growth; then a limit is named', () => {
+  const used = (n: number): number[] => Array.from({ length: n }, (_, i) => NOW - (i + 1) * HOUR);
+  const idle = { minutes: steady(7), past: weeks(() => 7) };
+  assert.equal(shardsOf(plan(14, idle, used(7))), 8);
+  assert.equal(plan(14, idle, used(8)).kind, 'hold');
+  const busy = { minutes: steady(30) };
+  assert.equal(shardsOf(plan(14, busy, used(9))), 28);
+  const none = plan(14, busy, used(10));
+  assert.equal(none.kind, 'hold');
+  assert.ok(none.limited);
+  assert.match(none.reason, /10 of 10 changes in 24 hours/);
+  assert.equal(shardsOf(plan(14, busy, [...used(9), NOW - 25 * HOUR])), 28, 'a day ago');
+});
+
+test('minimum, maximum and cost ceiling hold, and the one that holds is named', () => {
+  const busy = { minutes: steady(30) };
+  assert.equal(shardsOf(plan(20, busy, [], { maximum: 24 })), 24);
+  const most = plan(24, busy, [], { maximum: 24 });
+  assert.ok(most.limited);
+  assert.match(most.reason, /maximum \(maxShards\) is 24/);
+  // 24 shards with a week of retention are 613 dollars.
+  const dear = plan(24, busy, [], { ceiling: 614 });
+  assert.match(dear.reason, /ceiling of \$614 a month is 24/);
+  const idle = { minutes: steady(0.1), past: weeks(() => 0.1) };
+  assert.equal(shardsOf(plan(8, idle, [], { minimum: 6 })), 6);
+});
+
+test('whatever comes: within the rules of the service and the policy, and never a change without data', () => {
+  const traffic = fc.array(
+    fc.record({
+      at: fc.integer({ min: 0, max: 70 }).map((ago) => NOW - ago * MINUTE),
+      bytes: fc.double({ min: 0, max: 1e11, noNaN: true }),
+      records: fc.nat({ max: 10_000_000 }),
+      refused: fc.oneof(fc.constant(0), fc.nat({ max: 1_000_000 })),
+    }),
+    { maxLength: 70 },
+  );
+  const changes = fc.array(
+    fc.integer({ min: 0, max: 30 * 60 }).map((ago) => NOW - ago * MINUTE),
+    {
+      maxLength: 14,
+    },
+  );
+  fc.assert(
+    fc.property(traffic, changes, fc.integer({ min: 1, max: 300 }), (minutes, made, open) => {
+      const sorted = minutes.toSorted((a, b) => a.at - b.at);
+      const result = planShards(
+        { minutes: sorted, past: weeks(() => 3) },
+        { open, settled: true },
+        made,
+        POLICY,
+        NOW,
+      );
+      if (result.kind !== 'scale') return;
+      assert.ok(sorted.some(({ at }) => at >= NOW - 9 * MINUTE));
+      assert.ok(result.shards <= open * 2 && result.shards >= Math.ceil(open / 2) && result.shards !== open);
+      assert.ok(result.shards <= Math.max(POLICY.maximum, Math.ceil(open / 2)));
+      assert.ok(made.filter((at) => at > NOW - 24 * HOUR).length < 10);
+    }),
+  );
+});
+
+test('steps keep the rules of one change', () => {
+  assert.deepEqual(stepsTo(2, 8), [4, 8]);
+  assert.deepEqual(stepsTo(8, 3), [4, 3]);
+  assert.deepEqual(stepsTo(3, 20), [6, 12, 20]);
+  assert.deepEqual(stepsTo(5, 5), []);
+  assert.deepEqual(stepsTo(5, 1), [3, 2, 1]);
+});
