@@ -4,7 +4,7 @@ const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
 /** Milliseconds of one slot of the plan, and how many of them a day has. */
 export const SLOT_MS = 30 * MINUTE;
-export const SLOTS = DAY / SLOT_MS;
+const SLOTS = DAY / SLOT_MS;
 
 /** Shards needed at full use in equal periods; NaN where nothing was measured. */
 export interface Grid {
@@ -16,7 +16,7 @@ export interface Grid {
 }
 
 /** The most between two times, NaN when nothing is known of them. */
-export function peakOf({ start, period, values }: Grid, from: number, to: number): number {
+function peakOf({ start, period, values }: Grid, from: number, to: number): number {
   let most = Number.NaN;
   const last = Math.min(values.length, Math.ceil((to - start) / period));
   for (let i = Math.max(0, Math.floor((from - start) / period)); i < last; i++) {

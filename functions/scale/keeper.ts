@@ -223,7 +223,7 @@ function peak(minutes: readonly Minute[]): number {
 }
 
 /** Shards at full use that a minute needed. What was refused comes once more, and is part of the load. */
-export function shardsOf({ bytes, records, refused }: Omit<Minute, 'at'>): number {
+function shardsOf({ bytes, records, refused }: Omit<Minute, 'at'>): number {
   const all = records + refused;
   const offered = records > 0 ? bytes * (all / records) : bytes;
   return Math.max(offered / SHARD_BYTES, all / SHARD_RECORDS) / 60;

@@ -7,7 +7,7 @@ export const SHARD_RECORDS = 1000;
 /** https://docs.aws.amazon.com/kinesis/latest/APIReference/API_UpdateShardCount.html */
 export const CHANGES_PER_DAY = 10;
 export const MOST_SHARDS = 10_000;
-export const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 /** Changes that are left for growth: nothing else uses them. */
 export const RESERVED_CHANGES = 2;
 

@@ -263,121 +263,119 @@ test('another hook of the group: its waits and what it retains are not ours to e
     assert.deepEqual(region.endpoint.alerts, []);
   }));
 
-describe('obstacles', () => {
-  /** Nobody prolongs the wait but the watch: every gap between heartbeats is one of its passes. */
-  function assertBeating({ beats }: ScaledInstance, until: number): void {
-    const gaps = [...beats.slice(1), until].map((at, i) => at - beats[i]!);
-    assert.ok(beats.length > 0 && gaps.every((gap) => gap <= 2 * MINUTE), `${gaps}`);
-  }
+/** Nobody prolongs the wait but the watch: every gap between heartbeats is one of its passes. */
+function assertBeating({ beats }: ScaledInstance, until: number): void {
+  const gaps = [...beats.slice(1), until].map((at, i) => at - beats[i]!);
+  assert.ok(beats.length > 0 && gaps.every((gap) => gap <= 2 * MINUTE), `${gaps}`);
+}
 
-  test('ListCommands fails for an hour: heartbeats inside the budget, then one mail with the cause', () =>
-    play({ BudgetSeconds: 2700 }, async (region) => {
-      loseEvents(region);
-      const { id, instance } = launch(region);
+test('ListCommands fails for an hour: heartbeats inside the budget, then one mail with the cause', () =>
+  play({ BudgetSeconds: 2700 }, async (region) => {
+    loseEvents(region);
+    const { id, instance } = launch(region);
+    region.endpoint.onCall = (operation) =>
+      operation === 'ListCommands'
+        ? { kind: 'refuse', error: new ServiceError('InternalServerError', 'simulated', 500) }
+        : null;
+    region.autoScaling.begin(id);
+    const begun = region.clock.now;
+    await minutes(region, 44);
+    assert.equal(instance.state, 'Terminating:Wait', said(instance));
+    assertBeating(instance, region.clock.now);
+    await minutes(region, 3);
+    assert.equal(instance.state, 'Terminating:Retained', said(instance));
+    assert.ok(Math.max(...instance.beats) < begun + 2_700_000);
+    const mails = mailsAbout(region, instance);
+    assert.equal(mails.length, 1);
+    assert.match(mails[0]!.message, /simulated/);
+    // Nobody queues what failed: the next pass is a minute away.
+    const passes = region.lambda.errors.filter((error) => error.startsWith('DrainWatch')).length;
+    assert.ok(passes <= 47, `${passes}`);
+  }));
+
+for (const [what, cause, bend] of [
+  [
+    'a tag is missing',
+    /AccessDenied/,
+    (region: Region) => {
+      region.autoScaling.groups.get(GROUP)!['Tags'] = [];
+    },
+  ],
+  [
+    'the document has another version',
+    /InvalidDocumentVersion: no such version/,
+    (region: Region) => {
+      const error = new ServiceError('InvalidDocumentVersion', 'no such version');
       region.endpoint.onCall = (operation) =>
-        operation === 'ListCommands'
-          ? { kind: 'refuse', error: new ServiceError('InternalServerError', 'simulated', 500) }
-          : null;
-      region.autoScaling.begin(id);
-      const begun = region.clock.now;
-      await minutes(region, 44);
-      assert.equal(instance.state, 'Terminating:Wait', said(instance));
-      assertBeating(instance, region.clock.now);
-      await minutes(region, 3);
-      assert.equal(instance.state, 'Terminating:Retained', said(instance));
-      assert.ok(Math.max(...instance.beats) < begun + 2_700_000);
-      const mails = mailsAbout(region, instance);
-      assert.equal(mails.length, 1);
-      assert.match(mails[0]!.message, /simulated/);
-      // Nobody queues what failed: the next pass is a minute away.
-      const passes = region.lambda.errors.filter((error) => error.startsWith('DrainWatch')).length;
-      assert.ok(passes <= 47, `${passes}`);
-    }));
-
-  for (const [what, cause, bend] of [
-    [
-      'a tag is missing',
-      /AccessDenied/,
-      (region: Region) => {
-        region.autoScaling.groups.get(GROUP)!['Tags'] = [];
+        operation === 'SendCommand' ? { kind: 'refuse', error } : null;
+    },
+  ],
+] as const) {
+  test(`${what}: heartbeats inside the budget, an alarm at once, one mail that names the cause`, () =>
+    play(
+      { BudgetSeconds: 2400 },
+      async (region) => {
+        const { id, instance } = launch(region);
+        bend(region);
+        region.autoScaling.begin(id);
+        await minutes(region, 38);
+        assert.equal(instance.state, 'Terminating:Wait', said(instance));
+        assertBeating(instance, region.clock.now);
+        assert.deepEqual(region.endpoint.alerts, []);
+        await minutes(region, 4);
+        assert.equal(instance.state, 'Terminating:Retained', said(instance));
+        const mails = mailsAbout(region, instance);
+        assert.equal(mails.length, 1);
+        assert.match(mails[0]!.message, cause);
+        await region.stopFunctions();
+        assert.ok(region.alarms().has('BlockedAlarm'));
       },
-    ],
-    [
-      'the document has another version',
-      /InvalidDocumentVersion: no such version/,
-      (region: Region) => {
-        const error = new ServiceError('InvalidDocumentVersion', 'no such version');
-        region.endpoint.onCall = (operation) =>
-          operation === 'SendCommand' ? { kind: 'refuse', error } : null;
-      },
-    ],
-  ] as const) {
-    test(`${what}: heartbeats inside the budget, an alarm at once, one mail that names the cause`, () =>
-      play(
-        { BudgetSeconds: 2400 },
-        async (region) => {
-          const { id, instance } = launch(region);
-          bend(region);
-          region.autoScaling.begin(id);
-          await minutes(region, 38);
-          assert.equal(instance.state, 'Terminating:Wait', said(instance));
-          assertBeating(instance, region.clock.now);
-          assert.deepEqual(region.endpoint.alerts, []);
-          await minutes(region, 4);
-          assert.equal(instance.state, 'Terminating:Retained', said(instance));
-          const mails = mailsAbout(region, instance);
-          assert.equal(mails.length, 1);
-          assert.match(mails[0]!.message, cause);
-          await region.stopFunctions();
-          assert.ok(region.alarms().has('BlockedAlarm'));
-        },
-        /ssm:SendCommand/,
-      ));
-  }
+      /ssm:SendCommand/,
+    ));
+}
 
-  test('the groups cannot be described: those that waited before are prolonged', () =>
-    play({}, async (region) => {
-      const { id, server, instance } = launch(region);
-      server.takes = 14 * MINUTE;
-      region.autoScaling.begin(id);
-      await minutes(region, 2);
-      const error = new ServiceError('AccessDenied', 'simulated', 403);
-      region.endpoint.onCall = (operation) =>
-        operation === 'DescribeAutoScalingGroups' ? { kind: 'refuse', error } : null;
-      await minutes(region, 3);
-      assertBeating(instance, region.clock.now);
-      region.endpoint.onCall = () => null;
-      await minutes(region, 11);
-      assert.equal(instance.state, 'Terminated', said(instance));
-    }));
+test('the groups cannot be described: those that waited before are prolonged', () =>
+  play({}, async (region) => {
+    const { id, server, instance } = launch(region);
+    server.takes = 14 * MINUTE;
+    region.autoScaling.begin(id);
+    await minutes(region, 2);
+    const error = new ServiceError('AccessDenied', 'simulated', 403);
+    region.endpoint.onCall = (operation) =>
+      operation === 'DescribeAutoScalingGroups' ? { kind: 'refuse', error } : null;
+    await minutes(region, 3);
+    assertBeating(instance, region.clock.now);
+    region.endpoint.onCall = () => null;
+    await minutes(region, 11);
+    assert.equal(instance.state, 'Terminated', said(instance));
+  }));
 
-  test('Systems Manager knows the instance 90 s after the wait began: it is asked then', () =>
-    play({}, async (region) => {
-      const { id, server, instance } = launch(region);
-      server.managed = false;
-      region.clock.after(90 * SECOND, () => {
-        server.managed = true;
-      });
-      region.autoScaling.begin(id);
-      await minutes(region, 4);
-      assert.equal(instance.state, 'Terminated', said(instance));
-      assert.equal(server.runs, 1);
-      assert.deepEqual(region.endpoint.alerts, []);
-    }));
+test('Systems Manager knows the instance 90 s after the wait began: it is asked then', () =>
+  play({}, async (region) => {
+    const { id, server, instance } = launch(region);
+    server.managed = false;
+    region.clock.after(90 * SECOND, () => {
+      server.managed = true;
+    });
+    region.autoScaling.begin(id);
+    await minutes(region, 4);
+    assert.equal(instance.state, 'Terminated', said(instance));
+    assert.equal(server.runs, 1);
+    assert.deepEqual(region.endpoint.alerts, []);
+  }));
 
-  test('a spot interruption took the instance: nothing is said to be retained', () =>
-    play({}, async (region) => {
-      const { id, server, instance } = launch(region);
-      server.managed = false;
-      instance.ec2 = 'terminated';
-      region.autoScaling.begin(id);
-      await minutes(region, 8);
-      assert.equal(instance.state, 'Terminated', said(instance));
-      assert.deepEqual(region.endpoint.alerts, []);
-      await region.stopFunctions();
-      assert.ok(!region.alarms().has('RetainedAlarm'));
-    }));
-});
+test('a spot interruption took the instance: nothing is said to be retained', () =>
+  play({}, async (region) => {
+    const { id, server, instance } = launch(region);
+    server.managed = false;
+    instance.ec2 = 'terminated';
+    region.autoScaling.begin(id);
+    await minutes(region, 8);
+    assert.equal(instance.state, 'Terminated', said(instance));
+    assert.deepEqual(region.endpoint.alerts, []);
+    await region.stopFunctions();
+    assert.ok(!region.alarms().has('RetainedAlarm'));
+  }));
 
 test('400 instances at once: each is prolonged every minute and asked once, with as many calls each as one alone', () =>
   play({}, async (region) => {
