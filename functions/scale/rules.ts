@@ -13,8 +13,8 @@ export const RESERVED_CHANGES = 2;
 
 /** Dollars for an hour of a shard, list price of us-east-1; with more than 24 hours of retention it is the second. */
 export const SHARD_HOUR = 0.015;
-export const EXTENDED_SHARD_HOUR = 0.035;
-export const HOURS_PER_MONTH = 730;
+const EXTENDED_SHARD_HOUR = 0.035;
+const HOURS_PER_MONTH = 730;
 
 /** The most that one change may lead to, and the least. */
 export const mostAfter = (open: number): number => open * 2;

@@ -151,19 +151,6 @@ export async function shardRates(
   return rates;
 }
 
-/** Milliseconds that the oldest record read was on the stream, at most, over the last minutes; null when nobody reads. */
-export async function iteratorAge(
-  cloudWatch: CloudWatchClient,
-  stream: string,
-  minutes: number,
-  now: number,
-): Promise<number | null> {
-  const queries = [query('age', stream, 'GetRecords.IteratorAgeMilliseconds', MINUTE)];
-  const values = await ask(cloudWatch, queries, now - minutes * MINUTE, now);
-  const ages = [...(values.get('age')?.values() ?? [])];
-  return ages.length > 0 ? Math.max(...ages) : null;
-}
-
 /** The shard that takes the largest part of the stream's load, and that part. */
 export function hottestOf(rates: ReadonlyMap<string, Rate>): { shard: string; share: number } | undefined {
   const load = ({ bytes, records, refused }: Rate): number =>

@@ -1,4 +1,4 @@
-/** `npm run simulate:year`: the keeper of shards through a year of traffic, beside other ways to size a stream; docs/shards.md. */
+/** `npm run simulate:year`: the keeper of shards through a year of traffic, against other ways to size a stream; docs/shards.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KeeperPolicy } from '../../functions/scale/keeper.ts';
@@ -86,7 +86,7 @@ function table(rows: readonly Row[], minutes: number): string {
 
 /** Two plots: a fortnight by the hour with a spike in it, and the year by the day. */
 function plot(load: Float64Array, ours: Outcome, perfect: Outcome): string {
-  const spike = load.indexOf(Math.max(...load));
+  const spike = load.indexOf(load.reduce((most, shards) => Math.max(most, shards)));
   const from = Math.max(0, Math.min(Math.floor(spike / 1440) - 6, load.length / 1440 - 14)) * 24;
   const fortnight = (values: readonly number[]): number[] => values.slice(from, from + 14 * 24);
   const daily = (values: readonly number[]): number[] =>
@@ -105,7 +105,7 @@ function plot(load: Float64Array, ours: Outcome, perfect: Outcome): string {
   };
   const [a, b] = [fortnight(ours.hourly), fortnight(perfect.hourly)];
   const [c, d] = [daily(ours.hourly), daily(perfect.hourly)];
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="900" height="440" font-family="sans-serif" font-size="12">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="900" height="440" font-family="sans-serif" font-size="12"><title>Open shards of the keeper and of a perfect forecast</title>
 <rect width="900" height="440" fill="#fff"/>
 ${panel(
   10,
