@@ -18,7 +18,7 @@ const prefix = z.string().check(
 );
 const keyTemplate = z.string().check(
   z.refine((value) => templateFault(value) === null, {
-    error: (issue) => templateFault(String(issue.input)) ?? 'is no key template',
+    error: (issue) => templateFault(String(issue.input)) ?? 'is not a key template',
   }),
 );
 
@@ -91,7 +91,7 @@ export const consumerSchema = z.strictObject({
     }),
     {},
   ),
-  /** A lane that was not heard of for so long is forgotten. */
+  /** A lane that has sent nothing for so long is forgotten. */
   dedupe_horizon: z._default(duration, DEDUPE_HORIZON_MS),
   kcl: z.prefault(kclSchema, {}),
   java: z.prefault(
@@ -109,7 +109,7 @@ export const consumerSchema = z.strictObject({
       max_backoff: z._default(duration, 60_000),
       /** How often in a row the daemon may die before the worker gives up. */
       give_up_after: z._default(count, 10),
-      /** A daemon that has lived so long does not count as dying again. */
+      /** A daemon that has lived so long resets the count of deaths in a row. */
       healthy_after: z._default(duration, 120_000),
     }),
     {},

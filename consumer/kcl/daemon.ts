@@ -36,10 +36,9 @@ const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
 export const NODE_FLAGS = ['--max-semi-space-size=2'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
 const EXECUTABLE = `sh -c exec\t"$TAILRACE_NODE"\t${NODE_FLAGS.join('\t')}\t"$TAILRACE_CHILD"`;
-/** Beside this file, and of its kind: a source, or in the consumer's package a bundle. */
+/** A source like this file, or a bundle next to it in the consumer's package. */
 const CHILD = path.join(
   import.meta.dirname,
-  // A package has it as a bundle beside this one.
   import.meta.filename.endsWith('.ts') ? '../shard/child.ts' : 'child.js',
 );
 /**
@@ -152,7 +151,7 @@ function javaArguments({ config, classPath }: DaemonOptions, properties: string,
 export function javaMissing(command: string, cause?: unknown): TailraceError {
   return new TailraceError(
     'JAVA_MISSING',
-    `${command} can't be run: install a Java runtime, 17 or later (Debian: apt install openjdk-17-jre-headless; Amazon Linux: dnf install java-17-amazon-corretto-headless), or set java.command`,
+    `${command} cannot be run: install a Java runtime, 17 or later (Debian: apt install openjdk-17-jre-headless; Amazon Linux: dnf install java-17-amazon-corretto-headless), or set java.command`,
     { cause },
   );
 }

@@ -1,6 +1,6 @@
 /**
  * Brings the jars of the KCL MultiLangDaemon into `.jars/`: by Maven, or without it straight from Maven Central; each
- * is checked against the SHA-256 in jars.sha256 beside this file, and one that does not match is never used.
+ * is checked against the SHA-256 in jars.sha256 next to this file, and one that does not match is never used.
  */
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -15,7 +15,7 @@ export interface Jars {
   readonly classPath: string;
 }
 
-/** Told at every jar that is ready; `how` is where the rest comes from. */
+/** Called for every jar that is ready; `how` is where the rest comes from. */
 export type JarsReport = (done: number, total: number, how: 'Maven' | 'Maven Central') => void;
 
 interface Jar {
@@ -35,7 +35,7 @@ const DIRECTORY = path.join(import.meta.dirname, '..', '..', '.jars');
 /**
  * Makes sure that all jars are there; does nothing but check them when they are.
  *
- * @throws TailraceError JARS_UNAVAILABLE when some can't be had
+ * @throws TailraceError JARS_UNAVAILABLE when some cannot be downloaded
  */
 export async function ensureJars(
   report: JarsReport = () => {},
@@ -73,7 +73,7 @@ export async function ensureJars(
   if (missing.length > 0) {
     throw new TailraceError(
       'JARS_UNAVAILABLE',
-      `${missing.length} of ${jars.length} jars of the KCL daemon can't be had (${[...new Set(faults)].join('; ')}). ` +
+      `${missing.length} of ${jars.length} jars of the KCL daemon cannot be downloaded (${[...new Set(faults)].join('; ')}). ` +
         `Check the network, or install Maven (Debian: apt-get install maven; macOS: brew install maven) and give it a mirror in ~/.m2/settings.xml`,
       { retriable: true },
     );
@@ -82,7 +82,7 @@ export async function ensureJars(
 }
 
 /**
- * One more jar, for tests: kept beside the others, fetched from Maven Central when it is not there.
+ * One more jar, for tests: kept with the others, fetched from Maven Central when it is not there.
  *
  * @param jarPath below a Maven repository
  * @throws TailraceError JARS_UNAVAILABLE
@@ -98,7 +98,7 @@ export async function ensureJar(
   fs.mkdirSync(directory, { recursive: true });
   const faults = await download([jar], directory, () => {});
   if (!fs.existsSync(file)) {
-    throw new TailraceError('JARS_UNAVAILABLE', `${jar.file} can't be had: ${faults.join('; ')}`, {
+    throw new TailraceError('JARS_UNAVAILABLE', `${jar.file} cannot be downloaded: ${faults.join('; ')}`, {
       retriable: true,
     });
   }

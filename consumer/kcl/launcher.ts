@@ -42,7 +42,7 @@ export class Launcher {
   readonly #stop = new AbortController();
   readonly #watch: StreamWatch;
   #failedLooks = 0;
-  /** Aborted when the daemon has to start again because the stream was recreated. */
+  /** Aborted when the daemon has to be restarted because the stream was recreated. */
   #recreated = new AbortController();
   #http: Server | null = null;
 

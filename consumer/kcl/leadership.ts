@@ -22,7 +22,7 @@ const NOT_OURS = ['ConditionalCheckFailedException', 'ResourceNotFoundException'
 /** How often {@link Leadership.look} is to be called, ms. */
 export const LOOK_EVERY_MS = 10_000;
 
-/** The leader lock as it stands in a table. */
+/** The leader lock as a table has it. */
 interface LeaderLock {
   readonly owner: string;
   readonly version: string;

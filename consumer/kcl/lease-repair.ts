@@ -2,7 +2,7 @@
 import { compareSequence } from '../../archive/commit-keys.ts';
 import type { StreamShard } from '../../archive/kinesis-stream.ts';
 
-/** A lease as it stands in KCL's table. */
+/** A lease as KCL's table has it. */
 export interface Lease {
   readonly shard: string;
   readonly owner: string | null;
@@ -25,7 +25,7 @@ export interface LeaseFacts {
   /** All shards that the stream has, closed ones included. */
   readonly shards: readonly StreamShard[];
   readonly leases: readonly Lease[];
-  /** Whose leases may be deleted and rewound beside those of nobody: this worker's id. */
+  /** Whose leases may be deleted and rewound, besides those of nobody: this worker's id. */
   readonly worker: string;
   /** Shards whose commit log in this stream's incarnation is closed. */
   readonly archived: ReadonlySet<string>;

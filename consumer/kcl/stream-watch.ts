@@ -1,4 +1,4 @@
-/** Watches the stream beside the daemon: repairs leases that do not belong to it, and tells what nobody reads. */
+/** Watches the stream while the daemon runs: repairs leases that do not belong to it, and finds shards that nobody reads. */
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Logger } from 'pino';
 import { incarnationOf } from '../../archive/commit-keys.ts';

@@ -38,7 +38,7 @@ export class GoneShard implements ShardWork {
   }
 
   #listed(): TailraceError {
-    const message = `${this.#options.shard} was not in the stream's list of shards, and is now: starting again`;
+    const message = `${this.#options.shard} was not in the stream's list of shards, and is now: restarting the daemon`;
     return new TailraceError('SHARD_LISTED', message, { retriable: true });
   }
 }

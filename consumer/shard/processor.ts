@@ -44,11 +44,11 @@ export interface ProcessorHooks {
   ended(): void;
   /** The lease is gone; `asked` when this worker is stopping and gave it up. */
   leaseLost(asked: boolean): void;
-  /** A checkpoint did not succeed; the next one says it again. */
+  /** A checkpoint did not succeed; the next one repeats it. */
   checkpointFailed(error: string): void;
   /** Nothing can be done with this shard until somebody acts; the call is never answered. */
   stopped(error: TailraceError): void;
-  /** The process must start again. */
+  /** The daemon must be restarted. */
   failed(error: unknown): void;
 }
 
@@ -71,7 +71,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
         done();
       },
       (error: unknown) => {
-        // A process that ends takes the daemon and all other shards with it: only worth it when starting again helps.
+        // A process that ends takes the daemon and all other shards with it: only worth it when a restart helps.
         if (error instanceof TailraceError && !error.retriable) hooks.stopped(error);
         else hooks.failed(error);
       },
@@ -92,7 +92,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
         hooks.checkpointed(sequence);
         return true;
       }
-      // The lease is somebody else's: trying again can't help, and nothing is lost.
+      // The lease is somebody else's: a retry cannot help, and nothing is lost.
       if (error === 'ShutdownException') break;
       await sleep(backoff.next());
     }

@@ -7,9 +7,9 @@
  *
  *     relay begins     writes its pid to the FIFO `shards`; the host opens its pipes
  *     daemon is done   closes the relay's stdin; the host closes the pipes and writes the exit code to `exit.PID`
- *     shard fails      the same with exit code 1: the daemon ends, and the launcher starts all of it again
+ *     shard fails      the same with exit code 1: the daemon ends, and the launcher restarts everything
  *     relay dies       its end of `life.PID` closes; the host closes the pipes, as the relay would have
- *     host dies        the launcher kills the daemon with its relays, and starts all of it again
+ *     host dies        the launcher kills the daemon with its relays, and restarts everything
  *
  * So a fault costs what it cost when each shard had a process of its own: KCL ends its daemon for any of them.
  */

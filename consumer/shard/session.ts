@@ -59,7 +59,7 @@ export interface SessionPipes {
 }
 
 export class ShardSession {
-  /** Rejects when the daemon has to start again for this shard; resolves when the daemon has closed the pipe. */
+  /** Rejects when the daemon has to be restarted for this shard; resolves when the daemon has closed the pipe. */
   readonly ended: Promise<void>;
   readonly #dependencies: SessionDependencies;
   readonly #pipes: SessionPipes;
@@ -146,7 +146,7 @@ export class ShardSession {
         const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
         log.fatal(
           { shard: status.shard, code, stack },
-          `the shard has to start again: ${message ?? String(error)}`,
+          `the daemon has to be restarted for this shard: ${message ?? String(error)}`,
         );
         this.#end.reject(error);
       },

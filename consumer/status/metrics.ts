@@ -18,8 +18,8 @@ const HELP: Readonly<Record<CounterName, string>> = {
   foreign: 'Foreign records archived',
   damaged: 'Damaged chunks archived as foreign bytes',
   unproven: 'Chunks archived although their lane may have been forgotten',
-  passed_over: 'User records seen again that the log covers',
-  s3_errors: 'S3 calls that failed and were tried again',
+  passed_over: 'User records delivered a second time that the log covers',
+  s3_errors: 'S3 calls that failed and were retried',
   checkpoints: 'Checkpoints written',
 };
 
@@ -66,7 +66,7 @@ export function consumerMetrics(board: Board): Promise<string> {
   gauge('lanes', 'Lanes in memory', (line) => line.lanes);
   const errors = new Counter({
     name: 'tailrace_consumer_s3_errors_by_reason_total',
-    help: 'S3 calls that failed and were tried again, by reason',
+    help: 'S3 calls that failed and were retried, by reason',
     labelNames: ['shard', 'reason'],
     registers,
   });
@@ -75,7 +75,7 @@ export function consumerMetrics(board: Board): Promise<string> {
   }
   new Counter({
     name: 'tailrace_consumer_daemon_restarts_total',
-    help: 'How often the daemon was started again',
+    help: 'How often the daemon was restarted',
     registers,
   }).inc(status.daemon_restarts);
   new Gauge({ name: 'tailrace_consumer_up', help: '1 while the daemon runs', registers }).set(

@@ -115,7 +115,7 @@ export class Reporter {
   }
 
   send(report: ShardReport): void {
-    // What the launcher has not read yet is out of date soon: a later report says it all again.
+    // What the launcher has not read yet is out of date soon: a later report repeats all of it.
     if (!this.#socket || !this.#isOpen || this.#socket.writableLength > 1 << 20) return;
     this.#socket.write(`${JSON.stringify(report)}\n`);
   }

@@ -221,7 +221,7 @@ test('what cannot work is refused in a line, with exit code 2', async (t) => {
   const cases: [what: Record<string, unknown>, message: RegExp][] = [
     [
       { java: { command: '/nowhere/java' } },
-      /\/nowhere\/java can't be run: install a Java runtime, 17 or later/,
+      /\/nowhere\/java cannot be run: install a Java runtime, 17 or later/,
     ],
     [{ java: { ...java, jars: '/nowhere' } }, /java\.jars: \/nowhere does not contain/],
     [{ java, bach: {} }, /consumer-\d+\.yaml:\d+:\d+: bach: unknown key; did you mean batch\?/],

@@ -33,8 +33,6 @@ export const WORDING_OFF = [
   'archive/catalog.ts',
   'archive/commit-keys.ts',
   'archive/writer/plan.ts',
-  'consumer',
-  'docs/consumer.md',
   'functions',
   'producer/forward/json-output.ts',
   'producer/forward/json-writer.ts',
