@@ -31,6 +31,8 @@ export interface DaemonEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Of one line of the daemon's log. */
+const LONGEST_MESSAGE = 8192;
 const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
 /** A small young generation: most of what a shard's process allocates are lines of megabytes, which are not in it. */
 export const NODE_FLAGS = ['--max-semi-space-size=2'];
@@ -180,8 +182,10 @@ function relay(line: string, { log, onWarning }: DaemonOptions): void {
   const [level, logger, ...rest] = line.split('|');
   // The daemon prints what its processes write as it is, and logs it once more.
   if (logger === 'DrainChildSTDERRTask') return;
-  const message = rest.join('|');
+  const whole = rest.join('|');
+  // KCL quotes records of megabytes.
+  const message = whole.length > LONGEST_MESSAGE ? `${whole.slice(0, LONGEST_MESSAGE)}…` : whole;
   if (level !== undefined && LEVELS[level]) log[LEVELS[level]]({ kcl: logger }, message);
   else if (line.trim() !== '') log.warn({ kcl: 'daemon' }, line);
-  if (level === 'WARN' || level === 'ERROR') onWarning(message);
+  if (level === 'WARN' || level === 'ERROR') onWarning(whole);
 }

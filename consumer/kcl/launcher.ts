@@ -34,6 +34,9 @@ const EXIT_KILLED = 4;
 /** A look at the stream is abandoned after this: the daemon waits for the first one. */
 const LOOK_MS = 30_000;
 
+/** KCL's words for an aggregated record whose user records it could not take apart, or not all of them. */
+const DEAGGREGATION = /exception during deaggregation|Error in deaggregation/;
+
 export class Launcher {
   readonly board: Board;
   readonly #config: ConsumerConfig;
@@ -127,8 +130,8 @@ export class Launcher {
       const startedAt = uptime();
       await Promise.all([leadership.giveUp(), this.#look()]);
       this.#recreated = new AbortController();
-      const onRefused = (text: string): void => this.#noteRefusal(text);
-      const daemon = await Daemon.start({ ...this.#options, directory, reports, onWarning: onRefused });
+      const onWarning = (text: string): void => this.#onWarning(text);
+      const daemon = await Daemon.start({ ...this.#options, directory, reports, onWarning });
       this.#log.info(
         { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
         'the daemon runs',
@@ -173,6 +176,16 @@ export class Launcher {
       if (error instanceof TailraceError || this.#failedLooks > 1) this.board.streamTrouble = text;
       if (this.#failedLooks <= 2) this.#log.warn({ err: error }, 'cannot look at the stream and its leases');
     }
+  }
+
+  /** Reads what the daemon warns of: nothing of what it drops or is refused may pass in silence. */
+  #onWarning(text: string): void {
+    if (DEAGGREGATION.test(text)) {
+      this.board.deaggregationFailures += 1;
+      const sequence = /Sequence number: (\d+)/.exec(text)?.[1];
+      this.#log.error({ sequence }, 'an aggregated record is malformed: user records in it are not archived');
+    }
+    this.#noteRefusal(text);
   }
 
   #noteRefusal(text: string): void {

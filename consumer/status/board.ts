@@ -69,6 +69,7 @@ export interface WorkerStatus {
   /** The process that serves all shards; null when each has its own, and while there is none. */
   readonly host_pid: number | null;
   readonly daemon_restarts: number;
+  readonly deaggregation_failures: number;
   /** Shards of the stream that are not closed; null when Kinesis has not said so yet. */
   readonly open_shards: number | null;
   /** Open shards that no worker reads, and for how long, ms. */
@@ -84,6 +85,8 @@ export class Board {
   daemonRestarts = 0;
   /** Of the Java process, while it runs. */
   daemonPid: number | null = null;
+  /** Aggregated records that KCL could not take apart, or not to their end. */
+  deaggregationFailures = 0;
   /** What the last look at the stream has found. */
   sight: StreamSight | null = null;
   /** Why the stream cannot be looked at. */
@@ -157,6 +160,11 @@ export class Board {
     if (this.phase === 'failed' || this.phase === 'restarting') faults.push(`the daemon is ${this.phase}`);
     for (const { message } of this.refusals.current()) faults.push(`AWS refuses: ${message}`);
     if (this.streamTrouble !== null) faults.push(`cannot look at the stream: ${this.streamTrouble}`);
+    if (this.deaggregationFailures > 0) {
+      faults.push(
+        `${this.deaggregationFailures} aggregated records are malformed: user records in them are not archived; the log names their sequence numbers`,
+      );
+    }
     faults.push(...this.#unreadFault());
     for (const [shard, line] of Object.entries(shards)) {
       if (!line.connected) continue;
@@ -206,6 +214,7 @@ export class Board {
       daemon_pid: this.daemonPid,
       host_pid: this.#hostPid,
       daemon_restarts: this.daemonRestarts,
+      deaggregation_failures: this.deaggregationFailures,
       open_shards: this.sight?.openShards ?? null,
       unread_ms: this.#unreadMs(),
       refused: Object.fromEntries(this.refusals.current().map(({ reason, message }) => [reason, message])),

@@ -78,6 +78,11 @@ export function consumerMetrics(board: Board): Promise<string> {
     help: 'How often the daemon was restarted',
     registers,
   }).inc(status.daemon_restarts);
+  new Counter({
+    name: 'tailrace_consumer_deaggregation_failures_total',
+    help: 'Aggregated records that KCL could not take apart, or not to their end',
+    registers,
+  }).inc(status.deaggregation_failures);
   new Gauge({ name: 'tailrace_consumer_up', help: '1 while the daemon runs', registers }).set(
     status.phase === 'running' ? 1 : 0,
   );

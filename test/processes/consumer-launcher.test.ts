@@ -287,7 +287,7 @@ test('--check refuses a worker that cannot hold its shards, and names every righ
 test('a refused daemon and a stream that speaks no HTTP/2 are named', async (t) => {
   const denied =
     'software.amazon.awssdk.services.dynamodb.model.DynamoDbException: User: x is not authorized to perform: dynamodb:Scan';
-  const body = `trap 'exit 143' TERM\necho "ERROR|Scheduler|Caught exception: ${denied}" >&2\nwhile :; do sleep 0.05; done`;
+  const body = `trap 'exit 143' TERM\necho "ERROR|Scheduler|Caught exception: ${denied}" >&2\necho "ERROR|AggregatorUtil|Unexpected exception during deaggregation, record was: Sequence number: 42" >&2\nwhile :; do sleep 0.05; done`;
   const [port] = await freePorts(1);
   const run = launch({ java: { command: daemon(body) }, http: { listen: `127.0.0.1:${port}` } });
   await until('the refusal is logged', () => run.log().includes('AWS refuses'));
@@ -296,6 +296,7 @@ test('a refused daemon and a stream that speaks no HTTP/2 are named', async (t) 
   assert.match(JSON.stringify(await answer.json()), /AWS refuses: .*dynamodb:Scan: allow this role/);
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   assert.match(metrics, /tailrace_consumer_refused\{reason="access_denied"\} 1/);
+  assert.match(metrics, /tailrace_consumer_deaggregation_failures_total 1/);
   run.process.kill('SIGTERM');
   assert.equal(await run.ended, 0);
 
