@@ -1,6 +1,6 @@
 /** The worker's metrics: counters and gauges of each shard, and of the worker as a whole. */
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { Board, ShardLine } from './board.ts';
+import type { Board, ShardLine, WorkerStatus } from './board.ts';
 import { COUNTERS, type CounterName } from './report.ts';
 
 const HELP: Readonly<Record<CounterName, string>> = {
@@ -73,6 +73,12 @@ export function consumerMetrics(board: Board): Promise<string> {
   for (const [shard, byReason] of board.s3Errors()) {
     for (const [reason, n] of byReason) errors.inc({ shard, reason }, n);
   }
+  addWorkerMetrics(status, registers);
+  return registers[0]!.metrics();
+}
+
+/** What is about the worker and not one of its shards. */
+function addWorkerMetrics(status: WorkerStatus, registers: Registry[]): void {
   new Counter({
     name: 'tailrace_consumer_daemon_restarts_total',
     help: 'How often the daemon was restarted',
@@ -104,5 +110,4 @@ export function consumerMetrics(board: Board): Promise<string> {
     registers,
   });
   for (const reason of Object.keys(status.refused)) refused.set({ reason }, 1);
-  return registers[0]!.metrics();
 }
