@@ -6,6 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
+import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
 import { sha256 } from '../../base/sha256.ts';
 import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
 import type { Piece } from '../spliced.ts';
@@ -60,7 +61,7 @@ export function wrapForeign(
 ): { readonly chunks: Buffer[]; readonly rawBytes: number } {
   const chunks: Buffer[] = [];
   let rawBytes = 0;
-  for (const { raw, of } of linesOf(records)) {
+  for (const { raw, of } of linesOf(records, (data) => Buffer.from(foreignLine(data)))) {
     chunks.push(storedChunk(source, hour, chunks.length + 1, raw, of));
     rawBytes += raw.length;
   }
@@ -84,9 +85,38 @@ export function openedPieces(records: readonly ForeignRecord[]): Piece[] {
   return pieces;
 }
 
+/**
+ * Version 2 of {@link foreignLine}: a line that every strict reader takes. An object with a key twice, a number that no double
+ * can hold, or deeper than any reader is sure to follow is text.
+ */
+export function strictLine(data: Buffer): Buffer {
+  const line = foreignLine(data);
+  const value: unknown = JSON.parse(line);
+  const tokens = line.replace(STRING, '');
+  const isReadable = countMembers(value, 0) === tokens.split(':').length - 1 && !LONG_INTEGER.test(tokens);
+  const bytes = Buffer.from(isReadable ? line : `${JSON.stringify({ message: data.toString('utf8') })}\n`);
+  replaceLoneSurrogates(bytes, 0, bytes.length);
+  return bytes;
+}
+
+const STRING = /"(?:[^"\\]|\\.)*"/g;
+/** One that may not fit into 64 bits. */
+const LONG_INTEGER = /[:,[]\s*-?\d{19,}\s*[,\]}]/;
+const MAX_DEPTH = 64;
+
+/** Members of all objects in a value, each name of an object once; NaN when a part of it cannot be read everywhere. */
+function countMembers(value: unknown, depth: number): number {
+  if (typeof value === 'number' && !Number.isFinite(value)) return Number.NaN;
+  if (typeof value !== 'object' || value === null) return 0;
+  if (depth === MAX_DEPTH) return Number.NaN;
+  const parts = Object.values(value);
+  const own = Array.isArray(value) ? 0 : parts.length;
+  return parts.reduce<number>((sum, part) => sum + countMembers(part, depth + 1), own);
+}
+
 /** Version 2: the records of one hour as stored deflate blocks that are put together to one gzip member. */
 export function foreignPieces(records: readonly ForeignRecord[]): Piece[] {
-  return linesOf(records).map(({ raw, of }) => pieceOf(raw, of.length, of));
+  return linesOf(records, strictLine).map(({ raw, of }) => pieceOf(raw, of.length, of));
 }
 
 function pieceOf(raw: Buffer, events: number, of: readonly ForeignRecord[]): Piece {
@@ -101,14 +131,17 @@ function pieceOf(raw: Buffer, events: number, of: readonly ForeignRecord[]): Pie
 }
 
 /** The lines of records in pieces of a bounded size, each with its records. */
-function linesOf(records: readonly ForeignRecord[]): { raw: Buffer; of: readonly ForeignRecord[] }[] {
+function linesOf(
+  records: readonly ForeignRecord[],
+  lineOf: (data: Buffer) => Buffer,
+): { raw: Buffer; of: readonly ForeignRecord[] }[] {
   const pieces: { raw: Buffer; of: readonly ForeignRecord[] }[] = [];
   for (let i = 0; i < records.length; ) {
     const lines: Buffer[] = [];
     const first = i;
     let bytes = 0;
     do {
-      const line = Buffer.from(foreignLine(records[i]!.data));
+      const line = lineOf(records[i]!.data);
       lines.push(line);
       bytes += line.length;
       i += 1;

@@ -2,6 +2,7 @@
  * JSON lines on bytes: an object is checked byte by byte and then copied as it stands; the time is picked out of it
  * on the way. Only its own members are looked at by transforms whose names are not paths into nested objects.
  */
+import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
 import type { Builder } from '../builder.ts';
 import { MAX_TIME_BYTES, parseIso } from './clock.ts';
 import { lookUp } from './finish.ts';
@@ -19,8 +20,8 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-/** Objects and arrays inside each other that a line may have. */
-const MAX_DEPTH = 200;
+/** Objects and arrays inside each other that a line may have: DuckDB and DataFusion refuse a file with 200. */
+const MAX_DEPTH = 100;
 const INVALID = -1;
 
 interface KeyRule {
@@ -54,6 +55,8 @@ export class JsonParser implements LineParser {
   #view = viewOf(this.#bytes);
   /** Whether the line has a byte above 0x7f that is not part of valid UTF-8. */
   #broken = false;
+  /** Whether the line has an escape of a surrogate, which may be half a pair. */
+  #surrogates = false;
   /** Escapes in the line's strings so far, and whether one of them is in the name of a member. */
   #escapes = 0;
   #escapedName = false;
@@ -87,6 +90,7 @@ export class JsonParser implements LineParser {
     while (end > start && isSpace(bytes[end - 1]!)) end--;
     this.#count = 0;
     this.#broken = false;
+    this.#surrogates = false;
     this.#escapedName = false;
     if (bytes[start] !== OPEN_BRACE || start >= end || this.#object(bytes, start, end, 1, true) !== end) {
       keepLine(target, this.#transform, bytes, start, end, UNPARSED);
@@ -117,9 +121,15 @@ export class JsonParser implements LineParser {
     const builder = this.#builder(time);
     builder.reserve(room);
     let at = this.#span(builder.buffer, builder.length, bytes, start, end);
+    this.#wholeCharacters(builder.buffer, builder.length, at);
     builder.buffer[at++] = 0x0a;
     this.#target.tally.events++;
     builder.commit(at);
+  }
+
+  /** Strict readers refuse a whole object for half a surrogate pair. */
+  #wholeCharacters(out: Buffer, from: number, to: number): void {
+    if (this.#surrogates) this.#target.tally.replaced += replaceLoneSurrogates(out, from, to);
   }
 
   /** Copies checked JSON, with invalid UTF-8 replaced. */
@@ -205,6 +215,7 @@ export class JsonParser implements LineParser {
       keepLine(this.#target, transform, bytes, start, end, UNPARSED);
       return;
     }
+    this.#wholeCharacters(out, from, at - 1);
     tally.events++;
     builder.commit(at);
   }
@@ -228,6 +239,7 @@ export class JsonParser implements LineParser {
     builder.reserve(length);
     builder.buffer.write(text, builder.length);
     builder.buffer[builder.length + length - 1] = 0x0a;
+    this.#wholeCharacters(builder.buffer, builder.length, builder.length + length - 1);
     tally.events++;
     builder.commit(builder.length + length);
   }
@@ -380,6 +392,8 @@ export class JsonParser implements LineParser {
         if (next === 0x75) {
           if (i + 6 > end) return INVALID;
           for (let k = 2; k < 6; k++) if (HEX_DIGIT[bytes[i + k]!] === 0) return INVALID;
+          // The letter d, whatever its case, and after it 8 or more.
+          if ((bytes[i + 2]! | 0x20) === 0x64 && bytes[i + 3]! >= 0x38) this.#surrogates = true;
           i += 6;
         } else {
           i += 2;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { foreignLine, wrapForeign } from '../../../../archive/writer/foreign.ts';
+import { foreignLine, strictLine, wrapForeign } from '../../../../archive/writer/foreign.ts';
 import { readRecord } from '../../../../archive/writer/record.ts';
 import { zstdFrames } from '../../../../archive/zstd-frames.ts';
 import { ChunkVersionError } from '../../../../base/errors.ts';
@@ -80,6 +80,26 @@ test('foreign records of every kind become lines that say all of them', () => {
       },
     ),
   );
+});
+
+test('since version 2 a foreign line is one that every strict reader takes', () => {
+  const same = ['{"a":1}', '{"a":{"a":[{"a":1}]}}', String.raw`{"a":"\ud83d\ude00 : {}"}`, '{"":-0.5e300}'];
+  for (const text of same) assert.equal(strictLine(Buffer.from(text)).toString(), `${text}\n`);
+  assert.equal(
+    strictLine(Buffer.from(String.raw`{"a":"\ud83d"}`)).toString(),
+    `${String.raw`{"a":"\ufffd"}`}\n`,
+  );
+  const deep = `{"a":${'['.repeat(65)}${']'.repeat(65)}}`;
+  for (const text of [
+    '{"a":1,"a":2}',
+    '{"b":{"a":1,"\\u0061":2}}',
+    '{"a":1e400}',
+    '{"a":12345678901234567890}',
+    deep,
+  ]) {
+    assert.deepEqual(JSON.parse(strictLine(Buffer.from(text)).toString()), { message: text });
+  }
+  assert.equal(strictLine(Buffer.from([0xff, 0])).toString(), '{"base64":"/wA="}\n');
 });
 
 test('the encoder of version 1 writes the bytes that it always wrote', () => {

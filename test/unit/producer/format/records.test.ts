@@ -65,6 +65,17 @@ test('json: invalid UTF-8 inside strings is replaced and counted', () => {
   assert.equal(tally.replaced, 1);
 });
 
+test('json: half a surrogate pair is replaced and counted, because strict readers refuse the object that has one', () => {
+  const line = String.raw`{"a":"\ud800 \ud83d\ude00 \uDC00","b":{"c":"\udfff"}}`;
+  const expected = String.raw`{"a":"\ufffd \ud83d\ude00 \ufffd","b":{"c":"\ufffd"}}`;
+  const asItIs = format('json', [line]);
+  assert.deepEqual([asItIs.lines[0]!.json, asItIs.tally.replaced], [expected, 3]);
+  const renamed = format('json', [line], { rename: { a: 'd' } });
+  assert.equal(renamed.lines[0]!.json, expected.replace('"a"', '"d"'));
+  const nested = format('json', [line], { remove: ['b.x'] });
+  assert.deepEqual(JSON.parse(nested.lines[0]!.json), JSON.parse(expected));
+});
+
 test('json: another key and format of the time', () => {
   const options = { type: 'json', time_key: 'ts', time_format: '%d.%m.%Y %H:%M', timezone: 'Europe/Berlin' };
   const { lines } = format(options, ['{"ts":"23.11.2026 20:30"}']);
