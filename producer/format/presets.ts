@@ -60,7 +60,7 @@ const SQUID: Preset = {
   expressions: [
     /^(?<time>\d+\.\d{3}) +(?<duration_ms>-?\d+) (?<remote>\S+) (?<cache_result>[^\s/]+)\/(?<code>\d{3}) (?<size>\d+) (?<method>\S+) (?<path>.*) (?<user>\S+) (?<hierarchy>[^\s/]+)\/(?<peer>\S+) (?<content_type>\S+)$/s,
     new RegExp(
-      `^(?<remote>\\S+) (?<ident>\\S+) (?<user>.*?) ${CLF} "(?<request>.*?)" (?<code>\\d+) (?<size>\\d+)(?: "(?<referer>.*)" "(?<agent>.*)")? (?<cache_result>\\w+):(?<hierarchy>\\w+)$`,
+      `^(?<remote>\\S+) (?<ident>\\S+) (?<user>.*?) ${CLF} "(?<quoted>.*) (?<cache_result>\\w+):(?<hierarchy>\\w+)$`,
       's',
     ),
   ],
@@ -77,8 +77,8 @@ export function preset(name: PresetName, options: RecordOptions): RecordParser {
   const types = new Set(numbers);
   return (line, now) => {
     for (const expression of expressions) {
-      const groups = expression.exec(line)?.groups;
-      if (groups === undefined) continue;
+      const groups = fieldsOf(expression, line);
+      if (groups === null) continue;
       const record: Record<string, unknown> = {};
       for (const [field, raw] of Object.entries(groups)) {
         if (raw === undefined || raw === '-' || (raw === '' && field !== 'message')) continue;
@@ -90,6 +90,35 @@ export function preset(name: PresetName, options: RecordOptions): RecordParser {
     }
     return null;
   };
+}
+
+/** What an expression finds in a line; null when it does not match. */
+function fieldsOf(expression: RegExp, line: string): Record<string, string | undefined> | null {
+  const groups = expression.exec(line)?.groups;
+  if (groups === undefined) return null;
+  const { quoted, ...fields } = groups;
+  if (quoted === undefined) return fields;
+  const parts = splitQuoted(quoted);
+  return parts === null ? null : { ...fields, ...parts };
+}
+
+/**
+ * Takes `request" code size "referer" "agent"` apart, in which no quote of a value is escaped. Not by an expression: a
+ * client can send many of what stands between the values, and each would be tried with each other.
+ */
+function splitQuoted(text: string): Record<string, string | undefined> | null {
+  const numbers = /" (\d+) (\d+)(?= "|$)/.exec(text);
+  if (!numbers) return null;
+  const [between, code, size] = numbers;
+  const request = text.slice(0, numbers.index);
+  const headers = text.slice(numbers.index + between.length);
+  if (headers === '') return { request, code, size };
+  if (!headers.startsWith(' "') || !headers.endsWith('"') || headers.length < 3) return null;
+  const values = headers.slice(2, -1);
+  const border = values.indexOf('" "');
+  const referer = border < 0 ? values : values.slice(0, border);
+  const agent = border < 0 ? undefined : values.slice(border + 3);
+  return { request, code, size, referer, agent };
 }
 
 function finishPreset(
