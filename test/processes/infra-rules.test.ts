@@ -16,6 +16,8 @@ let templates: Record<string, Template>;
 
 before(async () => {
   await packageFunctions(out);
+  const network = { vpcId: 'vpc-1', subnetIds: 'subnet-1' };
+  await packageFunctions(join(out, 'function'), { archiver: 'function', ...network }, ['stack']);
   templates = Object.fromEntries(
     names.map((name) => [name, new Template(join(out, name, TEMPLATE), `tailrace-${name}`)]),
   );
@@ -441,8 +443,25 @@ test('the zips are the same each time', async () => {
   }
 });
 
+test('with the function as archiver there is no worker, and its mapping discards nothing', () => {
+  const template = new Template(join(out, 'function', 'stack', TEMPLATE), 'tailrace-function');
+  for (const id of ['WorkerGroup', 'WorkerTemplate', 'WorkerRole', 'WorkerSecurityGroup']) {
+    assert.ok(stack().has(id) && !template.has(id), id);
+  }
+  const [mapping] = template
+    .all('AWS::Lambda::EventSourceMapping')
+    .filter(({ properties }) => 'MaximumBatchingWindowInSeconds' in properties);
+  assert.equal(mapping!.properties['StartingPosition'], 'TRIM_HORIZON');
+  assert.equal(mapping!.properties['MaximumRetryAttempts'], -1);
+  assert.equal(mapping!.properties['MaximumRecordAgeInSeconds'], -1);
+  assert.equal(mapping!.properties['BisectBatchOnFunctionError'], false);
+  assert.equal(mapping!.properties['ParallelizationFactor'], 1);
+  assert.equal(Number(template.parameter('RetentionHours')), 24);
+  assert.equal(Number(stack().parameter('RetentionHours')), 168);
+});
+
 test('cfn-lint has nothing to say', (context) => {
-  for (const name of names) {
+  for (const name of [...names, join('function', 'stack')]) {
     const found = lint(join(out, name, TEMPLATE));
     if (found === null) context.skip('cfn-lint could not be installed: it takes python3 with venv, and PyPI');
     else assert.equal(found, '', name);

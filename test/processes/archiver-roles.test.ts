@@ -1,4 +1,4 @@
-/** The role of the worker, as it is packaged: a real consumer with KCL makes every call through it. */
+/** The roles of both archivers, as they are packaged: a real consumer with KCL, and the function, make every call through them. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { packageFunctions, TEMPLATE } from '../../functions/package.ts';
 import { startStack } from '../../local/stack.ts';
+import { EventSourceMapping } from '../simulation/event-source-mapping.ts';
 import { type GatedRequest, type Rules, startGate } from '../simulation/gate.ts';
 import { type Call, Iam } from '../simulation/iam.ts';
 import { ACCOUNT, REGION, Template } from '../simulation/template.ts';
@@ -18,8 +19,11 @@ import {
   putChunks,
   until,
 } from '../support/consumer-process.ts';
+import { FunctionPool } from '../support/function-pool.ts';
 
-const ROLE = 'WorkerRole';
+const WORKER_ROLE = 'WorkerRole';
+const FUNCTION_ROLE = 'ArchiveRole';
+const HANDLER = join(import.meta.dirname, '..', '..', 'functions', 'archive.ts');
 /** Granted for what this run doesn't have: tables of a first start, the package. */
 const UNUSED = ['dynamodb:CreateTable', 'dynamodb:UpdateTable', 's3:GetObject'];
 
@@ -40,9 +44,9 @@ test('a consumer reads, leases, archives and resumes with nothing but its grants
   t.after(() => stack.stop());
   Object.assign(process.env, stack.env);
   const gates = await Promise.all([
-    startGate(stack.kinesisEndpoint, iam, ROLE, kinesisRules(template)),
-    startGate(stack.dynamodbEndpoint, iam, ROLE, { needs: dynamodbCalls }),
-    startGate(stack.s3Endpoint, iam, ROLE, s3Rules(template)),
+    startGate(stack.kinesisEndpoint, iam, WORKER_ROLE, kinesisRules(template)),
+    startGate(stack.dynamodbEndpoint, iam, WORKER_ROLE, { needs: dynamodbCalls }),
+    startGate(stack.s3Endpoint, iam, WORKER_ROLE, s3Rules(template)),
   ]);
   t.after(() => Promise.all(gates.map((gate) => gate.stop())));
   const [kinesisEndpoint, dynamodbEndpoint, s3Endpoint] = gates.map(({ endpoint }) => endpoint) as [
@@ -74,8 +78,77 @@ test('a consumer reads, leases, archives and resumes with nothing but its grants
   assert.equal(await first.stop(), 0);
 
   assert.deepEqual([...new Set(iam.denied)], []);
-  const unused = iam.unused([ROLE]).map((grant) => grant.split(' ')[1]!);
+  const unused = iam.unused([WORKER_ROLE]).map((grant) => grant.split(' ')[1]!);
   assert.deepEqual(unused.sort(), UNUSED);
+});
+
+/** Granted for what Lambda itself does when a mapping is made, and for its log. */
+const UNUSED_BY_FUNCTION = [
+  'kinesis:DescribeStream',
+  'kinesis:ListStreams',
+  'logs:CreateLogStream',
+  'logs:PutLogEvents',
+];
+
+test('the function archives, and completes what a call left, with nothing but its grants', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tailrace-test-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  await packageFunctions(join(directory, 'packaged'), { archiver: 'function', vpcId: 'vpc-1' }, ['stack']);
+  const template = new Template(join(directory, 'packaged', 'stack', TEMPLATE), 'tailrace');
+  const iam = new Iam(template);
+  const stack = await startStack({
+    dataDir: join(directory, 'data'),
+    shards: 1,
+    streamName: String(template.resolve({ Ref: 'Stream' })),
+    bucket: String(template.resolve({ Ref: 'ArchiveBucket' })),
+  });
+  t.after(() => stack.stop());
+  Object.assign(process.env, stack.env);
+  const gates = await Promise.all([
+    startGate(stack.kinesisEndpoint, iam, FUNCTION_ROLE, kinesisRules(template)),
+    startGate(stack.s3Endpoint, iam, FUNCTION_ROLE, s3Rules(template)),
+  ]);
+  t.after(() => Promise.all(gates.map((gate) => gate.stop())));
+  const client = new KinesisClient({ endpoint: stack.kinesisEndpoint, region: stack.region });
+  const gated = new KinesisClient({ endpoint: gates[0].endpoint, region: stack.region });
+  t.after(() => {
+    for (const one of [client, gated]) one.destroy();
+  });
+  const pool = new FunctionPool(
+    HANDLER,
+    {
+      ...stack.env,
+      AWS_REGION: stack.region,
+      AWS_ENDPOINT_URL_KINESIS: gates[0].endpoint,
+      AWS_ENDPOINT_URL_S3: gates[1].endpoint,
+      STREAM_NAME: stack.streamName,
+      ARCHIVE_BUCKET: stack.bucket,
+    },
+    20_000,
+  );
+  t.after(() => pool.stop());
+  const mapping = new EventSourceMapping({
+    stream: stack.streamName,
+    kinesis: gated,
+    invoke: (event) => pool.invoke(event),
+    window: 200,
+    batchSize: 100,
+    random: () => 1,
+  });
+  mapping.start();
+  t.after(() => mapping.stop().catch(() => {}));
+  const hour = Math.floor(Date.now() / 3_600_000);
+  const source = new ChunkSource({ name: 'agent-1' });
+  const made = Array.from({ length: 6 }, () => source.next('nginx.access', hour, 5));
+  await putChunks(client, stack, made.slice(0, 3));
+  await until('a batch is archived', () => mapping.calls > 0);
+  await putChunks(client, stack, made.slice(3));
+  await assertArchivedOnce(stack, made);
+  await pool.invoke({ source: 'aws.events' });
+
+  assert.deepEqual([...new Set(iam.denied)], []);
+  const unused = iam.unused([FUNCTION_ROLE]).map((grant) => grant.split(' ')[1]!);
+  assert.deepEqual(unused.sort(), UNUSED_BY_FUNCTION);
 });
 
 function kinesisRules(template: Template): Rules {
