@@ -1,6 +1,6 @@
 /** `tailrace status`: shows what an agent or a consumer is doing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
 import { plainLines } from '../../base/human.ts';
 import { consumerSchema } from '../../consumer/config.ts';
@@ -8,6 +8,8 @@ import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { ask } from '../../producer/control/protocol.ts';
 import { type AgentStatus, agentStatus } from '../../producer/status.ts';
 import { describeAgent } from '../agent-status.ts';
+import { openArchive } from '../archive-options.ts';
+import type { ArchiveStatus } from '../archive-status.ts';
 import { configKind, loadConfig } from '../config.ts';
 import { askConsumer, describeConsumer } from '../consumer-status.ts';
 import { configOption, stateOption } from '../options.ts';
@@ -22,10 +24,19 @@ const CLEAR = '\u001b[2J';
 export function command(): Command {
   return new Command('status')
     .description(
-      'Show what a running agent has read, sealed, sent and still holds, or what a consumer is doing.',
+      'Show what a running agent has read, sealed, sent and still holds, what a consumer is doing, or what an archive last received.',
     )
     .addOption(stateOption())
     .addOption(configOption('agent.yaml or consumer.yaml: show that agent or consumer').conflicts('state'))
+    .addOption(
+      new Option('--archive <bucket>', 'show what the archive in this bucket last received').conflicts([
+        'state',
+        'config',
+      ]),
+    )
+    .option('--prefix <text>', 'with --archive: the prefix of all keys, ending in /')
+    .option('--endpoint <url>', 'with --archive: URL of an S3-compatible service')
+    .option('--region <name>', "with --archive: the bucket's region")
     .option('--json', 'print the whole status as JSON')
     .option('-w, --watch', 'refresh every second, with rates, until Ctrl-C')
     .addHelpText('after', '\nExit codes: 0 healthy, 1 degraded or no response, 2 bad usage.')
@@ -35,6 +46,10 @@ export function command(): Command {
 interface StatusOptions {
   readonly state?: string;
   readonly config?: string;
+  readonly archive?: string;
+  readonly prefix?: string;
+  readonly endpoint?: string;
+  readonly region?: string;
   readonly json?: true;
   readonly watch?: true;
 }
@@ -46,8 +61,16 @@ interface Subject<T> {
   isWell(status: T): boolean;
 }
 
-function run(options: StatusOptions): Promise<void> {
-  const { config } = options;
+async function run(options: StatusOptions): Promise<void> {
+  const { config, archive: bucket } = options;
+  if (bucket !== undefined) {
+    const { archiveStatus, describeArchive } = await import('../archive-status.ts');
+    const archive = await openArchive({ ...options, bucket });
+    const isWell = (status: ArchiveStatus): boolean => status.missing === 0;
+    await show({ ask: () => archiveStatus(archive), describe: describeArchive, isWell }, options);
+    archive.store.close();
+    return;
+  }
   if (config === undefined || configKind(config) === 'agent') {
     const state = stateDirectory(options);
     const isWell = (status: AgentStatus): boolean => status.state === 'ready';
