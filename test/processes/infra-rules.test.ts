@@ -16,7 +16,7 @@ let templates: Record<string, Template>;
 
 before(async () => {
   await packageFunctions(out);
-  const network = { vpcId: 'vpc-1', subnetIds: 'subnet-1' };
+  const network = { vpcId: 'vpc-0123456789abcdef0', subnetIds: 'subnet-0123456789abcdef0' };
   await packageFunctions(join(out, 'function'), { archiver: 'function', ...network }, ['stack']);
   templates = Object.fromEntries(
     names.map((name) => [name, new Template(join(out, name, TEMPLATE), `tailrace-${name}`)]),
