@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { arrivalsOf } from '../../../archive/arrivals.ts';
+import { DEFAULT_KEY_TEMPLATE } from '../../../archive/commit-keys.ts';
 import { archiveStatus, describeArchive } from '../../../cli/archive-status.ts';
 import { openArchiver } from '../../support/archiver.ts';
 import { ChunkSource } from '../../support/chunks.ts';
@@ -36,7 +37,7 @@ test('an empty archive has no shards; a silent one says how old its newest recor
   assert.deepEqual(await arrivalsOf(new MemoryArchive(), '', 0), []);
   const { archive } = await archiveOf(180);
   const store = archive as unknown as Parameters<typeof archiveStatus>[0]['store'];
-  const status = await archiveStatus({ store, prefix: '' });
+  const status = await archiveStatus({ store, prefix: '', keyTemplate: DEFAULT_KEY_TEMPLATE });
   assert.equal(status.missing, 0);
   const text = describeArchive(status);
   assert.match(text, /shardId-000000000000 {2}newest record 3\.0 h old, .* last hour 0 events/);
