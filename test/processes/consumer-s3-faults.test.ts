@@ -13,6 +13,16 @@ import { startTestStack } from '../support/test-stack.ts';
 
 const LOWER = '1';
 const UPPER = (2n ** 127n + 1n).toString();
+/** What S3 does at some time during the test. */
+const FAULTS = [
+  'InternalError',
+  'SlowDown',
+  'ConditionalRequestConflict',
+  'reset',
+  'lost PUT',
+  'access_denied',
+  'no_such_bucket',
+];
 
 test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', async (t) => {
   const mock = await startS3Mock().catch((error: Error) =>
@@ -29,16 +39,9 @@ test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', 
   const sources = Array.from({ length: 8 }, (_, i) => new ChunkSource({ name: `agent-${i}` }));
   const made: MadeChunk[] = [];
   const load = async (): Promise<void> => {
-    for (const source of sources) {
-      const again = made.filter((chunk) => chunk.lane === source.lane).slice(-2);
-      const fresh = Array.from({ length: 3 }, (_, i) =>
-        source.next(i === 2 ? 'app' : 'nginx.access', hour, 5),
-      );
-      made.push(...fresh);
-      await putChunks(client, stack, [...fresh, ...again]);
-    }
+    for (const source of sources) await putChunks(client, stack, nextChunks(source, hour, made));
   };
-  const put = async (hashKey: string, ...data: Buffer[]): Promise<void> => {
+  const put: Put = async (hashKey, ...data) => {
     const Records = data.map((Data) => ({ Data, PartitionKey: 'other', ExplicitHashKey: hashKey }));
     const answer = await client.send(new PutRecordsCommand({ StreamName: stack.streamName, Records }));
     assert.equal(answer.FailedRecordCount ?? 0, 0);
@@ -51,38 +54,7 @@ test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', 
   await load();
   await consumer.running(2);
   const sound = made[0]!;
-  const torn = Buffer.from(sound.bytes);
-  torn[torn.length - 9]! ^= 1;
-  const binary = Buffer.from([0, 0xff, 0x1f, 0x8b, 10]);
-  const users = Array.from({ length: 20 }, (_, i) => Buffer.from(`{"kpl":${i}}`));
-  const foreign = [
-    Buffer.from('{"a":\n 1.10}'),
-    Buffer.from('plain text\n'),
-    gzipSync('{"two":1}\nlines\n'),
-    binary,
-    torn,
-    sound.bytes.subarray(0, 60),
-  ];
-  await put(LOWER, ...foreign, kplAggregate(users, 'other', LOWER));
-  await put(UPPER, kplAggregate(users, 'other', UPPER), kplAggregate([sound.bytes], 'other', UPPER));
-  // Keys of both shards, and of none that its own shard has: KCL's shard sync would drop these aggregates whole.
-  const mixed = Array.from({ length: 20 }, (_, i) => ({
-    data: Buffer.from(`{"mixed":${i}}`),
-    partitionKey: `key-${i}`,
-    hashKey: i % 2 === 0 ? LOWER : UPPER,
-  }));
-  await put(LOWER, kplAggregateOf(mixed));
-  await put(UPPER, kplAggregateOf(mixed.filter(({ hashKey }) => hashKey === LOWER)));
-  const lines = [
-    '{"a":  1.10}',
-    '{"message":"plain text\\n"}',
-    '{"two":1}',
-    '{"message":"lines"}',
-    ...foreign.slice(3).map((bytes) => JSON.stringify({ base64: bytes.toString('base64') })),
-    ...[...users, ...users].map(String),
-    ...mixed.map(({ data }) => String(data)),
-    ...mixed.filter(({ hashKey }) => hashKey === LOWER).map(({ data }) => String(data)),
-  ];
+  const lines = await putForeign(put, sound);
 
   for (const refusal of ['access_denied', 'no_such_bucket'] as const) {
     await load();
@@ -109,17 +81,7 @@ test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', 
   assert.deepEqual(ids.sort(), made.flatMap((chunk) => chunk.ids).sort());
   assert.deepEqual(found.get('foreign.weblogs')!.sort(), lines.sort());
 
-  for (const what of [
-    'InternalError',
-    'SlowDown',
-    'ConditionalRequestConflict',
-    'reset',
-    'lost PUT',
-    'access_denied',
-    'no_such_bucket',
-  ]) {
-    assert.ok(proxy.done.has(what), `the proxy has done ${what}`);
-  }
+  for (const what of FAULTS) assert.ok(proxy.done.has(what), `the proxy has done ${what}`);
   const { s3_errors: errors } = (await consumer.status()).totals;
   assert.ok(errors > 0);
 
@@ -139,6 +101,52 @@ test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', 
   consumer.kill('SIGKILL');
   await consumer.ended();
 });
+
+/** Three new chunks of a source, added to `made`, and its last two once more. */
+function nextChunks(source: ChunkSource, hour: number, made: MadeChunk[]): MadeChunk[] {
+  const repeated = made.filter((chunk) => chunk.lane === source.lane).slice(-2);
+  const fresh = Array.from({ length: 3 }, (_, i) => source.next(i === 2 ? 'app' : 'nginx.access', hour, 5));
+  made.push(...fresh);
+  return [...fresh, ...repeated];
+}
+
+type Put = (hashKey: string, ...data: Buffer[]) => Promise<void>;
+
+/** Puts records of every foreign kind; returns the lines that the archive must have of them. */
+async function putForeign(put: Put, sound: MadeChunk): Promise<string[]> {
+  const torn = Buffer.from(sound.bytes);
+  torn[torn.length - 9]! ^= 1;
+  const binary = Buffer.from([0, 0xff, 0x1f, 0x8b, 10]);
+  const users = Array.from({ length: 20 }, (_, i) => Buffer.from(`{"kpl":${i}}`));
+  const foreign = [
+    Buffer.from('{"a":\n 1.10}'),
+    Buffer.from('plain text\n'),
+    gzipSync('{"two":1}\nlines\n'),
+    binary,
+    torn,
+    sound.bytes.subarray(0, 60),
+  ];
+  await put(LOWER, ...foreign, kplAggregate(users, 'other', LOWER));
+  await put(UPPER, kplAggregate(users, 'other', UPPER), kplAggregate([sound.bytes], 'other', UPPER));
+  // Keys of both shards, and of none that its own shard has: KCL's shard sync would drop these aggregates whole.
+  const mixed = Array.from({ length: 20 }, (_, i) => ({
+    data: Buffer.from(`{"mixed":${i}}`),
+    partitionKey: `key-${i}`,
+    hashKey: i % 2 === 0 ? LOWER : UPPER,
+  }));
+  await put(LOWER, kplAggregateOf(mixed));
+  await put(UPPER, kplAggregateOf(mixed.filter(({ hashKey }) => hashKey === LOWER)));
+  return [
+    '{"a":  1.10}',
+    '{"message":"plain text\\n"}',
+    '{"two":1}',
+    '{"message":"lines"}',
+    ...foreign.slice(3).map((bytes) => JSON.stringify({ base64: bytes.toString('base64') })),
+    ...[...users, ...users].map(String),
+    ...mixed.map(({ data }) => String(data)),
+    ...mixed.filter(({ hashKey }) => hashKey === LOWER).map(({ data }) => String(data)),
+  ];
+}
 
 async function linesByTag(stack: Parameters<typeof archiveOf>[0]): Promise<Map<string, string[]>> {
   const store = archiveOf(stack);
