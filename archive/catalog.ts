@@ -72,7 +72,7 @@ export class Catalog {
   }
 
   /**
-   * Leaves out what stands in the logs now, except for the newest commit of each, whose data may still be missing.
+   * Leaves out what is in the logs now, except for the newest commit of each, whose data may still be missing.
    *
    * @returns of each log, as `incarnation/shard`, the newest number that is left out
    */

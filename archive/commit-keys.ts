@@ -59,7 +59,7 @@ export function commitFolder(prefix: string, incarnation: string, shard: string)
 
 const COMMIT_KEY = /_commits\/([0-9a-f]{18})\/([\w.-]+)\/(\d{12})-(\d{1,12})\.json$/;
 
-/** Takes a commit's key apart; null when it is no such key. */
+/** Takes a commit's key apart; null when it is not one. */
 export function parseCommitKey(key: string): { incarnation: string; shard: string; number: number } | null {
   const match = COMMIT_KEY.exec(key);
   if (!match) return null;
@@ -118,7 +118,7 @@ export interface NameParts {
   readonly counts: { readonly events: number; readonly rawBytes: number } | null;
 }
 
-/** Takes the last part of a data object's key apart; null when it is no such name. */
+/** Takes the last part of a data object's key apart; null when it is not one. */
 export function parseObjectName(name: string): NameParts | null {
   const match = OBJECT_NAME.exec(name);
   if (!match) return null;
@@ -173,7 +173,7 @@ export function encodeTag(tag: string): string {
   return `${kept}%~${sha256(tag).slice(0, DIGEST_DIGITS)}`;
 }
 
-/** The tag that {@link encodeTag} made `text` of; null when it was cut there, or is no such text. */
+/** The tag that {@link encodeTag} made `text` of; null when it was cut there, or is not such a text. */
 export function decodeTag(text: string): string | null {
   if (text === '%') return '';
   if (!/^(?:[\w.-]|%[0-9A-F]{2})+$/.test(text)) return null;

@@ -19,7 +19,7 @@ export interface Plan {
 /** What is planned. */
 export interface PlanInput {
   readonly state: ShardState;
-  /** In stream order, all records after the newest commit (or of the range that is gone over again). */
+  /** In stream order, all records after the newest commit (or of the range that is redone). */
   readonly items: readonly Item[];
   /** Whether the shard ends with them. */
   readonly close: boolean;

@@ -28,7 +28,7 @@ test('its log is closed when KCL says that the shard ends, and not before', asyn
   assert.equal(work.safe, null, 'nothing to checkpoint before the end');
 });
 
-test('records, or a listing that has the shard after all, make the daemon start again', async () => {
+test('records, or a listing that has the shard after all, make the daemon restart', async () => {
   await assert.rejects(gone(true).work.take([RECORD]), { code: 'SHARD_LISTED', retriable: true });
   const { work, closed } = gone(false);
   await assert.rejects(work.end(), { code: 'SHARD_LISTED', retriable: true });

@@ -75,7 +75,7 @@ test('counters go on over the processes of a shard', () => {
   assert.equal(board.active, 1);
 });
 
-test('a process that ends slowly is not counted again with each of its reports', async () => {
+test('a process that ends slowly is not counted once more with each of its reports', async () => {
   board.update(report(1, 5));
   // The lease is lost and comes back: the new process reports while the old one still does.
   board.update(report(2, 1));
@@ -122,7 +122,7 @@ test('health says what needs somebody to act', () => {
   assert.deepEqual(board.status().faults, ['the daemon is restarting']);
 });
 
-test('what S3 refuses is told at once, and only until it answers', () => {
+test('what S3 refuses is reported at once, and only until it answers', () => {
   const status = new ShardStatus(process.pid);
   const trouble = (reason: string): S3Trouble => ({
     operation: 'put',
