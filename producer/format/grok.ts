@@ -135,7 +135,7 @@ function expand(
     const [, name = '', field, type = 'string'] = match ?? [];
     const source = (Object.hasOwn(own, name) ? own[name] : undefined) ?? PATTERNS[name];
     if (!match || source === undefined) {
-      throw new FormatError(`${whole} is not a pattern that is known: add it to patterns`);
+      throw new FormatError(`${whole} is not a known pattern: add it to patterns`);
     }
     if (!Object.hasOwn(TYPES, type)) {
       throw new FormatError(`${whole}: the type is one of ${Object.keys(TYPES).join(', ')}`);
