@@ -17,6 +17,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       summary: 'show what an agent or a consumer is doing',
       load: () => import('./commands/status.ts'),
     },
+    tap: { summary: 'show the events of a running agent', load: () => import('./commands/tap.ts') },
     flush: { summary: 'make an agent send everything it holds', load: () => import('./commands/flush.ts') },
     send: {
       summary: 'send events to an agent over the forward protocol',
