@@ -82,7 +82,7 @@ test('the consumer of the package archives, and ends in order', async (context) 
   await putChunks(client, stack, made);
   await assertArchivedOnce(stack, made);
 
-  const { daemon_pid: daemon, shards } = await consumer.running(1);
+  const { daemon_pid: daemon, host_pid: host } = await consumer.running(1);
   const java = commandLine(daemon!);
   const jars = java[java.indexOf('-cp') + 1]!.split(':');
   assert.deepEqual(
@@ -91,7 +91,7 @@ test('the consumer of the package archives, and ends in order', async (context) 
       .map((name) => join(folder, 'jars', name))
       .sort(),
   );
-  const child = commandLine(Object.values(shards)[0]!.pid);
+  const child = commandLine(host!);
   assert.equal(child[0], join(folder, 'node', arch(), 'node'));
   assert.equal(child.at(-1), join(folder, 'lib', 'child.js'));
   assert.equal(await consumer.stop(), 0, consumer.log);

@@ -128,7 +128,7 @@ test('the files of the daemon are its own, and its arguments hold no configurati
     onWarning: () => {},
   });
   await daemon.ended;
-  assert.deepEqual(readdirSync(files).sort(), ['kcl-logging.xml', 'kcl.properties']);
+  assert.deepEqual(readdirSync(files).sort(), ['kcl-logging.xml', 'kcl.properties', 'relay.sh', 'shards']);
   assert.deepEqual(open(files), []);
   const args = readFileSync(join(directory, 'arguments'), 'utf8');
   assert.match(args, /kcl\.properties/);
