@@ -8,6 +8,8 @@ const OVERFLOW_TAG = '_other';
 /** The longest NDJSON line that an input may write, in bytes; it truncates longer ones and marks them `"_truncated": true`. */
 export const MAX_LINE_BYTES = 512 * 1024;
 
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
 const INITIAL_BYTES = 64 * 1024;
 const NO_BUFFER = Buffer.alloc(0);
 /** The most builders at a time: a client that spreads events over many tags and hours gets small chunks, not all memory. */
@@ -70,6 +72,8 @@ export class Builder {
 
   /** Accepts the line written from `length` to `end`, newline included. */
   commit(end: number): void {
+    if (this.#owner.guarded && this.buffer.indexOf(NEWLINE, this.length) < end - 1)
+      this.#owner.flatten(this, end);
     this.length = end;
     this.events++;
     if (this.time < this.firstTime) this.firstTime = this.time;
@@ -137,6 +141,8 @@ export class TagBuilders {
 export interface TagSource {
   /** As {@link Builders.tag}. */
   tag(tag: string): TagBuilders;
+  /** Has each event checked to be one line: for inputs that make events of several. */
+  guard(): void;
 }
 
 /**
@@ -156,12 +162,15 @@ export class Builders {
   #chunkBytes: number;
   /** Raw bytes at which a committed line calls {@link reached}: one comparison per line serves both limits. */
   threshold: number;
+  /** Whether some input makes events of several lines: then each event is checked to be one line itself. */
+  guarded = false;
   readonly #tags = new Map<string, TagBuilders>();
   /** By input. */
   readonly #groups = new Map<string, TagGroup>();
   readonly #pool: Buffer[] = [];
   #count = 0;
   readonly #absurd: Counter;
+  readonly #broken: Counter;
   readonly #overflow: Counter;
   #earliest = 0;
   #latest = 0;
@@ -181,6 +190,7 @@ export class Builders {
     this.#full = full;
     this.#chunkBytes = limits.chunkBytes;
     this.threshold = limits.chunkBytes;
+    this.#broken = counters.counter('tailrace_agent_inner_newlines_total');
     this.#absurd = counters.counter('tailrace_agent_absurd_times_total');
     this.#overflow = counters.counter('tailrace_agent_tag_overflows_total');
     this.refresh();
@@ -200,7 +210,10 @@ export class Builders {
 
   /** The same for one input. */
   of(input: string): TagSource {
-    return { tag: (tag) => this.tag(tag, input) };
+    return {
+      tag: (tag) => this.tag(tag, input),
+      guard: () => this.guard(),
+    };
   }
 
   /** The group of an input. It may be part of a larger one after the next call of {@link tag}. */
@@ -238,6 +251,16 @@ export class Builders {
       this.#groups.set(input, large);
       large.inputs.add(input);
     }
+  }
+
+  guard(): void {
+    this.guarded = true;
+  }
+
+  /** Makes one line of an event that was written with line breaks in it, as pretty-printed JSON is. */
+  flatten({ buffer, length }: Builder, end: number): void {
+    this.#broken.value++;
+    for (let at = length; at < end - 1; at++) if (buffer[at] === NEWLINE) buffer[at] = SPACE;
   }
 
   /** Advances the window of plausible times: called at each seal, not for each event. */

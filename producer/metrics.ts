@@ -10,6 +10,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_disk_full_total: 'Times the disk of the spool was found full.',
   tailrace_agent_failed_requests_total:
     'PutRecords requests that failed as a whole, by reason; they are retried.',
+  tailrace_agent_inner_newlines_total: 'Events whose line breaks became spaces: an event is one line.',
   tailrace_agent_put_requests_total: 'PutRecords requests made.',
   tailrace_agent_quarantined_events_total:
     'Events of chunks found damaged in the spool and moved to quarantine.',
@@ -87,6 +88,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_tail_truncated_lines_total: 'Lines truncated at max_line_size.',
   tailrace_agent_tail_truncations_total: 'Files truncated in place.',
   tailrace_agent_tail_unparsed_total: 'Lines that did not match their format, kept whole.',
+  tailrace_agent_tail_zero_bytes_total: 'Zeros between lines, as a power loss leaves them; passed over.',
 };
 
 /** Counters without labels that /metrics shows from the start, so that their first increase is visible. */

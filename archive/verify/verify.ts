@@ -5,6 +5,7 @@ import type { Commit } from '../commit.ts';
 import { COMMITS_FOLDER, parseCommitKey } from '../commit-keys.ts';
 import { readCommit, shardsOf } from '../commit-log.ts';
 import { objectFault } from '../damage.ts';
+import { linesFault } from '../ndjson.ts';
 import type { ArchiveStore } from '../store.ts';
 import { standing } from '../voiding.ts';
 import { Book, type Placed, type VerifyOptions, type VerifyReport } from './book.ts';
@@ -146,7 +147,8 @@ async function checkObjects(
   const unfinished = new Set(book.unfinished);
   const there = live.filter(({ object }) => !unfinished.has(object.key));
   const check = async ({ object }: Placed): Promise<void> => {
-    const fault = objectFault(object, await store.get(object.key));
+    const bytes = await store.get(object.key);
+    const fault = objectFault(object, bytes) ?? (await linesFault(bytes!));
     if (fault) book.problems.push(`${object.key}: ${fault}`);
     done += 1;
     options.onProgress?.(done, there.length, 'objects');

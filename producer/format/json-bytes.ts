@@ -28,6 +28,8 @@ export class Tally {
   truncated = 0;
   /** Invalid UTF-8 sequences replaced by U+FFFD. */
   replaced = 0;
+  /** Zeros between lines, passed over. */
+  zeros = 0;
   /** Lines that are not events: headers and comments. */
   headers = 0;
   /** Events left out by `include` or `exclude`. */

@@ -57,6 +57,7 @@ const TALLIES: readonly (readonly [keyof Tally, string])[] = [
   ['hashed', 'tailrace_agent_tail_hashed_lines_total'],
   ['truncated', 'tailrace_agent_tail_truncated_lines_total'],
   ['replaced', 'tailrace_agent_tail_invalid_utf8_total'],
+  ['zeros', 'tailrace_agent_tail_zero_bytes_total'],
   ['headers', 'tailrace_agent_tail_header_lines_total'],
   ['excluded', 'tailrace_agent_tail_excluded_total'],
   ['timeless', 'tailrace_agent_tail_timeless_total'],
@@ -116,6 +117,7 @@ class TailInput implements Input {
     this.#bytes = counter('tailrace_agent_tail_bytes_total');
     this.#parsed = counter('tailrace_agent_tail_parsed_total');
     this.#counters = TALLIES.map(([key, name]) => [key, counter(name)] as const);
+    if (joinsLines(options)) context.builders.guard();
     this.#clock = { now: context.now() };
     this.#buffer = Buffer.allocUnsafeSlow(CHECK_BYTES + this.#turnBytes + 1);
   }

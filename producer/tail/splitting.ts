@@ -1,5 +1,6 @@
 /** The splitter of a file, as its input's options say: lines or events of several, in whatever encoding. */
 import { closeSync, readSync } from 'node:fs';
+import type { TextDecoder } from 'node:util';
 import { compileFormat, groupingOf, type LogFile, needsFile } from '../format/compile.ts';
 import type { LineParser, Target } from '../format/parser.ts';
 import type { Transform } from '../format/transform.ts';
@@ -8,6 +9,7 @@ import { endsWith, GroupSplitter } from './groups.ts';
 import { LineSplitter, MultilineSplitter, type Splitter } from './lines.ts';
 import { openFollowed } from './links.ts';
 import type { TailOptions } from './options.ts';
+import { ZerosSplitter } from './zeros.ts';
 
 /** Bytes at a file's beginning that a header is looked for in. */
 const HEAD_BYTES = 64 * 1024;
@@ -63,15 +65,27 @@ export function joinsLines({ multiline, format }: TailOptions): boolean {
 }
 
 export function createSplitter(
-  { format, multiline, encoding, max_line_size: maxLine }: TailOptions,
+  options: TailOptions,
   { parser, target }: FileParser,
   transform: Transform,
 ): Splitter {
+  const { encoding, max_line_size: maxLine } = options;
   const decoder = encoding === undefined ? null : decoderOf(encoding);
   const wide = decoder?.encoding.startsWith('utf-16') ?? false;
+  // Every other byte of it may be zero.
   if (decoder !== null && wide) {
     return new WideSplitter(decoder, new LineSplitter(parser, target, maxLine, transform), 2 * maxLine);
   }
+  const lines = createLineSplitter(options, decoder, { parser, target }, transform);
+  return new ZerosSplitter(lines, target.tally, maxLine);
+}
+
+function createLineSplitter(
+  { format, multiline, max_line_size: maxLine }: TailOptions,
+  decoder: TextDecoder | null,
+  { parser, target }: FileParser,
+  transform: Transform,
+): Splitter {
   const decoded = decoder === null ? parser : new DecodingParser(decoder, parser);
   const grouping =
     multiline?.end === undefined ? groupingOf(format) : endsWith(new RegExp(multiline.end, 'u'));

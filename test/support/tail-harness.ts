@@ -116,6 +116,12 @@ export class TailHarness {
     return this.events().map((event) => String(event.message));
   }
 
+  /** Puts a state in the place of what was made durable, such as an earlier version wrote it. */
+  load(state: Readonly<Record<string, Json>>): void {
+    this.#saved.clear();
+    for (const [key, value] of Object.entries(state)) this.#saved.set(key, value);
+  }
+
   /** What a volume looks like that was mounted under another device number while the agent was down. */
   remount(): void {
     for (const [key, value] of this.#saved) {
