@@ -54,6 +54,12 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import('./commands/verify.ts'),
     },
   },
+  'The stream:': {
+    shards: {
+      summary: 'show how the shards of a stream are used, or change them',
+      load: () => import('./commands/shards.ts'),
+    },
+  },
   'Planning:': {
     cost: { summary: 'estimate what a month costs', load: () => import('./commands/cost.ts') },
   },

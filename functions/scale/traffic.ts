@@ -161,3 +161,15 @@ export function hottestOf(rates: ReadonlyMap<string, Rate>): { shard: string; sh
   const hottest = loads.reduce((most, one) => (one.load > most.load ? one : most));
   return { shard: hottest.shard, share: hottest.load / total };
 }
+/** Milliseconds that the oldest record read was on the stream, at most, over the last minutes; null when nobody reads. */
+export async function iteratorAge(
+  cloudWatch: CloudWatchClient,
+  stream: string,
+  minutes: number,
+  now: number,
+): Promise<number | null> {
+  const queries = [query('age', stream, 'GetRecords.IteratorAgeMilliseconds', MINUTE)];
+  const values = await ask(cloudWatch, queries, now - minutes * MINUTE, now);
+  const ages = [...(values.get('age')?.values() ?? [])];
+  return ages.length > 0 ? Math.max(...ages) : null;
+}

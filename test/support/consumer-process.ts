@@ -159,14 +159,18 @@ export function archiveOf(stack: Stack): S3Store {
 }
 
 /** Waits until the archive has this many chunks and nothing is in flight. */
-export async function archived(stack: Stack, chunks: number): Promise<VerifyReport> {
+export async function archived(stack: Stack, chunks: number, waitMs = WAIT_MS): Promise<VerifyReport> {
   const store = archiveOf(stack);
   let report: VerifyReport;
   try {
-    await until(`${chunks} chunks are archived`, async () => {
-      report = await verifyArchive(store, '', { now: Date.now(), pendingFor: 0, deep: false });
-      return report.chunks >= chunks && report.unfinished.length === 0;
-    });
+    await until(
+      `${chunks} chunks are archived`,
+      async () => {
+        report = await verifyArchive(store, '', { now: Date.now(), pendingFor: 0, deep: false });
+        return report.chunks >= chunks && report.unfinished.length === 0;
+      },
+      waitMs,
+    );
     return await verifyArchive(store, '', { now: Date.now(), pendingFor: 0, deep: true });
   } finally {
     store.close();
@@ -190,8 +194,12 @@ export async function archivedIds(stack: Stack): Promise<string[]> {
 }
 
 /** Compares what was made with what is archived, event by event. */
-export async function assertArchivedOnce(stack: Stack, made: readonly MadeChunk[]): Promise<VerifyReport> {
-  const report = await archived(stack, made.length);
+export async function assertArchivedOnce(
+  stack: Stack,
+  made: readonly MadeChunk[],
+  waitMs = WAIT_MS,
+): Promise<VerifyReport> {
+  const report = await archived(stack, made.length, waitMs);
   assert.deepEqual(report.problems, []);
   assert.deepEqual(report.repeats, []);
   assert.equal(report.missing, 0);
@@ -202,10 +210,14 @@ export async function assertArchivedOnce(stack: Stack, made: readonly MadeChunk[
   return report;
 }
 
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS;
+export async function until(
+  what: string,
+  isSo: () => boolean | Promise<boolean>,
+  waitMs = WAIT_MS,
+): Promise<void> {
+  const deadline = Date.now() + waitMs;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`waited ${WAIT_MS / 1000} s in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited ${waitMs / 1000} s in vain until ${what}`);
     await sleep(200);
   }
 }
