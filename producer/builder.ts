@@ -81,6 +81,15 @@ export class Builder {
     if (end >= this.#owner.threshold) this.#owner.reached(this);
   }
 
+  /** Accepts whole lines written from `length` to `end`, whose times all are in this hour, milliseconds since 1970. */
+  commitMany(end: number, events: number, firstTime: number, lastTime: number): void {
+    this.length = end;
+    this.events += events;
+    if (firstTime < this.firstTime) this.firstTime = firstTime;
+    if (lastTime > this.lastTime) this.lastTime = lastTime;
+    if (end >= this.#owner.threshold) this.#owner.reached(this);
+  }
+
   /** Empties the builder after its lines have gone into a chunk. */
   clear(): void {
     this.length = 0;
@@ -125,6 +134,20 @@ export class TagBuilders {
     }
     builder.time = plausible;
     return builder;
+  }
+
+  /**
+   * The seconds since 1970, from the first to the one behind the last, whose every event goes to the same builder as one
+   * at `time` would; null if none does.
+   *
+   * @param time milliseconds since 1970
+   */
+  span(time: number): { readonly from: number; readonly to: number } | null {
+    const { earliest, latest } = this.#owner;
+    const hour = Math.floor(time / HOUR_MS);
+    const from = Math.max(hour * HOUR_MS, earliest);
+    const to = Math.min((hour + 1) * HOUR_MS, latest);
+    return time >= from && time < to ? { from: Math.ceil(from / 1000), to: Math.floor(to / 1000) } : null;
   }
 
   builders(): IterableIterator<Builder> {
@@ -172,8 +195,9 @@ export class Builders {
   readonly #absurd: Counter;
   readonly #broken: Counter;
   readonly #overflow: Counter;
-  #earliest = 0;
-  #latest = 0;
+  /** The window of plausible times, milliseconds since 1970. */
+  earliest = 0;
+  latest = 0;
 
   /**
    * @param now milliseconds since 1970
@@ -266,13 +290,13 @@ export class Builders {
   /** Advances the window of plausible times: called at each seal, not for each event. */
   refresh(): void {
     const now = this.#now();
-    this.#earliest = now - this.#limits.maxPast;
-    this.#latest = now + this.#limits.maxFuture;
+    this.earliest = now - this.#limits.maxPast;
+    this.latest = now + this.#limits.maxFuture;
   }
 
   /** `time` if plausible, otherwise now. */
   plausible(time: number): number {
-    if (time >= this.#earliest && time <= this.#latest) return time;
+    if (time >= this.earliest && time <= this.latest) return time;
     this.#absurd.value++;
     return this.#now();
   }

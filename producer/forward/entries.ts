@@ -16,20 +16,26 @@ export class EntryOffsets {
   /**
    * Finds the entries from `at` to `end`, or as many as are kept at a time, up to one that is not sound.
    *
+   * @param most no more entries than this
    * @returns the offset behind the last that was found; `unsound` says whether the next one is not sound
    */
-  find(bytes: Buffer, at: number, end: number): { readonly at: number; readonly unsound: boolean } {
+  find(
+    bytes: Buffer,
+    at: number,
+    end: number,
+    most = MOST_ENTRIES,
+  ): { readonly at: number; readonly unsound: boolean } {
     this.count = 0;
     try {
-      return { at: this.#walk(bytes, at, end), unsound: false };
+      return { at: this.#walk(bytes, at, end, Math.min(most, MOST_ENTRIES)), unsound: false };
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       return { at: this.#start, unsound: true };
     }
   }
 
-  #walk(bytes: Buffer, at: number, end: number): number {
-    while (at < end && this.count < MOST_ENTRIES) {
+  #walk(bytes: Buffer, at: number, end: number, most: number): number {
+    while (at < end && this.count < most) {
       const place = this.count * 3;
       if (place === this.#offsets.length) this.#grow();
       this.#start = at;

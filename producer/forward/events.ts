@@ -9,9 +9,10 @@ import { type Fault, type FaultReason, faultAt, faultOf } from './faults.ts';
 import { generalBound, JsonWriter, plainBound, TIME, TIME_BESIDE, type TimeName } from './json-writer.ts';
 import { jsonOrText, markedLine } from './marked-line.ts';
 import type { Message } from './message.ts';
-import { skipAny } from './msgpack-scan.ts';
+import { readUint32, skipAny } from './msgpack-scan.ts';
 import { type Joined, Partials } from './partials.ts';
 import { shorten } from './shorten.ts';
+import { Transcoder } from './transcode.ts';
 import { transformLine } from './transform-line.ts';
 
 /** Entries up to this size are written straight into a builder. */
@@ -20,6 +21,11 @@ const DIRECT_BYTES = 16 * 1024;
 const KEPT_SCRATCH_BYTES = 1024 * 1024;
 /** A record cut down to this and still too long as a line is so by what is added to it. */
 const LEAST_BYTES = 1024;
+
+/** Fewer bytes of entries than this are not worth a run. */
+const LEAST_RUN_BYTES = 2048;
+/** After so many entries that are not plain, 2 to this power are taken one by one. */
+const MOST_MISSES = 12;
 
 /** Bytes that are kept of a time that is not one. */
 const MAX_TIME_TEXT_BYTES = 1024;
@@ -41,6 +47,9 @@ export class EventTaker {
   readonly #joinPartials: boolean;
   readonly #writer = new JsonWriter();
   readonly #entries = new EntryOffsets();
+  readonly #transcoder: Transcoder | null;
+  /** How often in a row an entry that was to begin a run was not plain. */
+  #misses = 0;
   readonly #time = new EventTime();
   /** The key of the event's time that served last: records of one source either have a `time` or haven't. */
   #timeName: TimeName = TIME;
@@ -57,7 +66,13 @@ export class EventTaker {
   readonly #dropped: Readonly<Record<'route' | 'excluded' | 'too_long', Counter>>;
 
   /** @throws TailraceError when the options make no sense */
-  constructor(options: DestinationOptions, context: InputContext, labels: { readonly input: string }) {
+  constructor(
+    options: DestinationOptions,
+    context: InputContext,
+    labels: { readonly input: string },
+    transcoder = Transcoder.create(),
+  ) {
+    this.#transcoder = transcoder;
     this.#context = context;
     this.#destinations = new Destinations(options, context, labels);
     this.#partials = new Partials(context.state);
@@ -111,8 +126,22 @@ export class EventTaker {
     const entries = this.#entries;
     /** What is not an entry is kept as one text for as long as it goes on: a byte of it may be a value of its own. */
     let open = null as Fault | null;
+    const runs = this.#runsOf(destination, to - from);
     for (let at = from; at < to; ) {
-      const found = entries.find(bytes, at, to);
+      let most = Number.POSITIVE_INFINITY;
+      if (open !== null) most = 1;
+      else if (runs !== null) {
+        const next = this.#takeRun(runs, destination, bytes, at, to);
+        if (next > at) {
+          at = next;
+          this.#misses = 0;
+          continue;
+        }
+        // Where hardly anything is plain, trying costs more than it brings.
+        this.#misses = Math.min(this.#misses + 1, MOST_MISSES);
+        most = 2 ** this.#misses;
+      }
+      const found = entries.find(bytes, at, to, most);
       at = found.at;
       if (open !== null && entries.count > 0) {
         this.#keepFault(destination, bytes, open);
@@ -132,6 +161,29 @@ export class EventTaker {
       open = fault;
     }
     if (open !== null) this.#keepFault(destination, bytes, open);
+  }
+
+  /** Whether entries of a destination may be written in runs: null where each has to be looked at. */
+  #runsOf(destination: Destination, bytes: number): Transcoder | null {
+    const runs = this.#transcoder;
+    if (runs === null || bytes < LEAST_RUN_BYTES) return null;
+    if (destination.builders === null || destination.examined || destination.tag !== null) return null;
+    runs.release();
+    return runs.prepare(destination) ? runs : null;
+  }
+
+  /** Takes plain entries from `at` on into one builder; returns where they end. */
+  #takeRun(runs: Transcoder, destination: Destination, bytes: Buffer, at: number, to: number): number {
+    const seconds = runSeconds(bytes, at, to);
+    const builders = destination.builders!;
+    const span = seconds > 0 ? builders.span(seconds * 1000) : null;
+    if (span === null || !runs.run(bytes, at, to, span.from, span.to)) return at;
+    const builder = builders.at(runs.firstTime);
+    builder.reserve(runs.bytes);
+    const end = runs.copy(builder.buffer, builder.length);
+    this.#events.value += runs.count;
+    builder.commitMany(end, runs.count, runs.firstTime, runs.lastTime);
+    return runs.next;
   }
 
   /** Writes lines whose missing parts are given up: those of which nothing came since `before`. */
@@ -325,4 +377,12 @@ const MESSAGE_KEY = Buffer.from('\x81\xa7message', 'latin1');
 
 function isMapType(type: number): boolean {
   return (type >= 0x80 && type < 0x90) || type === 0xde || type === 0xdf;
+}
+
+/** The seconds of an entry's time as runs have it; 0 for any other form. */
+function runSeconds(bytes: Buffer, at: number, end: number): number {
+  if (bytes[at] !== 0x92 || at + 7 > end) return 0;
+  const type = bytes[at + 1];
+  if (type === 0xd7 && bytes[at + 2] === 0) return readUint32(bytes, at + 3);
+  return type === 0xce ? readUint32(bytes, at + 2) : 0;
 }

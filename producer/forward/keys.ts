@@ -6,9 +6,11 @@ export const SLOTS = 256;
 
 /** A set of keys, found by their bytes. */
 export class WatchedKeys {
+  readonly keys: readonly string[];
   readonly #slots: (readonly Buffer[] | undefined)[] = new Array(SLOTS).fill(undefined);
 
   constructor(keys: readonly string[]) {
+    this.keys = keys;
     for (const key of new Set(keys)) {
       const bytes = Buffer.from(key);
       const slot = slotOf(bytes, 0, bytes.length);
