@@ -4,6 +4,8 @@ import { sha256 } from '../base/sha256.ts';
 import type { Codec } from '../chunk/header.ts';
 
 export const COMMITS_FOLDER = '_commits/';
+/** The object by which an archiver learns whether conditional writes work. */
+export const CONDITIONAL_WRITE_PROBE = `${COMMITS_FOLDER}if-none-match`;
 export const DEFAULT_KEY_TEMPLATE = 'logs/tag={tag}/dt={dt}/hour={hour}/{name}';
 /** Commit numbers stay below this; it fixes the width of the part that counts down. */
 const MAX_COMMITS = 1_000_000_000_000;

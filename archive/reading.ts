@@ -33,6 +33,7 @@ export interface ObjectBytes {
   range(key: string, first: number, last: number): Promise<Buffer | null>;
 }
 
+const COLD: Fault = { fault: 'is in cold storage: restore it in S3, then read it' };
 const MISSING: Fault = { fault: 'is missing: expired by a lifecycle rule, or deleted' };
 /** Smaller objects are fetched whole: one request instead of two. */
 const SMALL_BYTES = 256 * 1024;
@@ -51,6 +52,19 @@ export async function* readObject(
 ): AsyncGenerator<Block | Fault> {
   const { first_time: firstTime = 0, last_time: lastTime = Number.POSITIVE_INFINITY } = object;
   if (range && !overlaps({ firstTime, lastTime }, range)) return;
+  try {
+    yield* readBlocks(store, object, range);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'OBJECT_COLD') throw error;
+    yield COLD;
+  }
+}
+
+async function* readBlocks(
+  store: ObjectBytes,
+  object: CommitObject,
+  range: EventRange | null,
+): AsyncGenerator<Block | Fault> {
   if (formOf(object) === 'member' && range && object.bytes > SMALL_BYTES) {
     yield* readPartsOfRange(store, object, range);
     return;

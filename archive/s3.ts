@@ -243,6 +243,7 @@ export class S3Store implements ArchiveStore {
       } catch (error) {
         // A retry does not help against a fault of this program's own.
         if (error instanceof TypeError || error instanceof RangeError) throw error;
+        if ((error as Error).name === 'InvalidObjectState') throw coldObject(key, error);
         const reason = reasonOf(error);
         const message = `S3 ${operation} s3://${this.#bucket}/${key}: ${reason}: ${(error as Error).message}`;
         // With S3's own time, which the answer has brought, the next request is signed right.
@@ -287,6 +288,13 @@ function statusOf(error: unknown): number | undefined {
 }
 
 /** Reasons by the name of the error; a HEAD has no body, and so only a status. */
+/** S3's answer to a read of an object in GLACIER, DEEP_ARCHIVE or an archive tier that was not restored. */
+function coldObject(key: string, cause: unknown): TailraceError {
+  return new TailraceError('OBJECT_COLD', `${key} is in cold storage: restore it in S3, then read it`, {
+    cause,
+  });
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'no_such_bucket',
   PermanentRedirect: 'wrong_region',

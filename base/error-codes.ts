@@ -140,6 +140,16 @@ export const ERRORS = {
     means: 'No agent acknowledged the events.',
     remedy: 'Check that an agent with a forward input listens there.',
   },
+  OBJECT_COLD: {
+    exit: 1,
+    means: 'An object is in a storage class from which it must be restored before it can be read.',
+    remedy: 'Restore it with S3 (`aws s3api restore-object`), or leave its hours out of the range.',
+  },
+  CONDITIONAL_WRITES: {
+    exit: 2,
+    means: 'The object store accepts a write with `If-None-Match: *` although the object exists.',
+    remedy: 'Use a store that supports conditional writes: Amazon S3, or a release of yours that has them.',
+  },
   OBJECT_MISSING: {
     exit: 1,
     means: 'An object that a commit names is not in the bucket.',

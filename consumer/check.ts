@@ -12,6 +12,7 @@ import {
 import { GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-kinesis';
 import { COMMITS_FOLDER } from '../archive/commit-keys.ts';
 import { streamClient, streamShards, streamTarget } from '../archive/kinesis-stream.ts';
+import { requireConditionalWrites } from '../archive/probe.ts';
 import { S3Store } from '../archive/s3.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 import type { ConsumerConfig } from './config.ts';
@@ -112,6 +113,7 @@ async function bucketRights({ archive, stream }: ConsumerConfig): Promise<string
     return await lacking(`bucket ${bucket}`, [
       { name: 's3:ListBucket', call: () => store.first(prefix + COMMITS_FOLDER) },
       // Without s3:ListBucket S3 denies what is not there, so this asks for both.
+      { name: 's3:PutObject with If-None-Match', call: () => requireConditionalWrites(store, prefix) },
       { name: 's3:GetObject', call: () => store.get(`${prefix}${COMMITS_FOLDER}tailrace-check`) },
     ]);
   } finally {

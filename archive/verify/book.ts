@@ -75,6 +75,8 @@ export interface VerifyReport {
   readonly repeats: readonly { readonly lane: string; readonly sequences: string; readonly key: string }[];
   /** Objects that are too old to be looked for. */
   readonly expired: number;
+  /** Objects in a storage class from which they have to be restored before they can be read. */
+  readonly cold: number;
   /** Objects of newest commits without data yet. */
   readonly unfinished: readonly string[];
   /** What is wrong with the archive itself. */
@@ -116,6 +118,7 @@ export class Book {
   /** Objects that hold their data. */
   readonly live: Placed[] = [];
   expired = 0;
+  cold = 0;
   readonly #keepRuns: boolean;
   readonly #lanes = new Map<string, LaneBook>();
   readonly #epochs = new Map<string, Map<string, EpochBook>>();
@@ -315,6 +318,7 @@ export class Book {
       producers,
       repeats: this.repeats,
       expired: this.expired,
+      cold: this.cold,
       unfinished: this.unfinished,
       problems: this.problems,
     };

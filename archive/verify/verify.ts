@@ -2,7 +2,7 @@
 import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Commit } from '../commit.ts';
-import { COMMITS_FOLDER, parseCommitKey } from '../commit-keys.ts';
+import { COMMITS_FOLDER, CONDITIONAL_WRITE_PROBE, parseCommitKey } from '../commit-keys.ts';
 import { readCommit, shardsOf } from '../commit-log.ts';
 import { objectFault } from '../damage.ts';
 import { linesFault } from '../ndjson.ts';
@@ -83,6 +83,7 @@ interface Log {
 async function listLogs(store: ArchiveReader, prefix: string, problems: string[]): Promise<Log[]> {
   const logs = new Map<string, Log>();
   for await (const { key } of store.list(prefix + COMMITS_FOLDER)) {
+    if (key === prefix + CONDITIONAL_WRITE_PROBE) continue;
     const parsed = parseCommitKey(key);
     if (!parsed) {
       problems.push(`${key}: is not the name of a commit`);
@@ -147,9 +148,14 @@ async function checkObjects(
   const unfinished = new Set(book.unfinished);
   const there = live.filter(({ object }) => !unfinished.has(object.key));
   const check = async ({ object }: Placed): Promise<void> => {
-    const bytes = await store.get(object.key);
-    const fault = objectFault(object, bytes) ?? (await linesFault(bytes!));
-    if (fault) book.problems.push(`${object.key}: ${fault}`);
+    try {
+      const bytes = await store.get(object.key);
+      const fault = objectFault(object, bytes) ?? (await linesFault(bytes!));
+      if (fault) book.problems.push(`${object.key}: ${fault}`);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'OBJECT_COLD') throw error;
+      book.cold += 1;
+    }
     done += 1;
     options.onProgress?.(done, there.length, 'objects');
   };

@@ -6,12 +6,12 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { crc32 } from 'node:zlib';
-import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
 import { sha256 } from '../../base/sha256.ts';
 import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
 import type { Piece } from '../spliced.ts';
 import type { ForeignRecord } from './drafts.ts';
 import { openRecords } from './opened.ts';
+import { strictText } from './strict-text.ts';
 
 const STORED_BLOCK_BYTES = 65_535;
 /** Raw bytes after which a next chunk begins; a line longer than that has one of its own. */
@@ -85,33 +85,9 @@ export function openedPieces(records: readonly ForeignRecord[]): Piece[] {
   return pieces;
 }
 
-/**
- * Version 2 of {@link foreignLine}: a line that every strict reader takes. An object with a key twice, a number that no double
- * can hold, or deeper than any reader is sure to follow is text.
- */
+/** Version 2 of {@link foreignLine}: a line that every strict reader takes. */
 export function strictLine(data: Buffer): Buffer {
-  const line = foreignLine(data);
-  const value: unknown = JSON.parse(line);
-  const tokens = line.replace(STRING, '');
-  const isReadable = countMembers(value, 0) === tokens.split(':').length - 1 && !LONG_INTEGER.test(tokens);
-  const bytes = Buffer.from(isReadable ? line : `${JSON.stringify({ message: data.toString('utf8') })}\n`);
-  replaceLoneSurrogates(bytes, 0, bytes.length);
-  return bytes;
-}
-
-const STRING = /"(?:[^"\\]|\\.)*"/g;
-/** One that may not fit into 64 bits. */
-const LONG_INTEGER = /[:,[]\s*-?\d{19,}\s*[,\]}]/;
-const MAX_DEPTH = 64;
-
-/** Members of all objects in a value, each name of an object once; NaN when a part of it cannot be read everywhere. */
-function countMembers(value: unknown, depth: number): number {
-  if (typeof value === 'number' && !Number.isFinite(value)) return Number.NaN;
-  if (typeof value !== 'object' || value === null) return 0;
-  if (depth === MAX_DEPTH) return Number.NaN;
-  const parts = Object.values(value);
-  const own = Array.isArray(value) ? 0 : parts.length;
-  return parts.reduce<number>((sum, part) => sum + countMembers(part, depth + 1), own);
+  return Buffer.from(`${strictText(foreignLine(data).slice(0, -1))}\n`);
 }
 
 /** Version 2: the records of one hour as stored deflate blocks that are put together to one gzip member. */

@@ -8,6 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { codecAt } from '../../chunk/header.ts';
+import { strictText } from './strict-text.ts';
 
 /** What one record may come to: a larger one is kept as the bytes that came. */
 const MAX_OPENED_BYTES = 32 * 1024 * 1024;
@@ -55,7 +56,8 @@ export function openRecords(
   });
 }
 
-function made(lines: readonly string[], wasCompressed: boolean): OpenedRecord {
+function made(found: readonly string[], wasCompressed: boolean): OpenedRecord {
+  const lines = found.map(strictText);
   const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
   return { lines, bytes, wasCompressed };
 }

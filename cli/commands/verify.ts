@@ -103,6 +103,7 @@ function text(report: VerifyReport, options: VerifyCommandOptions): string {
     [report.unproven, 'chunks unproven (lane forgotten, or sent to a shard that does not own it)'],
     [report.voidedObjects, 'objects voided'],
     [report.expired, 'objects old enough to have expired, not checked'],
+    [report.cold, 'objects in cold storage, not read: restore them first'],
   ] as const;
   for (const [number, what] of asides) if (number > 0) lines.push(`${count(number)} ${what}`);
   lines.push(

@@ -3,6 +3,7 @@ import { Readable, type Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import kcl from 'aws-kcl';
 import type { Logger } from 'pino';
+import { requireConditionalWrites } from '../../archive/probe.ts';
 import type { S3Trouble } from '../../archive/s3.ts';
 import type { ArchiveStore } from '../../archive/store.ts';
 import { ENCODER, ENCODERS } from '../../archive/writer/encoders.ts';
@@ -196,6 +197,7 @@ export class ShardSession {
         closeLog: () => closeGoneShard(context, store, options),
       });
     }
+    await requireConditionalWrites(watched, config.archive.prefix);
     const archiver = new ShardArchiver(context, store, stream, options);
     status.watch(archiver);
     return archiver;

@@ -110,3 +110,12 @@ test('the size that a batch counts is near what is opened', () => {
   assert.equal(openedSize(Buffer.from('plain text of some length')), 25);
   assert.equal(openedSize(Buffer.alloc(3)), 3);
 });
+
+test('lines of opened records are those that every strict reader takes', () => {
+  const text = `${String.raw`{"a":"\ud800"}`}\n{"a":1,"a":2}\n{"b":1}\n`;
+  assert.deepEqual(lines(gzipSync(text)), [
+    String.raw`{"a":"\ufffd"}`,
+    JSON.stringify({ message: '{"a":1,"a":2}' }),
+    '{"b":1}',
+  ]);
+});
