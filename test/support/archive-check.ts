@@ -84,7 +84,10 @@ export async function checkSchedule(
   const model = new ArchiveModel(code, random, weights);
   await model.run(100 + Math.floor(random() * 400));
 
-  const { chunks, foreign, kept } = await contents(model);
+  const { chunks, foreign, kept, unreadable } = await contents(model);
+  /** A worker of the first release archives what lies; verify says so. */
+  const problemsOf = ({ problems }: VerifyReport): string[] =>
+    problems.filter((problem) => ![...unreadable].some((key) => problem.startsWith(`${key}: `)));
   for (const [chunk, count] of chunks) assert.equal(count, 1, `chunk ${chunk} is archived ${count} times`);
   for (const [id, count] of foreign)
     assert.equal(count, 1, `foreign record ${id} is archived ${count} times`);
@@ -109,7 +112,7 @@ export async function checkSchedule(
   }
 
   const report = await code.verifyArchive(model.archive, 'x/', { now: model.now, pendingFor: 0, deep: true });
-  assert.deepEqual(report.problems, []);
+  assert.deepEqual(problemsOf(report), []);
   assert.deepEqual(report.repeats, []);
   assert.deepEqual(report.unfinished, []);
   assert.equal(report.chunks, chunks.size, 'verify counts the chunks');
@@ -122,9 +125,9 @@ export async function checkSchedule(
     'verify counts the events of each producer',
   );
   assert.equal(report.missing, missing.length, `verify names what is missing: ${missing.slice(0, 5)}`);
-  assert.equal(report.ok, missing.length === 0);
+  assert.equal(report.ok, missing.length === 0 && report.problems.length === 0);
   const time = START_TIME + Math.floor(random() * (model.now + 1 - START_TIME));
-  await checkParts(code, model, report, time, weights.epoch > 0);
+  await checkParts(code, model, { whole: report, time, forgets: weights.epoch > 0, problemsOf });
   model.happened.set('archived', chunks.size);
   model.happened.set('missing', missing.length);
   return model.happened;
@@ -134,9 +137,17 @@ export async function checkSchedule(
 async function checkParts(
   code: CheckedCode,
   model: ArchiveModel,
-  whole: VerifyReport,
-  time: number,
-  forgets: boolean,
+  {
+    whole,
+    time,
+    forgets,
+    problemsOf,
+  }: {
+    readonly whole: VerifyReport;
+    readonly time: number;
+    readonly forgets: boolean;
+    readonly problemsOf: (report: VerifyReport) => string[];
+  },
 ): Promise<void> {
   const parts: VerifyReport[] = [];
   for (const range of [
@@ -149,7 +160,7 @@ async function checkParts(
   const sum = (value: (report: VerifyReport) => number): number =>
     parts.reduce((total, report) => total + value(report), 0);
   for (const part of parts) {
-    assert.deepEqual(part.problems, []);
+    assert.deepEqual(problemsOf(part), []);
     assert.deepEqual(part.repeats, []);
   }
   for (const key of ['commits', 'objects', 'chunks', 'events', 'foreign', 'duplicatesSkipped'] as const) {
@@ -181,11 +192,13 @@ interface Contents {
   readonly foreign: Map<string, number>;
   /** Chunks that were kept as bytes. */
   readonly kept: Map<string, number>;
+  /** Objects of the first release with chunks that are not what they say. */
+  readonly unreadable: Set<string>;
 }
 
 /** What a reader finds that reads all objects; the commits only say which of them are not spliced. */
 async function contents(model: ArchiveModel): Promise<Contents> {
-  const found: Contents = { chunks: new Map(), foreign: new Map(), kept: new Map() };
+  const found: Contents = { chunks: new Map(), foreign: new Map(), kept: new Map(), unreadable: new Set() };
   const commits = [...model.archive.objects].filter(([key]) => key.startsWith('x/_commits/'));
   const objects = commits.flatMap(([key, bytes]) => parseCommit(bytes, key).objects);
   const named = new Map(objects.map((object) => [object.key, object]));
@@ -195,7 +208,11 @@ async function contents(model: ArchiveModel): Promise<Contents> {
     assert.ok(object, `no commit names ${key}`);
     // The first release did not look into chunks; whoever lied makes its objects unreadable.
     if (object.form === undefined && object.foreign === 0 && bytes.length === object.bytes) {
-      for (const { header } of readChunks(bytes)) add(found.chunks, `${header.lane}/${header.sequence}`);
+      for (const { header } of readChunks(bytes)) {
+        const chunk = `${header.lane}/${header.sequence}`;
+        add(found.chunks, chunk);
+        if (model.liars.has(chunk)) found.unreadable.add(key);
+      }
     } else {
       addLines(found, gunzipSync(bytes).toString(), object.foreign > 0);
     }
