@@ -262,7 +262,37 @@ test('instances ask for IMDSv2, measure each minute, and encrypt their disks', (
     assert.equal(data.MetadataOptions.HttpTokens, 'required', id);
     assert.equal(data.MetadataOptions.HttpPutResponseHopLimit, 1, id);
     assert.equal(data.Monitoring.Enabled, true, id);
+    assert.ok(data.BlockDeviceMappings.length > 0, id);
+    for (const { Ebs } of data.BlockDeviceMappings) assert.equal(Ebs.Encrypted, true, id);
   }
+});
+
+test('a silent agent is an alarm; the load balancer judges health where there is one; versions are a choice', () => {
+  const file = join(out, 'stack', TEMPLATE);
+  const chosen = new Template(file, 'tailrace-stack', {
+    TargetGroupArns: 'arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/1',
+    ArchiveVersioning: 'true',
+    SpotInstances: 2,
+  });
+  for (const group of ['WebGroup', 'SpotGroup']) {
+    assert.equal(chosen.one(group)['HealthCheckType'], 'ELB');
+    assert.equal(stack().one(group)['HealthCheckType'], 'EC2');
+  }
+  assert.deepEqual(chosen.one('ArchiveBucket')['VersioningConfiguration'], { Status: 'Enabled' });
+  assert.equal(stack().one('ArchiveBucket')['VersioningConfiguration'], undefined);
+  const missing = (template: Template, values: Record<string, number | null>): number => {
+    const [math] = template.one('AgentSilentAlarm')['Metrics'] as Properties[];
+    const expression = String(math!['Expression']);
+    const FILL = (value: number | null, filler: number): number => value ?? filler;
+    const names = Object.keys(values);
+    return new Function('FILL', ...names, `return ${expression}`)(FILL, ...Object.values(values)) as number;
+  };
+  const { Threshold } = stack().one('AgentSilentAlarm');
+  assert.ok(missing(stack(), { web: 3, samples: 15 }) < Threshold);
+  assert.ok(missing(stack(), { web: 3, samples: 10 }) >= Threshold, 'one of three is silent');
+  assert.ok(missing(stack(), { web: 1, samples: null }) >= Threshold, 'the only one is silent');
+  assert.ok(missing(stack(), { web: null, samples: null }) < Threshold, 'no server at all');
+  assert.ok(missing(chosen, { web: 1, spot: 2, samples: 10 }) >= Threshold);
 });
 
 test('what holds data outlives the stack; buckets are closed, encrypted by bucket key, and keep their commits', () => {
