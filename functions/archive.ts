@@ -33,7 +33,7 @@ const SNAPSHOT_EVERY = 64;
 const DAY_MS = 86_400_000;
 /** What is read from the stream itself is committed in pieces of this size, so that a call that ends early has got on. */
 const LIMITS = { maxBytes: 16 * 1024 * 1024, maxAge: Number.POSITIVE_INFINITY };
-/** A stream may be deleted and made again under a function that lives on. */
+/** A stream may be deleted and recreated under a function that lives on. */
 const STREAM_FRESH_MS = 30_000;
 const S3_TRIES = 6;
 

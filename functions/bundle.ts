@@ -22,7 +22,7 @@ export async function bundle(outdir = join(ROOT, 'dist', 'functions')): Promise<
     outExtension: { '.js': '.mjs' },
     bundle: true,
     minify: true,
-    // Names stay in stack traces and in errors that are told apart by name.
+    // Names stay in stack traces and in errors that are distinguished by name.
     keepNames: true,
     platform: 'node',
     target: 'node24',

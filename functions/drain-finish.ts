@@ -23,7 +23,7 @@ export const handler = withLogging().handler(async (event: unknown) => {
   if (!command || command.instance !== instance || command.group === null) {
     return left('the command is not listed as one of ours');
   }
-  // The event may be late, and the instance may wait again: only a token says that this command was sent for its wait.
+  // The event may be late, and the instance may be in another wait: only a token says that this command was sent for its wait.
   if (command.token === null) return left('the watch sent the command');
   const action = { instance, group: command.group, token: command.token };
   if (!(await complete(clients.autoScaling, hook, action, 'CONTINUE')))

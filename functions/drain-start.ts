@@ -39,7 +39,7 @@ async function start(
 ): Promise<Outcome> {
   const settings = drainSettings();
   const { ssm, autoScaling } = clients;
-  // A late event may be about a wait that is over: its instance may be in service again, and must keep its services.
+  // A late event may be about a wait that is over: its instance may be back in service, and must keep its services.
   if (!(await heartbeat(autoScaling, settings.hook, target))) return 'settled';
   if (!(Date.now() - eventTime < LATE_MS)) {
     const from = Number.isNaN(eventTime) ? Date.now() - settings.budget : eventTime - SKEW_MS;
@@ -54,7 +54,7 @@ async function start(
     return 'send';
   }
   if (!outOfService) {
-    log.warn({ ...target }, 'Systems Manager does not know the instance yet; the watch tries again');
+    log.warn({ ...target }, 'Systems Manager does not know the instance yet; the watch retries');
     return 'wait';
   }
   if (!(await complete(autoScaling, settings.hook, target, 'CONTINUE'))) return 'settled';

@@ -21,7 +21,7 @@ export const OSLS = join(ROOT, 'node_modules', '.bin', 'osls');
 export const STACKS = { stack: 'serverless.yml', attach: 'serverless.attach.yml' } as const;
 
 /**
- * osls works in files beside its configuration: each packaging has a folder of its own for them, so that several may
+ * osls works in files next to its configuration: each packaging has a folder of its own for them, so that several may
  * run at once.
  *
  * @param out the folder in which each stack gets its own

@@ -29,7 +29,10 @@ export const handler = withLogging()
   .use(
     partialBatchFailure({
       logger: (err: unknown, record: { messageId: string }) =>
-        log.error({ err, message: record.messageId }, 'an object was not put back; its message comes again'),
+        log.error(
+          { err, message: record.messageId },
+          'an object was not put back; its message is redelivered',
+        ),
     }),
   )
   .handler(async (event: unknown, context: { getRemainingTimeInMillis(): number }) => {
@@ -47,7 +50,7 @@ export const handler = withLogging()
       ]);
       results.push(result);
     }
-    // Messages that are given back are no errors of the function's: what goes wrong shows here alone.
+    // Messages that are given back are not errors of the function: what goes wrong shows only here.
     const failed = results.filter(({ status }) => status === 'rejected').length;
     if (failed > 0) measures.add('ReadmitFailed', failed);
     measures.write();

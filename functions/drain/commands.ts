@@ -1,4 +1,4 @@
-/** Flush commands in Systems Manager: asked for, and found again without a table of our own. */
+/** Flush commands in Systems Manager: sent, and found later without a table of our own. */
 import {
   type Command,
   InvalidInstanceId,

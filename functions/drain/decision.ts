@@ -74,7 +74,7 @@ export function decide<C extends FlushCommand>(
   return commands.length >= maxSends ? giveUp('failed') : { kind: 'send' };
 }
 
-/** Decides what follows when a flush could not be asked for: it is tried again by the next pass, within limits. */
+/** Decides what follows when a flush could not be asked for: the next pass retries it, within limits. */
 export function afterObstacle(
   obstacle: Obstacle,
   age: number,

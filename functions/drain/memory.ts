@@ -15,7 +15,7 @@ interface Remembered {
 export class WatchMemory {
   readonly #waiting = new Map<string, Remembered>();
 
-  /** Forgets whoever waits no more, and remembers who begins to. */
+  /** Forgets instances that no longer wait, and remembers those that begin to. */
   note(waiting: readonly Member[], now: number): void {
     const instances = new Set(waiting.map(({ instance }) => instance));
     for (const instance of this.#waiting.keys()) {
@@ -53,12 +53,12 @@ export class WatchMemory {
     return this.#waiting.get(instance)!.cause;
   }
 
-  /** A wait that was completed: should the instance wait again, that is another one. */
+  /** A wait that was completed: a later wait of the instance is another one. */
   forget({ instance }: Member): void {
     this.#waiting.delete(instance);
   }
 
-  /** Who was served the longest ago comes first: a pass that ran out of time is gone on with where it stopped. */
+  /** Those served the longest ago come first: a pass that ran out of time is continued where it stopped. */
   inOrder(by: 'beatAt' | 'decidedAt', begun: ReadonlyMap<string, number>): Member[] {
     const since = ({ member, seen }: Remembered): number => begun.get(member.instance) ?? seen;
     return [...this.#waiting.values()]

@@ -1,4 +1,4 @@
-/** What Auto Scaling says of the watched groups: who waits, who is retained, since when, and by whose hooks. */
+/** What Auto Scaling says of the watched groups: which instances wait or are retained, since when, and by whose hooks. */
 import {
   type AutoScalingClient,
   type AutoScalingGroup,

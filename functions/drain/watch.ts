@@ -118,7 +118,7 @@ export class WatchPass {
           this.#settled.add(member.instance);
         memory.beat(member, now);
       } catch (error) {
-        log.error({ ...member, err: error }, 'the wait could not be prolonged; the next pass tries again');
+        log.error({ ...member, err: error }, 'the wait could not be prolonged; the next pass retries');
         this.failures.push(error);
       }
     });

@@ -32,12 +32,12 @@ export function objectsOf(body: string): ObjectName[] {
   if (testNotification.safeParse(json).success) return [];
   const parsed = notification.safeParse(json);
   if (!parsed.success) {
-    throw new TailraceError('BAD_NOTIFICATION', 'a message in the queue is no notification of S3');
+    throw new TailraceError('BAD_NOTIFICATION', 'a message in the queue is not a notification from S3');
   }
   return parsed.data.Records.map(({ s3 }) => ({ bucket: s3.bucket.name, key: decodeKey(s3.object.key) }));
 }
 
-/** Keys stand in notifications as in a form: a space is a plus. */
+/** Keys in notifications are encoded as in a form: a space is a plus. */
 function decodeKey(key: string): string {
   return decodeURIComponent(key.replaceAll('+', ' '));
 }

@@ -1,4 +1,4 @@
-/** Puts records on the stream, slowly enough for live traffic, and again those that were refused. */
+/** Puts records on the stream, slowly enough for live traffic, and resends those that were refused. */
 import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
 import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
@@ -16,7 +16,7 @@ export interface Pace {
   readonly random: () => number;
 }
 
-/** @throws TailraceError READMIT_UNFINISHED at the deadline; what was put until then may be put again */
+/** @throws TailraceError READMIT_UNFINISHED at the deadline; what was put until then may be repeated */
 export async function putAll(
   kinesis: Pick<KinesisClient, 'send'>,
   records: readonly PutRecordsRequestEntry[],

@@ -13,6 +13,6 @@ export function readEnvironment<T extends z.ZodMiniType>(schema: T): z.output<T>
   const issue = parsed.error.issues[0]!;
   throw new TailraceError(
     'BAD_ENVIRONMENT',
-    `environment variable ${issue.path.join('.')}: ${issue.message}; deploy the stack again`,
+    `environment variable ${issue.path.join('.')}: ${issue.message}; redeploy the stack`,
   );
 }

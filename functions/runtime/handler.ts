@@ -12,7 +12,7 @@ export const withLogging = () =>
   middy({
     timeoutEarlyInMillis: EARLY_MS,
     timeoutEarlyResponse: () => {
-      throw new TailraceError('FUNCTION_TIMEOUT', 'the function ran out of time; it is tried again', {
+      throw new TailraceError('FUNCTION_TIMEOUT', 'the function ran out of time; it is retried', {
         retriable: true,
       });
     },

@@ -28,7 +28,7 @@ function peakOf({ start, period, values }: Grid, from: number, to: number): numb
 
 /**
  * Shards at full use for each slot of the next day: those of the same times a week and two weeks ago, the lower of both
- * because a spike is no forecast, by how the last two hours differ from them. NaN where there is no past.
+ * because a spike is not a forecast, by how the last two hours differ from them. NaN where there is no past.
  *
  * @param lately the peak of the last minutes
  */

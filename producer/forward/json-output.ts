@@ -58,7 +58,7 @@ export class JsonOutput {
     return end;
   }
 
-  /** Makes the views anew when the buffers at work are others. */
+  /** Replaces the views when the buffers in use are others. */
   #look(src: Buffer): void {
     const { out } = this;
     this.#source = src;
@@ -139,7 +139,7 @@ export class JsonOutput {
     else this.ascii(`"${value}"`);
   }
 
-  /** A number of millionths that are no whole number, without the zeros at its end. */
+  /** A number of millionths that are not a whole number, without the zeros at its end. */
   #decimal(millionths: number): void {
     const whole = Math.floor(millionths / 1e6);
     let rest = millionths - whole * 1e6;

@@ -4,7 +4,7 @@
  * The JSON form of what JSON doesn't have: integers keep all their digits; a float that is a whole number ends in
  * `.0`; NaN and the infinities are strings; bin is a string when it is UTF-8, else `{"base64": …}`; ext is
  * `{"ext": type, "base64": …}`, but EventTime and msgpack's timestamp are RFC 3339 strings; bytes of a str that are
- * no UTF-8 become U+FFFD and are counted; keys that are no strings become the string of their JSON form; a key's
+ * not UTF-8 become U+FFFD and are counted; keys that are not strings become the string of their JSON form; a key's
  * second occurrence in one map gets `#2` behind it, and so on.
  */
 import { JsonOutput } from './json-output.ts';
@@ -13,15 +13,15 @@ import { readUint32, skipValue } from './msgpack-scan.ts';
 
 /** Maps with more keys than this are checked for repeated ones with a set. */
 const SMALL_MAP = 64;
-/** Result of a step that must be made again by the general way. */
+/** Result of a step that must be repeated by the general way. */
 const AGAIN = -1;
 
-/** JSON bytes that `bytes` of msgpack can't exceed, when all keys are strings and none repeats. */
+/** JSON bytes that `bytes` of msgpack cannot exceed, when all keys are strings and none repeats. */
 export function plainBound(bytes: number): number {
   return bytes * 10 + 64;
 }
 
-/** JSON bytes that `bytes` of msgpack can't exceed. */
+/** JSON bytes that `bytes` of msgpack cannot exceed. */
 export function generalBound(bytes: number): number {
   return bytes * 26 + 64;
 }
@@ -45,7 +45,7 @@ export class JsonWriter extends JsonOutput {
    *
    * @param name {@link TIME}, or {@link TIME_BESIDE} for a record that has a `time`
    * @returns whether it could be done: false when the other name would be right, or neither is free, or the record
-   * has a watched key, one that repeats or one that is no string; `at` is then where it was
+   * has a watched key, one that repeats or one that is not a string; `at` is then where it was
    */
   plainEvent(src: Buffer, at: number, name: TimeName, seconds: number, nanoseconds: number): boolean {
     const start = this.at;
@@ -91,7 +91,7 @@ export class JsonWriter extends JsonOutput {
     }
   }
 
-  /** Writes one value and returns the offset behind it. `depth`: how many arrays and maps it stands in. */
+  /** Writes one value and returns the offset behind it. `depth`: how many arrays and maps it is in. */
   value(src: Buffer, at: number, depth: number): number {
     const type = src[at]!;
     if (type < 0x80) {
@@ -184,7 +184,7 @@ export class JsonWriter extends JsonOutput {
     for (let i = 0; i < count; i++) {
       if (i > 0) this.out[this.at++] = 0x2c;
       at = this.value(src, at, depth + 1);
-      // The plain way has come to its end inside: the whole event is written again.
+      // The plain way has come to its end inside: the whole event is rewritten.
       if (at === AGAIN) return AGAIN;
     }
     this.out[this.at++] = 0x5d;
@@ -201,9 +201,9 @@ export class JsonWriter extends JsonOutput {
   }
 
   /**
-   * The pairs of the map at `at` whose keys are all strings and all different: AGAIN when they are not.
+   * The pairs of the map at `at` whose keys are all strings and all different: the constant for the general way when they are not.
    *
-   * @param reserved a key that the record may not have, as `"key":`, which stands in the output already
+   * @param reserved a key that the record may not have, as `"key":`, which is in the output already
    */
   #pairs(src: Buffer, at: number, depth: number, reserved: Buffer | null): number {
     const count = mapCount(src, at);

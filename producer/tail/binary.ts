@@ -23,7 +23,7 @@ const LONGEST = 16;
 /**
  * What a file is that begins with `head`; null for text.
  *
- * @param encoded whether an encoding is configured, so that its byte order mark is no surprise
+ * @param encoded whether an encoding is configured, so that its byte order mark is expected
  */
 export function binaryKind(head: Buffer, encoded: boolean): string | null {
   const hex = head.toString('hex', 0, LONGEST);

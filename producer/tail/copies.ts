@@ -41,7 +41,7 @@ export function bytesIn(all: Buffer): Bytes {
 }
 
 /**
- * Whether a file may be a copy of another one: not when it is older, nor when it ends with bytes that do not stand in
+ * Whether a file may be a copy of another one: not when it is older, nor when it ends with bytes that are not in
  * the original, provided that nothing that was read of that one has gone since.
  *
  * @param born when the original was made; null where that says nothing

@@ -10,7 +10,7 @@
  *   differs: a copy of a log that goes on is worth nothing, and after a truncation it holds the rest.
  *
  * Where neither tells, a file that holds all that was read of a vanished generation is that generation: what two logs
- * have in common to the byte comes once (`alike`). A shorter file at a log's path is read again (`repeats`).
+ * have in common to the byte comes once (`alike`). A shorter file at a log's path is reread (`repeats`).
  */
 
 /** Where a file lies, as far as its name says. */
@@ -20,8 +20,8 @@ export type Where =
   /** Under a pattern, but by a name that is new, or that looks like the rotated form of another log's. */
   | 'named'
   /** Next to a log, by a name that its rotated generations may have; or compressed. */
-  | 'beside'
-  /** Next to a log, by a name that says nothing: looked at only to find a generation again. */
+  | 'adjacent'
+  /** Next to a log, by a name that says nothing: looked at only to recover a generation. */
   | 'foreign';
 
 /** What is known of a file before it is read. */
@@ -85,7 +85,7 @@ export type Action<G> =
   /** It was there before its log was followed. */
   | { readonly do: 'history' }
   | { readonly do: 'ignore' }
-  /** This file no longer holds what was read of this generation: only copies can. Decide again without it. */
+  /** This file no longer holds what was read of this generation: only copies can. Decide once more without it. */
   | { readonly do: 'truncated'; readonly generation: G };
 
 const GZIP_SIZES = 2 ** 32;
@@ -181,7 +181,7 @@ function decideCompressed<G>(file: FileFacts, furthest: readonly Candidate<G>[])
 
 function unknown<G>(file: FileFacts): Action<G> {
   if (file.where === 'foreign') return { do: 'ignore' };
-  if (file.where === 'beside' || file.compressed)
+  if (file.where === 'adjacent' || file.compressed)
     return file.news ? { do: 'read', repeats: false } : { do: 'history' };
   return { do: 'read', repeats: false };
 }

@@ -3,7 +3,7 @@ import { FINGERPRINT_BYTES, type Fingerprint, fingerprint, NO_FINGERPRINT, prefi
 import { ALL, type Ending, MORE_TO_COME, type Splitter } from './lines.ts';
 import type { Source } from './source.ts';
 
-/** Bytes before the position that are read again with each turn: they are others when the file was truncated. */
+/** Bytes before the position that are reread with each turn: they are others when the file was truncated. */
 export const CHECK_BYTES = 64;
 /** Most bytes of input in one turn. */
 export const TURN_BYTES = 256 * 1024;
@@ -24,7 +24,7 @@ export type TurnResult =
   | 'more'
   /** All that is there was read. */
   | 'end'
-  /** The file no longer holds what stood before the position: it was truncated, and perhaps written again. */
+  /** The file no longer holds what stood before the position: it was truncated, and perhaps rewritten. */
   | 'truncated';
 
 export class Follower {
@@ -42,7 +42,7 @@ export class Follower {
   lastGrowth: number;
   /** Whether the state has to be updated. */
   dirty = true;
-  /** Whether it stands in the queue of files to read. */
+  /** Whether it is in the queue of files to read. */
   queued = false;
   /** Whether the last try to read it failed. */
   failing = false;
@@ -115,7 +115,7 @@ export class Follower {
     return this.#check.compare(check, 0, check.length, 0, check.length) === 0 && head.equals(this.#head);
   }
 
-  /** Whether all of a file that can be opened again was read, as far as it was looked at. */
+  /** Whether all of a file that can be reopened was read, as far as it was looked at. */
   get isRead(): boolean {
     return this.source.seekable && this.seen === this.offset && this.sizeSeen === BigInt(this.offset);
   }
@@ -189,7 +189,7 @@ export class Follower {
     return full ? 'more' : 'end';
   }
 
-  /** Begins anew at the first byte of a file that was truncated, and begins with `head` now. */
+  /** Restarts at the first byte of a file that was truncated, and begins with `head` now. */
   restart(head: Buffer, now: number): void {
     this.offset = 0;
     this.seen = 0;
@@ -213,7 +213,7 @@ export class Follower {
     return to - from >= known && this.#head.compare(buffer, from, from + known, this.offset) === 0;
   }
 
-  /** The head grows with what is read until the fingerprint is whole: bytes that are read once can't disagree. */
+  /** The head grows with what is read until the fingerprint is whole: bytes that are read once cannot disagree. */
   #extendHead(buffer: Buffer, from: number, to: number): void {
     const known = this.#head.length;
     if (known >= FINGERPRINT_BYTES || this.offset > known) return;
@@ -226,7 +226,7 @@ export class Follower {
     this.dirty = true;
   }
 
-  /** A writer that does not append leaves zeros where a truncated file's lines were: they are no line. */
+  /** A writer that does not append leaves zeros where a truncated file's lines were: they are not a line. */
   #skipHole(buffer: Buffer, from: number, to: number): number {
     let at = from;
     while (at < to && buffer[at] === 0) at++;

@@ -1,4 +1,4 @@
-/** A generation of a log: what is known of the content of one file, wherever it lies; and how it stands in the state. */
+/** A generation of a log: what is known of the content of one file, wherever it lies; and its form in the state. */
 import type { Json } from '../state.ts';
 import { type Fingerprint, fingerprint, NO_PREFIX } from './fingerprint.ts';
 import type { Follower, Position } from './follower.ts';
@@ -14,7 +14,7 @@ export const UNREAD: Position = {
 export interface FileIdentity {
   /** Device and inode; empty when only copies hold the generation. */
   readonly key: string;
-  /** When the file was made, in nanoseconds since 1970: an inode is given out again. */
+  /** When the file was made, in nanoseconds since 1970: an inode is reused. */
   readonly born: string;
 }
 

@@ -154,7 +154,7 @@ class TailInput implements Input {
     this.#looks = new Looks(this.#scanner, () => this.#woken());
     this.#running = true;
     this.#tick();
-    // What is there at the first start, and what was there before it, is known only once it stands in the state.
+    // What is there at the first start, and what was there before it, is known only once it is in the state.
     if (this.#scanner.fresh) context.afterDurable(() => undefined, true);
   }
 
@@ -199,7 +199,7 @@ class TailInput implements Input {
     for (const resolve of this.#drains.splice(0)) resolve();
   }
 
-  /** Looks at the files, wakes those that have waited long enough, and comes again. */
+  /** Looks at the files, wakes those that have waited long enough, and schedules the next look. */
   #tick(): void {
     if (!this.#running) return;
     if (this.#timer) clearTimeout(this.#timer);

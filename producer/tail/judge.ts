@@ -222,7 +222,7 @@ export class Judge {
           count('repeated');
           log.warn(
             { file: place.path },
-            'file begins as a log that is gone, but is shorter: reading it from its start, perhaps again',
+            'file begins as a log that is gone, but is shorter: reading it from its start, perhaps a second time',
           );
         }
         this.#begin(place, where, hint, file);
@@ -338,7 +338,7 @@ export class Judge {
     attach(place, note);
   }
 
-  /** A file turned out to be no mere copy, or a longer one. */
+  /** A file turned out to be more than a copy, or a longer one. */
   #dropNote(place: Place): void {
     const { generation } = place;
     if (!generation?.noted) return;
@@ -447,8 +447,8 @@ export class Judge {
     if (place.covered && compressionOf(place.name) === null)
       return hint === null && ledger.knows(place.path) ? 'log' : 'named';
     if (excluded(place.path)) return 'foreign';
-    if (hint?.usual || covers(place.path)) return 'beside';
-    return hint && this.#isNews(place, hint, stats) ? 'beside' : 'foreign';
+    if (hint?.usual || covers(place.path)) return 'adjacent';
+    return hint && this.#isNews(place, hint, stats) ? 'adjacent' : 'foreign';
   }
 
   /** Whether a file next to a log may hold lines from the time in which the log was followed. */
@@ -541,7 +541,7 @@ export class Judge {
 
   /** A file that may hold unread lines, in a form that is not read: that is not passed over in silence. */
   #unreadable(place: Place, where: Where, hint: Hint<Place> | null, stats: BigIntStats): void {
-    if (where !== 'beside' || !this.#isNews(place, hint, stats)) return;
+    if (where !== 'adjacent' || !this.#isNews(place, hint, stats)) return;
     const { lookedAt, access } = this.#dependencies;
     if (Number(stats.mtimeMs) <= lookedAt() - CLOCK_SLACK) return;
     access.refuse(

@@ -112,7 +112,7 @@ export function openByLinks(file: string, owners: Iterable<number> = []): number
   }
 }
 
-/** Opens a file by folders that are no links; tells whether everybody could. */
+/** Opens a file by folders that are not links; tells whether everybody could. */
 function openWithoutLinks(file: string): { readonly fd: number; readonly everybody: boolean } {
   const flags = READ | constants.O_NOFOLLOW;
   // Only Linux names what lies in a folder that is open.

@@ -1,4 +1,4 @@
-/** Folders as they were listed last: a folder is listed anew only when its time of change has moved. */
+/** Folders as they were listed last: a folder is relisted only when its time of change has moved. */
 import { type Dirent, readdirSync } from 'node:fs';
 import { statOf } from './source.ts';
 
@@ -65,7 +65,7 @@ export class Listings {
     }
   }
 
-  /** Has a folder listed anew with the next call. */
+  /** Has a folder relisted with the next call. */
   forget(folder: string): void {
     this.#folders.delete(folder);
   }

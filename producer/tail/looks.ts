@@ -36,12 +36,12 @@ export class Looks {
     });
   }
 
-  /** When it wants to be called again, by the monotonic clock. */
+  /** When it wants its next call, by the monotonic clock. */
   get next(): number {
     return Math.min(this.#nextSweep, this.#nextFull, this.#nextWatch);
   }
 
-  /** Whether it wants to be called again soon. */
+  /** Whether it wants its next call soon. */
   get busy(): boolean {
     return this.#scanner.active.size > 0 || this.#sweep !== null;
   }

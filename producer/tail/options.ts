@@ -1,4 +1,4 @@
-/** The options of a tail input as they stand in the agent's configuration. */
+/** The options of a tail input in the agent's configuration. */
 import * as z from 'zod/mini';
 import { duration, size } from '../../base/units.ts';
 import { formatOptions } from '../format/options.ts';
@@ -25,13 +25,13 @@ const glob = z.string().check(
         return false;
       }
     },
-    { error: 'is no path pattern: * ? [a-z] {a,b} and ** are known' },
+    { error: 'is not a path pattern: * ? [a-z] {a,b} and ** are known' },
   ),
 );
 
 const logs = glob.check(
   z.refine((pattern) => compressionOf(pattern) === null, {
-    error: 'names compressed files: name the log itself, its compressed generations are found beside it',
+    error: 'names compressed files: name the log itself, its compressed generations are found next to it',
   }),
 );
 

@@ -1,5 +1,5 @@
 /**
- * The names that log rotation gives. They never decide what a file is, its content does: they say which files beside
+ * The names that log rotation gives. They never decide what a file is, its content does: they say which files next to
  * a log are worth a look, and which of two explanations is likelier where the content fits both.
  */
 

@@ -602,7 +602,7 @@ export class Scanner {
   }
 
   close(): void {
-    // What was read stands in the builders, and its positions belong in the same cut.
+    // What was read is in the builders, and its positions belong in the same cut.
     this.save();
     for (const follower of this.open.keys()) follower.source.close();
     this.open.clear();

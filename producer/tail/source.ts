@@ -17,7 +17,7 @@ export interface Source {
    * means that there are no more now.
    */
   read(buffer: Buffer, at: number, length: number, position: number): number;
-  /** Whether bytes before the position can be read again. */
+  /** Whether bytes before the position can be reread. */
   readonly seekable: boolean;
   close(): void;
 }

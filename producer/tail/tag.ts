@@ -1,7 +1,7 @@
 /** Tags that carry a part of the file's name. */
 import * as path from 'node:path';
 
-/** What may stand in a tag. */
+/** What a tag may contain. */
 export const TAG_PLACEHOLDERS = ['file', 'name', 'folder', 'path'] as const;
 
 /**

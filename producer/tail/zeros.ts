@@ -6,7 +6,7 @@ import type { Tally } from '../format/json-bytes.ts';
 import { ALL, type Ending, MORE_TO_COME, type Splitter } from './lines.ts';
 
 const NEWLINE = 0x0a;
-/** Zeros inside a line that are no mere content any more. */
+/** Zeros inside a line that can no longer be content. */
 const HOLE_BYTES = 16;
 
 export class ZerosSplitter implements Splitter {

@@ -146,7 +146,7 @@ const record = (key: string): PutRecordsRequestEntry => ({
   PartitionKey: key,
 });
 
-test('only refused records are put again, with growing waits', async () => {
+test('only refused records are resent, with growing waits', async () => {
   let refused = 0;
   const { kinesis, pace, put, slept } = standIn((request) => request < 4 && ++refused % 2 === 1);
   await putAll(kinesis, [record('a'), record('b'), record('c')], pace);
@@ -165,7 +165,7 @@ test('requests go at the pace that is set', async () => {
   assert.equal(pace.now(), 10_000);
 });
 
-test('at the deadline it ends with an error, so that the message comes again', async () => {
+test('at the deadline it ends with an error, so that the message is redelivered', async () => {
   const { kinesis, pace, put } = standIn(() => true);
   await assert.rejects(putAll(kinesis, [record('a')], pace), { code: 'READMIT_UNFINISHED', retriable: true });
   assert.deepEqual(put, []);

@@ -1,4 +1,4 @@
-/** Flush commands found again in Systems Manager: by comment, by token, by wait; and the bound on retained instances. */
+/** Flush commands found in Systems Manager: by comment, by token, by wait; and the bound on retained instances. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -57,7 +57,7 @@ test('a command that somebody ran by hand is none of ours', () => {
   assert.equal(foundCommand({ CommandId: 'c', Status: 'Success' }), null);
 });
 
-test('an undeliverable command is told from one that failed', () => {
+test('an undeliverable command is distinguished from one that failed', () => {
   const Comment = commentOf({ instance: INSTANCE, group: 'web', token: TOKEN });
   const command = foundCommand({ CommandId: 'c', Comment, Status: 'Failed', StatusDetails: 'Undeliverable' });
   assert.equal(command?.status, 'Undeliverable');
@@ -88,7 +88,7 @@ test('where nothing says when the wait began, only what cannot be of an earlier 
   const tokens = (settled: string[]) =>
     commandsOfWait(all, since, new Set(settled)).map(({ token }) => token);
   assert.deepEqual(tokens([]), ['maybe earlier', 'under way', null]);
-  // Completing with its token told that it was.
+  // Completing with its token reported that it was.
   assert.deepEqual(tokens(['maybe earlier']), ['under way', null]);
 });
 

@@ -107,7 +107,7 @@ test('does not shrink at noon with the last change, for what the afternoon needs
   assert.equal(shardsOf(plan(16, { minutes: steady(7), past })), 8);
 });
 
-test('a spike last week is no forecast', () => {
+test('a spike last week is not a forecast', () => {
   const spike = NOW - 7 * 24 * HOUR;
   const past = weeks((at) => (at >= spike && at < spike + HOUR ? 40 : 4));
   assert.equal(plan(5, { minutes: steady(4), past }).kind, 'hold');

@@ -1,4 +1,4 @@
-/** The keeper through weeks of traffic on a virtual clock: what it costs beside a perfect forecast, and what is throttled. */
+/** The keeper through weeks of traffic on a virtual clock: what it costs next to a perfect forecast, and what is throttled. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KeeperPolicy } from '../../../../functions/scale/keeper.ts';

@@ -89,7 +89,7 @@ for (const [length, banner] of [
   });
 }
 
-test('a long banner: of two compressed generations the one that was being read is found again', async (t) => {
+test('a long banner: of two compressed generations the one that was being read is recognized', async (t) => {
   const { file, tail } = setUp(t);
   const bodies = ['A'.repeat(900), 'B'.repeat(300)];
   const compress = (n: number): void => {

@@ -38,15 +38,19 @@ interface Row {
   readonly title: string;
   readonly file?: Partial<FileFacts>;
   readonly known?: readonly Partial<Candidate<string>>[];
-  /** The action, and where reading begins; `again` and `alike` are how it errs. */
+  /** The action, and where reading begins; `repeats` and `alike` are how it errs. */
   readonly expected: string;
 }
 
 const ROWS: readonly Row[] = [
   { title: 'nothing known, under a pattern', expected: 'read' },
   { title: 'nothing known, at a log that was followed', file: { where: 'log' }, expected: 'read' },
-  { title: 'nothing known, next to a log, written since', file: { where: 'beside' }, expected: 'read' },
-  { title: 'nothing known, older than its log', file: { where: 'beside', news: false }, expected: 'history' },
+  { title: 'nothing known, next to a log, written since', file: { where: 'adjacent' }, expected: 'read' },
+  {
+    title: 'nothing known, older than its log',
+    file: { where: 'adjacent', news: false },
+    expected: 'history',
+  },
   { title: 'nothing known, no name of rotation', file: { where: 'foreign' }, expected: 'ignore' },
   {
     title: 'compressed, nothing known, not news',
@@ -74,7 +78,7 @@ const ROWS: readonly Row[] = [
     known: [{ sure: false }],
     expected: 'follow a 500 alike',
   },
-  { title: 'moved to a name next to the log', file: { where: 'beside' }, known: [{}], expected: 'pass a' },
+  { title: 'moved to a name next to the log', file: { where: 'adjacent' }, known: [{}], expected: 'pass a' },
   {
     title: 'found in a search',
     file: { where: 'foreign', size: 900 },
@@ -85,7 +89,7 @@ const ROWS: readonly Row[] = [
     title: 'shorter than a vanished log',
     file: { size: 300 },
     known: [{ holds: false }],
-    expected: 'read again',
+    expected: 'read repeats',
   },
   {
     title: 'shorter, but restored with its times',
@@ -120,7 +124,7 @@ const ROWS: readonly Row[] = [
   },
   {
     title: 'a short generation next to the log that begins as an ended one',
-    file: { where: 'beside', size: 300 },
+    file: { where: 'adjacent', size: 300 },
     known: [{ whereabouts: 'present', ended: true, holds: false, ...copy }],
     expected: 'read',
   },
@@ -191,7 +195,7 @@ const ROWS: readonly Row[] = [
       { noted: true, sameFile: true },
       { generation: 'b', whereabouts: 'present' },
     ],
-    expected: 'read again',
+    expected: 'read repeats',
   },
   {
     title: 'a noted copy whose original was truncated',
@@ -215,7 +219,7 @@ for (const { title, file, known: generations = [], expected } of ROWS) {
     const parts: (string | number)[] = [action.do];
     if ('generation' in action) parts.push(action.generation);
     if (action.do === 'follow') parts.push(action.offset, ...(action.alike ? ['alike'] : []));
-    if (action.do === 'read' && action.repeats) parts.push('again');
+    if (action.do === 'read' && action.repeats) parts.push('repeats');
     assert.equal(parts.join(' '), expected);
   });
 }

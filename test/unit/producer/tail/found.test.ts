@@ -285,7 +285,7 @@ test('a copy that becomes a log of its own, and two logs that begin alike', asyn
   assert.equal(total(tail, 'repeated_files'), 1);
 });
 
-test('a log that is deleted and begins anew with the same line: which way it errs is counted', async (t) => {
+test('a log that is deleted and restarts with the same line: which way it errs is counted', async (t) => {
   const { log, tail } = setUp(t, 'access.log');
   fs.writeFileSync(log.file, 'banner\n');
   await tail.start();

@@ -56,7 +56,7 @@ test('a last line without a newline is taken by a flush, once it lies still', as
   assert.deepEqual(tail.messages(), ['one', 'end']);
 });
 
-test('lines over the maximum are cut at a whole character and marked; what follows is a line again', async (t) => {
+test('lines over the maximum are cut at a whole character and marked; what follows is a line of its own', async (t) => {
   const long = `${'x'.repeat(1023)}é${'y'.repeat(700_000)}`;
   const fits = 'z'.repeat(1024);
   const tail = await read(t, `a\n${long}\nb\n${fits}\r\n${long}`, { max_line_size: 1024 });
@@ -167,7 +167,7 @@ test('property: several lines, one event, whatever lies in which read and whenev
   );
 });
 
-test('zeros that a writer leaves where it was truncated are no line', async (t) => {
+test('zeros that a writer leaves where it was truncated are not a line', async (t) => {
   const zeros = Buffer.alloc(600_000);
   const tail = await read(t, Buffer.concat([zeros, Buffer.from('one\ntwo\n')]));
   assert.deepEqual(tail.messages(), ['one', 'two']);
@@ -219,7 +219,7 @@ test('globs, exclude_path and tags with a part of the name', async (t) => {
   assert.deepEqual(found.sort(), ['web.a.x a/x.log', 'web.b.y b/y.log', 'web.c.z b/c/z.log']);
 });
 
-test('compressed files are no logs, whatever pattern they match', async (t) => {
+test('compressed files are not logs, whatever pattern they match', async (t) => {
   const folder = temporaryFolder(t);
   for (const name of ['a.log', 'b.log.2.gz', 'c.zst', 'd.xz'])
     fs.writeFileSync(path.join(folder, name), 'one\n');

@@ -15,7 +15,7 @@ const SECRET = 'root alone may read this\n';
 /** Only root may give files to others. */
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 
-/** A folder `app` in which another user makes the entries, beside a folder `private` of root's. */
+/** A folder `app` in which another user makes the entries, next to a folder `private` of root's. */
 function setUp(t: TestContext): { app: string; secret: string } {
   const folder = fs.realpathSync(temporaryFolder(t));
   const app = path.join(folder, 'app');
@@ -88,7 +88,7 @@ test('links are followed as the kernel does: through others, relative ones, over
   assert.throws(() => openByLinks(path.join(folder, 'a/b/file/x')), { code: 'ENOTDIR' });
 });
 
-test('no log, no folder of logs and no rotated file leads out, and each is told of once', {
+test('no log, no folder of logs and no rotated file leads out, and each is reported once', {
   skip,
 }, async (t) => {
   const { app, secret } = setUp(t);

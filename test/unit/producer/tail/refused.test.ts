@@ -120,7 +120,7 @@ test('a folder that may not be read is said by the input and by its sample', asy
   log.assertOnce(tail.messages());
 });
 
-test('a path that can not be followed for a while: its file is neither taken for rotated nor read again', async (t) => {
+test('a path that cannot be followed for a while: its file is neither taken for rotated nor reread', async (t) => {
   const folder = temporaryFolder(t);
   fs.mkdirSync(path.join(folder, 'real'));
   const link = path.join(folder, 'link');
@@ -143,7 +143,7 @@ test('a path that can not be followed for a while: its file is neither taken for
   log.assertOnce(tail.messages());
 });
 
-test('one rotated file that can not be looked at hides none of the others', async (t) => {
+test('one rotated file that cannot be looked at hides none of the others', async (t) => {
   const log = new NumberedLog(path.join(temporaryFolder(t), 'a.log'));
   log.write(5);
   const tail = follow(t, log.file);

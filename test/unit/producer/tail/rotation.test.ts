@@ -44,7 +44,7 @@ test('a writer that keeps its file open writes to the renamed file for a while',
   late.assertOnce(tail.messages());
 });
 
-test('a renamed file that grows after it was closed is taken up again', async (t) => {
+test('a renamed file that grows after it was closed is resumed', async (t) => {
   const { log, tail } = setUp(t, { rotate_wait: '1ms' });
   log.write(3);
   await tail.start();
@@ -61,7 +61,7 @@ test('a renamed file that grows after it was closed is taken up again', async (t
   late.assertOnce(tail.messages());
 });
 
-test('copytruncate: the file begins anew, its copy is not read twice', async (t) => {
+test('copytruncate: the file restarts, its copy is not read twice', async (t) => {
   const { log, tail } = setUp(t);
   log.write(10);
   await tail.start();
@@ -113,13 +113,13 @@ test('copytruncate before the end was read, and its copy compressed at once', as
   }
 });
 
-test('a file beside a log that is not compressed though its name says so is counted, once', async (t) => {
+test('a file next to a log that is not compressed though its name says so is counted, once', async (t) => {
   const { log, tail } = setUp(t);
   log.write(10);
   await tail.start();
   await tail.settle();
-  fs.writeFileSync(`${log.file}.1.gz`, 'this is no gzip file');
-  fs.writeFileSync(`${log.file}.2.zst`, 'this is no zstd file');
+  fs.writeFileSync(`${log.file}.1.gz`, 'this is not a gzip file');
+  fs.writeFileSync(`${log.file}.2.zst`, 'this is not a zstd file');
   await tail.settle();
   await tail.settle();
   log.assertOnce(tail.messages());
@@ -272,7 +272,7 @@ test('down: the file was deleted and another one has its inode', async (t) => {
   await tail.settle();
   const { ino } = fs.statSync(log.file);
   await tail.crash();
-  // The same inode with other content, as a file system hands it out again.
+  // The same inode with other content, as a file system reuses it.
   fs.truncateSync(log.file, 0);
   const other = new NumberedLog(log.file, 'other');
   other.write(2000);
@@ -303,7 +303,7 @@ test('files that were rotated before the first start are history', async (t) => 
   assert.equal(tail.messages().length, log.written);
 });
 
-test('deleted and made again', async (t) => {
+test('deleted and recreated', async (t) => {
   const { log, tail } = setUp(t);
   log.write(4);
   await tail.start();
@@ -479,7 +479,7 @@ test('a compressed generation stays known when its inode is given to the next fi
     log.rename(false);
     await tail.settle();
     await closed(tail, 0);
-    // The old file's inode under the log's name, as a file system hands it out again.
+    // The old file's inode under the log's name, as a file system reuses it.
     fs.writeFileSync(`${log.file}.1.gz`, gzipSync(fs.readFileSync(`${log.file}.1`)));
     fs.truncateSync(`${log.file}.1`);
     fs.renameSync(`${log.file}.1`, log.file);
@@ -504,14 +504,14 @@ test('a copy that was read on after a truncation is known by its end alone', asy
   log.write(10);
   await tail.settle();
   await closed(tail, 1);
-  // Its position at the truncation would have it read from there again, should its end ever be forgotten.
+  // Its position at the truncation would have it reread from there, should its end ever be forgotten.
   const ledger = [...tail.state].filter(([key]) => key.startsWith('gen ')).map(([, value]) => value);
   const generations = ledger.map((generation) => String((generation as unknown[])[4]));
   assert.deepEqual(generations, [...new Set(generations)]);
   log.assertOnce(tail.messages());
 });
 
-test('a clock set back and right again makes no hour of a moment: what was read stays known', async (t) => {
+test('a clock set back and corrected makes no hour of a moment: what was read stays known', async (t) => {
   const { folder, log, tail } = setUp(t, { rotate_wait: '1ms' });
   log.write(100);
   await tail.start();
@@ -534,7 +534,7 @@ test('a clock set back and right again makes no hour of a moment: what was read 
   log.assertOnce(tail.messages());
 });
 
-// A file from long before is history; after a clock that was wrong nothing can be told from news.
+// A file from long before is history; after a clock that was wrong nothing can be distinguished from news.
 for (const [which, ahead, history] of [
   ['right', 0, 0],
   ['two hours ahead', 7_200_000, 3],
