@@ -72,8 +72,6 @@ export class Builder {
 
   /** Accepts the line written from `length` to `end`, newline included. */
   commit(end: number): void {
-    if (this.#owner.guarded && this.buffer.indexOf(NEWLINE, this.length) < end - 1)
-      this.#owner.flatten(this, end);
     this.length = end;
     this.events++;
     if (this.time < this.firstTime) this.firstTime = this.time;
@@ -96,6 +94,25 @@ export class Builder {
     this.events = 0;
     this.firstTime = Number.POSITIVE_INFINITY;
     this.lastTime = 0;
+  }
+}
+
+/** Makes one line of each event: a builder of its own, because every statement in `commit` costs every line. */
+class OneLineBuilder extends Builder {
+  readonly #broken: Counter;
+
+  constructor(siblings: TagBuilders, hour: number, buffer: Buffer, owner: Builders, broken: Counter) {
+    super(siblings, hour, buffer, owner);
+    this.#broken = broken;
+  }
+
+  override commit(end: number): void {
+    const { buffer, length } = this;
+    if (buffer.indexOf(NEWLINE, length) < end - 1) {
+      this.#broken.value++;
+      for (let at = length; at < end - 1; at++) if (buffer[at] === NEWLINE) buffer[at] = SPACE;
+    }
+    super.commit(end);
   }
 }
 
@@ -186,7 +203,7 @@ export class Builders {
   /** Raw bytes at which a committed line calls {@link reached}: one comparison per line serves both limits. */
   threshold: number;
   /** Whether some input makes events of several lines: then each event is checked to be one line itself. */
-  guarded = false;
+  #guarded = false;
   readonly #tags = new Map<string, TagBuilders>();
   /** By input. */
   readonly #groups = new Map<string, TagGroup>();
@@ -277,14 +294,9 @@ export class Builders {
     }
   }
 
+  /** Has the builders that are made from now on check that each event is one line. */
   guard(): void {
-    this.guarded = true;
-  }
-
-  /** Makes one line of an event that was written with line breaks in it, as pretty-printed JSON is. */
-  flatten({ buffer, length }: Builder, end: number): void {
-    this.#broken.value++;
-    for (let at = length; at < end - 1; at++) if (buffer[at] === NEWLINE) buffer[at] = SPACE;
+    this.#guarded = true;
   }
 
   /** Advances the window of plausible times: called at each seal, not for each event. */
@@ -306,7 +318,9 @@ export class Builders {
     this.#count++;
     // A line is being committed to a builder: the others wait until it is in.
     if (this.#count > MAX_BUILDERS) this.threshold = 0;
-    return new Builder(siblings, hour, buffer, this);
+    return this.#guarded
+      ? new OneLineBuilder(siblings, hour, buffer, this, this.#broken)
+      : new Builder(siblings, hour, buffer, this);
   }
 
   /** The number of builders, with or without lines. */
