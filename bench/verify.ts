@@ -11,7 +11,7 @@ import { Readable } from 'node:stream';
 import { type Commit, commitHash, encodeCommit } from '../archive/commit.ts';
 import { commitKey, objectKey } from '../archive/commit-keys.ts';
 import { S3Store } from '../archive/s3.ts';
-import type { VerifyReport } from '../archive/verify/book.ts';
+import type { VerifyReport } from '../archive/verify/report.ts';
 import type { TimeRange } from '../archive/verify/range.ts';
 import { verifyArchive } from '../archive/verify/verify.ts';
 import { LOCAL_ENV } from '../local/clients.ts';

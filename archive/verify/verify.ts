@@ -8,8 +8,9 @@ import { objectFault } from '../damage.ts';
 import { linesFault } from '../ndjson.ts';
 import type { ArchiveStore } from '../store.ts';
 import { standing } from '../voiding.ts';
-import { Book, type Placed, type VerifyOptions, type VerifyReport } from './book.ts';
+import { Book, type Placed } from './book.ts';
 import { type LogPart, partOf, type TimeRange } from './range.ts';
+import { reportOf, type VerifyOptions, type VerifyReport } from './report.ts';
 
 /** An archive that can be listed as well. */
 export interface ArchiveReader extends ArchiveStore {
@@ -67,7 +68,7 @@ export async function verifyArchive(
       book.live.filter((placed) => !isExpired(placed)),
       options,
     );
-  return book.report(options, logs.length);
+  return reportOf(book, options, logs.length);
 }
 
 /** A log, and what of it is read. */

@@ -1,6 +1,6 @@
 /** `tailrace verify`: proves that the archive holds every chunk exactly once, or names what is missing or repeated. */
 import { Command } from 'commander';
-import type { EpochReport, VerifyReport } from '../../archive/verify/book.ts';
+import type { EpochReport, VerifyReport } from '../../archive/verify/report.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
 import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';

@@ -1,6 +1,6 @@
 /** The end of a run: everything is flushed, archived and stopped in order, and then counted. */
 
-import type { VerifyReport } from '../../archive/verify/book.ts';
+import type { VerifyReport } from '../../archive/verify/report.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
 import type { MemoryTrend } from './memory.ts';
 import type { Oracle, Verdict } from './oracle.ts';

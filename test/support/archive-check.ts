@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { gunzipSync } from 'node:zlib';
 import { parseCommit } from '../../archive/commit.ts';
 import { Runs } from '../../archive/runs.ts';
-import type { VerifyReport } from '../../archive/verify/book.ts';
+import type { VerifyReport } from '../../archive/verify/report.ts';
 import { readHeader } from '../../chunk/header.ts';
 import { readChunks } from '../../chunk/reader.ts';
 import { ArchiveModel, type Code, START_TIME, type Weights } from './archive-model.ts';

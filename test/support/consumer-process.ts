@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { S3Store } from '../../archive/s3.ts';
-import type { VerifyReport } from '../../archive/verify/book.ts';
+import type { VerifyReport } from '../../archive/verify/report.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
 import { explicitHashKey } from '../../chunk/header.ts';
 import type { WorkerStatus } from '../../consumer/status/board.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { commitHash, encodeCommit, parseCommit } from '../../../../archive/commit.ts';
-import type { VerifyReport } from '../../../../archive/verify/book.ts';
+import type { VerifyReport } from '../../../../archive/verify/report.ts';
 import { verifyArchive } from '../../../../archive/verify/verify.ts';
 import type { LogContext } from '../../../../archive/writer/context.ts';
 import { ENCODER, ENCODERS } from '../../../../archive/writer/encoders.ts';
