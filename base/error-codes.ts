@@ -150,11 +150,6 @@ export const ERRORS = {
     means: 'The object store accepts a write with `If-None-Match: *` although the object exists.',
     remedy: 'Use a store that supports conditional writes: Amazon S3, or a release of yours that has them.',
   },
-  OBJECT_MISSING: {
-    exit: 1,
-    means: 'An object that a commit names is not in the bucket.',
-    remedy: 'A lifecycle rule expired it, or somebody deleted it; `tailrace verify` reports which.',
-  },
   OBJECT_DIFFERS: {
     exit: 1,
     means: 'An object has another length than its commit says: something else writes to this archive.',
