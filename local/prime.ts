@@ -8,6 +8,7 @@ import {
   PutItemCommand,
   ResourceInUseException,
   ScanCommand,
+  waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import type { KinesisClient, Shard } from '@aws-sdk/client-kinesis';
 import { listShards } from '../base/list-shards.ts';
@@ -30,6 +31,11 @@ export async function primeLeases(options: PrimeOptions): Promise<void> {
     listShards(streamName, (command) => kinesis.send(command)),
     createLeaseTable(dynamodb, application),
   ]);
+  // The answer to CreateTable comes before the table can be used.
+  await waitUntilTableExists(
+    { client: dynamodb, maxWaitTime: 30, minDelay: 0.02, maxDelay: 0.5 },
+    { TableName: application },
+  );
   const resharded = shards.some((shard) => shard.ParentShardId !== undefined);
   const { Items: leases } = await dynamodb.send(new ScanCommand({ TableName: application, Limit: 1 }));
   if (resharded || (leases?.length ?? 0) > 0) return;
