@@ -17,3 +17,9 @@ test('an object is whole lines, each of them a JSON object', async () => {
   assert.equal(await faultOf(many), null);
   assert.equal(await linesFault(zstdCompressSync(many)), null);
 });
+
+test('every frame of an object of several zstd frames is looked at', async () => {
+  const good = zstdCompressSync('{"a":1}\n');
+  assert.equal(await linesFault(Buffer.concat([good, good])), null);
+  assert.match((await linesFault(Buffer.concat([good, zstdCompressSync('text\n')])))!, /line 2 is not/);
+});
