@@ -256,7 +256,7 @@ export const ERRORS = {
   },
   FORWARD_TOO_DEEP: {
     exit: 1,
-    means: 'A forward message is nested too deeply.',
+    means: 'The options of a forward message are nested too deeply.',
     remedy: 'Correct the client.',
   },
   FORWARD_SIGNAL: {

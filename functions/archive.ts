@@ -64,7 +64,7 @@ export const handler = withLogging().handler(
       stream = null;
       throw error;
     } finally {
-      emit(tally.values(Date.now()));
+      emit(tally.metrics(Date.now()), tally.details);
     }
   },
 );

@@ -47,6 +47,9 @@ const CALL_SECONDS = 1.5;
 const CALL_GB = 1;
 /** Reads of a call: the commits since the last snapshot, on average, and a look at each object of the newest. */
 const CALL_GETS = 36;
+/** Metrics that the keeper of the shard count reads in a month, and what its calls cost. */
+const KEEPER_READS = 131_400;
+const KEEPER_FUNCTION_USD = 0.1;
 /** CloudWatch Logs stores compressed, to about this part. */
 const LOGS_STORED = 0.15;
 const ARCHIVE_AFTER_DAYS = 30;
@@ -96,8 +99,13 @@ export function workerBill(load: Load, prices: Prices, mode: 'provisioned' | 'on
     ),
     line(
       'CloudWatch',
-      '24 metrics, 17 alarms, a dashboard',
-      24 * prices.metric_month + 17 * prices.alarm_month + prices.dashboard_month,
+      '24 metrics, 21 alarmed metrics, a dashboard',
+      24 * prices.metric_month + 21 * prices.alarm_month + prices.dashboard_month,
+    ),
+    line(
+      'shard keeper',
+      '3 metrics read a minute',
+      (KEEPER_READS * prices.metric_read_thousand) / 1000 + KEEPER_FUNCTION_USD,
     ),
     ...commonLines(prices),
   ]);
@@ -123,7 +131,7 @@ export function functionBill(load: Load, prices: Prices, mode: 'provisioned' | '
     ),
     line('S3: gets', `${CALL_GETS} a batch`, (calls * CALL_GETS * prices.s3_get_thousand) / 1000),
     ...storageLines(compressedADay, calls * objects, prices),
-    line('CloudWatch', '9 metrics, 10 alarms', 9 * prices.metric_month + 10 * prices.alarm_month),
+    line('CloudWatch', '21 metrics, 21 alarmed metrics', 21 * (prices.metric_month + prices.alarm_month)),
     ...commonLines(prices),
   ]);
 }

@@ -28,6 +28,7 @@ const regionSchema = z.strictObject({
   lambda_gb_second: price,
   lambda_request_million: price,
   metric_month: price,
+  metric_read_thousand: price,
   alarm_month: price,
   dashboard_month: price,
   logs_ingest_gb: price,

@@ -27,13 +27,8 @@ export type MetricName =
   | 'ShardsAtLimit'
   | 'ShardChangesLeft'
   | 'ArchiveAge'
-  | 'ArchiveCommits'
-  | 'ArchivedChunks'
   | 'ArchivedEvents'
   | 'ArchivedBytes'
-  | 'ArchiveDuplicates'
-  | 'ArchiveForeign'
-  | 'ArchiveDamaged'
   | 'ArchiveVoided';
 
 /** Values of several metrics, written together. */
@@ -49,9 +44,11 @@ const UNITS: Partial<Record<MetricName, 'Bytes' | 'Milliseconds'>> = {
 /**
  * Writes several values as one line. The stack's name is the only dimension.
  *
+ * @param details further numbers of the line, which no metric is made of: each metric is charged by the month
+ *
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
-export function emit(values: MetricValues): void {
+export function emit(values: MetricValues, details: Readonly<Record<string, number>> = {}): void {
   const names = Object.keys(values) as MetricName[];
   const Metrics = names.map((Name) => ({ Name, Unit: UNITS[Name] ?? 'Count' }));
   log.info({
@@ -61,6 +58,7 @@ export function emit(values: MetricValues): void {
     },
     Stack: process.env['STACK'] ?? 'tailrace',
     ...values,
+    ...details,
   });
 }
 
