@@ -99,8 +99,8 @@ export function workerBill(load: Load, prices: Prices, mode: 'provisioned' | 'on
     ),
     line(
       'CloudWatch',
-      '24 metrics, 21 alarmed metrics, a dashboard',
-      24 * prices.metric_month + 21 * prices.alarm_month + prices.dashboard_month,
+      '25 metrics, 22 alarmed metrics, a dashboard',
+      25 * prices.metric_month + 22 * prices.alarm_month + prices.dashboard_month,
     ),
     line(
       'shard keeper',
@@ -131,7 +131,7 @@ export function functionBill(load: Load, prices: Prices, mode: 'provisioned' | '
     ),
     line('S3: gets', `${CALL_GETS} a batch`, (calls * CALL_GETS * prices.s3_get_thousand) / 1000),
     ...storageLines(compressedADay, calls * objects, prices),
-    line('CloudWatch', '21 metrics, 21 alarmed metrics', 21 * (prices.metric_month + prices.alarm_month)),
+    line('CloudWatch', '22 metrics, 22 alarmed metrics', 22 * (prices.metric_month + prices.alarm_month)),
     ...commonLines(prices),
   ]);
 }

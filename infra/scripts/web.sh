@@ -19,18 +19,24 @@ fi
 chmod 0640 "$ROOT/etc/tailrace/agent.yaml"
 [ -n "$ROOT" ] || chgrp tailrace "$ROOT/etc/tailrace/agent.yaml"
 
-# What the alarm on unsent logs goes by, every minute.
+# What the alarms on unsent logs and on formats that do not match go by, every minute.
 cat > "$ROOT/usr/local/sbin/tailrace-metrics" <<END
 #!/bin/sh
-age=\$(curl -fsS --max-time 10 http://127.0.0.1:24280/metrics | awk '/^tailrace_agent_spool_oldest_seconds/ { print \$2 }')
+metrics=\$(curl -fsS --max-time 10 http://127.0.0.1:24280/metrics) || exit 1
+age=\$(printf '%s\n' "\$metrics" | awk '/^tailrace_agent_spool_oldest_seconds/ { print \$2 }')
 [ -n "\$age" ] || exit 1
-exec aws cloudwatch put-metric-data --region $REGION --namespace Tailrace \\
-  --metric-name OldestUnsentSeconds --unit Seconds --dimensions Stack=$STACK --value "\$age"
+trouble=\$(printf '%s\n' "\$metrics" | awk '/^tailrace_agent_input_trouble/ { sum += \$2 } END { print sum + 0 }')
+put() {
+  aws cloudwatch put-metric-data --region $REGION --namespace Tailrace \\
+    --metric-name "\$1" --unit "\$2" --dimensions Stack=$STACK --value "\$3"
+}
+put OldestUnsentSeconds Seconds "\$age"
+put TroubledInputs Count "\$trouble"
 END
 chmod 0755 "$ROOT/usr/local/sbin/tailrace-metrics"
 cat > "$ROOT/etc/systemd/system/tailrace-metrics.service" <<END
 [Unit]
-Description=Age of the oldest unsent chunk, to CloudWatch
+Description=Age of the oldest unsent chunk and inputs in trouble, to CloudWatch
 After=tailrace.service
 
 [Service]
@@ -40,7 +46,7 @@ DynamicUser=yes
 END
 cat > "$ROOT/etc/systemd/system/tailrace-metrics.timer" <<END
 [Unit]
-Description=Age of the oldest unsent chunk, to CloudWatch, every minute
+Description=Age of the oldest unsent chunk and inputs in trouble, to CloudWatch, every minute
 
 [Timer]
 OnBootSec=1min

@@ -154,7 +154,7 @@ test('the age that the alarm goes by is what the agent of this configuration say
     const here = script.replace(config.http.listen, `127.0.0.1:${port}`);
     const env = { PATH: `${join(web.bucket, '..', 'bin')}:${process.env['PATH']}` };
     spawnSync('sh', ['-c', here], { env });
-    return read(web.calls).trim().split(' ');
+    return read(web.calls).trim().split('\n')[0]!.split(' ');
   };
   const option = (call: readonly string[], name: string): string => call[call.indexOf(name) + 1]!;
   // The chunk grows older as long as the stream takes nothing.
@@ -171,6 +171,9 @@ test('the age that the alarm goes by is what the agent of this configuration say
   assert.ok(
     new Iam(template).allows('WebRole', { action: 'cloudwatch:PutMetricData', resource: '*', context }),
   );
+  const trouble = read(web.calls).trim().split('\n')[1]!.split(' ');
+  assert.equal(option(trouble, '--metric-name'), template.one('FormatAlarm')['MetricName']);
+  assert.equal(option(trouble, '--value'), '0');
   agent.child.kill('SIGKILL');
   await agent.ended;
   assert.deepEqual(measure(), [''], 'no age of an agent that is not there');
