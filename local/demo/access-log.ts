@@ -32,6 +32,11 @@ export class AccessLog {
   #lines = 0;
   #opened: number;
   #rotations = 0;
+  /**
+   * Whether the log is rotated when it is due. An agent takes what was rotated before it first looked for history, so
+   * the demo, whose events are compared one by one, waits for it.
+   */
+  mayRotate = false;
 
   constructor(file: string, rotation: Rotation) {
     fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -50,7 +55,7 @@ export class AccessLog {
     fs.writeSync(this.#fd, `${combined(access)}\n`);
     this.#lines++;
     const due = this.#lines >= this.#rotation.lines || Date.now() - this.#opened >= this.#rotation.ageMs;
-    if (due) this.#rotate();
+    if (due && this.mayRotate) this.#rotate();
   }
 
   close(): void {

@@ -71,7 +71,9 @@ async function main(options: DemoOptions): Promise<void> {
   const events = new EventMaker(options, ledger, visitors, shopEvents, show);
   // The web server writes its log from the start; clients connect once there is an agent.
   process.on('message', (message: { agentIsUp?: true }) => {
-    if (message.agentIsUp) events.hasAgent = true;
+    if (!message.agentIsUp) return;
+    events.hasAgent = true;
+    accessLog.mayRotate = true;
   });
 
   const reporting = setInterval(() => process.send?.({ progress: progress(false) }), REPORT_MS);
