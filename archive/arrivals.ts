@@ -1,5 +1,6 @@
 /** How current an archive is, shard by shard, from the newest commits of its logs alone. */
 
+import { atOnce } from '../base/at-once.ts';
 import { COMMITS_FOLDER } from './commit-keys.ts';
 import { type LogName, newestCommit, readCommit, shardsOf } from './commit-log.ts';
 import type { ArchiveStore } from './store.ts';
@@ -15,13 +16,16 @@ export interface ShardArrivals {
   readonly newest: number | null;
   /** When the newest commit was written, ms by its writer's clock. */
   readonly written: number;
-  /** Of the commits whose records arrived within the window. */
+  /** Arrival time from which on `events` and `bytes` are counted, ms: later than asked for when there are many commits. */
+  readonly from: number;
   readonly events: number;
+  /** Length of their objects. */
   readonly bytes: number;
 }
 
 /** Commits read per shard at the most: with the default batches, an hour has twelve. */
 const MOST_COMMITS = 64;
+const SHARDS_AT_ONCE = 8;
 
 /**
  * @param since arrival time in ms; commits of which all records came before it do not count as recent
@@ -32,14 +36,17 @@ export async function arrivalsOf(
   prefix: string,
   since: number,
 ): Promise<ShardArrivals[]> {
-  const found: ShardArrivals[] = [];
+  const logs: LogName[] = [];
   for (const incarnation of (await store.folders(`${prefix}${COMMITS_FOLDER}`)).sort()) {
-    for (const shard of (await shardsOf(store, prefix, incarnation)).sort()) {
-      const one = await arrivalsOfShard(store, { prefix, incarnation, shard }, since);
-      if (one !== null) found.push(one);
-    }
+    const shards = (await shardsOf(store, prefix, incarnation)).sort();
+    logs.push(...shards.map((shard) => ({ prefix, incarnation, shard })));
   }
-  return found;
+  const found = new Map<LogName, ShardArrivals>();
+  await atOnce(SHARDS_AT_ONCE, logs, async (log) => {
+    const one = await arrivalsOfShard(store, log, since);
+    if (one !== null) found.set(log, one);
+  });
+  return logs.flatMap((log) => found.get(log) ?? []);
 }
 
 async function arrivalsOfShard(
@@ -52,6 +59,7 @@ async function arrivalsOfShard(
   let events = 0;
   let bytes = 0;
   let arrival: number | null = null;
+  let from = since;
   let commit = newest;
   for (let read = 1; ; read++) {
     arrival ??= commit.arrival?.[1] ?? null;
@@ -60,10 +68,14 @@ async function arrivalsOfShard(
       events += object.events;
       bytes += object.bytes;
     }
-    if (commit.number === 1 || read === MOST_COMMITS) break;
+    if (commit.number === 1) break;
+    if (read === MOST_COMMITS) {
+      from = Math.max(since, commit.arrival?.[0] ?? since);
+      break;
+    }
     commit = await readCommit(store, log, commit.number - 1);
   }
   const { incarnation, shard } = log;
   const { number: commits, close: closed, written } = newest;
-  return { incarnation, shard, commits, closed, newest: arrival, written, events, bytes };
+  return { incarnation, shard, commits, closed, newest: arrival, written, from, events, bytes };
 }

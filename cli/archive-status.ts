@@ -30,9 +30,9 @@ export function describeArchive({ at, shards, missing, pending }: ArchiveStatus)
   if (shards.length === 0) return 'nothing is archived yet\n';
   const open = shards.filter(({ closed }) => !closed);
   const lines = open.map(
-    ({ shard, newest, written, events, bytes: size }) =>
+    ({ shard, newest, written, from, events, bytes: size }) =>
       `${plain(shard)}  newest record ${newest === null ? 'none' : `${age(at - newest)} old`}, ` +
-      `last commit ${age(at - written)} ago, last hour ${count(events)} events, ${bytes(size)}`,
+      `last commit ${age(at - written)} ago, ${count(events)} events and ${bytes(size)} in the last ${age(at - from)}`,
   );
   const holes =
     missing > 0

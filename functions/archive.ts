@@ -1,14 +1,16 @@
 /** Called with batches of a shard: archives them as the worker does, by the same log of commits. */
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import * as z from 'zod/mini';
-import { DEFAULT_KEY_TEMPLATE } from '../archive/commit-keys.ts';
+import { DEFAULT_KEY_TEMPLATE, templateFault } from '../archive/commit-keys.ts';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { KinesisStream } from '../archive/kinesis-stream.ts';
+import { requireConditionalWrites } from '../archive/probe.ts';
 import { S3Store } from '../archive/s3.ts';
 import type { LogContext } from '../archive/writer/context.ts';
 import { DeliveredArchiver } from '../archive/writer/delivered.ts';
 import { ENCODER, ENCODERS } from '../archive/writer/encoders.ts';
 import { TailraceError } from '../base/errors.ts';
+import { duration } from '../base/units.ts';
 import { uptime } from '../base/uptime.ts';
 import { batchEvent, batchOf, scheduleEvent } from './archive/events.ts';
 import { shardReader } from './archive/shard-reader.ts';
@@ -23,7 +25,13 @@ const schema = z.object({
   AWS_REGION: text,
   STREAM_NAME: text,
   ARCHIVE_BUCKET: text,
+  // The same as the worker's, if there was one: both write one archive.
   ARCHIVE_PREFIX: z._default(z.string(), ''),
+  ARCHIVE_KEY_TEMPLATE: z._default(
+    text.check(z.refine((value) => templateFault(value) === null, 'not a key template')),
+    DEFAULT_KEY_TEMPLATE,
+  ),
+  DEDUPE_HORIZON: z.optional(duration),
   AWS_ENDPOINT_URL_S3: z.optional(text),
   AWS_ENDPOINT_URL_KINESIS: z.optional(text),
 });
@@ -39,6 +47,7 @@ const S3_TRIES = 6;
 
 const kinesis = new KinesisClient();
 let stream: { readonly view: KinesisStream; readonly until: number } | null = null;
+let archive: Promise<S3Store> | null = null;
 
 export const handler = withLogging().handler(
   async (event: unknown, context: { getRemainingTimeInMillis(): number }) => {
@@ -47,14 +56,16 @@ export const handler = withLogging().handler(
     const view = await currentStream(env);
     const archiver = archiverOf(
       env,
+      await currentStore(env),
       view,
       tally,
       Date.now() + context.getRemainingTimeInMillis() * READING_SHARE,
     );
     try {
       if (scheduleEvent.safeParse(event).success) {
-        // A shard may have been left with a half-done commit, and get no batch that would complete it.
-        for (const { id } of await view.shards()) await archiver.complete(id);
+        const failed = await archiver.completeAll((await view.shards()).map(({ id }) => id));
+        for (const [shard, err] of failed) log.error({ shard, err }, 'the shard could not be completed');
+        for (const error of failed.values()) throw error;
       } else {
         const { shard, records } = batchOf(parseEvent(batchEvent, event));
         await archiver.archive(shard, records);
@@ -68,6 +79,22 @@ export const handler = withLogging().handler(
     }
   },
 );
+
+/** One client for the life of the environment, once the bucket has shown that it obeys conditional writes. */
+function currentStore(env: z.output<typeof schema>): Promise<S3Store> {
+  archive ??= (async () => {
+    const store = new S3Store(
+      { bucket: env.ARCHIVE_BUCKET, region: env.AWS_REGION, endpoint: env.AWS_ENDPOINT_URL_S3 },
+      { tries: S3_TRIES, onTrouble: (trouble) => log.warn(trouble, 'S3 call failed, retrying') },
+    );
+    await requireConditionalWrites(store, env.ARCHIVE_PREFIX);
+    return store;
+  })();
+  archive.catch(() => {
+    archive = null;
+  });
+  return archive;
+}
 
 async function currentStream(env: z.output<typeof schema>): Promise<KinesisStream> {
   if (stream === null || uptime() > stream.until) {
@@ -86,14 +113,11 @@ async function currentStream(env: z.output<typeof schema>): Promise<KinesisStrea
 
 function archiverOf(
   env: z.output<typeof schema>,
+  store: S3Store,
   view: KinesisStream,
   tally: Tally,
   deadline: number,
 ): DeliveredArchiver {
-  const store = new S3Store(
-    { bucket: env.ARCHIVE_BUCKET, region: env.AWS_REGION, endpoint: env.AWS_ENDPOINT_URL_S3 },
-    { tries: S3_TRIES, onTrouble: (trouble) => log.warn(trouble, 'S3 call failed, retrying') },
-  );
   return new DeliveredArchiver({
     store,
     stream: view,
@@ -121,8 +145,8 @@ async function contextOf(
     range: info.range,
     parents: info.parents,
     prefix: env.ARCHIVE_PREFIX,
-    keyTemplate: DEFAULT_KEY_TEMPLATE,
-    forget: { horizon: DEDUPE_HORIZON_MS, grace: DAY_MS },
+    keyTemplate: env.ARCHIVE_KEY_TEMPLATE,
+    forget: { horizon: env.DEDUPE_HORIZON ?? DEDUPE_HORIZON_MS, grace: DAY_MS },
     snapshotEvery: SNAPSHOT_EVERY,
     encoder: ENCODER,
     encoders: ENCODERS,

@@ -89,6 +89,19 @@ export class DeliveredArchiver {
     });
   }
 
+  /**
+   * Completes these shards, whatever happens to the others.
+   *
+   * @returns what was thrown, by shard
+   */
+  async completeAll(shards: readonly string[]): Promise<Map<string, unknown>> {
+    const failed = new Map<string, unknown>();
+    for (const shard of shards) {
+      await this.complete(shard).catch((error: unknown) => failed.set(shard, error));
+    }
+    return failed;
+  }
+
   /** Reads a shard that was split or merged to its end, and closes its log. */
   async close(shard: string): Promise<void> {
     await this.#withRereads(async () => {

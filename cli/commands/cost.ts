@@ -17,8 +17,8 @@ export function command(): Command {
   return new Command('cost')
     .description('Estimate what a month costs: tailrace with each archiver, and the usual alternatives.')
     .requiredOption('--gb-per-day <n>', 'raw logs of all servers, GB (10^9 bytes) a day', positive)
-    .option('--servers <n>', 'web servers', positive, 4)
-    .option('--tags <n>', 'tags: kinds of logs', positive, 2)
+    .option('--servers <n>', 'web servers', whole, 4)
+    .option('--tags <n>', 'tags: kinds of logs', whole, 2)
     .option('--region <region>', 'region of the prices', 'us-east-1')
     .option('--prices <file>', 'use these unit prices, in the form of cli/cost/prices.json')
     .option('--json', 'print every line of every bill as JSON')
@@ -37,6 +37,12 @@ function run({ gbPerDay, servers, tags, region, prices: file, json }: CostOption
     ? `${JSON.stringify({ ...load, region, prices: date, bills: billsOf(load, prices) })}\n`
     : `${costText(load, prices)}Prices of ${region} as of ${date}.\n`;
   process.stdout.write(text);
+}
+
+function whole(text: string): number {
+  const value = positive(text);
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('Expected a whole number above 0.');
+  return value;
 }
 
 function positive(text: string): number {

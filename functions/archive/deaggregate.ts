@@ -48,9 +48,9 @@ function fields(message: Buffer, wanted: number): Buffer[] {
     else if (type === BYTES) {
       const [length, from] = varint(message, at);
       at = from + length;
-      if (at > message.length) throw new RangeError('a field is longer than its message');
       if (Math.floor(key / 8) === wanted) found.push(message.subarray(from, at));
     } else throw new RangeError(`wire type ${type} is not one of an aggregate's`);
+    if (at > message.length) throw new RangeError('a field is longer than its message');
   }
   return found;
 }

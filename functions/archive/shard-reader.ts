@@ -87,7 +87,7 @@ class ShardCursor {
       records: read.flatMap(({ SequenceNumber, ApproximateArrivalTimestamp, Data }) =>
         userRecords(SequenceNumber!, ApproximateArrivalTimestamp!.getTime(), Buffer.from(Data!)),
       ),
-      // An empty answer may come in the middle of a shard, but never with nothing behind it.
+      // Kinesis may answer with nothing in the middle of a shard; it is then behind the latest record.
       atTip: this.#iterator === null || MillisBehindLatest === 0,
       ended: this.#iterator === null,
     };

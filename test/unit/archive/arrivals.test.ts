@@ -40,6 +40,16 @@ test('an empty archive has no shards; a silent one says how old its newest recor
   const status = await archiveStatus({ store, prefix: '', keyTemplate: DEFAULT_KEY_TEMPLATE });
   assert.equal(status.missing, 0);
   const text = describeArchive(status);
-  assert.match(text, /shardId-000000000000 {2}newest record 3\.0 h old, .* last hour 0 events/);
+  assert.match(
+    text,
+    /shardId-000000000000 {2}newest record 3\.0 h old, .* 0 events and 0 B in the last 60 min/,
+  );
   assert.match(text, /no holes in the last hour/);
+});
+
+test('where an hour has more commits than are read, the time that they cover is reported', async () => {
+  const { archive, now } = await archiveOf(...Array.from({ length: 100 }, (_, i) => 50 - i / 2));
+  const [one] = await arrivalsOf(archive, '', now - HOUR_MS);
+  assert.equal(one!.events, 64 * 3);
+  assert.equal(one!.from, now - 60_000 * (50 - 36 / 2));
 });

@@ -1,5 +1,6 @@
 /** What a mapping delivers becomes the records that KCL would have handed over. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { deaggregate } from '../../../../functions/archive/deaggregate.ts';
 import { batchEvent, batchOf } from '../../../../functions/archive/events.ts';
@@ -49,7 +50,15 @@ test('an aggregate of many keys is taken apart; whatever is not a sound one stay
   );
   const damaged = Buffer.from(aggregate);
   damaged[10]! ^= 1;
-  for (const data of [damaged, aggregate.subarray(0, 12), Buffer.from('{"a":1}'), Buffer.alloc(0)]) {
+  // Its digest is right, but its last field ends behind it.
+  const cut = sealed(Buffer.of(0x09, 1, 2));
+  for (const data of [damaged, cut, aggregate.subarray(0, 12), Buffer.from('{"a":1}'), Buffer.alloc(0)]) {
     assert.deepEqual(deaggregate(data), [data]);
   }
 });
+
+/** A message with the magic number and the digest of an aggregate. */
+function sealed(message: Buffer): Buffer {
+  const digest = createHash('md5').update(message).digest();
+  return Buffer.concat([Buffer.from('f3899ac2', 'hex'), message, digest]);
+}
