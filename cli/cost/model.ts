@@ -173,13 +173,20 @@ function uploadBill(load: Load, prices: Prices): Bill {
   ]);
 }
 
-/** All bills for one load, tailrace's first. */
-export function billsOf(load: Load, prices: Prices): Bill[] {
+/** tailrace with either archiver and either kind of stream. */
+export function tailraceBills(load: Load, prices: Prices): Bill[] {
   return [
     functionBill(load, prices, 'provisioned'),
     functionBill(load, prices, 'on demand'),
     workerBill(load, prices, 'provisioned'),
     workerBill(load, prices, 'on demand'),
+  ];
+}
+
+/** All bills for one load, tailrace's first. */
+export function billsOf(load: Load, prices: Prices): Bill[] {
+  return [
+    ...tailraceBills(load, prices),
     firehoseBill(load, prices),
     logsBill(load, prices),
     uploadBill(load, prices),

@@ -1,4 +1,4 @@
-/** Bills as text: a table of totals, the lines of tailrace's cheapest, and a plain word on what to take. */
+/** Bills as text: a table of totals, the lines of tailrace's cheapest, and plain advice. */
 import {
   type Bill,
   billsOf,
@@ -6,11 +6,12 @@ import {
   firehoseBill,
   functionBill,
   type Load,
+  tailraceBills,
   workerBill,
 } from './model.ts';
 import type { Prices } from './prices.ts';
 
-/** GB a day: beyond it nobody runs this on one worker. */
+/** GB a day: more than one worker of these sizes would archive. */
 const MOST_GB = 2000;
 
 export function dollars(usd: number): string {
@@ -21,7 +22,7 @@ export function costText(load: Load, prices: Prices): string {
   const bills = billsOf(load, prices);
   const width = Math.max(...bills.map(({ name }) => name.length));
   const totals = bills.map(({ name, usd }) => `  ${name.padEnd(width)}  ${dollars(usd).padStart(10)}`);
-  const best = cheapestOf(bills.slice(0, 4));
+  const best = cheapestOf(tailraceBills(load, prices));
   const whatWidth = Math.max(...best.lines.map(({ what }) => what.length));
   const lines = best.lines.map(
     ({ what, how, usd }) => `  ${what.padEnd(whatWidth)}  ${dollars(usd).padStart(10)}  ${how}`,
@@ -40,12 +41,12 @@ export function costText(load: Load, prices: Prices): string {
   ].join('\n');
 }
 
-/** What to take, in a few sentences. */
+/** What to choose, in a few sentences. */
 export function advice(load: Load, prices: Prices): string[] {
-  const tailrace = cheapestOf(billsOf(load, prices).slice(0, 4));
+  const tailrace = cheapestOf(tailraceBills(load, prices));
   const firehose = firehoseBill(load, prices);
   const beatsFirehose = cheaperFrom(
-    (at) => cheapestOf(billsOf(at, prices).slice(0, 4)),
+    (at) => cheapestOf(tailraceBills(at, prices)),
     (at) => firehoseBill(at, prices),
     load,
     MOST_GB,
@@ -58,15 +59,15 @@ export function advice(load: Load, prices: Prices): string[] {
   );
   return [
     tailrace.usd < firehose.usd
-      ? `tailrace is the cheaper one: Firehose costs ${dollars(firehose.usd - tailrace.usd)} more, and more per further GB.`
-      : `Firehose is the cheaper one, by ${dollars(tailrace.usd - firehose.usd)}: take it where events may be lost or repeated.`,
+      ? `tailrace costs $${dollars(firehose.usd - tailrace.usd)} less than Firehose here.`
+      : `Firehose costs $${dollars(tailrace.usd - firehose.usd)} less here: choose it if losing or repeating events is acceptable.`,
     beatsFirehose === null
-      ? `Firehose stays the cheaper one up to ${MOST_GB} GB a day.`
-      : `From ${beatsFirehose} GB a day on, tailrace costs less than Firehose.`,
+      ? `Firehose stays cheaper up to ${MOST_GB.toLocaleString('en-US')} GB a day.`
+      : `From ${beatsFirehose} GB a day up, tailrace costs less than Firehose.`,
     workerFrom === null
-      ? `Up to ${MOST_GB} GB a day the function is the cheaper archiver.`
-      : `From ${workerFrom} GB a day on, the worker is the cheaper archiver.`,
-    'Agents that upload to S3 by themselves cost least, and lose what is on an instance when it goes.',
+      ? `Up to ${MOST_GB.toLocaleString('en-US')} GB a day, the function is the cheaper archiver.`
+      : `From ${workerFrom} GB a day up, the worker is the cheaper archiver.`,
+    'Agents that upload to S3 themselves cost least; what is still on an instance is gone when it terminates.',
   ];
 }
 
