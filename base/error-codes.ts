@@ -82,8 +82,8 @@ export const ERRORS = {
   },
   NO_ARCHIVE: {
     exit: 2,
-    means: 'The folder is not one that an earlier local run wrote.',
-    remedy: 'Name the folder of an earlier run.',
+    means: 'There is no archive in the bucket, under the prefix or in the folder.',
+    remedy: 'Check bucket, prefix and folder, or wait until the first batch is archived.',
   },
   DATA_DIR: {
     exit: 2,

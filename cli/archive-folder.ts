@@ -2,12 +2,14 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { basename, dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { S3Store } from '../archive/s3.ts';
 import { TailraceError } from '../base/errors.ts';
 import { LOCAL_ENV } from '../local/clients.ts';
 import { createS3Server } from '../local/s3/server.ts';
 import { Store } from '../local/s3/store.ts';
+
+const BUCKET = 'archive';
 
 /** @throws TailraceError NO_ARCHIVE when there is no such folder */
 export async function openFolder(folder: string): Promise<S3Store> {
@@ -18,11 +20,11 @@ export async function openFolder(folder: string): Promise<S3Store> {
       `${folder} is not a folder: name one that holds an archive, such as data/s3/logs`,
     );
   Object.assign(process.env, LOCAL_ENV);
-  const server = createS3Server(Store.openForReading(dirname(path)));
+  const server = createS3Server(Store.openForReading(path, BUCKET));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   // The command ends when its own work is done.
   server.unref();
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return new S3Store({ bucket: basename(path), region: 'us-east-1', endpoint }, { tries: 1 });
+  return new S3Store({ bucket: BUCKET, region: 'us-east-1', endpoint }, { tries: 1 });
 }

@@ -1,6 +1,6 @@
 /** The options that locate an archive, shared by every command that reads one. */
 import { type Command, Option } from 'commander';
-import { DEFAULT_KEY_TEMPLATE } from '../archive/commit-keys.ts';
+import { COMMITS_FOLDER, DEFAULT_KEY_TEMPLATE } from '../archive/commit-keys.ts';
 import { S3Store } from '../archive/s3.ts';
 import { TailraceError } from '../base/errors.ts';
 import { consumerSchema } from '../consumer/config.ts';
@@ -42,8 +42,23 @@ export function withArchiveOptions(command: Command): Command {
     .option('--region <name>', "the bucket's region");
 }
 
-/** @throws TailraceError CONFIG when neither a configuration nor a bucket nor a folder is named */
+/**
+ * @throws TailraceError CONFIG when neither a configuration nor a bucket nor a folder is named; NO_ARCHIVE when there is
+ *   no archive
+ */
 export async function openArchive(options: ArchiveOptions): Promise<OpenArchive> {
+  const archive = await locate(options);
+  const commits = archive.prefix + COMMITS_FOLDER;
+  if ((await archive.store.first(commits)) !== null) return archive;
+  archive.store.close();
+  const place = options.folder ?? options.bucket ?? options.config;
+  throw new TailraceError(
+    'NO_ARCHIVE',
+    `${place}: nothing is archived under ${commits}: check the bucket, prefix or folder, or wait for the first batch`,
+  );
+}
+
+async function locate(options: ArchiveOptions): Promise<OpenArchive> {
   if (options.folder !== undefined) {
     const { openFolder } = await import('./archive-folder.ts');
     return {

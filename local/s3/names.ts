@@ -40,24 +40,36 @@ export class Layout {
   readonly root: string;
   readonly temporary: string;
   readonly #metadata: string;
+  readonly #folders: ReadonlyMap<string, string>;
 
-  constructor(root: string) {
+  /** @param folders names of buckets' folders, where they are not the buckets' own: not each folder's name is a bucket's */
+  constructor(root: string, folders: ReadonlyMap<string, string> = new Map()) {
     this.root = path.resolve(root);
+    this.#folders = folders;
     this.temporary = path.join(this.root, '.s3', 'temporary');
     this.#metadata = path.join(this.root, '.s3', 'metadata');
   }
 
   bucket(bucket: string): string {
-    return path.join(this.root, bucket);
+    return path.join(this.root, this.#folder(bucket));
   }
 
   object(bucket: string, key: string): string {
-    return path.join(this.root, bucket, key);
+    return path.join(this.bucket(bucket), key);
   }
 
   /** The folder of an object's sidecars and the start of their names; the file's inode number follows. */
   sidecar(bucket: string, key: string, inode: bigint): string {
     const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
-    return path.join(this.#metadata, bucket, hash.slice(0, 2), `${hash.slice(2)}.${inode}.json`);
+    return path.join(
+      this.#metadata,
+      this.#folder(bucket),
+      hash.slice(0, 2),
+      `${hash.slice(2)}.${inode}.json`,
+    );
+  }
+
+  #folder(bucket: string): string {
+    return this.#folders.get(bucket) ?? bucket;
   }
 }

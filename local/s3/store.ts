@@ -61,9 +61,10 @@ export class Store {
     return new Store(layout, now);
   }
 
-  /** For reading alone: changes nothing in the folder, which a running stack may be using. */
-  static openForReading(root: string): Store {
-    return new Store(new Layout(root), Date.now);
+  /** A folder of any name as a bucket, for reading alone: changes nothing in it, and a running stack may be using it. */
+  static openForReading(folder: string, bucket: string): Store {
+    const folders = new Map([[bucket, path.basename(folder)]]);
+    return new Store(new Layout(path.dirname(folder), folders), Date.now);
   }
 
   /** @returns whether it is new */
