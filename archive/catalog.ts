@@ -57,7 +57,7 @@ export class Catalog {
     const entries: CatalogEntry[] = [];
     for (const [name, log] of numbers) {
       const commits = await this.#readRange(log, log.from, log.to, onRead);
-      if (settled && commits.length > 0 && !(await this.#isWhole(commits.at(-1)!))) commits.pop();
+      if (settled && commits.length > 0 && !(await isWhole(this.#store, commits.at(-1)!))) commits.pop();
       commits.forEach((commit, i) => {
         const lost = new Set(commits[i + 1]?.voided.map(({ key }) => key));
         for (const object of commit.objects) {
@@ -99,13 +99,6 @@ export class Catalog {
     return logs;
   }
 
-  async #isWhole(commit: Commit): Promise<boolean> {
-    for (const object of commit.objects) {
-      if ((await this.#store.head(object.key)) !== object.bytes) return false;
-    }
-    return true;
-  }
-
   async #readRange(
     log: { incarnation: string; shard: string },
     from: number,
@@ -120,6 +113,14 @@ export class Catalog {
     });
     return commits;
   }
+}
+
+/** Whether all that a commit names has its data. */
+export async function isWhole(store: ArchiveStore, commit: Commit): Promise<boolean> {
+  for (const object of commit.objects) {
+    if ((await store.head(object.key)) !== object.bytes) return false;
+  }
+  return true;
 }
 
 /** Hour by hour; within one, as the shards were archived. */

@@ -85,6 +85,12 @@ export const ERRORS = {
     means: 'There is no archive in the bucket, under the prefix or in the folder.',
     remedy: 'Check bucket, prefix and folder, or wait until the first batch is archived.',
   },
+  DUCKDB_MISSING: {
+    exit: 2,
+    means:
+      'A command needs DuckDB, an optional dependency that is not installed or has no build for this system.',
+    remedy: 'Install the release that the message names, in the folder of tailrace.',
+  },
   DATA_DIR: {
     exit: 2,
     means: 'The data folder of the local stack cannot be used.',

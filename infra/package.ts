@@ -157,8 +157,8 @@ export function command() {
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },
-    // fluent-logger's for a logger that is not ours; asked for by those who use it.
-    external: ['winston-transport'],
+    // fluent-logger's for a logger that is not ours; asked for by those who use it. DuckDB is native code, and optional.
+    external: ['winston-transport', '@duckdb/node-api'],
     plugins: [absent],
     logLevel: 'warning',
   });

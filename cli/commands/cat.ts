@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { Catalog, type CatalogEntry } from '../../archive/catalog.ts';
+import { findObjects } from '../../archive/find.ts';
 import {
   type Block,
   type EventRange,
@@ -10,7 +11,6 @@ import {
   readObject,
 } from '../../archive/reading.ts';
 import { plain } from '../../base/human.ts';
-import { findObjects } from '../archive-find.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
 import { type EventFilterOptions, eventFilter } from '../event-filter.ts';
@@ -82,7 +82,12 @@ async function run(options: CatOptions): Promise<void> {
   process.stdout.on('error', () => process.exit(0));
   const catalog = new Catalog(store, prefix);
   const upTo = options.follow ? await catalog.skipToEnd() : null;
-  await printEntries(await findObjects(archive, { tag, hours }, upTo, line), { store, range, printer, line });
+  await printEntries(await findObjects(archive, { tag, hours }, upTo, line?.show), {
+    store,
+    range,
+    printer,
+    line,
+  });
   while (options.follow) {
     const entries = await catalog.next({ hours, ...(tag ? { tag } : {}) }, true);
     await printEntries(entries, { store, range, printer, line });

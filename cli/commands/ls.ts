@@ -1,8 +1,8 @@
 /** `tailrace ls`: lists the tags, hours and sizes of the archive. */
 import { Command } from 'commander';
 import { dateAndHour } from '../../archive/commit-keys.ts';
+import { summarize } from '../../archive/find.ts';
 import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
-import { summarize } from '../archive-find.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import {
   hoursOf,
@@ -44,7 +44,7 @@ async function run(options: LsOptions): Promise<void> {
   const shown = progress(true);
   const lines = new Map<string, Line>();
   const wanted = { tag: tagFilter(options.tag), hours: hoursOf(range) };
-  await summarize(archive, wanted, shown, (object) => {
+  await summarize(archive, wanted, shown?.show, (object) => {
     const hour = options.hours ? dateAndHour(object.hour).join('T') : undefined;
     const key = `${object.tag}\n${hour}`;
     let line = lines.get(key);

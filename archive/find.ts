@@ -1,12 +1,20 @@
 /** Finds the objects that a command is asked for: by their keys where these say tag and hour, else by all commits. */
-import { Catalog, type CatalogEntry, inOrder } from '../archive/catalog.ts';
-import { type Commit, CommitCorruptError } from '../archive/commit.ts';
-import { commitKey } from '../archive/commit-keys.ts';
-import { readCommit } from '../archive/commit-log.ts';
-import { type ListedObject, Listing } from '../archive/listing.ts';
 import { atOnce } from '../base/at-once.ts';
-import type { OpenArchive } from './archive-options.ts';
-import type { Progress } from './progress.ts';
+import { Catalog, type CatalogEntry, inOrder, isWhole } from './catalog.ts';
+import { type Commit, CommitCorruptError } from './commit.ts';
+import { commitKey } from './commit-keys.ts';
+import { newestCommit, readCommit } from './commit-log.ts';
+import { type ListableStore, type ListedObject, Listing } from './listing.ts';
+
+/** Where an archive is, and how its keys are made. */
+export interface ArchivePlace {
+  readonly store: ListableStore;
+  readonly prefix: string;
+  readonly keyTemplate: string;
+}
+
+/** Shows `done of total what`. */
+export type ShowProgress = (done: number, total: number, what: string) => void;
 
 export interface Wanted {
   readonly tag?: ((tag: string) => boolean) | undefined;
@@ -31,26 +39,23 @@ const READS_AT_ONCE = 32;
  * @param upTo of each log, as `incarnation/shard`, the newest commit that counts; all of them when it is null
  */
 export async function findObjects(
-  archive: OpenArchive,
+  archive: ArchivePlace,
   wanted: Wanted,
   upTo: ReadonlyMap<string, number> | null,
-  line: Progress | null,
+  show: ShowProgress | undefined,
 ): Promise<CatalogEntry[]> {
   const { store, prefix, keyTemplate } = archive;
   const listing = new Listing(store, prefix, keyTemplate);
   if (!(await listing.fits())) {
     const { tag, hours } = wanted;
-    const entries = await new Catalog(store, prefix, line?.show).next(
-      { hours, ...(tag ? { tag } : {}) },
-      true,
-    );
+    const entries = await new Catalog(store, prefix, show).next({ hours, ...(tag ? { tag } : {}) }, true);
     return entries.filter((entry) => counts(entry, upTo));
   }
   const listed: ListedObject[] = [];
   await listing.each(wanted, (object) => {
     if (counts(object, upTo)) listed.push(object);
   });
-  const commits = await commitsOf(archive, listed, line);
+  const commits = await commitsOf(archive, listed, show);
   const entries = listed.flatMap((one): CatalogEntry[] => {
     const { incarnation, shard, number, key } = one;
     const object = commits.get(nameOf(one))!.objects.find((other) => other.key === key);
@@ -63,9 +68,9 @@ export async function findObjects(
 
 /** Calls `take` for what each object holds; commits are read only where keys do not say it. */
 export async function summarize(
-  archive: OpenArchive,
+  archive: ArchivePlace,
   wanted: Wanted,
-  line: Progress | null,
+  show: ShowProgress | undefined,
   take: (summary: Summary) => void,
 ): Promise<void> {
   const { store, prefix, keyTemplate } = archive;
@@ -73,22 +78,50 @@ export async function summarize(
   const silent: ListedObject[] = [];
   let objects = 0;
   if (!(await listing.fits())) {
-    for (const { object } of await findObjects(archive, wanted, null, line))
+    for (const { object } of await findObjects(archive, wanted, null, show))
       take({ ...object, rawBytes: object.raw_bytes });
     return;
   }
   await listing.each(wanted, (object) => {
     objects += 1;
-    line?.show(objects, objects, 'objects');
+    show?.(objects, objects, 'objects');
     const { tag, hour, bytes, counts } = object;
     if (tag === null || counts === null) silent.push(object);
     else take({ tag, hour, bytes, ...counts });
   });
-  const commits = await commitsOf(archive, silent, line);
+  const commits = await commitsOf(archive, silent, show);
   for (const one of silent) {
     const object = commits.get(nameOf(one))!.objects.find(({ key }) => key === one.key);
     if (object && (!wanted.tag || wanted.tag(object.tag))) take({ ...object, rawBytes: object.raw_bytes });
   }
+}
+
+interface FinalObjects {
+  readonly entries: readonly CatalogEntry[];
+  /** Left out: objects of a newest commit whose data is not all there yet, so that it may still be voided. */
+  readonly unfinished: readonly CatalogEntry[];
+}
+
+/** The objects of commits that nothing can change any more: all of their data is there. */
+export async function finalObjects(
+  { store, prefix }: Pick<ArchivePlace, 'store' | 'prefix'>,
+  entries: readonly CatalogEntry[],
+): Promise<FinalObjects> {
+  const logs = new Map(
+    entries.map(({ incarnation, shard }) => [`${incarnation}/${shard}`, { incarnation, shard }]),
+  );
+  /** Of each log whose newest commit lacks data, the number of that commit. */
+  const lacking = new Map<string, number>();
+  await atOnce(READS_AT_ONCE, [...logs], async ([name, log]) => {
+    const newest = await newestCommit(store, { prefix, ...log });
+    if (newest !== null && !(await isWhole(store, newest))) lacking.set(name, newest.number);
+  });
+  const isUnfinished = ({ incarnation, shard, number }: CatalogEntry): boolean =>
+    number >= (lacking.get(`${incarnation}/${shard}`) ?? Number.POSITIVE_INFINITY);
+  return {
+    entries: entries.filter((entry) => !isUnfinished(entry)),
+    unfinished: entries.filter(isUnfinished),
+  };
 }
 
 type Place = Pick<ListedObject, 'incarnation' | 'shard' | 'number'>;
@@ -102,15 +135,15 @@ function counts({ incarnation, shard, number }: Place, upTo: ReadonlyMap<string,
 }
 
 async function commitsOf(
-  { store, prefix }: OpenArchive,
+  { store, prefix }: ArchivePlace,
   objects: readonly ListedObject[],
-  line: Progress | null,
+  show: ShowProgress | undefined,
 ): Promise<ReadonlyMap<string, Commit>> {
   const places = new Map(objects.map((object) => [nameOf(object), object]));
   const commits = new Map<string, Commit>();
   await atOnce(READS_AT_ONCE, [...places], async ([name, { incarnation, shard, number }]) => {
     commits.set(name, await readCommit(store, { prefix, incarnation, shard }, number));
-    line?.show(commits.size, places.size, 'commits');
+    show?.(commits.size, places.size, 'commits');
   });
   return commits;
 }

@@ -1,0 +1,137 @@
+/**
+ * The columns that the fields of archived events make in SQL and in Parquet: by name where a format defines the field, else by
+ * the values that were seen.
+ */
+
+export type ColumnType = 'INTEGER' | 'BIGINT' | 'DOUBLE' | 'BOOLEAN' | 'VARCHAR' | 'JSON';
+
+export interface Column {
+  /** The field's name in the event, and the column's. */
+  readonly name: string;
+  readonly type: ColumnType;
+  /** Whether the type is that of a format's field, or requested: what does not fit is in `rest` then. */
+  readonly known: boolean;
+}
+
+/** What a JSON value is, as DuckDB's json_type says it, but for texts that are numbers. */
+type Seen = 'BIGINT' | 'DOUBLE' | 'BOOLEAN' | 'VARCHAR' | 'NUMBER_TEXT' | 'NESTED';
+
+/** Columns that every event has besides those of its fields; a field of such a name is in `rest`. */
+const EVENT_COLUMNS = ['tag', 'time', 'hour', 'rest'] as const;
+/** Fields that hold the event's time, as the inputs name it; the first that has one of the event's hour counts. */
+export const TIME_FIELDS = ['_time', 'time'] as const;
+/** A table of more columns helps nobody: further fields are in `rest`. */
+const MAX_COLUMNS = 500;
+
+/** Numbers whatever a sample holds: names of nginx, HAProxy, Envoy, load balancers and others that mean nothing else. */
+const NUMBERS: readonly (readonly [RegExp, ColumnType])[] = [
+  [
+    /^(?:request_time|connection_time|gzip_ratio|session_time|upstream_\w+_time|\w+_processing_time)$/,
+    'DOUBLE',
+  ],
+  [/^upstream_service_time_ms$/, 'DOUBLE'],
+  [/^(?:upstream_status|target_status_code|(?:remote|server|local)_port)$/, 'INTEGER'],
+  [
+    /^(?:body_bytes_sent|bytes_sent|bytes_received|received_bytes|bytes_transferred|request_length)$/,
+    'BIGINT',
+  ],
+  [/^(?:upstream_bytes_\w+|upstream_response_length|bytes_(?:from|to)_(?:client|upstream))$/, 'BIGINT'],
+  [/^(?:connections_\w+|connection_requests|keepalive_requests|request_count|content_length)$/, 'BIGINT'],
+  [/^(?:time_(?:request|queue|connect|response|total)|actconn|feconn|beconn|srv_conn)$/, 'BIGINT'],
+  [/^(?:srv_queue|backend_queue|tcpinfo_\w+|matched_rule_priority)$/, 'BIGINT'],
+  [/^(?:duration_us|first_byte_us|commit_time_ms)$/, 'BIGINT'],
+];
+/** Numbers unless a sample has text: applications use these names for other things as well. */
+const MOSTLY_NUMBERS: readonly (readonly [RegExp, ColumnType])[] = [
+  [/^(?:code|port|pri)$/, 'INTEGER'],
+  [/^(?:size|pid|tid|connection|retries|time_ms)$/, 'BIGINT'],
+  [/^duration(?:_\w+)?$/, 'DOUBLE'],
+];
+/** Text whatever a sample holds, such as a user called 12. */
+const TEXTS =
+  /^(?:remote|host|user|ident|method|path|protocol|referer|agent|request|message|level|unit|server_name|request_id|http_\w+)$/;
+
+/** Which fields events have, and which kinds of values. */
+export class FieldsSeen {
+  readonly #fields = new Map<string, Set<Seen>>();
+
+  /** @param line of NDJSON; one that is not an object says nothing */
+  add(line: string): void {
+    let event: unknown;
+    try {
+      event = JSON.parse(line);
+    } catch {
+      return;
+    }
+    if (typeof event !== 'object' || event === null || Array.isArray(event)) return;
+    for (const [name, value] of Object.entries(event)) {
+      let seen = this.#fields.get(name);
+      if (!seen) {
+        seen = new Set();
+        this.#fields.set(name, seen);
+      }
+      const kind = kindOf(value);
+      if (kind !== null) seen.add(kind);
+    }
+  }
+
+  /**
+   * The columns of these fields, in the order in which they were first seen.
+   *
+   * @param asked types that somebody asked for, by name; such columns exist whether they were seen or not
+   */
+  columns(asked: ReadonlyMap<string, ColumnType> = new Map()): Column[] {
+    const names = new Set([...this.#fields.keys(), ...asked.keys()]);
+    // Names of SQL's columns do not differ by case.
+    const taken = new Set<string>(EVENT_COLUMNS);
+    for (const name of TIME_FIELDS) taken.add(name);
+    const columns: Column[] = [];
+    for (const name of names) {
+      const folded = name.toLowerCase();
+      if (name === '' || taken.has(folded) || columns.length >= MAX_COLUMNS) continue;
+      taken.add(folded);
+      const wanted = asked.get(name);
+      columns.push(
+        wanted === undefined
+          ? columnOf(name, this.#fields.get(name) ?? new Set())
+          : { name, type: wanted, known: true },
+      );
+    }
+    return columns;
+  }
+}
+
+function kindOf(value: unknown): Seen | null {
+  switch (typeof value) {
+    case 'number':
+      return Number.isInteger(value) ? 'BIGINT' : 'DOUBLE';
+    case 'boolean':
+      return 'BOOLEAN';
+    case 'string':
+      return /^[+-]?\d+(?:\.\d+)?$/.test(value) ? 'NUMBER_TEXT' : 'VARCHAR';
+    default:
+      return value === null ? null : 'NESTED';
+  }
+}
+
+function columnOf(name: string, seen: ReadonlySet<Seen>): Column {
+  const firm = NUMBERS.find(([pattern]) => pattern.test(name));
+  if (firm) return { name, type: firm[1], known: true };
+  if (TEXTS.test(name) && !seen.has('NESTED')) return { name, type: 'VARCHAR', known: true };
+  const usual = MOSTLY_NUMBERS.find(([pattern]) => pattern.test(name));
+  const isNumber = [...seen].every(
+    (kind) => kind === 'BIGINT' || kind === 'DOUBLE' || kind === 'NUMBER_TEXT',
+  );
+  if (usual && isNumber) return { name, type: seen.has('DOUBLE') ? 'DOUBLE' : usual[1], known: true };
+  return { name, type: inferred(seen), known: false };
+}
+
+function inferred(seen: ReadonlySet<Seen>): ColumnType {
+  const only = (...kinds: Seen[]): boolean =>
+    seen.size > 0 && [...seen].every((kind) => kinds.includes(kind));
+  if (seen.has('NESTED')) return 'JSON';
+  if (only('BOOLEAN')) return 'BOOLEAN';
+  if (only('BIGINT')) return 'BIGINT';
+  if (only('BIGINT', 'DOUBLE')) return 'DOUBLE';
+  return 'VARCHAR';
+}
