@@ -65,7 +65,7 @@ file, or acknowledged to a forward client).
 | chunks, objects, commits | ${number(verify.chunks)}, ${number(verify.objects)}, ${number(verify.commits)} |
 | duplicate chunks skipped | ${number(verify.duplicatesSkipped)} |
 
-\`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing chunks: the destroyed ones.
+\`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing ${verify.missing === 1 ? 'chunk' : 'chunks'}: what was destroyed.
 
 ## Recovery
 

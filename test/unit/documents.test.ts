@@ -1,19 +1,21 @@
-/** What the documents name exists: files, links, npm scripts. */
+/** What the documents name exists: files, links, npm scripts, tests by their names; and their tables are tables. */
 import assert from 'node:assert/strict';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { configKind, loadConfig } from '../../cli/config.ts';
+import { cellsOf, documents, isRule, ROOT, readDocument, rowsUnder } from '../support/documents.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const FOLDERS = 'archive|base|bench|chunk|cli|consumer|docs|functions|infra|local|producer|test';
+const FOLDERS = 'archive|base|bench|chunk|cli|consumer|docs|findings|functions|infra|local|producer|test';
 /** Files in code spans, such as `producer/sealer.ts`; patterns and folders with … in them are not files. */
 const NAMED = new RegExp(`\`((?:${FOLDERS})/[\\w./-]+\\.(?:ts|mjs|md|sh|yml|yaml|sha256|xml))\``, 'g');
-const LINK = /\]\(([^)\s#]+)(?:#[\w-]+)?\)/g;
+const LINK = /\]\(([^)\s#]*)(?:#([\w-]+))?\)/g;
 const SCRIPT = /npm run (?:-s )?([\w:-]+)/g;
+/** A test's file without its folder, such as `consumer-lost-leases.test.ts`. */
+const TEST_FILE = /`([\w-]+\.test\.ts)`/g;
+/** A test's file and the names of some of its tests: `test/…/x.test.ts`: *a name …*, *another*. */
+const NAMED_TESTS = /`(test\/[\w./-]+\.test\.ts)`:((?:,? \*[^*|]+\*)+)/g;
 
-const documents = globSync(['*.md', 'docs/**/*.md', 'local/*.md', '.github/**/*.md'], { cwd: ROOT });
+const testFiles = globSync('test/**/*.test.ts', { cwd: ROOT });
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   scripts: Record<string, string>;
 };
@@ -23,32 +25,128 @@ function missing(path: string, text: string): string[] {
   const found = (pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, name]) => name!);
   return [
     ...found(NAMED).filter((name) => !existsSync(join(ROOT, name))),
-    ...found(LINK).filter((to) => !/^\w+:/.test(to) && !existsSync(join(ROOT, dirname(path), to))),
+    ...brokenLinks(path, text),
     ...found(SCRIPT)
       .filter((name) => !(name in scripts))
       .map((name) => `npm run ${name}`),
+    ...found(TEST_FILE).filter((name) => !testFiles.some((file) => basename(file) === name)),
+    ...missingTests(text),
   ].map((name) => `${path}: ${name}`);
 }
 
-test('every file, link and npm script that a document names exists', () => {
+function brokenLinks(path: string, text: string): string[] {
+  return [...text.matchAll(LINK)].flatMap(([, to, anchor]) => {
+    if (/^\w+:/.test(to!)) return [];
+    const file = to === '' ? path : join(dirname(path), to!);
+    if (!existsSync(join(ROOT, file))) return [to!];
+    if (anchor === undefined || !file.endsWith('.md')) return [];
+    const target = file === path ? text : readFileSync(join(ROOT, file), 'utf8');
+    return anchorsOf(target).includes(anchor) ? [] : [`${to}#${anchor}`];
+  });
+}
+
+/** The anchors that GitHub gives to a document's headings. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+function missingTests(text: string): string[] {
+  return [...text.matchAll(NAMED_TESTS)].flatMap(([, file, names]) => {
+    if (!existsSync(join(ROOT, file!))) return [];
+    const titles = titlesOf(readFileSync(join(ROOT, file!), 'utf8'));
+    return [...names!.matchAll(/\*([^*]+)\*/g)].flatMap(([, name]) => {
+      const pattern = new RegExp(
+        `^${name!
+          .split('…')
+          .map((part) => RegExp.escape(part.trim()))
+          .join('.*')}$`,
+      );
+      return titles.some((title) => pattern.test(title)) ? [] : [`${file}: ${name}`];
+    });
+  });
+}
+
+/** The names of a file's tests; what a template fills in is …. */
+function titlesOf(source: string): string[] {
+  return [...source.matchAll(/\btest\(\s*(['"`])((?:\\.|(?!\1).)*)\1/gs)].map(([, , title]) =>
+    title!.replaceAll(/\$\{[^}]*\}/g, '…').replaceAll(/\\(.)/g, '$1'),
+  );
+}
+
+test('every file, link, npm script and test that a document names exists', () => {
   assert.deepEqual(
-    documents.flatMap((path) => missing(path, readFileSync(join(ROOT, path), 'utf8'))),
+    documents().flatMap(({ path, text }) => missing(path, text)),
     [],
   );
 });
 
 test('planted: names of what is not there are found', () => {
   const text =
-    'see `cli/nothing.ts` and `cli/tailrace.ts`, [a](agent.md), [b](nowhere.md#x), npm run nonsense';
+    'see `cli/nothing.ts` and `cli/tailrace.ts`, [a](agent.md), [b](nowhere.md#x), [c](agent.md#nowhere), ' +
+    'npm run nonsense, `tidy.test.ts`, `untidy.test.ts`, ' +
+    '`test/unit/documents.test.ts`: *planted: names …*, *planted: nothing …*';
   assert.deepEqual(missing('docs/x.md', text), [
     'docs/x.md: cli/nothing.ts',
     'docs/x.md: nowhere.md',
+    'docs/x.md: agent.md#nowhere',
     'docs/x.md: npm run nonsense',
+    'docs/x.md: untidy.test.ts',
+    'docs/x.md: test/unit/documents.test.ts: planted: nothing …',
+  ]);
+});
+
+test('security.md names a test in each cell that says what shows a defence', () => {
+  const { text } = readDocument('docs/security.md');
+  const cells = text
+    .split('\n')
+    .filter((line) => /^## Threats/.test(line))
+    .flatMap((heading) => rowsUnder(text, heading))
+    .map((cells) => cells[2]!);
+  assert.ok(cells.length > 40, `${cells.length}`);
+  assert.deepEqual(
+    cells.filter((cell) => cell !== '' && !/^`test\/[\w./-]+\.test\.ts`/.test(cell)),
+    [],
+  );
+});
+
+/** Lines of tables that no reader shows as a table: a rule inside a line, a row of more or fewer cells than its head. */
+function brokenTables({ path, text }: { path: string; text: string }): string[] {
+  const offences: string[] = [];
+  const lines = text
+    .replaceAll(/^( *)```.*?^\1```$/gms, (block) => block.replaceAll(/[^\n]/g, ''))
+    .split('\n');
+  let width = 0;
+  for (const [i, line] of lines.entries()) {
+    const isRow = /^\s*\|/.test(line);
+    const cells = cellsOf(line);
+    if (/\|\s*:?-{3,}/.test(line) && !isRule(cells)) offences.push(`${path}:${i + 1}: a rule inside a line`);
+    if (!isRow) width = 0;
+    else if (width === 0) width = cells.length;
+    else if (cells.length !== width) offences.push(`${path}:${i + 1}: ${cells.length} cells under ${width}`);
+  }
+  return offences;
+}
+
+test('tables are tables', () => {
+  assert.deepEqual(documents().flatMap(brokenTables), []);
+});
+
+test('planted: a table that was wrapped as prose, and a row that lacks a cell', () => {
+  const text =
+    '| a | b | |---|---| | c |\n\n| a | b |\n|---|---|\n| `x \\| y` | c |\n| d |\n\n```\n|---| a\n```\n';
+  assert.deepEqual(brokenTables({ path: 'x.md', text }), [
+    'x.md:1: a rule inside a line',
+    'x.md:6: 1 cells under 2',
   ]);
 });
 
 test('architecture.md has a file for each step of its journeys', () => {
-  const text = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8');
+  const { text } = readDocument('docs/architecture.md');
   const journeys = text
     .slice(text.indexOf('## Five journeys'), text.indexOf('## Glossary'))
     .split('\n### ')
@@ -57,19 +155,4 @@ test('architecture.md has a file for each step of its journeys', () => {
   for (const journey of journeys)
     for (const step of journey.split(/\n(?=\d\. )/).slice(1))
       assert.ok(/`[\w/.-]+\.(ts|sh)`/.test(step) || step.includes('synced'), step);
-});
-
-test('the configurations in README are valid', async () => {
-  const { agentConfig } = await import('../../producer/config.ts');
-  const { consumerSchema } = await import('../../consumer/config.ts');
-  const folder = mkdtempSync(join(tmpdir(), 'readme-'));
-  const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```yaml\n(.*?)```/gs)];
-  assert.equal(blocks.length, 2);
-  for (const [i, [, text]] of blocks.entries()) {
-    const file = join(folder, `${i}.yaml`);
-    writeFileSync(file, text!);
-    if (configKind(file) === 'agent') loadConfig(file, agentConfig);
-    else loadConfig(file, consumerSchema);
-  }
-  rmSync(folder, { recursive: true });
 });
