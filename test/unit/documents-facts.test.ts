@@ -233,16 +233,3 @@ test('parameters in deploy.md are those of serverless.yml', () => {
   );
   assert.deepEqual(cellsOf('| a \\| b | c |'), ['a \\| b', 'c']);
 });
-
-test('security.md counts the packages of the lock file', () => {
-  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean }>;
-  };
-  const packages = Object.entries(lock.packages).flatMap(([path, one]) => (path === '' ? [] : [one]));
-  const { text } = readDocument('docs/security.md');
-  const [, servers, all] = /(\d+) of the (\d+) packages/.exec(text)!;
-  assert.deepEqual(
-    [Number(servers), Number(all)],
-    [packages.filter(({ dev }) => dev !== true).length, packages.length],
-  );
-});
