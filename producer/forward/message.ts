@@ -68,8 +68,8 @@ export function readMessage(bytes: Buffer, at: number, end: number): Message | n
 
 /** Whether an array behind the tag is a time with metadata, and not the entries. */
 function isTimeWithMetadata(bytes: Buffer, array: Head, end: number): boolean {
-  if (array.count === 0 || array.count > 2 || readHead(bytes, array.at) !== null) return false;
-  return array.count === 1 || readHead(bytes, skipAny(bytes, array.at, end))?.kind === 'map';
+  if (array.count === 0 || array.count > 2 || kindOf(bytes[array.at]!) !== null) return false;
+  return array.count === 1 || kindOf(bytes[skipAny(bytes, array.at, end)]!) === 'map';
 }
 
 /**
@@ -77,8 +77,9 @@ function isTimeWithMetadata(bytes: Buffer, array: Head, end: number): boolean {
  * entries: those begin with an array, or their options say how they are compressed.
  */
 function isTextTime(bytes: Buffer, text: Head, count: number, end: number): boolean {
-  if (count < 3 || text.count === 0 || readHead(bytes, text.at)?.kind === 'array') return false;
-  if (readHead(bytes, text.end)?.kind !== 'map') return false;
+  // What is inside a string need not be msgpack, nor complete: only the type of its first byte is asked for.
+  if (count < 3 || text.count === 0 || kindOf(bytes[text.at]!) === 'array') return false;
+  if (kindOf(bytes[text.end]!) !== 'map') return false;
   if (count > 3) return true;
   const { chunk, compressed } = readOptions(bytes, text.end, end);
   return chunk === null && compressed === null;
@@ -133,6 +134,16 @@ export interface Head {
   readonly at: number;
   readonly count: number;
   readonly end: number;
+}
+
+/** What begins with this byte; null for any other type. */
+function kindOf(type: number): Head['kind'] | null {
+  if (type >= 0x80 && type < 0x90) return 'map';
+  if (type >= 0x90 && type < 0xa0) return 'array';
+  if (type >= 0xa0 && type < 0xc0) return 'bytes';
+  if ((type >= 0xc4 && type <= 0xc6) || (type >= 0xd9 && type <= 0xdb)) return 'bytes';
+  if (type === 0xdc || type === 0xdd) return 'array';
+  return type === 0xde || type === 0xdf ? 'map' : null;
 }
 
 /** Reads a head inside bytes that are known to be complete; null for any other type. */

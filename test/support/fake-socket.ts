@@ -35,7 +35,7 @@ export class FakeSocket extends Duplex {
 }
 
 /** An owner that keeps each message's time and record. */
-export function owner(taken: Buffer[]): ConnectionDependencies {
+export function owner(taken: Buffer[], other: Partial<ConnectionDependencies> = {}): ConnectionDependencies {
   return {
     maxMessageBytes: 1e6,
     now: Date.now,
@@ -51,5 +51,6 @@ export function owner(taken: Buffer[]): ConnectionDependencies {
     reset: () => {},
     torn: () => {},
     closed: () => {},
+    ...other,
   };
 }

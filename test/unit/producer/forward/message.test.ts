@@ -334,6 +334,22 @@ test('messages of more entries than are remembered at a time are taken whole', (
   assert.equal(withBad[140_001]!['n'], 140_000);
 });
 
+test('a string behind the tag is never read as more than bytes', () => {
+  const heads = [0x92, 0xc5, 0xc6, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf];
+  const counterexample = Buffer.from('93a161a1dc00', 'hex');
+  assert.throws(() => events(counterexample), RefusedError);
+  for (const head of heads) {
+    // At the end of the buffer, and before another message that would give it a length.
+    const text = array([TAG, str(Buffer.of(head)), record(1)]);
+    const kept = events(text)[0]!;
+    const isArray = head === 0x92 || head === 0xdc || head === 0xdd;
+    assert.equal(kept['_unparsed'], true);
+    assert.equal('_bad_time' in kept, !isArray, head.toString(16));
+    const followed = Buffer.concat([text, Buffer.alloc(8, 1)]);
+    assert.deepEqual(readMessage(followed, 0, text.length), readMessage(text, 0, text.length));
+  }
+});
+
 test('random and mutated messages are taken or refused, and lines stay whole', () => {
   const base = array([
     TAG,

@@ -13,6 +13,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { decode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { Connection } from '../../../../producer/forward/connection.ts';
+import type { RefusedError } from '../../../../producer/forward/errors.ts';
 import { skipValue } from '../../../../producer/forward/msgpack-scan.ts';
 import { FakeSocket, owner } from '../../../support/fake-socket.ts';
 import { RawClient, type Server, startForward, until } from '../../../support/forward.ts';
@@ -105,6 +106,26 @@ test('any cut of a JSON stream gives the same messages', async () => {
     }),
     { numRuns: 100 },
   );
+});
+
+test('an unexpected error closes the connection of the message that caused it, counted and alone', async () => {
+  const fail = { turn: () => assert.fail('in the turn'), later: () => Promise.reject(new Error('later')) };
+  for (const [when, take] of Object.entries(fail)) {
+    const refused: RefusedError[] = [];
+    const socket = new FakeSocket();
+    const connection = new Connection(
+      socket as unknown as Socket,
+      owner([], { take, refused: (_connection, error) => refused.push(error) }),
+    );
+    socket.push(Buffer.concat([message(1), message(2)]));
+    await once(socket, 'finish');
+    assert.deepEqual(
+      refused.map(({ reason }) => reason),
+      ['internal'],
+      when,
+    );
+    assert.equal(connection.busy, false);
+  }
 });
 
 test('an ack comes only when the cut with its event is durable, and repeats the id byte for byte', async () => {
