@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { TailraceError } from '../../base/errors.ts';
 import { plain } from '../../base/human.ts';
-import { carryOver, type Note } from '../import/carry-over.ts';
+import { carryOver, type Imported, type Note } from '../import/carry-over.ts';
 import { parseFluentBit } from '../import/fluent-bit.ts';
 import { parseFluentd } from '../import/fluentd.ts';
 import type { Section } from '../import/section.ts';
@@ -29,21 +29,29 @@ function run(file: string): void {
     report(file, missing);
     throw new TailraceError('CONFIG', `${file}: no input with a counterpart in tailrace was found`);
   }
-  const { name = 'weblogs', region = 'us-east-1', ...rest } = config.stream;
+  // Where the other agent finds the region by itself, this one is started with it; a guess could send logs elsewhere.
+  const { name = 'weblogs', region = `\${env:AWS_REGION}`, ...rest } = config.stream;
   const stream = { name, region, ...rest };
   const text = stringify({ state_dir: '/var/lib/tailrace', stream, inputs: config.inputs }, { lineWidth: 0 });
   process.stdout.write(
     `# Made from ${file} by tailrace import. Check it with\n#   tailrace agent --check --config FILE\n${text}`,
   );
-  if (config.stream['name'] === undefined) reportStream(file);
+  const isSet = reportStream(file, config.stream);
   for (const { line, text: what } of needless)
     process.stderr.write(`${file}:${line}: not needed: ${plain(what)}\n`);
   report(file, missing);
-  if (missing.length > 0) process.exitCode = 3;
+  if (missing.length > 0 || !isSet) process.exitCode = 3;
 }
 
-function reportStream(file: string): void {
-  process.stderr.write(`${file}: no output to Kinesis was found: set stream.name and stream.region\n`);
+/** @returns false when the stream is not known from the configuration, which is then said */
+function reportStream(file: string, { name, region }: Imported['config']['stream']): boolean {
+  if (name !== undefined && region !== undefined) return true;
+  const what =
+    name === undefined
+      ? 'no output names a Kinesis stream: set stream.name and stream.region'
+      : 'the output to Kinesis names no region: set stream.region, or AWS_REGION where the agent runs';
+  process.stderr.write(`${file}: ${what}\n`);
+  return false;
 }
 
 function report(file: string, missing: readonly Note[]): void {
@@ -62,9 +70,9 @@ function read(file: string): string {
 
 /** The syntax shows itself: angle brackets, headings in square brackets, or YAML. */
 function sectionsOf(file: string, text: string): Section[] {
-  if (/^\s*<(source|match|filter|label|system)\b/m.test(text)) return parseFluentd(text);
-  if (/^\s*\[(service|input|output|filter|parser)\]/im.test(text)) return parseFluentBit(text);
   try {
+    if (/^\s*<(source|match|filter|label|system)\b/m.test(text)) return parseFluentd(text);
+    if (/^\s*\[(service|input|output|filter|parser)\]/im.test(text)) return parseFluentBit(text);
     return parseYaml(text);
   } catch (cause) {
     throw new TailraceError('CONFIG', `${file}: ${(cause as Error).message.split('\n')[0]}`, { cause });

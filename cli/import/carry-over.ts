@@ -31,7 +31,7 @@ export function carryOver(sections: readonly Section[]): Imported {
   const missing: Note[] = [];
   const needless: Note[] = [];
   const parsers = sections.filter(({ role }) => role === 'parser');
-  const inputs: Record<string, unknown>[] = [];
+  const inputs: CarriedInput[] = [];
   const carried: Section[] = [];
   let stream: Record<string, string> | null = null;
   const unknown = (section: Section, why = 'has no counterpart'): void => {
@@ -40,16 +40,20 @@ export function carryOver(sections: readonly Section[]): Imported {
       text: `${section.role === 'other' ? '' : `${section.role} `}${section.type}: ${why}`,
     });
   };
+  for (const section of sections.filter(({ role }) => role === 'input')) {
+    const label = section.take('@label') ?? section.label;
+    const config = inputOf(section, parsers, missing);
+    if (config === null) unknown(section);
+    else {
+      inputs.push({ label, config });
+      carried.push(section);
+    }
+  }
+  // A filter is for events of all inputs, wherever those stand.
   for (const section of sections) {
-    if (section.role === 'input') {
-      const input = inputOf(section, parsers, missing);
-      if (input === null) unknown(section);
-      else {
-        inputs.push(input);
-        carried.push(section);
-      }
-    } else if (section.role === 'filter') {
-      if (!applyFilter(section, inputs, missing)) unknown(section);
+    if (section.role === 'filter') {
+      if (applyFilter(section, inputs, missing)) carried.push(section);
+      else unknown(section);
     } else if (section.role === 'output') {
       if (!KINESIS.has(section.type)) unknown(section, 'events go to Kinesis only');
       else if (stream !== null) unknown(section, 'an agent has one stream: this one is a second');
@@ -59,15 +63,24 @@ export function carryOver(sections: readonly Section[]): Imported {
       }
     } else if (section.role === 'other') unknown(section);
   }
-  for (const section of carried) {
-    for (const property of section.rest) leftOver(property, missing, needless);
-    for (const child of section.children) {
-      if (child.type === 'buffer' || child.type === 'format')
-        needless.push({ line: child.line, text: `<${child.type}>: the spool does this` });
-      else for (const property of child.rest) leftOver(property, missing, needless);
-    }
+  for (const section of carried) leftOvers(section, missing, needless);
+  return { config: { stream: stream ?? {}, inputs: inputs.map(({ config }) => config) }, missing, needless };
+}
+
+interface CarriedInput {
+  /** The label that its events go to: filters of another one do not see them. */
+  readonly label: string;
+  readonly config: Record<string, unknown>;
+}
+
+/** What of a section, and of all sections in it, nobody has taken. */
+function leftOvers(section: Section, missing: Note[], needless: Note[]): void {
+  for (const property of section.rest) leftOver(property, missing, needless);
+  for (const child of section.children) {
+    if (child.type === 'buffer' || child.type === 'format')
+      needless.push({ line: child.line, text: `<${child.type}>: the spool does this` });
+    else leftOvers(child, missing, needless);
   }
-  return { config: { stream: stream ?? {}, inputs }, missing, needless };
 }
 
 function leftOver({ key, value, line }: Property, missing: Note[], needless: Note[]): void {
@@ -159,11 +172,12 @@ function forwardOf(section: Section): Record<string, unknown> {
 }
 
 /** @returns whether the filter has a counterpart */
-function applyFilter(filter: Section, inputs: Record<string, unknown>[], missing: Note[]): boolean {
+function applyFilter(filter: Section, all: readonly CarriedInput[], missing: Note[]): boolean {
   const transform = transformOf(filter, missing);
   if (transform === null) return false;
   const everywhere =
     filter.match.length === 0 || filter.match.some((pattern) => pattern === '**' || pattern === '*');
+  const inputs = all.filter(({ label }) => label === filter.label).map(({ config }) => config);
   let applied = false;
   for (const input of inputs) {
     if (
@@ -203,32 +217,16 @@ function merge(input: Record<string, unknown>, transform: Record<string, unknown
 
 /** The counterpart of a filter: `include`, `exclude`, `add`, `rename`, `remove`. */
 function transformOf(filter: Section, missing: Note[]): Record<string, unknown> | null {
-  const rule = (text: string): object => {
-    const [, field = '', pattern = ''] = /^\$?\.?(\S+)\s+(.*)$/s.exec(text) ?? [];
-    return { field, pattern };
-  };
   const result: Record<string, unknown[] | Record<string, string>> = {};
   if (filter.type === 'grep') {
-    const nested = (type: string): object[] =>
-      filter.children
-        .filter((child) => child.type === type)
-        .map((child) => ({ field: child.take('key') ?? '', pattern: child.take('pattern') ?? '' }));
-    const numbered = (name: string): string[] => Array.from({ length: 20 }, (_, i) => `${name}${i + 1}`);
-    const include = [
-      ...nested('regexp'),
-      ...filter.takeAll('regex', ...numbered('regexp')).map(({ value }) => rule(value)),
-    ];
-    const exclude = [
-      ...nested('exclude'),
-      ...filter.takeAll('exclude', ...numbered('exclude')).map(({ value }) => rule(value)),
-    ];
+    const { include, exclude } = grepOf(filter, missing);
     if (include.length > 0) result['include'] = include;
     if (exclude.length > 0) result['exclude'] = exclude;
   } else if (['record_transformer', 'record_modifier', 'modify'].includes(filter.type)) {
     const add: Record<string, string> = {};
     const rename: Record<string, string> = {};
     const pairs = [
-      ...(filter.child('record')?.rest ?? []).map(({ key, value, line }) => ({ key, value, line })),
+      ...(filter.child('record')?.takeRest() ?? []),
       ...filter.takeAll('record', 'add', 'set').map(({ value, line }) => ({ ...pair(value), line })),
     ];
     for (const { key, value, line } of pairs) {
@@ -244,8 +242,37 @@ function transformOf(filter: Section, missing: Note[]): Record<string, unknown> 
     if (Object.keys(rename).length > 0) result['rename'] = rename;
     if (remove.length > 0) result['remove'] = remove;
   } else return null;
-  for (const { key, value, line } of filter.rest) missing.push({ line, text: `${key} ${value}`.trim() });
   return result;
+}
+
+/** All of `include` must match, and none of `exclude` may: what other agents combine otherwise has no counterpart. */
+function grepOf(filter: Section, missing: Note[]): { include: object[]; exclude: object[] } {
+  const numbered = (name: string): string[] => Array.from({ length: 20 }, (_, i) => `${name}${i + 1}`);
+  const rulesOf = (section: Section, type: string): object[] =>
+    section.children
+      .filter((child) => child.type === type)
+      .map((child) => ({ field: child.take('key') ?? '', pattern: child.take('pattern') ?? '' }));
+  const include = rulesOf(filter, 'regexp');
+  const exclude = rulesOf(filter, 'exclude');
+  for (const group of filter.children.filter(({ type }) => type === 'and' || type === 'or')) {
+    const isAnd = group.type === 'and';
+    const kinds = new Set(group.children.map(({ type }) => type));
+    const single = group.children.length === 1;
+    if (single || (kinds.size === 1 && kinds.has(isAnd ? 'regexp' : 'exclude'))) {
+      include.push(...rulesOf(group, 'regexp'));
+      exclude.push(...rulesOf(group, 'exclude'));
+    } else {
+      const why = isAnd ? 'events excluded only when all match' : 'events included when one matches';
+      missing.push({ line: group.line, text: `<${group.type}>: ${why} have no counterpart` });
+    }
+  }
+  const rule = ({ value }: Property): object => {
+    const [, field = '', pattern = ''] = /^\$?\.?(\S+)\s+(.*)$/s.exec(value) ?? [];
+    return { field, pattern };
+  };
+  include.push(...filter.takeAll('regex', ...numbered('regexp')).map(rule));
+  exclude.push(...filter.takeAll('exclude', ...numbered('exclude')).map(rule));
+  return { include, exclude };
 }
 
 function pair(text: string): { key: string; value: string } {

@@ -11,6 +11,7 @@ interface Open {
   readonly children: Section[];
 }
 
+/** @throws Error that names the line where a section is closed that is not open, or is never closed */
 export function parseFluentd(text: string): Section[] {
   const top: Section[] = [];
   const open: Open[] = [];
@@ -18,7 +19,8 @@ export function parseFluentd(text: string): Section[] {
     const line = i + 1;
     const content = raw.trim();
     if (content === '' || content.startsWith('#')) return;
-    const opening = /^<([\w@]+)(?:\s+([^>]*))?>$/.exec(content);
+    const opening = /^<([\w@]+)(?:\s+([^>]*))?>\s*(?:#.*)?$/.exec(content);
+    const closing = /^<\/(\w+)>\s*(?:#.*)?$/.exec(content);
     if (opening) {
       open.push({
         name: opening[1]!,
@@ -27,15 +29,13 @@ export function parseFluentd(text: string): Section[] {
         properties: [],
         children: [],
       });
-    } else if (/^<\/\w+>$/.test(content)) {
-      const closed = open.pop();
-      if (closed === undefined) return;
-      // A label only groups what is in it.
-      if (closed.name === 'label') (open.at(-1)?.children ?? top).push(...closed.children);
-      else
-        (open.at(-1)?.children ?? top).push(
-          section(closed, open.length === 0 || open.at(-1)?.name === 'label'),
-        );
+    } else if (closing) {
+      const last = open.pop();
+      if (last === undefined || last.name !== closing[1]) {
+        const what = last === undefined ? 'nothing is open' : `<${last.name}> of line ${last.line} is open`;
+        throw new Error(`line ${line}: ${closing[0]} although ${what}`);
+      }
+      add(last, open, top);
     } else {
       const [, key, value] = /^(\S+)\s*(.*)$/.exec(content)!;
       const property = { key: key!, value: unquoted(value!), line };
@@ -43,10 +43,27 @@ export function parseFluentd(text: string): Section[] {
       else top.push(new Section('other', key!, line));
     }
   });
+  const [unclosed] = open;
+  if (unclosed) throw new Error(`line ${unclosed.line}: <${unclosed.name}> is never closed`);
   return top;
 }
 
-function section({ name, argument, line, properties, children }: Open, isTop: boolean): Section {
+/** Adds a section that ends to the one around it. A label only groups what is in it. */
+function add(closed: Open, open: readonly Open[], top: Section[]): void {
+  const parent = open.at(-1);
+  const siblings = parent?.children ?? top;
+  if (closed.name === 'label') siblings.push(...closed.children);
+  else {
+    const label = open.find(({ name }) => name === 'label')?.argument ?? '';
+    siblings.push(section(closed, parent === undefined || parent.name === 'label', label));
+  }
+}
+
+function section(
+  { name, argument, line, properties, children }: Open,
+  isTop: boolean,
+  label: string,
+): Section {
   const role = isTop ? (ROLES[name] ?? 'other') : 'other';
   const isType = ({ key }: Property): boolean => key === '@type' || (key === 'type' && role !== 'other');
   const type = properties.find(isType)?.value ?? (role === 'other' ? name : '');
@@ -59,7 +76,7 @@ function section({ name, argument, line, properties, children }: Open, isTop: bo
     .replace(/^\{(.*)\}$/, '$1')
     .split(/[\s,]+/)
     .filter(Boolean);
-  return new Section(role, role === 'other' ? name : type, line, { properties: own, children, match });
+  return new Section(role, role === 'other' ? name : type, line, { properties: own, children, match, label });
 }
 
 function unquoted(value: string): string {

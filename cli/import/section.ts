@@ -24,6 +24,8 @@ export class Section {
   /** The tags that a filter or an output is for; empty for all. */
   readonly match: readonly string[];
   readonly children: readonly Section[];
+  /** The fluentd label around it: empty outside of all. */
+  readonly label: string;
   readonly #properties: readonly Property[];
   readonly #used = new Set<Property>();
 
@@ -35,12 +37,19 @@ export class Section {
       properties = [],
       children = [],
       match = [],
-    }: { properties?: readonly Property[]; children?: readonly Section[]; match?: readonly string[] } = {},
+      label = '',
+    }: {
+      properties?: readonly Property[];
+      children?: readonly Section[];
+      match?: readonly string[];
+      label?: string;
+    } = {},
   ) {
     this.role = role;
     this.type = type;
     this.line = line;
     this.match = match;
+    this.label = label;
     this.children = children;
     this.#properties = properties.map((property) => ({
       ...property,
@@ -62,6 +71,13 @@ export class Section {
   /** What nobody has taken. */
   get rest(): readonly Property[] {
     return this.#properties.filter((property) => !this.#used.has(property));
+  }
+
+  /** All that nobody has taken, which counts as carried over from now on. */
+  takeRest(): readonly Property[] {
+    const { rest } = this;
+    for (const property of rest) this.#used.add(property);
+    return rest;
   }
 
   child(type: string): Section | undefined {

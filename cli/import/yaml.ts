@@ -22,9 +22,13 @@ export function parseYaml(text: string): Section[] {
 function fluentBit(root: YAMLMap, lineOf: Lines): Section[] {
   const sections: Section[] = [];
   const add = (name: string, list: unknown): void => {
-    if (!isSeq(list)) return;
-    for (const item of list.items)
-      if (isMap(item)) sections.push(fluentBitSection(name, lineOf(item), propertiesOf(item, lineOf)));
+    for (const item of isSeq(list) ? list.items : [list]) {
+      sections.push(
+        isMap(item)
+          ? fluentBitSection(name, lineOf(item), propertiesOf(item, lineOf))
+          : new Section('other', name, lineOf(item)),
+      );
+    }
   };
   for (const pair of root.items) {
     const key = String(pair.key);
@@ -44,7 +48,8 @@ function vector(root: YAMLMap, lineOf: Lines): Section[] {
     if (role === undefined || !isMap(pair.value))
       return [new Section('other', String(pair.key), lineOf(pair.key))];
     return pair.value.items.flatMap((component: Pair) => {
-      if (!isMap(component.value)) return [];
+      if (!isMap(component.value))
+        return [new Section('other', String(component.key), lineOf(component.key))];
       const properties = propertiesOf(component.value, lineOf);
       const type = properties.find(({ key }) => key === 'type')?.value ?? '';
       const rest = properties.filter(({ key }) => key !== 'type' && key !== 'inputs');

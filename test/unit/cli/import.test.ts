@@ -1,6 +1,10 @@
 /** `tailrace import`: configurations of fluentd, Fluent Bit and Vector become valid ones, and what is missing is listed. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { command } from '../../../cli/commands/import.ts';
 import { checkConfig } from '../../../cli/config.ts';
 import { carryOver, type Imported } from '../../../cli/import/carry-over.ts';
 import { parseFluentBit } from '../../../cli/import/fluent-bit.ts';
@@ -8,6 +12,7 @@ import { parseFluentd } from '../../../cli/import/fluentd.ts';
 import type { Section } from '../../../cli/import/section.ts';
 import { parseYaml } from '../../../cli/import/yaml.ts';
 import { agentConfig } from '../../../producer/config.ts';
+import { runCommand } from '../../support/run-command.ts';
 
 /** What is made of sections, checked as an agent would. */
 function imported(sections: readonly Section[]): Imported {
@@ -118,8 +123,8 @@ test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
   assert.deepEqual(texts(missing), [
     '35: input http: has no counterpart',
     `51: upper \${record["x"].upcase}: not computed from the event`,
-    '48: enable_ruby',
     '16: from_encoding ISO-8859-1',
+    '48: enable_ruby',
   ]);
   assert.deepEqual(texts(needless), [
     '4: pos_file: the spool and the ledger do this',
@@ -227,8 +232,86 @@ sinks:
   );
 });
 
+test('fluentd: a filter is for the sources of its label, wherever they stand', () => {
+  const source = (tag: string, more = '') =>
+    `<source>\n@type tail\npath /${tag}\ntag ${tag}\n${more}<parse>\n@type none\n</parse>\n</source>\n`;
+  const filter = (name: string) =>
+    `<filter **>\n@type record_transformer\n<record>\nby ${name}\n</record>\n</filter> # here\n`;
+  const { config, missing } = imported(
+    parseFluentd(
+      `${filter('root')}${source('a')}${source('b', '@label @B\n')}<label @B>\n${filter('label')}</label>\n`,
+    ),
+  );
+  assert.deepEqual(
+    config.inputs.map(({ tag, add }) => [tag, add]),
+    [
+      ['a', { by: 'root' }],
+      ['b', { by: 'label' }],
+    ],
+  );
+  assert.deepEqual(missing, []);
+});
+
+test('fluentd: what grep combines as tailrace does is carried over, the rest is listed', () => {
+  const rule = (type: string, key: string) => `<${type}>\nkey ${key}\npattern /x/\n</${type}>\n`;
+  const { config, missing } = imported(
+    parseFluentd(
+      '<source>\n@type forward\n<security>\nshared_key k\n<client>\nhost h\n</client>\n</security>\n</source>\n' +
+        `<filter **>\n@type grep\n<and>\n${rule('regexp', 'a')}${rule('regexp', 'b')}</and>\n` +
+        `<or>\n${rule('exclude', 'c')}${rule('exclude', 'd')}</or>\n` +
+        `<or>\n${rule('regexp', 'e')}${rule('regexp', 'f')}</or>\n</filter>\n`,
+    ),
+  );
+  const fields = (rules: unknown): string[] => (rules as { field: string }[]).map(({ field }) => field);
+  assert.deepEqual(fields(config.inputs[0]!['include']), ['a', 'b']);
+  assert.deepEqual(fields(config.inputs[0]!['exclude']), ['c', 'd']);
+  const lost = texts(missing);
+  assert.equal(lost[0], '32: <or>: events included when one matches have no counterpart');
+  for (const text of ['6: host h', '34: key e', '38: key f']) assert.ok(lost.includes(text), lost.join('\n'));
+});
+
+test('fluentd: a section that is never closed, or closed by another, is an error with its line', () => {
+  for (const [text, why] of [
+    ['<source>\n@type tail\n', /line 1: <source> is never closed/],
+    ['<source>\n<parse>\n</source>\n', /line 3: <\/source> although <parse> of line 2 is open/],
+    ['</source>\n', /line 1: <\/source> although nothing is open/],
+  ] as const) {
+    assert.throws(() => parseFluentd(text), why);
+  }
+});
+
+test('the command: a region that nobody names is asked for, and a broken file is one line', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tailrace-import-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'fluent.conf');
+  const source = '<source>\n@type tail\npath /a\ntag a\n<parse>\n@type none\n</parse>\n</source>\n';
+  const outputs: readonly [string, number, RegExp, RegExp][] = [
+    ['stream_name s\nregion eu-west-1', 0, /^$/, /name: s\n {2}region: eu-west-1\n/],
+    [
+      'stream_name s',
+      3,
+      /output to Kinesis names no region: set stream\.region/,
+      /region: \$\{env:AWS_REGION\}\n/,
+    ],
+    ['', 3, /no output names a Kinesis stream/, /name: weblogs\n/],
+  ];
+  for (const [output, code, stderr, stdout] of outputs) {
+    writeFileSync(file, `${source}<match **>\n@type kinesis_streams\n${output}\n</match>\n`);
+    const said = await runCommand(t, command(), file);
+    assert.equal(said.code, code, said.stderr);
+    assert.match(said.stderr, stderr);
+    assert.match(said.stdout, stdout);
+  }
+  writeFileSync(file, source.slice(0, -11));
+  await assert.rejects(runCommand(t, command(), file), {
+    code: 'CONFIG',
+    message: `${file}: line 1: <source> is never closed`,
+  });
+});
+
 test('odd input does not crash: broken sections, unknown parsers, nothing at all', () => {
-  assert.deepEqual(carryOver(parseFluentd('</source>\n<source>\n@type tail\n')).config.inputs, []);
+  const odd = carryOver(parseYaml('pipeline:\n  inputs: tail\n  filters: [grep]\n')).missing;
+  assert.deepEqual(texts(odd), ['2: input: has no counterpart', '3: filter: has no counterpart']);
   assert.deepEqual(carryOver(parseFluentBit('key value\n[INPUT]\n')).config.inputs, []);
   assert.deepEqual(carryOver(parseYaml('- a\n')).config.inputs, []);
   assert.throws(() => parseYaml('a: b: c'));
