@@ -4,14 +4,12 @@ import {
   DescribeLimitsCommand,
   DescribeStreamSummaryCommand,
   type KinesisClient,
-  MergeShardsCommand,
-  SplitShardCommand,
   type StreamDescriptionSummary,
-  UpdateShardCountCommand,
 } from '@aws-sdk/client-kinesis';
 import { TailraceError } from '../base/errors.ts';
 import { listShards } from '../base/list-shards.ts';
-import { noteChange, readChanges } from '../functions/scale/change-log.ts';
+import { changeBorders, changeCount } from '../functions/scale/change.ts';
+import { readChanges } from '../functions/scale/change-log.ts';
 import { type OpenShard, openShards, type Reshard } from '../functions/scale/layout.ts';
 import {
   CHANGES_PER_DAY,
@@ -23,6 +21,14 @@ import {
 
 const POLL_MS = 1000;
 
+/** How a change is carried out. */
+export interface Conduct {
+  /** A line of progress. */
+  readonly report: (line: string) => void;
+  /** Whether the command was asked to stop: it does before the next change. */
+  readonly stopped: () => boolean;
+}
+
 export async function summaryOf(kinesis: KinesisClient, stream: string): Promise<StreamDescriptionSummary> {
   const command = new DescribeStreamSummaryCommand({ StreamName: stream });
   return (await kinesis.send(command)).StreamDescriptionSummary!;
@@ -32,10 +38,32 @@ export async function openShardsOf(kinesis: KinesisClient, stream: string): Prom
   return openShards(await listShards(stream, (command) => kinesis.send(command)));
 }
 
+/**
+ * Waits until no change is under way: before that, nothing says how many shards there will be.
+ *
+ * @returns null when the command was stopped meanwhile
+ * @throws TailraceError STREAM when the stream is being deleted
+ */
+export async function settled(
+  kinesis: KinesisClient,
+  stream: string,
+  { report, stopped }: Conduct,
+): Promise<StreamDescriptionSummary | null> {
+  for (let polls = 0; ; polls++) {
+    const summary = await summaryOf(kinesis, stream);
+    if (summary.StreamStatus === 'ACTIVE') return summary;
+    if (summary.StreamStatus === 'DELETING') {
+      throw new TailraceError('STREAM', `stream ${stream} is being deleted: its shards cannot be changed`);
+    }
+    if (stopped()) return null;
+    if (polls === 0) report('waiting for the change that is under way …');
+    await sleep(POLL_MS);
+  }
+}
+
 export interface ScalePlan {
   readonly open: number;
-  readonly target: number;
-  /** The counts that lead there, one change each. */
+  /** The counts that lead to the target, one change each. */
   readonly steps: readonly number[];
   readonly changesLeft: number;
 }
@@ -47,23 +75,14 @@ export interface ScalePlan {
 export async function planScale(
   kinesis: KinesisClient,
   stream: string,
+  open: number,
   target: number,
   emergency: boolean,
 ): Promise<ScalePlan> {
-  const { OpenShardCount: open = 0 } = await summaryOf(kinesis, stream);
+  await assertRoom(kinesis, open, target, `${target} shards`);
   const steps = stepsTo(open, target);
-  const changesLeft = CHANGES_PER_DAY - changesOfDay(await readChanges(kinesis, stream), Date.now()).length;
-  const most = Math.max(target, open);
-  if (target > MOST_SHARDS) {
-    throw new TailraceError('CONFIG', `${target} shards: a stream has at most ${MOST_SHARDS}`);
-  }
-  const { ShardLimit, OpenShardCount = 0 } = await kinesis.send(new DescribeLimitsCommand({}));
-  if (ShardLimit !== undefined && target > open && OpenShardCount - open + most > ShardLimit) {
-    throw new TailraceError(
-      'CONFIG',
-      `${target} shards: the account may have ${ShardLimit} open shards in this region (ShardLimit) and has ${OpenShardCount}; ask for a higher quota`,
-    );
-  }
+  const { counts } = await readChanges(kinesis, stream);
+  const changesLeft = Math.max(0, CHANGES_PER_DAY - changesOfDay(counts, Date.now()).length);
   const kept = emergency ? 0 : RESERVED_CHANGES;
   if (steps.length > changesLeft - kept) {
     throw new TailraceError(
@@ -71,30 +90,45 @@ export async function planScale(
       `${steps.length} changes are needed (${[open, ...steps].join(' → ')}), and ${changesLeft} of ${CHANGES_PER_DAY} in 24 hours are left${emergency ? '' : `, ${RESERVED_CHANGES} of them for an emergency; --emergency uses those, too`}`,
     );
   }
-  return { open, target, steps, changesLeft };
+  return { open, steps, changesLeft };
 }
 
-/** Asks for each step and waits until it is done. Stops before the next one when `stopped` says so. */
+/**
+ * @param open shards that the stream has
+ * @param most shards that it is to have, or will have on the way
+ * @throws TailraceError CONFIG when a stream, or the account, may not have so many
+ */
+export async function assertRoom(
+  kinesis: KinesisClient,
+  open: number,
+  most: number,
+  what: string,
+): Promise<void> {
+  if (most > MOST_SHARDS) {
+    throw new TailraceError('CONFIG', `${what}: a stream has at most ${MOST_SHARDS} shards`);
+  }
+  if (most <= open) return;
+  const { ShardLimit, OpenShardCount = 0 } = await kinesis.send(new DescribeLimitsCommand({}));
+  if (ShardLimit !== undefined && OpenShardCount - open + most > ShardLimit) {
+    throw new TailraceError(
+      'CONFIG',
+      `${what}: the account may have ${ShardLimit} open shards in this region (ShardLimit) and has ${OpenShardCount}; ask for a higher quota`,
+    );
+  }
+}
+
+/** Asks for each count and waits until it is there. @returns false when it was stopped before the last */
 export async function scale(
   kinesis: KinesisClient,
   stream: string,
-  { steps }: ScalePlan,
-  report: (line: string) => void,
-  stopped: () => boolean,
+  steps: readonly number[],
+  conduct: Conduct,
 ): Promise<boolean> {
-  await settle(kinesis, stream);
   for (const [i, step] of steps.entries()) {
-    if (stopped()) return false;
-    await noteChange(kinesis, stream, await readChanges(kinesis, stream), Date.now());
-    report(`change ${i + 1} of ${steps.length}: to ${step} shards …`);
-    await kinesis.send(
-      new UpdateShardCountCommand({
-        StreamName: stream,
-        TargetShardCount: step,
-        ScalingType: 'UNIFORM_SCALING',
-      }),
-    );
-    await settle(kinesis, stream);
+    if (conduct.stopped()) return false;
+    conduct.report(`change ${i + 1} of ${steps.length}: to ${step} shards …`);
+    await changeCount(kinesis, stream, step, Date.now());
+    await ended(kinesis, stream);
   }
   return true;
 }
@@ -104,39 +138,25 @@ export async function reshard(
   kinesis: KinesisClient,
   stream: string,
   next: (shards: readonly OpenShard[], done: number) => Reshard | null,
-  report: (line: string) => void,
-  stopped: () => boolean,
+  { report, stopped }: Conduct,
 ): Promise<boolean> {
   for (let done = 0; ; done++) {
-    await settle(kinesis, stream);
     const step = next(await openShardsOf(kinesis, stream), done);
     if (step === null) return true;
     if (stopped()) return false;
-    report(stepText(step));
-    if (step.kind === 'split') {
-      const NewStartingHashKey = step.at.toString();
-      await kinesis.send(
-        new SplitShardCommand({ StreamName: stream, ShardToSplit: step.shard, NewStartingHashKey }),
-      );
-    } else {
-      await kinesis.send(
-        new MergeShardsCommand({
-          StreamName: stream,
-          ShardToMerge: step.shard,
-          AdjacentShardToMerge: step.with,
-        }),
-      );
-    }
+    report(`${stepText(step)} …`);
+    await changeBorders(kinesis, stream, step, Date.now());
+    await ended(kinesis, stream);
   }
+}
+
+/** Waits for the change that was just asked for: whoever stops the command then waits for its end. */
+async function ended(kinesis: KinesisClient, stream: string): Promise<void> {
+  await settled(kinesis, stream, { report: () => {}, stopped: () => false });
 }
 
 export function stepText(step: Reshard): string {
   return step.kind === 'split'
     ? `split ${step.shard} at ${step.at}`
     : `merge ${step.shard} with ${step.with}`;
-}
-
-/** Waits until no change is under way. */
-async function settle(kinesis: KinesisClient, stream: string): Promise<void> {
-  while ((await summaryOf(kinesis, stream)).StreamStatus !== 'ACTIVE') await sleep(POLL_MS);
 }

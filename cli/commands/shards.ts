@@ -1,37 +1,32 @@
 /** `tailrace shards`: shows how the shards of a stream are used, and changes their number or their borders. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
-import {
-  GetRecordsCommand,
-  GetShardIteratorCommand,
-  KinesisClient,
-  UpdateStreamWarmThroughputCommand,
-} from '@aws-sdk/client-kinesis';
+import { type KinesisClient, UpdateStreamWarmThroughputCommand } from '@aws-sdk/client-kinesis';
 import { Argument, Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
 import { plainLines } from '../../base/human.ts';
-import { listShards } from '../../base/list-shards.ts';
-import { readChanges } from '../../functions/scale/change-log.ts';
+import { changeBorders } from '../../functions/scale/change.ts';
 import {
   middleOf,
   nextEvenStep,
   type OpenShard,
-  openShards,
   type Reshard,
   shareOf,
   stepsToEven,
 } from '../../functions/scale/layout.ts';
-import { changesOfDay, monthlyCost } from '../../functions/scale/rules.ts';
-import { iteratorAge, type Rate, shardRates } from '../../functions/scale/traffic.ts';
+import { MOST_SHARDS, monthlyCost } from '../../functions/scale/rules.ts';
 import { countArgument } from '../options.ts';
-import { openShardsOf, planScale, reshard, scale, stepText, summaryOf } from '../shards-change.ts';
-import { type StreamView, viewText } from '../shards-view.ts';
+import {
+  assertRoom,
+  type Conduct,
+  openShardsOf,
+  planScale,
+  reshard,
+  scale,
+  settled,
+  stepText,
+} from '../shards-change.ts';
+import { type StreamOptions, withClient } from '../shards-client.ts';
+import { showStream } from '../shards-show.ts';
 
-interface StreamOptions {
-  readonly stream: string;
-  readonly region?: string;
-  readonly endpoint?: string;
-}
 interface ShardsOptions extends StreamOptions {
   readonly dryRun?: boolean;
   readonly emergency?: boolean;
@@ -39,15 +34,17 @@ interface ShardsOptions extends StreamOptions {
   readonly warm?: number;
 }
 
-/** Minutes of CloudWatch that rates are averaged over. */
-const MINUTES = 5;
+/** Steps of a plan that are printed one by one. */
+const STEPS_SHOWN = 20;
+/** What continues a command that was stopped before its first change. */
+const AGAIN = 'the same command';
 
 const ACTIONS = ['show', 'scale', 'split', 'merge', 'even'] as const;
 
 export function command(): Command {
   return new Command('shards')
     .description(
-      "Show how a stream's shards are used, or change them. An interrupted change continues when the command is rerun.",
+      "Show how a stream's shards are used, or change them. An interrupted change says how to continue it.",
     )
     .addArgument(
       new Argument('[action]', 'show the shards, change their number, split, merge or even them')
@@ -76,175 +73,94 @@ async function run(
 ): Promise<void> {
   switch (action) {
     case 'show':
-      return showStream(options);
+      if (value !== undefined) throw new TailraceError('CONFIG', `show ${value}: show takes no value`);
+      return showStream(options, options.sample === undefined ? null : secondsOf(options.sample));
     case 'scale':
-      return scaleStream(value ?? '', options);
+      return scaleStream(options.warm === undefined ? targetOf('scale', value ?? '') : null, options);
     case 'split':
       return once(options, (open) => splitOf(open, value));
     case 'merge':
       return once(options, (open) => mergeOf(open, value));
     case 'even':
-      return makeEven(value, options);
+      return makeEven(value === undefined ? (open) => open : targetOf('even', value), options);
   }
 }
 
-function clientOf({ region, endpoint }: StreamOptions): KinesisClient {
-  return new KinesisClient({
-    region: region ?? process.env.AWS_REGION ?? 'us-east-1',
-    ...(endpoint === undefined ? {} : { endpoint }),
-  });
-}
-
-async function withClient(
-  options: StreamOptions,
-  act: (kinesis: KinesisClient) => Promise<void>,
-): Promise<void> {
-  const kinesis = clientOf(options);
-  try {
-    await act(kinesis);
-  } catch (error) {
-    if (error instanceof TailraceError) throw error;
-    const { name, message } = error as Error;
-    throw new TailraceError('STREAM', `stream ${options.stream}: ${name}: ${message}`, { cause: error });
-  } finally {
-    kinesis.destroy();
-  }
-}
-
-async function showStream(options: ShardsOptions): Promise<void> {
-  await withClient(options, async (kinesis) => {
-    const { stream, sample } = options;
-    const summary = await summaryOf(kinesis, stream);
-    const all = await listShards(stream, (request) => kinesis.send(request));
-    const open = openShards(all);
-    const measured =
-      sample === undefined
-        ? await fromCloudWatch(options, open)
-        : await fromStream(kinesis, stream, open, sample === true ? 10 : secondsOf(sample));
-    const view: StreamView = {
-      stream,
-      mode: summary.StreamModeDetails?.StreamMode ?? 'PROVISIONED',
-      status: summary.StreamStatus!,
-      retentionHours: summary.RetentionPeriodHours!,
-      open,
-      closed: all.length - open.length,
-      changesUsed: changesOfDay(await readChanges(kinesis, stream), Date.now()).length,
-      ...measured,
-    };
-    write(viewText(view));
-  });
-}
-
-type Measured = Pick<StreamView, 'rates' | 'source' | 'lag'>;
-
-async function fromCloudWatch(options: StreamOptions, open: readonly OpenShard[]): Promise<Measured> {
-  const cloudWatch = new CloudWatchClient({
-    region: options.region ?? process.env.AWS_REGION ?? 'us-east-1',
-    maxAttempts: 2,
-  });
-  try {
-    const ids = open.map(({ id }) => id);
-    const rates = await shardRates(cloudWatch, options.stream, ids, MINUTES, Date.now());
-    const source =
-      rates.size > 0
-        ? `CloudWatch, the last ${MINUTES} minutes`
-        : 'CloudWatch does not measure single shards (enhanced monitoring is off); --sample measures from the stream';
-    return { rates, source, lag: await iteratorAge(cloudWatch, options.stream, MINUTES, Date.now()) };
-  } catch (error) {
-    const source = `cannot reach CloudWatch (${(error as Error).message}); --sample measures from the stream`;
-    return { rates: new Map(), source, lag: null };
-  } finally {
-    cloudWatch.destroy();
-  }
-}
-
-/** Reads what comes in during so many seconds; a read of a shard counts towards its five a second. */
-async function fromStream(
-  kinesis: KinesisClient,
-  stream: string,
-  open: readonly OpenShard[],
-  seconds: number,
-): Promise<Measured> {
-  const iterators = new Map<string, string>();
-  for (const { id } of open) {
-    const { ShardIterator } = await kinesis.send(
-      new GetShardIteratorCommand({ StreamName: stream, ShardId: id, ShardIteratorType: 'LATEST' }),
-    );
-    iterators.set(id, ShardIterator!);
-  }
-  const from = Date.now();
-  const totals = new Map(open.map(({ id }) => [id, { bytes: 0, records: 0, refused: 0 }]));
-  while (Date.now() < from + seconds * 1000) {
-    await sleep(1000);
-    for (const [shard, ShardIterator] of iterators) {
-      const { Records = [], NextShardIterator } = await kinesis.send(
-        new GetRecordsCommand({ ShardIterator }),
-      );
-      const total = totals.get(shard)!;
-      total.records += Records.length;
-      for (const { Data, PartitionKey } of Records) total.bytes += Data!.length + PartitionKey!.length;
-      if (NextShardIterator) iterators.set(shard, NextShardIterator);
-      else iterators.delete(shard);
-    }
-  }
-  const elapsed = (Date.now() - from) / 1000;
-  const rates = new Map<string, Rate>(
-    [...totals].map(([shard, { bytes, records }]) => [
-      shard,
-      { bytes: bytes / elapsed, records: records / elapsed, refused: 0 },
-    ]),
-  );
-  return { rates, source: `the stream itself, ${Math.round(elapsed)} s`, lag: null };
-}
-
-function secondsOf(text: string): number {
-  const seconds = Number(text);
+/** @throws TailraceError CONFIG for anything but 1 to 3600 */
+function secondsOf(text: string | true): number {
+  const seconds = text === true ? 10 : Number(text);
   if (!(seconds >= 1 && seconds <= 3600)) {
     throw new TailraceError('CONFIG', `--sample ${text}: expected 1 to 3600 seconds`);
   }
   return seconds;
 }
 
-async function scaleStream(text: string, options: ShardsOptions): Promise<void> {
-  await withClient(options, async (kinesis) => {
+async function scaleStream(target: Target | null, options: ShardsOptions): Promise<void> {
+  await changing(options, async (kinesis, conduct) => {
     const { stream } = options;
-    const summary = await summaryOf(kinesis, stream);
-    if (summary.StreamModeDetails?.StreamMode === 'ON_DEMAND') {
-      if (options.warm === undefined) {
-        throw new TailraceError(
-          'CONFIG',
-          `stream ${stream} is on demand and scales by itself; --warm sets its warm throughput where the account has committed to it`,
-        );
-      }
-      if (options.dryRun) return write(`would set the warm throughput to ${options.warm} MiB/s\n`);
-      await kinesis.send(
-        new UpdateStreamWarmThroughputCommand({ StreamName: stream, WarmThroughputMiBps: options.warm }),
+    const summary = await settled(kinesis, stream, conduct);
+    if (summary === null) return AGAIN;
+    const isOnDemand = summary.StreamModeDetails?.StreamMode === 'ON_DEMAND';
+    if (isOnDemand) return warm(kinesis, options);
+    if (target === null) {
+      throw new TailraceError(
+        'CONFIG',
+        `--warm is for on-demand streams, and ${stream} is provisioned: give a number of shards`,
       );
-      return write(`the warm throughput is being set to ${options.warm} MiB/s\n`);
     }
-    const target = targetOf(text, summary.OpenShardCount!);
-    const plan = await planScale(kinesis, stream, target, options.emergency ?? false);
-    if (plan.steps.length === 0) return write(`the stream has ${target} shards already\n`);
+    const open = summary.OpenShardCount!;
+    const wanted = target(open);
+    const plan = await planScale(kinesis, stream, open, wanted, options.emergency ?? false);
+    if (plan.steps.length === 0) return said(`the stream has ${open} shards already\n`);
     const hours = summary.RetentionPeriodHours!;
-    const cost = monthlyCost(target, hours) - monthlyCost(plan.open, hours);
+    const cost = monthlyCost(wanted, hours) - monthlyCost(open, hours);
     write(
-      `plan: ${[plan.open, ...plan.steps].join(' → ')} shards, ${plan.steps.length} of ${plan.changesLeft} changes left, ${cost < 0 ? '-' : '+'}$${Math.abs(Math.round(cost))} a month\n`,
+      `plan: ${[open, ...plan.steps].join(' → ')} shards, ${plan.steps.length} of ${plan.changesLeft} changes left, ${cost < 0 ? '-' : '+'}$${Math.abs(Math.round(cost))} a month\n`,
     );
-    if (options.dryRun) return;
-    await interruptible((stopped) => scale(kinesis, stream, plan, (line) => write(`${line}\n`), stopped));
+    if (options.dryRun) return null;
+    const emergency = options.emergency ? ' --emergency' : '';
+    // On the way there are other counts: a factor would mean something else then.
+    const rest = `tailrace shards scale ${wanted} --stream ${stream}${emergency}`;
+    if (plan.steps.length > 1) write(`if interrupted, continue with: ${rest}\n`);
+    if (!(await scale(kinesis, stream, plan.steps, conduct))) return rest;
+    return said('done\n');
   });
 }
 
-/** @throws TailraceError CONFIG when it is neither a number of shards nor a factor */
-function targetOf(text: string, open: number): number {
-  const [, factor, number] = /^(?:x(\d+(?:\.\d+)?)|(\d+))$/.exec(text) ?? [];
-  const target = factor === undefined ? Number(number) : Math.round(open * Number(factor));
-  if (!(target >= 1))
-    throw new TailraceError('CONFIG', `scale ${text}: expected a count such as 12, or a factor such as x2`);
-  return target;
+async function warm(kinesis: KinesisClient, { stream, warm, dryRun }: ShardsOptions): Promise<null> {
+  if (warm === undefined) {
+    throw new TailraceError(
+      'CONFIG',
+      `stream ${stream} is on demand and scales by itself; --warm sets its warm throughput where the account has committed to it`,
+    );
+  }
+  if (dryRun) return said(`would set the warm throughput to ${warm} MiB/s\n`);
+  await kinesis.send(
+    new UpdateStreamWarmThroughputCommand({ StreamName: stream, WarmThroughputMiBps: warm }),
+  );
+  return said(`the warm throughput is being set to ${warm} MiB/s\n`);
 }
 
-function shardOf(open: readonly OpenShard[], id: string): number {
+/** A number of shards, by the number that is there. */
+type Target = (open: number) => number;
+
+/** @throws TailraceError CONFIG when it is neither a number of shards nor a factor */
+function targetOf(action: string, text: string): Target {
+  const [, factor, number] = /^(?:x(\d+(?:\.\d+)?)|(\d+))$/.exec(text) ?? [];
+  const asked = Number(factor ?? number);
+  if (!(asked > 0)) {
+    throw new TailraceError(
+      'CONFIG',
+      `${`${action} ${text}`.trim()}: expected a count such as 12, or a factor such as x2`,
+    );
+  }
+  if (factor === undefined && asked > MOST_SHARDS) {
+    throw new TailraceError('CONFIG', `${action} ${text}: a stream has at most ${MOST_SHARDS} shards`);
+  }
+  return (open) => (factor === undefined ? asked : Math.max(1, Math.round(open * asked)));
+}
+
+function indexOf(open: readonly OpenShard[], id: string): number {
   const index = open.findIndex((shard) => shard.id === id);
   if (index === -1) throw new TailraceError('CONFIG', `${id} is not an open shard of the stream`);
   return index;
@@ -252,14 +168,14 @@ function shardOf(open: readonly OpenShard[], id: string): number {
 
 function splitOf(open: readonly OpenShard[], id: string | undefined): Reshard {
   const largest = open.reduce((most, one) => (shareOf(one) > shareOf(most) ? one : most));
-  const shard = id === undefined ? largest : open[shardOf(open, id)]!;
+  const shard = id === undefined ? largest : open[indexOf(open, id)]!;
   return { kind: 'split', shard: shard.id, at: middleOf(shard) };
 }
 
 function mergeOf(open: readonly OpenShard[], id: string | undefined): Reshard {
   if (open.length < 2) throw new TailraceError('CONFIG', 'a stream needs at least one shard');
   const smallest = open.reduce((least, one) => (shareOf(one) < shareOf(least) ? one : least));
-  const index = shardOf(open, id ?? smallest.id);
+  const index = indexOf(open, id ?? smallest.id);
   const [before, after] = [open[index - 1], open[index + 1]];
   const first = after === undefined || (before && shareOf(before) < shareOf(after)) ? index - 1 : index;
   return { kind: 'merge', shard: open[first]!.id, with: open[first + 1]!.id };
@@ -267,46 +183,80 @@ function mergeOf(open: readonly OpenShard[], id: string | undefined): Reshard {
 
 /** One split or merge. */
 async function once(options: ShardsOptions, step: (open: readonly OpenShard[]) => Reshard): Promise<void> {
-  await withClient(options, async (kinesis) => {
-    const planned = step(await openShardsOf(kinesis, options.stream));
+  await changing(options, async (kinesis, conduct) => {
+    const { stream } = options;
+    if ((await settled(kinesis, stream, conduct)) === null) return AGAIN;
+    const open = await openShardsOf(kinesis, stream);
+    const planned = step(open);
+    if (planned.kind === 'split') await assertRoom(kinesis, open.length, open.length + 1, 'the split');
     write(`plan: ${stepText(planned)}\n`);
-    if (options.dryRun) return;
-    const next = (_: readonly OpenShard[], done: number) => (done === 0 ? planned : null);
-    await interruptible((stopped) => reshard(kinesis, options.stream, next, () => {}, stopped));
+    if (options.dryRun) return null;
+    if (conduct.stopped()) return AGAIN;
+    await changeBorders(kinesis, stream, planned, Date.now());
+    await settled(kinesis, stream, { report: () => {}, stopped: () => false });
+    return said('done\n');
   });
 }
 
-async function makeEven(value: string | undefined, options: ShardsOptions): Promise<void> {
-  await withClient(options, async (kinesis) => {
-    const open = await openShardsOf(kinesis, options.stream);
-    const count = value === undefined ? open.length : targetOf(value, open.length);
+async function makeEven(target: Target, options: ShardsOptions): Promise<void> {
+  await changing(options, async (kinesis, conduct) => {
+    const { stream } = options;
+    if ((await settled(kinesis, stream, conduct)) === null) return AGAIN;
+    const open = await openShardsOf(kinesis, stream);
+    const count = target(open.length);
+    await assertRoom(kinesis, open.length, count, `${count} shards`);
     const steps = stepsToEven(open, count);
-    if (steps.length === 0) return write(`the ${count} shards are even\n`);
-    write(`plan: ${steps.map(stepText).join('\n      ')}\n`);
-    if (options.dryRun) return;
-    // In the middle there are more: whoever continues has to say how many there were.
-    write(`if interrupted, continue with: tailrace shards even ${count} --stream ${options.stream}\n`);
-    const next = (shards: readonly OpenShard[]) => nextEvenStep(shards, count);
-    await interruptible((stopped) =>
-      reshard(kinesis, options.stream, next, (line) => write(`${line} …\n`), stopped),
+    if (steps.length === 0) return said(`the ${count} shards are even\n`);
+    const splits = steps.filter(({ kind }) => kind === 'split').length;
+    const most = open.length + splits;
+    await assertRoom(kinesis, open.length, most, `${count} even shards need ${most} on the way`);
+    const shown = steps.slice(0, STEPS_SHOWN).map(stepText);
+    if (steps.length > STEPS_SHOWN) shown.push(`… and ${steps.length - STEPS_SHOWN} more`);
+    write(
+      `plan: ${steps.length} steps one after the other, with up to ${most} shards on the way\n      ${shown.join('\n      ')}\n`,
     );
+    if (options.dryRun) return null;
+    // In the middle there are more: whoever continues has to say how many there were.
+    const rest = `tailrace shards even ${count} --stream ${stream}`;
+    write(`if interrupted, continue with: ${rest}\n`);
+    const next = (shards: readonly OpenShard[]) => nextEvenStep(shards, count);
+    return (await reshard(kinesis, stream, next, conduct)) ? said('done\n') : rest;
   });
 }
 
-/** The first SIGINT or SIGTERM ends the command after the step that is under way. */
-async function interruptible(act: (stopped: () => boolean) => Promise<boolean>): Promise<void> {
+/**
+ * A change that the first SIGINT or SIGTERM ends after the step that is under way.
+ *
+ * @param act returns the command that continues it when it was stopped, otherwise null
+ */
+async function changing(
+  options: StreamOptions,
+  act: (kinesis: KinesisClient, conduct: Conduct) => Promise<string | null>,
+): Promise<void> {
   let stop = false;
   const onSignal = (): void => {
     stop = true;
     process.stderr.write('stopping after the change that is under way\n');
   };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  const done = await act(() => stop);
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-  write(done ? 'done\n' : 'stopped; rerun the command to continue\n');
-  if (!done) process.exitCode = 1;
+  try {
+    await withClient(options, async (kinesis) => {
+      const rest = await act(kinesis, { report: (line) => write(`${line}\n`), stopped: () => stop });
+      if (rest === null) return;
+      write(`stopped; continue with: ${rest}\n`);
+      process.exitCode = 1;
+    });
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
 }
 
 function write(text: string): void {
   process.stdout.write(plainLines(text));
+}
+
+/** Writes the last words of a command that has nothing left to do. */
+function said(text: string): null {
+  write(text);
+  return null;
 }

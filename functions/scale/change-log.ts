@@ -1,36 +1,50 @@
-/** The changes of a stream's shard count, kept as a tag of the stream: whoever changes it next knows what is left of the day. */
+/** The changes of a stream's shards, kept as a tag of the stream: whoever changes it next knows what is left of the day. */
 import {
   AddTagsToStreamCommand,
   type KinesisClient,
   ListTagsForStreamCommand,
 } from '@aws-sdk/client-kinesis';
-import { CHANGES_PER_DAY, changesOfDay } from './rules.ts';
+import { CHANGES_PER_DAY } from './rules.ts';
 
 const TAG = 'tailrace:shard-changes';
+/** A tag's value has at most 256 characters: so many times fit, and one of a split or merge. */
+const KEPT = 2 * CHANGES_PER_DAY;
 
-/** Times of the last changes, milliseconds since 1970. Changes made without tailrace are not known. */
-export async function readChanges(kinesis: KinesisClient, stream: string): Promise<number[]> {
+/** Changes made without tailrace are not in it. */
+export interface ChangeLog {
+  /** Times of the last changes of the count, milliseconds since 1970, oldest first. */
+  readonly counts: readonly number[];
+  /** When a shard was last split or merged, milliseconds since 1970; 0 when that is not known. */
+  readonly resharded: number;
+}
+
+export const NO_CHANGES: ChangeLog = { counts: [], resharded: 0 };
+
+export async function readChanges(kinesis: KinesisClient, stream: string): Promise<ChangeLog> {
   const { Tags = [] } = await kinesis.send(new ListTagsForStreamCommand({ StreamName: stream }));
   return parseChanges(Tags.find(({ Key }) => Key === TAG)?.Value ?? '');
 }
 
-/** Seconds since 1970, separated by spaces: letters that a tag takes; whatever else is there is ignored. */
-export function parseChanges(text: string): number[] {
-  return text
-    .split(' ')
-    .filter((part) => /^\d{10}$/.test(part))
-    .map((part) => Number(part) * 1000);
+export async function writeChanges(kinesis: KinesisClient, stream: string, log: ChangeLog): Promise<void> {
+  const Tags = { [TAG]: changesText(log) };
+  await kinesis.send(new AddTagsToStreamCommand({ StreamName: stream, Tags }));
 }
 
-/** Written before the change is asked for, so that none is missing when its answer is lost. */
-export async function noteChange(
-  kinesis: KinesisClient,
-  stream: string,
-  changes: readonly number[],
-  now: number,
-): Promise<number[]> {
-  const kept = [...changesOfDay(changes, now), now].slice(-2 * CHANGES_PER_DAY);
-  const Value = kept.map((at) => String(Math.floor(at / 1000))).join(' ');
-  await kinesis.send(new AddTagsToStreamCommand({ StreamName: stream, Tags: { [TAG]: Value } }));
-  return kept;
+/**
+ * Seconds since 1970, separated by spaces, those of a split or merge behind an `s`: letters that a tag takes.
+ * Whatever else is there is ignored.
+ */
+export function parseChanges(text: string): ChangeLog {
+  const timesOf = (form: RegExp): number[] =>
+    text.split(' ').flatMap((part) => {
+      const [, seconds] = form.exec(part) ?? [];
+      return seconds === undefined ? [] : [Number(seconds) * 1000];
+    });
+  return { counts: timesOf(/^(\d{10})$/), resharded: Math.max(0, ...timesOf(/^s(\d{10})$/)) };
+}
+
+export function changesText({ counts, resharded }: ChangeLog): string {
+  const seconds = (at: number): string => String(Math.floor(at / 1000));
+  const times = counts.slice(-KEPT).map(seconds);
+  return [...times, ...(resharded === 0 ? [] : [`s${seconds(resharded)}`])].join(' ');
 }

@@ -3,6 +3,7 @@
  * the time. It grows at once on the load of the last minutes. Beyond that it plans the next day: the cheapest counts for
  * what the same times of earlier weeks needed, with the changes that are left. It does nothing about what it does not know.
  */
+import type { ChangeLog } from './change-log.ts';
 import { cheapestNow, forecast, type Grid, SLOT_MS } from './forecast.ts';
 import {
   CHANGES_PER_DAY,
@@ -94,13 +95,13 @@ const HOT_FACTOR = 2;
 export function planShards(
   traffic: Traffic,
   { open, settled }: Layout,
-  changes: readonly number[],
+  changes: ChangeLog,
   policy: KeeperPolicy,
   now: number,
 ): Plan {
   const hold = (reason: string, wanted = open): Plan => ({ kind: 'hold', reason, wanted, limited: false });
   if (!settled) return hold('a change is under way');
-  const lastChange = Math.max(0, ...changes);
+  const lastChange = lastOf(changes);
   const recent = traffic.minutes.filter(({ at }) => at >= now - STALE_MS - GROW_MINUTES * MINUTE);
   const newest = recent.at(-1);
   if (!newest || newest.at < now - STALE_MS)
@@ -112,34 +113,38 @@ export function planShards(
   if (refused.length >= 2 && needed <= open) return onRefusals(traffic, open, changes, policy, now);
   if (peak(fresh) > open * URGENT_USE) {
     const why = `the last minutes need ${needed} shards at ${percent(policy.target)} use`;
-    return grow(open, Math.max(needed, rising(fresh, open)), why, true, changes, policy, now);
+    return grow(open, Math.max(needed, rising(fresh, open)), why, changes, policy, now);
   }
   // Forecasts are of half hours: they are looked at in two passes of each quarter.
   if (now % PLAN_EVERY_MS >= 2 * MINUTE) return hold(`${open} shards carry the load`);
   return planDay(traffic, open, changes, policy, now);
 }
 
-/** More shards, by as many as limits allow. @param urgent whether the load is there already */
+/** When the layout last changed, by whatever change. */
+function lastOf({ counts, resharded }: ChangeLog): number {
+  return Math.max(resharded, ...counts);
+}
+
+/** More shards, by as many as limits allow. */
 function grow(
   open: number,
   wanted: number,
   why: string,
-  urgent: boolean,
-  changes: readonly number[],
+  changes: ChangeLog,
   policy: KeeperPolicy,
   now: number,
 ): Plan {
   const most = mostShards(policy);
   const capped = Math.min(wanted, most.shards);
   const shards = Math.min(capped, mostAfter(open));
-  const used = changesOfDay(changes, now).length;
+  const used = changesOfDay(changes.counts, now).length;
   const base = { wanted, limited: wanted > most.shards };
   if (shards <= open) {
     return { kind: 'hold', ...base, limited: true, reason: `${why}, but ${most.limit} is ${most.shards}` };
   }
-  if (used >= (urgent ? CHANGES_PER_DAY : CHANGES_PER_DAY - RESERVED_CHANGES)) {
+  if (used >= CHANGES_PER_DAY) {
     const left = `${used} of ${CHANGES_PER_DAY} changes in 24 hours are used`;
-    return { kind: 'hold', ...base, limited: urgent, reason: `${why}, but ${left}` };
+    return { kind: 'hold', ...base, limited: true, reason: `${why}, but ${left}` };
   }
   const limit = wanted > most.shards ? ` (${most.limit} is ${most.shards})` : '';
   return { kind: 'scale', shards, ...base, reason: `${why}: from ${open} to ${shards}${limit}` };
@@ -149,7 +154,7 @@ function grow(
 function onRefusals(
   { hottest }: Traffic,
   open: number,
-  changes: readonly number[],
+  changes: ChangeLog,
   policy: KeeperPolicy,
   now: number,
 ): Plan {
@@ -160,14 +165,14 @@ function onRefusals(
     }
   }
   const wanted = open + Math.max(1, Math.ceil(open / 4));
-  return grow(open, wanted, 'records are refused although the average fits', true, changes, policy, now);
+  return grow(open, wanted, 'records are refused although the average fits', changes, policy, now);
 }
 
 /** What the next day asks for now, with the changes that are left of those that are not kept for growth. */
 function planDay(
   traffic: Traffic,
   open: number,
-  changes: readonly number[],
+  changes: ChangeLog,
   policy: KeeperPolicy,
   now: number,
 ): Plan {
@@ -183,18 +188,20 @@ function planDay(
   // After a spike, more than twice of what is needed is there: growth that no change has to be kept for.
   const spare = Math.max(...needs.slice(0, SPARE_SLOTS)) * 2 <= open;
   const planned = CHANGES_PER_DAY - (spare ? RESERVED_AFTER_SPIKE : RESERVED_CHANGES);
-  const day = changesOfDay(changes, now);
+  const day = changesOfDay(changes.counts, now);
   const changesBy = needs.map((_, slot) => {
     const still = changesOfDay(day, now + slot * SLOT_MS).length;
     return Math.max(0, planned - day.length + (day.length - still));
   });
-  const bounds = { least: leastAfter(open), most: Math.min(mostAfter(open), Math.max(most, 1)) };
+  // A maximum of less than half is reached in several changes.
+  const least = leastAfter(open);
+  const bounds = { least, most: Math.max(least, Math.min(mostAfter(open), most)) };
   const shards = cheapestNow(open, needs, changesBy, bounds, (WORTH_HOURS * open * 3_600_000) / SLOT_MS / 2);
   if (shards === open) return hold(`${open} shards are the cheapest for the day`);
   if (shards > open) {
-    return grow(open, shards, `the coming hours needed ${shards} shards before`, false, changes, policy, now);
+    return grow(open, shards, `the coming hours needed ${shards} shards before`, changes, policy, now);
   }
-  if (now - Math.max(0, ...changes) < SHRINK_MS) return hold('the last change was less than 20 minutes ago');
+  if (now - lastOf(changes) < SHRINK_MS) return hold('the last change was less than 20 minutes ago');
   const reason = `the coming hours need ${shards} shards, by the last ones and by earlier weeks: from ${open} to ${shards}`;
   return { kind: 'scale', shards, wanted: shards, limited: false, reason };
 }

@@ -64,30 +64,51 @@ export function nextEvenStep(shards: readonly OpenShard[], count: number): Resha
 /** The layout after a step; new shards have the names of their parents. */
 export function after(shards: readonly OpenShard[], step: Reshard): OpenShard[] {
   if (step.kind === 'split') {
-    return shards.flatMap((shard) =>
-      shard.id === step.shard
-        ? [
-            { id: `${shard.id}a`, first: shard.first, last: step.at - 1n },
-            { id: `${shard.id}b`, first: step.at, last: shard.last },
-          ]
-        : [shard],
-    );
+    return shards.flatMap((shard) => (shard.id === step.shard ? halvesOf(shard, step.at) : [shard]));
   }
-  const merged = shards.find(({ id }) => id === step.with)!;
+  const other = shards.find(({ id }) => id === step.with)!;
   return shards
     .filter(({ id }) => id !== step.with)
-    .map((shard) =>
-      shard.id === step.shard ? { id: `${shard.id}+`, first: shard.first, last: merged.last } : shard,
-    );
+    .map((shard) => (shard.id === step.shard ? mergedOf(shard, other) : shard));
 }
 
-/** All steps to an even layout. */
+function halvesOf({ id, first, last }: OpenShard, at: bigint): [OpenShard, OpenShard] {
+  return [
+    { id: `${id}a`, first, last: at - 1n },
+    { id: `${id}b`, first: at, last },
+  ];
+}
+
+function mergedOf({ id, first }: OpenShard, { last }: OpenShard): OpenShard {
+  return { id: `${id}+`, first, last };
+}
+
+/** All steps to an even layout: those that `nextEvenStep` finds one by one, in one walk over the hash space. */
 export function stepsToEven(shards: readonly OpenShard[], count: number): Reshard[] {
-  const steps: Reshard[] = [];
-  let layout = [...shards];
-  for (let step = nextEvenStep(layout, count); step !== null; step = nextEvenStep(layout, count)) {
-    steps.push(step);
-    layout = after(layout, step);
+  const starts = evenStarts(count);
+  const splits: Reshard[] = [];
+  const pieces: OpenShard[] = [];
+  let next = 0;
+  for (let shard of shards) {
+    for (; next < count && starts[next]! <= shard.last; next++) {
+      const at = starts[next]!;
+      if (at === shard.first) continue;
+      splits.push({ kind: 'split', shard: shard.id, at });
+      const [left, right] = halvesOf(shard, at);
+      pieces.push(left);
+      shard = right;
+    }
+    pieces.push(shard);
   }
-  return steps;
+  const wanted = new Set(starts);
+  const merges: Reshard[] = [];
+  let left = pieces[0]!;
+  for (const piece of pieces.slice(1)) {
+    if (wanted.has(piece.first)) left = piece;
+    else {
+      merges.push({ kind: 'merge', shard: left.id, with: piece.id });
+      left = mergedOf(left, piece);
+    }
+  }
+  return [...splits, ...merges];
 }

@@ -20,8 +20,15 @@ const HOURS_PER_MONTH = 730;
 export const mostAfter = (open: number): number => open * 2;
 export const leastAfter = (open: number): number => Math.ceil(open / 2);
 
-/** The counts that lead from one number of shards to another, one change each. */
+/**
+ * The counts that lead from one number of shards to another, one change each.
+ *
+ * @throws RangeError when either is not a number of shards: no steps lead there
+ */
 export function stepsTo(open: number, target: number): number[] {
+  for (const shards of [open, target]) {
+    if (!Number.isSafeInteger(shards) || shards < 1) throw new RangeError(`${shards} shards: at least 1`);
+  }
   const steps: number[] = [];
   for (let at = open; at !== target; steps.push(at)) {
     at = Math.min(Math.max(target, leastAfter(at)), mostAfter(at));

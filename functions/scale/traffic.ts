@@ -16,6 +16,8 @@ const RECENT_MS = 60 * MINUTE;
 /** CloudWatch keeps minutes for 15 days, and five minutes for 63. */
 const PAST_MS = 15 * DAY;
 const PAST_PERIOD_MS = 5 * MINUTE;
+/** Queries of one call. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html */
+const MOST_QUERIES = 500;
 
 /** @param shard of a stream whose shards are measured, too; the whole stream unless given */
 function query(
@@ -30,7 +32,7 @@ function query(
     ...(shard === undefined ? [] : [{ Name: 'ShardId', Value: shard }]),
   ];
   const Metric = { Namespace: 'AWS/Kinesis', MetricName, Dimensions };
-  const Stat = MetricName === 'GetRecords.IteratorAgeMilliseconds' ? 'Maximum' : 'Sum';
+  const Stat = MetricName.endsWith('IteratorAgeMilliseconds') ? 'Maximum' : 'Sum';
   return { Id, MetricStat: { Metric, Period: periodMs / 1000, Stat } };
 }
 
@@ -126,9 +128,10 @@ export async function shardRates(
 ): Promise<Map<string, Rate>> {
   const end = Math.floor(now / MINUTE) * MINUTE;
   const rates = new Map<string, Rate>();
-  // 500 queries a call; three for each shard.
-  for (let at = 0; at < shards.length; at += 160) {
-    const part = shards.slice(at, at + 160);
+  // Three for each shard.
+  const shardsACall = Math.floor(MOST_QUERIES / 3);
+  for (let at = 0; at < shards.length; at += shardsACall) {
+    const part = shards.slice(at, at + shardsACall);
     const queries = part.flatMap((shard, i) => [
       query(`b${i}`, stream, 'IncomingBytes', MINUTE, shard),
       query(`r${i}`, stream, 'IncomingRecords', MINUTE, shard),
@@ -161,6 +164,7 @@ export function hottestOf(rates: ReadonlyMap<string, Rate>): { shard: string; sh
   const hottest = loads.reduce((most, one) => (one.load > most.load ? one : most));
   return { shard: hottest.shard, share: hottest.load / total };
 }
+
 /** Milliseconds that the oldest record read was on the stream, at most, over the last minutes; null when nobody reads. */
 export async function iteratorAge(
   cloudWatch: CloudWatchClient,
@@ -172,4 +176,25 @@ export async function iteratorAge(
   const values = await ask(cloudWatch, queries, now - minutes * MINUTE, now);
   const ages = [...(values.get('age')?.values() ?? [])];
   return ages.length > 0 ? Math.max(...ages) : null;
+}
+
+/** The same of single shards, where they are measured; those that nobody reads are left out. */
+export async function shardAges(
+  cloudWatch: CloudWatchClient,
+  stream: string,
+  shards: readonly string[],
+  minutes: number,
+  now: number,
+): Promise<Map<string, number>> {
+  const ages = new Map<string, number>();
+  for (let at = 0; at < shards.length; at += MOST_QUERIES) {
+    const part = shards.slice(at, at + MOST_QUERIES);
+    const queries = part.map((shard, i) => query(`a${i}`, stream, 'IteratorAgeMilliseconds', MINUTE, shard));
+    const values = await ask(cloudWatch, queries, now - minutes * MINUTE, now);
+    part.forEach((shard, i) => {
+      const known = [...(values.get(`a${i}`)?.values() ?? [])];
+      if (known.length > 0) ages.set(shard, Math.max(...known));
+    });
+  }
+  return ages;
 }

@@ -139,7 +139,7 @@ export function follow(load: Float64Array, policy: KeeperPolicy, start: number, 
     const plan = planShards(
       { minutes: visible, past },
       { open, settled: doneAt === 0 },
-      changes,
+      { counts: changes, resharded: 0 },
       policy,
       now,
     );

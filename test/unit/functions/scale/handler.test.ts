@@ -26,11 +26,35 @@ interface World {
   status: string;
   /** Shards that each minute fills; null for no metrics. */
   load: number | null;
+  /** Records that each minute refuses. */
+  refused: number;
   refuse: boolean;
+  /** The shard that takes all of the load, of two. */
+  hot: string | null;
+  /** Whether that shard is closed when the pass lists the shards to split it. */
+  gone: boolean;
+}
+const WORLD: World = {
+  open: 4,
+  mode: 'PROVISIONED',
+  status: 'ACTIVE',
+  load: 9,
+  refused: 0,
+  refuse: false,
+  hot: null,
+  gone: false,
+};
+
+interface Query {
+  readonly Id: string;
+  readonly MetricStat: {
+    readonly Metric: { readonly MetricName: string; readonly Dimensions: { Name: string; Value: string }[] };
+    readonly Period: number;
+  };
 }
 
 const calls: Call[] = [];
-const world: World = { open: 4, mode: 'PROVISIONED', status: 'ACTIVE', load: 9, refuse: false };
+const world: World = { ...WORLD };
 let tag = '';
 
 async function kinesis(command: { constructor: { name: string }; input: Call['input'] }): Promise<object> {
@@ -52,20 +76,44 @@ async function kinesis(command: { constructor: { name: string }; input: Call['in
   if (name === 'AddTagsToStreamCommand') {
     tag = (command.input['Tags'] as Record<string, string>)['tailrace:shard-changes']!;
   }
+  if (name === 'ListShardsCommand') {
+    const asked = calls.filter((call) => call.name === name).length;
+    const half = 2n ** 127n;
+    return {
+      Shards: [shard('shardId-0', 0n, half), shard('shardId-1', half, 2n * half, world.gone && asked > 1)],
+    };
+  }
   if (name === 'UpdateShardCountCommand' && world.refuse) {
     throw new LimitExceededException({ message: 'simulated', $metadata: {} });
   }
   return {};
 }
 
+function shard(ShardId: string, first: bigint, end: bigint, closed = false): object {
+  return {
+    ShardId,
+    HashKeyRange: { StartingHashKey: `${first}`, EndingHashKey: `${end - 1n}` },
+    SequenceNumberRange: { StartingSequenceNumber: '1', ...(closed ? { EndingSequenceNumber: '2' } : {}) },
+  };
+}
+
 async function cloudWatch({ input }: { input: Record<string, unknown> }): Promise<object> {
   const from = Number(input['StartTime']);
   const to = Number(input['EndTime']);
-  const queries = input['MetricDataQueries'] as { Id: string; MetricStat: { Period: number } }[];
-  const results = queries.map(({ Id, MetricStat: { Period } }) => {
+  const queries = input['MetricDataQueries'] as Query[];
+  const results = queries.map(({ Id, MetricStat: { Metric, Period } }) => {
+    const of = Metric.Dimensions.find(({ Name }) => Name === 'ShardId')?.Value;
+    const name = Metric.MetricName;
     const times: Date[] = [];
     for (let at = from; world.load !== null && at < to; at += Period * 1000) times.push(new Date(at));
-    const value = { bytes: (world.load ?? 0) * Period * SHARD_BYTES, records: 100, refused: 0 }[Id] ?? 0;
+    const isHot = of === undefined || of === world.hot;
+    const value = !isHot
+      ? 0
+      : name === 'IncomingBytes'
+        ? (world.load ?? 0) * Period * SHARD_BYTES
+        : name === 'IncomingRecords'
+          ? 100
+          : world.refused;
     return { Id, Timestamps: times, Values: times.map(() => value) };
   });
   return { MetricDataResults: results };
@@ -76,7 +124,7 @@ Object.assign(CloudWatchClient.prototype, { send: cloudWatch });
 const { handler } = await import('../../../../functions/scale.ts');
 
 async function run(change: Partial<World>): Promise<{ plan: string; changed: Call[] }> {
-  Object.assign(world, { open: 4, mode: 'PROVISIONED', status: 'ACTIVE', load: 9, refuse: false }, change);
+  Object.assign(world, WORLD, change);
   calls.length = 0;
   const context = { getRemainingTimeInMillis: () => 60_000 } as never;
   const { plan } = (await handler({}, context)) as { plan: string };
@@ -108,7 +156,34 @@ test('ten changes of the day are read from the tag, and are the end', async () =
   tag = '';
 });
 
-test('a change that the service refuses is left to the next pass', async () => {
-  const { plan } = await run({ refuse: true });
+test('a change that the service refuses is left to the next pass, and uses up none of the day', async () => {
+  tag = '';
+  const { plan, changed } = await run({ refuse: true });
   assert.equal(plan, 'hold');
+  assert.equal(changed.length, 1);
+  assert.equal(tag, '');
+});
+
+test('a hot shard is split in its middle and the split is noted; one that is gone meanwhile is no change', async (t) => {
+  const lines: Record<string, unknown>[] = [];
+  t.mock.method(log, 'info', (line: Record<string, unknown>) => void lines.push(line));
+  const updates = (): unknown => lines.findLast((line) => 'OpenShards' in line)?.['ShardUpdates'];
+  tag = '';
+  const { plan, changed } = await run({ load: 1, refused: 100, hot: 'shardId-1' });
+  assert.equal(plan, 'split');
+  assert.equal(changed[0]!.input['ShardToSplit'], 'shardId-1');
+  assert.equal(changed[0]!.input['NewStartingHashKey'], ((2n ** 128n / 4n) * 3n).toString());
+  assert.match(tag, /^s\d{10}$/);
+  assert.equal(updates(), 1);
+  tag = '';
+  const gone = await run({ load: 1, refused: 100, hot: 'shardId-1', gone: true });
+  assert.deepEqual([gone.plan, gone.changed], ['hold', []]);
+  assert.equal(updates(), undefined);
+});
+
+test('a stream that is being made or deleted has nothing to keep', async () => {
+  for (const change of [{ status: 'CREATING', open: 0 }, { status: 'DELETING' }, { open: 0 }]) {
+    const { plan, changed } = await run(change);
+    assert.deepEqual([plan, changed], ['hold', []]);
+  }
 });

@@ -45,12 +45,12 @@ const plan = (
   traffic: Partial<Traffic>,
   changes: readonly number[] = [],
   policy: Partial<KeeperPolicy> = {},
-  settled = true,
+  { settled = true, resharded = 0 } = {},
 ): Plan =>
   planShards(
     { minutes: [], past: UNKNOWN, ...traffic },
     { open, settled },
-    changes,
+    { counts: changes, resharded },
     { ...POLICY, ...policy },
     NOW,
   );
@@ -63,8 +63,26 @@ test('without data nothing is done: none at all, old data, a gap of an hour', ()
   assert.match(plan(32, { minutes: gap, past: weeks(() => 1) }).reason, /too few minutes/);
 });
 
+test('traffic counts for six minutes: then it is too old to grow by', () => {
+  const until = (ago: number): Minute[] => steady(30).filter(({ at }) => at <= NOW - ago * MINUTE);
+  assert.equal(shardsOf(plan(4, { minutes: until(6) })), 8);
+  assert.match(plan(4, { minutes: until(7) }).reason, /no recent traffic/);
+});
+
+test('a load that rises by a third within three minutes is taken for a spike: the stream doubles', () => {
+  const rise = (from: number, to: number): Minute[] => [
+    ...steady(from).slice(0, -3),
+    minute(3, from),
+    minute(2, (from + to) / 2),
+    minute(1, to),
+  ];
+  // 17 shards are needed at 90 % use; a spike does not stop there.
+  assert.equal(shardsOf(plan(12, { minutes: rise(11, 14.9) })), 24);
+  assert.equal(shardsOf(plan(12, { minutes: rise(14, 14.9) })), 17);
+});
+
 test('while a change is under way nothing is done', () => {
-  assert.match(plan(4, { minutes: steady(9) }, [], {}, false).reason, /under way/);
+  assert.match(plan(4, { minutes: steady(9) }, [], {}, { settled: false }).reason, /under way/);
 });
 
 test('grows on the last minutes, at most to double', () => {
@@ -81,6 +99,23 @@ test('one refused record changes nothing; many grow the stream once, until there
   assert.equal(shardsOf(plan(8, { minutes: refusing })), 10);
   // The change was made two minutes ago: what was refused before it says nothing of it.
   assert.equal(plan(10, { minutes: refusing }, [NOW - 2 * MINUTE]).kind, 'hold');
+  // A change needs two minutes to take effect: refusals within them are not news, those after it are.
+  assert.equal(plan(10, { minutes: refusing }, [NOW - 5 * MINUTE]).kind, 'scale');
+  assert.equal(plan(10, { minutes: refusing }, [NOW - 5 * MINUTE + 1]).kind, 'hold');
+  const one = [...steady(3), minute(2, 3, 4000)];
+  assert.equal(plan(8, { minutes: one }).kind, 'hold', 'a single minute');
+});
+
+test('a split answers what was refused before it, as a change of the count does', () => {
+  const refusing = [...steady(3), ...[5, 4, 3, 2].map((ago) => minute(ago, 3, 4000))];
+  const hottest = { shard: 'shardId-7', share: 0.4 };
+  const after = (minutes: number): Plan =>
+    plan(8, { minutes: refusing, hottest }, [], {}, { resharded: NOW - minutes * MINUTE });
+  assert.equal(after(2).kind, 'hold');
+  assert.equal(after(60).kind, 'split');
+  // Nor is a shard taken away shortly after it.
+  const idle = { minutes: steady(1), past: weeks(() => 1) };
+  assert.match(plan(32, idle, [], {}, { resharded: NOW - 10 * MINUTE }).reason, /less than 20 minutes/);
 });
 
 test('a hot shard is split by its own traffic', () => {
@@ -140,6 +175,13 @@ test('minimum, maximum and cost ceiling hold, and the one that holds is named', 
   assert.equal(shardsOf(plan(8, idle, [], { minimum: 6 })), 6);
 });
 
+test('a maximum of less than half of the open shards is reached in several changes', () => {
+  const idle = { minutes: steady(1), past: weeks(() => 1) };
+  assert.equal(shardsOf(plan(300, idle)), 150);
+  assert.equal(shardsOf(plan(101, idle, [], { maximum: 8 })), 51);
+  assert.equal(shardsOf(plan(15, idle, [], { minimum: 8, maximum: 8 })), 8);
+});
+
 test('whatever comes: within the rules of the service and the policy, and never a change without data', () => {
   const traffic = fc.array(
     fc.record({
@@ -162,7 +204,7 @@ test('whatever comes: within the rules of the service and the policy, and never 
       const result = planShards(
         { minutes: sorted, past: weeks(() => 3) },
         { open, settled: true },
-        made,
+        { counts: made, resharded: 0 },
         POLICY,
         NOW,
       );
@@ -181,4 +223,12 @@ test('steps keep the rules of one change', () => {
   assert.deepEqual(stepsTo(3, 20), [6, 12, 20]);
   assert.deepEqual(stepsTo(5, 5), []);
   assert.deepEqual(stepsTo(5, 1), [3, 2, 1]);
+  for (const [open, target] of [
+    [0, 4],
+    [1, 0],
+    [2, Number.NaN],
+    [2, 2.5],
+  ] as const) {
+    assert.throws(() => stepsTo(open, target), RangeError, `${open} to ${target}`);
+  }
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseChanges } from '../../../../functions/scale/change-log.ts';
+import { changesText, parseChanges } from '../../../../functions/scale/change-log.ts';
 import {
   after,
   HASH_KEYS,
@@ -10,6 +10,7 @@ import {
   nextEvenStep,
   type OpenShard,
   openShards,
+  type Reshard,
   shareOf,
   stepsToEven,
 } from '../../../../functions/scale/layout.ts';
@@ -66,8 +67,37 @@ test('from any layout to any count: even in the end, gapless at each step, and w
 });
 
 test('changes are read back from a tag, whatever else is in it', () => {
-  assert.deepEqual(parseChanges(''), []);
-  assert.deepEqual(parseChanges('1764000000 x 1764003600 12'), [1_764_000_000_000, 1_764_003_600_000]);
+  assert.deepEqual(parseChanges(''), { counts: [], resharded: 0 });
+  assert.deepEqual(parseChanges('1764000000 x 1764003600 12 s17 s1764003000'), {
+    counts: [1_764_000_000_000, 1_764_003_600_000],
+    resharded: 1_764_003_000_000,
+  });
+});
+
+test('a tag has room for all changes that are kept', () => {
+  const counts = Array.from({ length: 40 }, (_, i) => 1_764_000_000_000 + i * 1000);
+  const text = changesText({ counts, resharded: 1_764_003_000_999 });
+  assert.ok(text.length <= 256, `${text.length}`);
+  assert.deepEqual(parseChanges(text), { counts: counts.slice(-20), resharded: 1_764_003_000_000 });
+  assert.equal(changesText({ counts: [], resharded: 0 }), '');
+});
+
+test('all steps at once are those found one by one, and 10,000 shards are no effort', () => {
+  const starts = fc.uniqueArray(fc.bigInt({ min: 1n, max: HASH_KEYS - 1n }), { maxLength: 12 });
+  fc.assert(
+    fc.property(starts, fc.integer({ min: 1, max: 12 }), (cuts, count) => {
+      let shards = layout(0n, ...cuts.toSorted((a, b) => (a < b ? -1 : 1)));
+      const found: Reshard[] = [];
+      for (let step = nextEvenStep(shards, count); step; step = nextEvenStep(shards, count)) {
+        found.push(step);
+        shards = after(shards, step);
+      }
+      const all = stepsToEven(layout(0n, ...cuts.toSorted((a, b) => (a < b ? -1 : 1))), count);
+      assert.deepEqual(all, found);
+    }),
+  );
+  const many = stepsToEven(layout(0n, HASH_KEYS / 3n), 10_000);
+  assert.equal(many.length, 10_000 - 1 + 1);
 });
 
 test('the hottest shard by bytes or records', () => {

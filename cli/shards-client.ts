@@ -1,0 +1,36 @@
+/** How the actions of `tailrace shards` reach the stream that their options name. */
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { TailraceError } from '../base/errors.ts';
+
+export interface StreamOptions {
+  readonly stream: string;
+  readonly region?: string;
+  readonly endpoint?: string;
+}
+
+/** Where the region is not given, the environment or the profile names it. */
+export function placeOf({ region, endpoint }: StreamOptions): { region?: string; endpoint?: string } {
+  const named = region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+  const known = named ?? (endpoint === undefined ? undefined : 'us-east-1');
+  return {
+    ...(known === undefined ? {} : { region: known }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
+}
+
+/** @throws TailraceError STREAM when the service refuses or does not respond */
+export async function withClient(
+  options: StreamOptions,
+  act: (kinesis: KinesisClient) => Promise<void>,
+): Promise<void> {
+  const kinesis = new KinesisClient(placeOf(options));
+  try {
+    await act(kinesis);
+  } catch (error) {
+    if (error instanceof TailraceError) throw error;
+    const { name, message } = error as Error;
+    throw new TailraceError('STREAM', `stream ${options.stream}: ${name}: ${message}`, { cause: error });
+  } finally {
+    kinesis.destroy();
+  }
+}

@@ -1,0 +1,62 @@
+/** `tailrace shards show`: how the shards of a stream are used. */
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { plainLines } from '../base/human.ts';
+import { listShards } from '../base/list-shards.ts';
+import { readChanges } from '../functions/scale/change-log.ts';
+import { type OpenShard, openShards } from '../functions/scale/layout.ts';
+import { changesOfDay } from '../functions/scale/rules.ts';
+import { summaryOf } from './shards-change.ts';
+import { placeOf, type StreamOptions, withClient } from './shards-client.ts';
+import { agesOf, fromCloudWatch, fromStream } from './shards-measure.ts';
+import { viewText } from './shards-view.ts';
+
+/** @param seconds to measure the stream itself for; null to ask CloudWatch */
+export async function showStream(options: StreamOptions, seconds: number | null): Promise<void> {
+  await withClient(options, async (kinesis) => {
+    const { stream } = options;
+    const summary = await summaryOf(kinesis, stream);
+    const all = await listShards(stream, (request) => kinesis.send(request));
+    const open = openShards(all);
+    const ids = open.map(({ id }) => id);
+    const closed = all.map(({ ShardId }) => ShardId!).filter((id) => !ids.includes(id));
+    const now = Date.now();
+    const exists = now - (summary.StreamCreationTimestamp?.getTime() ?? 0);
+    const most = Math.min(summary.RetentionPeriodHours! * 3_600_000, exists);
+    // A service that is compatible with Kinesis need not know which shards were open at a time.
+    const ages = await agesOf(kinesis, stream, ids, most, now).catch(() => new Map<string, number>());
+    const { counts } = await readChanges(kinesis, stream);
+    const measured =
+      seconds === null
+        ? await measuredByCloudWatch(options, open, closed)
+        : await fromStream(kinesis, stream, open, seconds);
+    process.stdout.write(
+      plainLines(
+        viewText({
+          stream,
+          mode: summary.StreamModeDetails?.StreamMode ?? 'PROVISIONED',
+          status: summary.StreamStatus!,
+          retentionHours: summary.RetentionPeriodHours!,
+          open,
+          closed,
+          ages,
+          changesUsed: changesOfDay(counts, now).length,
+          ...measured,
+        }),
+      ),
+    );
+  });
+}
+
+async function measuredByCloudWatch(
+  options: StreamOptions,
+  open: readonly OpenShard[],
+  closed: readonly string[],
+): ReturnType<typeof fromCloudWatch> {
+  const { endpoint: _, ...place } = placeOf(options);
+  const cloudWatch = new CloudWatchClient({ ...place, maxAttempts: 2 });
+  try {
+    return await fromCloudWatch(cloudWatch, options.stream, open, closed);
+  } finally {
+    cloudWatch.destroy();
+  }
+}

@@ -1,0 +1,104 @@
+/** Asks the service for a change of a stream's shards, and notes it: the one way in which the keeper and `tailrace shards` do. */
+import {
+  type KinesisClient,
+  KinesisServiceException,
+  MergeShardsCommand,
+  SplitShardCommand,
+  UpdateShardCountCommand,
+} from '@aws-sdk/client-kinesis';
+import { type ChangeLog, readChanges, writeChanges } from './change-log.ts';
+import type { Reshard } from './layout.ts';
+import { changesOfDay } from './rules.ts';
+
+/** Uses up one of the day's changes, unless the service refuses it. */
+export async function changeCount(
+  kinesis: KinesisClient,
+  stream: string,
+  shards: number,
+  now: number,
+): Promise<void> {
+  const command = new UpdateShardCountCommand({
+    StreamName: stream,
+    TargetShardCount: shards,
+    ScalingType: 'UNIFORM_SCALING',
+  });
+  await noted(
+    kinesis,
+    stream,
+    (log) => ({ ...log, counts: [...changesOfDay(log.counts, now), now] }),
+    (log) => ({ ...log, counts: without(log.counts, now) }),
+    () => kinesis.send(command),
+  );
+}
+
+/** A split or merge, of which a day may have any number. */
+export async function changeBorders(
+  kinesis: KinesisClient,
+  stream: string,
+  step: Reshard,
+  now: number,
+): Promise<void> {
+  let before = 0;
+  await noted(
+    kinesis,
+    stream,
+    (log) => {
+      before = log.resharded;
+      return { ...log, resharded: now };
+    },
+    (log) => ({ ...log, resharded: before }),
+    () =>
+      step.kind === 'split'
+        ? kinesis.send(
+            new SplitShardCommand({
+              StreamName: stream,
+              ShardToSplit: step.shard,
+              NewStartingHashKey: step.at.toString(),
+            }),
+          )
+        : kinesis.send(
+            new MergeShardsCommand({
+              StreamName: stream,
+              ShardToMerge: step.shard,
+              AdjacentShardToMerge: step.with,
+            }),
+          ),
+  );
+}
+
+/** Notes a change before it is asked for, so that none is missing when the answer is lost, and takes a refused one back. */
+async function noted(
+  kinesis: KinesisClient,
+  stream: string,
+  note: (log: ChangeLog) => ChangeLog,
+  takeBack: (log: ChangeLog) => ChangeLog,
+  change: () => Promise<unknown>,
+): Promise<void> {
+  await writeChanges(kinesis, stream, note(await readChanges(kinesis, stream)));
+  try {
+    await change();
+  } catch (error) {
+    if (isRefused(error)) {
+      // Read once more: whoever made the change under way may have noted it meanwhile. A note that cannot be taken
+      // back counts one change too many, never one too few.
+      const log = await readChanges(kinesis, stream).catch(() => null);
+      if (log !== null) await writeChanges(kinesis, stream, takeBack(log)).catch(() => {});
+    }
+    throw error;
+  }
+}
+
+/** Whether the service has certainly not begun the change: not after an answer that was lost and a retry. */
+function isRefused(error: unknown): boolean {
+  return (
+    error instanceof KinesisServiceException &&
+    error.$fault === 'client' &&
+    (error.$metadata.attempts ?? 1) === 1
+  );
+}
+
+/** Without one of this second: a tag has whole seconds. */
+function without(counts: readonly number[], at: number): number[] {
+  const index = counts.findLastIndex((each) => Math.floor(each / 1000) === Math.floor(at / 1000));
+  return index === -1 ? [...counts] : counts.toSpliced(index, 1);
+}
