@@ -18,8 +18,6 @@ export interface ChangeLog {
   readonly resharded: number;
 }
 
-export const NO_CHANGES: ChangeLog = { counts: [], resharded: 0 };
-
 export async function readChanges(kinesis: KinesisClient, stream: string): Promise<ChangeLog> {
   const { Tags = [] } = await kinesis.send(new ListTagsForStreamCommand({ StreamName: stream }));
   return parseChanges(Tags.find(({ Key }) => Key === TAG)?.Value ?? '');

@@ -10,7 +10,7 @@ import { runCommand } from '../../support/run-command.ts';
 
 type Input = Record<string, unknown>;
 
-/** An even stream whose changes take effect at once, unless it is told otherwise. */
+/** An even stream whose changes take effect at once, unless a test says otherwise. */
 class Stream {
   open = 2;
   tag = '';

@@ -164,7 +164,7 @@ test('a change that the service refuses is left to the next pass, and uses up no
   assert.equal(tag, '');
 });
 
-test('a hot shard is split in its middle and the split is noted; one that is gone meanwhile is no change', async (t) => {
+test('a hot shard is split in its middle and the split is noted; one that is gone meanwhile changes nothing', async (t) => {
   const lines: Record<string, unknown>[] = [];
   t.mock.method(log, 'info', (line: Record<string, unknown>) => void lines.push(line));
   const updates = (): unknown => lines.findLast((line) => 'OpenShards' in line)?.['ShardUpdates'];

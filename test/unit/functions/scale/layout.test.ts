@@ -82,7 +82,7 @@ test('a tag has room for all changes that are kept', () => {
   assert.equal(changesText({ counts: [], resharded: 0 }), '');
 });
 
-test('all steps at once are those found one by one, and 10,000 shards are no effort', () => {
+test('all steps at once are those found one by one, even 10,000 shards of them', () => {
   const starts = fc.uniqueArray(fc.bigInt({ min: 1n, max: HASH_KEYS - 1n }), { maxLength: 12 });
   fc.assert(
     fc.property(starts, fc.integer({ min: 1, max: 12 }), (cuts, count) => {
