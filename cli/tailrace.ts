@@ -19,11 +19,14 @@ async function main(args: readonly string[]): Promise<void> {
   else await program.parseAsync(args, { from: 'user' });
 }
 
-// The reader may have seen enough, as `head` has.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // The reader may have seen enough, as `head` has.
   if (error.code === 'EPIPE') process.exit();
-  throw error;
+  process.stderr.write(`cannot write the output: ${error.message}\n`);
+  process.exit(1);
 });
+// Where stderr cannot be written to either, the exit code still says how it went.
+process.stderr.on('error', () => {});
 
 try {
   await main(process.argv.slice(2));

@@ -14,7 +14,7 @@ interface Options {
   readonly stream: string;
   readonly bucket: string;
   readonly region?: string;
-  readonly nginx: string;
+  readonly nginx?: string;
 }
 
 /** Access logs of other servers, where distributions put them. */
@@ -25,6 +25,7 @@ const USUAL: readonly Omit<FoundLog, 'from'>[] = [
   { path: '/var/log/httpd/error_log', tag: 'apache.error', format: 'apache_error' },
   { path: '/var/log/nginx/error.log', tag: 'nginx.error', format: 'nginx_error' },
 ];
+const NGINX = '/etc/nginx/nginx.conf';
 const METADATA = 'http://169.254.169.254';
 
 export function command(): Command {
@@ -39,7 +40,7 @@ export function command(): Command {
     .option('--stream <name>', 'the stream', 'weblogs')
     .option('--bucket <name>', 'the bucket of the archive, for consumer.yaml', 'my-log-archive')
     .option('--region <name>', 'the region (default: AWS_REGION, or where this instance is)')
-    .option('--nginx <file>', "nginx's configuration", '/etc/nginx/nginx.conf')
+    .option('--nginx <file>', `nginx's configuration (default: ${NGINX}, where it exists)`)
     .addHelpText(
       'after',
       '\nExit codes: 0 written, 1 it could not be written, 2 bad usage, or the file exists.',
@@ -81,7 +82,11 @@ async function regionOf(named: string | undefined): Promise<readonly [string, st
   return region ? [region, 'where this instance is'] : ['us-east-1', 'not found on this host: set it'];
 }
 
-function foundLogs(nginx: string): FoundLog[] {
+/** @param given nginx's configuration where it was named: then it must be one */
+function foundLogs(given: string | undefined): FoundLog[] {
+  const nginx = given ?? NGINX;
+  if (given !== undefined && !existsSync(given))
+    throw new TailraceError('CONFIG', `--nginx ${given}: no such file`);
   const logs: FoundLog[] = accessLogs(readWithIncludes(nginx)).map(({ path, format }, i) => ({
     path,
     tag: i === 0 ? 'nginx.access' : `nginx.access_${i + 1}`,
@@ -95,9 +100,19 @@ function foundLogs(nginx: string): FoundLog[] {
 /** nginx.conf with the files that it includes behind it; empty where there is none. */
 function readWithIncludes(file: string, depth = 0): string {
   if (!existsSync(file) || depth > 5) return '';
-  const text = readFileSync(file, 'utf8');
+  const text = read(file);
   const files = includes(text).flatMap((pattern) =>
     globSync(join(pattern.startsWith('/') ? '' : dirname(file), pattern)),
   );
   return [text, ...files.map((each) => readWithIncludes(each, depth + 1))].join('\n');
+}
+
+/** @throws TailraceError CONFIG when it is a directory, or may not be read */
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TailraceError('CONFIG', `nginx's configuration ${file} cannot be read (${code})`, { cause });
+  }
 }

@@ -1,10 +1,11 @@
 /** `tailrace local`: runs Kinesis, DynamoDB and S3 on this machine, for a developer's shell or for one command. */
-import { spawn } from 'node:child_process';
 import { Command, InvalidArgumentError } from 'commander';
+import { TailraceError } from '../../base/errors.ts';
 import { whenNpmIsGone } from '../../base/npm-parent.ts';
 import { endpointEnv } from '../../local/clients.ts';
-import { serveArchive, startStack } from '../../local/stack.ts';
+import { type Stack, type StackOptions, serveArchive, startStack } from '../../local/stack.ts';
 import { countArgument } from '../options.ts';
+import { runCommand } from '../run-command.ts';
 
 interface LocalOptions {
   readonly data: string;
@@ -18,6 +19,29 @@ interface LocalOptions {
   readonly s3Port: number;
 }
 
+/** What the services call by a name, and the names that they take. */
+interface Naming {
+  readonly form: RegExp;
+  readonly says: string;
+}
+/** https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html */
+const STREAM: Naming = {
+  form: /^[A-Za-z0-9_.-]{1,128}$/,
+  says: '1 to 128 letters, digits, underscores, dots and hyphens',
+};
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+const BUCKET: Naming = {
+  form: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+  says: '3 to 63 lowercase letters, digits, dots and hyphens, the first and the last a letter or a digit',
+};
+/** Of a DynamoDB table; KCL appends up to 18 characters to the names of some. */
+const TABLE: Naming = {
+  form: /^[A-Za-z0-9_.-]{3,237}$/,
+  says: '3 to 237 letters, digits, underscores, dots and hyphens',
+};
+/** Of the embedded Kinesis. */
+const MOST_SHARDS = 1000;
+
 export function command(): Command {
   return new Command('local')
     .description(
@@ -29,10 +53,10 @@ export function command(): Command {
     )
     .option('--data <dir>', 'the folder for their state', 'data')
     .option('--archive <dir>', 'run S3 alone, on the archive that an earlier run left in this folder')
-    .option('--stream <name>', 'the stream', 'weblogs')
-    .option('--shards <n>', 'shards of a new stream', countArgument, 4)
-    .option('--bucket <name>', 'the bucket', 'logs')
-    .option('--application <name>', 'the KCL application whose tables to prepare', 'tailrace')
+    .option('--stream <name>', 'the stream', name(STREAM), 'weblogs')
+    .option('--shards <n>', 'shards of a new stream', shards, 4)
+    .option('--bucket <name>', 'the bucket', name(BUCKET), 'logs')
+    .option('--application <name>', 'the KCL application whose tables to prepare', name(TABLE), 'tailrace')
     .option('--kinesis-port <n>', 'port; 0 for any free one', port, 0)
     .option('--dynamodb-port <n>', 'port; 0 for any free one', port, 0)
     .option('--s3-port <n>', 'port; 0 for any free one', port, 0)
@@ -41,6 +65,20 @@ export function command(): Command {
       '\nExit codes: 0 clean stop, or that of the command; 1 a service failed; 2 bad usage, or a port or the folder is in use.',
     )
     .action(run);
+}
+
+/** The argument parser of an option that is a name. */
+function name({ form, says }: Naming): (text: string) => string {
+  return (text) => {
+    if (!form.test(text)) throw new InvalidArgumentError(`Expected ${says}.`);
+    return text;
+  };
+}
+
+function shards(text: string): number {
+  const value = countArgument(text);
+  if (value > MOST_SHARDS) throw new InvalidArgumentError(`Expected at most ${MOST_SHARDS} shards.`);
+  return value;
 }
 
 function port(text: string): number {
@@ -84,7 +122,7 @@ async function start(options: LocalOptions): Promise<Running> {
     const server = await serveArchive(options.archive, options.s3Port);
     return { env: endpointEnv({ s3: server.endpoint }), died: server.died, stop: server.stop };
   }
-  const stack = await startStack({
+  const stack = await started({
     dataDir: options.data,
     shards: options.shards,
     streamName: options.stream,
@@ -101,17 +139,15 @@ async function start(options: LocalOptions): Promise<Running> {
   return { env, died: stack.died, stop: stack.stop };
 }
 
-/** @returns its exit code, as a shell would report it */
-function runCommand(args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
-  return new Promise((resolve) => {
-    const child = spawn(args[0]!, args.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
-    // The terminal delivers Ctrl-C to it; other signals are passed on.
-    for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, () => child.kill(name));
-    whenNpmIsGone(() => child.kill('SIGTERM'));
-    child.once('error', (error) => {
-      process.stderr.write(`${args[0]} cannot be run: ${error.message}\n`);
-      resolve(127);
+/** @throws TailraceError CHILD_FAILED also when a service refuses what it is asked to make */
+async function started(options: StackOptions): Promise<Stack> {
+  try {
+    return await startStack(options);
+  } catch (error) {
+    const { name, message, $metadata } = error as Error & { $metadata?: object };
+    if ($metadata === undefined) throw error;
+    throw new TailraceError('CHILD_FAILED', `the embedded stack cannot be made: ${name}: ${message}`, {
+      cause: error,
     });
-    child.once('exit', (code) => resolve(code ?? 1));
-  });
+  }
 }

@@ -12,7 +12,10 @@ export function command(build: BuildProgram): Command {
     .description('Print the manual page of tailrace, or of one of its commands, in roff.')
     .argument('[command]', 'the command')
     .option('--directory <dir>', 'write every page into this folder instead')
-    .addHelpText('after', '\nTo read one: tailrace man flush | man -l -\nExit codes: 0 printed, 2 bad usage.')
+    .addHelpText(
+      'after',
+      '\nTo read one: tailrace man flush | man -l -\nExit codes: 0 printed, 2 bad usage, or the folder cannot be written to.',
+    )
     .action(async (name: string | undefined, { directory }: { directory?: string }) => {
       if (directory !== undefined) return writeAll(await build(() => true), directory);
       const program = await build((each) => name === undefined || each === name);
@@ -23,9 +26,14 @@ export function command(build: BuildProgram): Command {
 }
 
 function writeAll(program: Command, directory: string): void {
-  makeFolder(directory);
-  for (const command of [program, ...program.commands]) {
-    const name = command === program ? 'tailrace' : `tailrace-${command.name()}`;
-    writeFileSync(join(directory, `${name}.1`), manPage(command));
+  try {
+    makeFolder(directory);
+    for (const command of [program, ...program.commands]) {
+      const name = command === program ? 'tailrace' : `tailrace-${command.name()}`;
+      writeFileSync(join(directory, `${name}.1`), manPage(command));
+    }
+  } catch (error) {
+    const { message } = error as Error;
+    throw new TailraceError('CONFIG', `--directory ${directory}: ${message}`, { cause: error });
   }
 }

@@ -50,7 +50,7 @@ export function readPrices(
 ): { readonly date: string; readonly prices: Prices } {
   const name = file ?? 'the shipped price list';
   const { date, regions } = parse(name, file === undefined ? shipped : read(file));
-  const prices = regions[region];
+  const prices = Object.hasOwn(regions, region) ? regions[region] : undefined;
   if (!prices) {
     throw new TailraceError(
       'CONFIG',

@@ -71,6 +71,23 @@ test('what cannot be started ends with 2 and one line that names it', async (t) 
   );
 });
 
+test('a full disk behind stdout or stderr is one line and an exit code', () => {
+  const full = fs.openSync('/dev/full', 'w');
+  try {
+    const command = [CLI, 'cost', '--gb-per-day', '5'];
+    const stdout = spawnSync(process.execPath, command, {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    assert.equal(stdout.stderr, 'cannot write the output: ENOSPC: no space left on device, write\n');
+    assert.equal(stdout.status, 1);
+    const stderr = spawnSync(process.execPath, [CLI, 'nonsense'], { stdio: ['ignore', 'pipe', full] });
+    assert.equal(stderr.status, 2);
+  } finally {
+    fs.closeSync(full);
+  }
+});
+
 test('set-up names what the machine lacks, and what to install', async (t) => {
   const directory = temporaryDirectory(t);
   const setup = (): { status: number | null; stderr: string } =>
