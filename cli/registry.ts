@@ -32,7 +32,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       load: () => import('./commands/init.ts'),
     },
     import: {
-      summary: 'make a configuration of that of fluentd, Fluent Bit or Vector',
+      summary: 'convert a configuration of fluentd, Fluent Bit or Vector',
       load: () => import('./commands/import.ts'),
     },
     test: {

@@ -110,6 +110,11 @@ async function bucketRights({ archive, stream }: ConsumerConfig): Promise<string
   const { bucket, region = stream.region, endpoint, prefix } = archive;
   const store = new S3Store({ bucket, region, endpoint }, { tries: 1 });
   try {
+    if (await isMissing(store, prefix)) {
+      return [
+        `archive.bucket: there is no bucket ${bucket} at ${endpoint ?? `S3 in ${region}`}: create it, or correct its name`,
+      ];
+    }
     return await lacking(`bucket ${bucket}`, [
       { name: 's3:ListBucket', call: () => store.first(prefix + COMMITS_FOLDER) },
       // Without s3:ListBucket S3 denies what is not there, so this asks for both.
@@ -121,17 +126,34 @@ async function bucketRights({ archive, stream }: ConsumerConfig): Promise<string
   }
 }
 
+/** Whether S3 says that there is no such bucket: then no right to it is worth asking for. */
+async function isMissing(store: S3Store, prefix: string): Promise<boolean> {
+  try {
+    await withTimeout(TRY_MS, () => store.first(prefix + COMMITS_FOLDER));
+    return false;
+  } catch (error) {
+    return ((error as Error).cause as Error | undefined)?.name === 'NoSuchBucket';
+  }
+}
+
+/** @returns a line for each reason, with all rights that fail for it */
 async function lacking(where: string, rights: readonly Right[]): Promise<string[]> {
-  const lines = await Promise.all(
+  const failed = await Promise.all(
     rights.map(async ({ name, call }) => {
       try {
         await withTimeout(TRY_MS, call);
         return null;
       } catch (error) {
         const { name: code, message } = error as Error;
-        return ALLOWED.has(code) ? null : `${where}: ${name}: ${code}: ${message}`;
+        return ALLOWED.has(code) ? null : { name, why: `${code}: ${message}` };
       }
     }),
   );
-  return lines.filter((line) => line !== null);
+  const byReason = Map.groupBy(
+    failed.filter((one) => one !== null),
+    ({ why }) => why,
+  );
+  return [...byReason].map(
+    ([why, rights]) => `${where}: ${rights.map(({ name }) => name).join(', ')}: ${why}`,
+  );
 }

@@ -8,7 +8,7 @@ const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
 export function command(build: BuildProgram): Command {
   return new Command('completion')
     .description('Print a script that completes commands, options and file names.')
-    .addArgument(new Argument('<shell>', 'for this shell').choices(Object.keys(SCRIPTS)))
+    .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(SCRIPTS)))
     .addHelpText(
       'after',
       '\n  bash: tailrace completion bash > /etc/bash_completion.d/tailrace\n  zsh:  tailrace completion zsh > ~/.zfunc/_tailrace  (with ~/.zfunc in fpath)\n  fish: tailrace completion fish > ~/.config/fish/completions/tailrace.fish\nExit codes: 0 printed, 2 bad usage.',

@@ -19,8 +19,8 @@ export function command(): Command {
     .requiredOption('--gb-per-day <n>', 'raw logs of all servers, GB (10^9 bytes) a day', positive)
     .option('--servers <n>', 'web servers', whole, 4)
     .option('--tags <n>', 'tags: kinds of logs', whole, 2)
-    .option('--region <region>', 'region of the prices', 'us-east-1')
-    .option('--prices <file>', 'use these unit prices, in the form of cli/cost/prices.json')
+    .option('--region <region>', 'region whose prices are used', 'us-east-1')
+    .option('--prices <file>', 'use these unit prices instead; the format is that of cli/cost/prices.json')
     .option('--json', 'print every line of every bill as JSON')
     .addHelpText(
       'after',

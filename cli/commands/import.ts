@@ -13,12 +13,12 @@ import { parseYaml } from '../import/yaml.ts';
 export function command(): Command {
   return new Command('import')
     .description(
-      'Print an agent.yaml made of the configuration of fluentd, Fluent Bit or Vector, and list on stderr what could not be carried over.',
+      'Convert a configuration of fluentd, Fluent Bit or Vector to an agent.yaml on stdout, and list on stderr what could not be carried over.',
     )
     .argument('<file>', 'fluent.conf, fluent-bit.conf, fluent-bit.yaml or vector.yaml')
     .addHelpText(
       'after',
-      '\nThe syntax is recognised by the content. Included files are not read: import each of them.\nExit codes: 0 everything was carried over, 2 bad usage or no input was found, 3 something was not carried over.',
+      '\nThe syntax is recognized by the content. Included files are not read: import each of them.\nExit codes: 0 everything was carried over, 2 bad usage or no input was found, 3 something was not carried over.',
     )
     .action(run);
 }

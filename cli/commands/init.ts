@@ -34,7 +34,7 @@ export function command(): Command {
       "Write a commented agent.yaml from nginx's and Apache's logs on this host, or a consumer.yaml.",
     )
     .addArgument(
-      new Argument('[kind]', 'whose configuration').choices(['agent', 'consumer']).default('agent'),
+      new Argument('[kind]', 'which configuration').choices(['agent', 'consumer']).default('agent'),
     )
     .option('-o, --output <file>', 'write it to this file, which must not exist, and check it')
     .option('--stream <name>', 'the stream', 'weblogs')

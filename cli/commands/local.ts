@@ -45,21 +45,21 @@ const MOST_SHARDS = 1000;
 export function command(): Command {
   return new Command('local')
     .description(
-      'Run an embedded Kinesis, DynamoDB and S3 and print how to reach them, until Ctrl-C or for the length of a command.',
+      'Run an embedded Kinesis, DynamoDB and S3, until Ctrl-C or while a command runs, and print the environment variables that reach them.',
     )
     .argument(
       '[command...]',
       'run this command (after --) with the environment that reaches them, and stop when it exits',
     )
-    .option('--data <dir>', 'the folder for their state', 'data')
-    .option('--archive <dir>', 'run S3 alone, on the archive that an earlier run left in this folder')
+    .option('--data <dir>', 'the folder that holds their state', 'data')
+    .option('--archive <dir>', 'run only S3, on the archive that an earlier run left in this folder')
     .option('--stream <name>', 'the stream', name(STREAM), 'weblogs')
     .option('--shards <n>', 'shards of a new stream', shards, 4)
     .option('--bucket <name>', 'the bucket', name(BUCKET), 'logs')
-    .option('--application <name>', 'the KCL application whose tables to prepare', name(TABLE), 'tailrace')
-    .option('--kinesis-port <n>', 'port; 0 for any free one', port, 0)
-    .option('--dynamodb-port <n>', 'port; 0 for any free one', port, 0)
-    .option('--s3-port <n>', 'port; 0 for any free one', port, 0)
+    .option('--application <name>', 'the KCL application whose tables are prepared', name(TABLE), 'tailrace')
+    .option('--kinesis-port <n>', 'port; 0 picks a free one', port, 0)
+    .option('--dynamodb-port <n>', 'port; 0 picks a free one', port, 0)
+    .option('--s3-port <n>', 'port; 0 picks a free one', port, 0)
     .addHelpText(
       'after',
       '\nExit codes: 0 clean stop, or that of the command; 1 a service failed; 2 bad usage, or a port or the folder is in use.',

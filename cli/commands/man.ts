@@ -11,7 +11,7 @@ export function command(build: BuildProgram): Command {
   return new Command('man')
     .description('Print the manual page of tailrace, or of one of its commands, in roff.')
     .argument('[command]', 'the command')
-    .option('--directory <dir>', 'write every page into this folder instead')
+    .option('--directory <dir>', 'write all pages to this folder instead')
     .addHelpText(
       'after',
       '\nTo read one: tailrace man flush | man -l -\nExit codes: 0 printed, 2 bad usage, or the folder cannot be written to.',

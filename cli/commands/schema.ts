@@ -5,7 +5,7 @@ import { jsonSchema } from '../config-json-schema.ts';
 export function command(): Command {
   return new Command('schema')
     .description('Print the JSON Schema (draft 2020-12) of agent.yaml or consumer.yaml.')
-    .addArgument(new Argument('<kind>', 'whose configuration').choices(['agent', 'consumer']))
+    .addArgument(new Argument('<kind>', 'which configuration').choices(['agent', 'consumer']))
     .addHelpText(
       'after',
       '\nFor editors with the YAML language server, save it and name it in the first line of the file:\n  # yaml-language-server: $schema=agent.schema.json\nExit codes: 0 printed, 2 bad usage.',

@@ -47,7 +47,10 @@ export function command(): Command {
       "Show how a stream's shards are used, or change them. An interrupted change says how to continue it.",
     )
     .addArgument(
-      new Argument('[action]', 'show the shards, change their number, split, merge or even them')
+      new Argument(
+        '[action]',
+        'show the shards, change their number, split one, merge two, or make them the same size',
+      )
         .choices(ACTIONS)
         .default('show'),
     )
@@ -55,9 +58,12 @@ export function command(): Command {
     .requiredOption('--stream <name>', 'the Kinesis stream')
     .option('--region <name>', "the stream's region")
     .option('--endpoint <url>', 'URL of a Kinesis-compatible service')
-    .option('--sample [seconds]', 'show: measure from the stream itself instead of CloudWatch')
+    .option(
+      '--sample [seconds]',
+      'show: measure the stream itself for this long (default: 10) instead of asking CloudWatch',
+    )
     .option('--dry-run', 'print the plan and change nothing')
-    .option('--emergency', 'scale: also use the changes of the day that are kept for growth')
+    .option('--emergency', 'scale: also use the daily changes reserved for growth')
     .option('--warm <MiB/s>', 'scale, of an on-demand stream: set its warm throughput', countArgument)
     .addHelpText(
       'after',
