@@ -3,33 +3,41 @@
  * The region comes from --region or the environment, and its prefix lists from EC2 unless they are given.
  */
 import { spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { DescribeManagedPrefixListsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { TailraceError } from '../base/errors.ts';
 import { bundle } from './bundle.ts';
+import { type DeployOptions, deployOptions, lookUpProblem } from './deploy-options.ts';
 import { assertSettings, OSLS } from './package.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
+/** Ends this command as osls ends when that fails. */
 function osls(args: readonly string[]): void {
-  const { status } = spawnSync(OSLS, args, { cwd: ROOT, stdio: 'inherit' });
-  if (status !== 0) throw new TailraceError('PACKAGE_FUNCTIONS', `osls ${args[0]} failed; see above`);
+  const { status, signal, error } = spawnSync(OSLS, args, { cwd: ROOT, stdio: 'inherit' });
+  if (status === 0) return;
+  process.stderr.write(`osls ${args[0]} failed${error ? `: ${error.message}` : '; see above'}\n`);
+  process.exit(status ?? (signal === null ? 1 : 128 + constants.signals[signal]));
 }
 
 /** The parameters that name the region's prefix lists of S3 and DynamoDB, those that were not given. */
-async function prefixLists(region: string, given: readonly string[]): Promise<string[]> {
-  const ec2 = new EC2Client({ region });
+async function prefixLists({ region, params, profile }: DeployOptions): Promise<string[]> {
+  const ec2 = new EC2Client({ region, ...(profile === undefined ? {} : { profile }) });
   const parameters: string[] = [];
   for (const [service, parameter] of [
     ['s3', 's3PrefixListId'],
     ['dynamodb', 'dynamoDbPrefixListId'],
   ]) {
-    if (given.some((one) => one.startsWith(`${parameter}=`))) continue;
+    if (params.some((one) => one.startsWith(`${parameter}=`))) continue;
     const name = `com.amazonaws.${region}.${service}`;
-    const { PrefixLists = [] } = await ec2.send(
-      new DescribeManagedPrefixListsCommand({ Filters: [{ Name: 'prefix-list-name', Values: [name] }] }),
-    );
+    const { PrefixLists = [] } = await ec2
+      .send(
+        new DescribeManagedPrefixListsCommand({ Filters: [{ Name: 'prefix-list-name', Values: [name] }] }),
+      )
+      .catch((error: unknown) => {
+        throw new TailraceError('CONFIG', lookUpProblem(region, error), { cause: error });
+      });
     const [list] = PrefixLists;
     if (!list) {
       throw new TailraceError('CONFIG', `no prefix list ${name}: give --param='${parameter}=pl-…'`);
@@ -40,23 +48,11 @@ async function prefixLists(region: string, given: readonly string[]): Promise<st
 }
 
 async function main(given: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...given],
-    options: {
-      config: { type: 'string', default: 'serverless.yml' },
-      region: { type: 'string' },
-      param: { type: 'string', multiple: true, default: [] },
-    },
-    strict: false,
-  });
-  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
-  const region = (values.region as string | undefined) ?? AWS_REGION ?? AWS_DEFAULT_REGION;
-  if (region === undefined) throw new TailraceError('CONFIG', 'no region: give --region, or set AWS_REGION');
-  const attach = values.config === 'serverless.attach.yml';
-  const args = [...given];
-  if (values.region === undefined) args.push('--region', region);
-  if (!attach) args.push(...(await prefixLists(region, values.param as string[])));
-  const directory = join('dist', attach ? 'attach' : 'stack');
+  if (given.includes('--help') || given.includes('-h')) return osls(['deploy', '--help']);
+  const options = deployOptions(given, process.env);
+  const args = [...options.args];
+  if (options.stack === 'stack') args.push(...(await prefixLists(options)));
+  const directory = join('dist', options.stack);
   await bundle();
   osls(['package', '--package', directory, ...args]);
   assertSettings(join(ROOT, directory));
