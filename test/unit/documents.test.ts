@@ -156,3 +156,31 @@ test('architecture.md has a file for each step of its journeys', () => {
     for (const step of journey.split(/\n(?=\d\. )/).slice(1))
       assert.ok(/`[\w/.-]+\.(ts|sh)`/.test(step) || step.includes('synced'), step);
 });
+
+test('alarms and log lines that a document names are those of the stack', () => {
+  const infra = globSync('infra/*.yml', { cwd: ROOT }).map((path) => readDocument(path).text);
+  const alarms = new Set(
+    infra.flatMap((text) => [...text.matchAll(/^ {2}(\w+Alarm):$/gm)].map(([, id]) => id!)),
+  );
+  assert.ok(alarms.size > 15);
+  const wrong = documents()
+    .filter(({ path }) => path !== 'CHANGELOG.md')
+    .flatMap(({ path, text }) => {
+      const called = [...text.matchAll(/\b[Aa]larms?\s+([A-Z]\w+)(?:\s+and\s+([A-Z]\w+))?/g)].flatMap(
+        ([, one, other]) => [one, other],
+      );
+      const named = [...text.matchAll(/\b[A-Z]\w+Alarm\b/g)].map(([id]) => id);
+      return [...called, ...named].filter((id) => id && !alarms.has(id)).map((id) => `${path}: ${id}`);
+    });
+  assert.deepEqual(wrong, []);
+  const sources = [...globSync('functions/**/*.ts', { cwd: ROOT }), 'test/simulation/auto-scaling.ts'];
+  const code = sources.map((path) => readDocument(path).text).join('\n');
+  const quotes = [...readDocument('docs/first-deploy.md').text.matchAll(/"([^"]+)"/g)].map(
+    ([, quote]) => quote!,
+  );
+  assert.ok(quotes.length >= 5);
+  assert.deepEqual(
+    quotes.filter((quote) => !code.toLowerCase().includes(quote.toLowerCase())),
+    [],
+  );
+});
