@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { billsOf, cheaperFrom, firehoseBill, functionBill, workerBill } from '../../../cli/cost/model.ts';
 import { readPrices } from '../../../cli/cost/prices.ts';
 import { COST_FILE, costDocument } from '../../support/cost-document.ts';
+import { alarmedMetrics, customMetrics } from '../../support/stack-metrics.ts';
 
 const { prices } = readPrices('us-east-1');
 const load = (gbPerDay: number) => ({ gbPerDay, servers: 4, tags: 2 });
@@ -28,7 +29,7 @@ function byHand(gb: number): Record<string, number> {
     'S3: last 30 days': compressedADay * 30 * 0.023,
     'S3: to Glacier IR': (calls * 2.2 * 0.02) / 1000,
     'S3: 11 further months there': compressedADay * 335 * 0.004,
-    CloudWatch: 22 * 0.3 + 22 * 0.1,
+    CloudWatch: customMetrics('function') * 0.3 + alarmedMetrics('function') * 0.1,
     KMS: 1.3,
     'drain functions': 43_800 * (0.125 * 0.0000133 + 0.2 / 1e6 + 2e-6 * 0.5),
   };
@@ -58,7 +59,17 @@ test('10 GB a day cost at most 25 dollars with the function, 50 GB at most 45', 
 
 test("the worker's bill is the table of docs/deploy.md", () => {
   const totals = [10, 100, 1000].map((gb) => Math.round(workerBill(load(gb), prices, 'provisioned').usd));
-  assert.deepEqual(totals, [134, 164, 703]);
+  assert.deepEqual(totals, [135, 165, 704]);
+});
+
+test("the worker's metrics and alarms are those that the stack has", () => {
+  const { how, usd } = workerBill(load(10), prices, 'provisioned').lines.find(
+    ({ what }) => what === 'CloudWatch',
+  )!;
+  // Seven more are those of its instance's detailed monitoring.
+  const metrics = customMetrics('worker') + 7;
+  assert.equal(how, `${metrics} metrics, ${alarmedMetrics('worker')} alarmed metrics, a dashboard`);
+  near(usd, metrics * 0.3 + alarmedMetrics('worker') * 0.1 + 3, 'CloudWatch');
 });
 
 test('the volume from which on one is cheaper is where their bills cross', () => {

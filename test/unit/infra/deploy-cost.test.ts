@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { alarmedMetrics, customMetrics } from '../../support/stack-metrics.ts';
 
 const text = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'deploy.md'), 'utf8');
 const table = text.slice(text.indexOf('| | arithmetic |'), text.indexOf('- The retention of 7 days'));
@@ -42,7 +43,7 @@ function column(gigabytesADay: number): Record<string, number> {
     'S3: to Glacier IR': (batches * 2.2 * 0.02) / 1000,
     'S3: 11 further months there': compressedADay * 335 * 0.004,
     'lease table': (shards * ((MONTH_DAYS * 86_400) / 3.3) * 0.625) / 1e6,
-    CloudWatch: 18 * 0.3 + 22 * 0.1 + 3 + 7 * 0.3,
+    CloudWatch: customMetrics('worker') * 0.3 + alarmedMetrics('worker') * 0.1 + 3 + 7 * 0.3,
     'shard keeper': 131.4 * 0.01 + 0.1,
     KMS: 1.3,
     functions: 43_800 * (0.5 * 0.25 * 0.0000133 + 0.2 / 1e6 + (2e3 / 1e9) * 0.5),
@@ -66,4 +67,6 @@ test('each row is what its arithmetic says, and the last their sum', () => {
     assert.ok(Math.abs(rows.get('a month')![i]! - sum) <= 0.5, `${gigabytes} GB: ${sum}`);
     assert.equal(rows.size, Object.keys(wanted).length + 1);
   }
+  const counted = `${customMetrics('worker')} metrics × 0.30 + ${alarmedMetrics('worker')} alarmed metrics × 0.10`;
+  assert.ok(table.includes(counted), counted);
 });
