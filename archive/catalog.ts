@@ -71,6 +71,21 @@ export class Catalog {
     return entries.sort(inOrder);
   }
 
+  /** Calls `take` with all commits of each log, in their order; those of voided objects as well. */
+  async each(take: (commits: readonly Commit[]) => void): Promise<void> {
+    const logs = [...(await this.#logs()).values()];
+    const total = logs.reduce((sum, { to }) => sum + to, 0);
+    let done = 0;
+    for (const log of logs) {
+      take(
+        await this.#readRange(log, 1, log.to, () => {
+          done += 1;
+          this.#onProgress?.(done, total, 'commits');
+        }),
+      );
+    }
+  }
+
   /**
    * Leaves out what is in the logs now, except for the newest commit of each, whose data may still be missing.
    *

@@ -51,6 +51,11 @@ const MOSTLY_NUMBERS: readonly (readonly [RegExp, ColumnType])[] = [
 const TEXTS =
   /^(?:remote|host|user|ident|method|path|protocol|referer|agent|request|message|level|unit|server_name|request_id|http_\w+)$/;
 
+/** Whether a format defines a field of this name. */
+function isDefined(name: string): boolean {
+  return TEXTS.test(name) || [...NUMBERS, ...MOSTLY_NUMBERS].some(([pattern]) => pattern.test(name));
+}
+
 /** Which fields events have, and which kinds of values. */
 export class FieldsSeen {
   readonly #fields = new Map<string, Set<Seen>>();
@@ -79,9 +84,12 @@ export class FieldsSeen {
    * The columns of these fields, in the order in which they were first seen.
    *
    * @param asked types that somebody asked for, by name; such columns exist whether they were seen or not
+   * @param mentioned names that have a column as well when a format defines them, or when nothing was seen at all
    */
-  columns(asked: ReadonlyMap<string, ColumnType> = new Map()): Column[] {
-    const names = new Set([...this.#fields.keys(), ...asked.keys()]);
+  columns(asked: ReadonlyMap<string, ColumnType> = new Map(), mentioned: Iterable<string> = []): Column[] {
+    const isEmpty = this.#fields.size === 0;
+    const more = [...mentioned].filter((name) => isEmpty || isDefined(name));
+    const names = new Set([...this.#fields.keys(), ...asked.keys(), ...more]);
     // Names of SQL's columns do not differ by case.
     const taken = new Set<string>(EVENT_COLUMNS);
     for (const name of TIME_FIELDS) taken.add(name);

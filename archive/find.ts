@@ -124,6 +124,19 @@ export async function finalObjects(
   };
 }
 
+/** How many objects an archive has, and their bytes. */
+export async function totalOf(
+  archive: ArchivePlace,
+  show: ShowProgress | undefined,
+): Promise<{ objects: number; bytes: number }> {
+  const total = { objects: 0, bytes: 0 };
+  await summarize(archive, { hours: [0, 1e9] }, show, ({ bytes }) => {
+    total.objects += 1;
+    total.bytes += bytes;
+  });
+  return total;
+}
+
 type Place = Pick<ListedObject, 'incarnation' | 'shard' | 'number'>;
 
 function nameOf({ incarnation, shard, number }: Place): string {

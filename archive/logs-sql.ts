@@ -28,9 +28,10 @@ export function timesOfObject(object: {
 }): readonly [first: number, last: number] {
   const [start, end] = [object.hour * HOUR_MS, (object.hour + 1) * HOUR_MS - 1];
   const { foreign, first_time: first, last_time: last } = object;
-  return foreign > 0 || first === undefined || last === undefined
-    ? [start, end]
-    : [Math.min(first, last), Math.max(first, last)];
+  if (foreign > 0 || first === undefined || last === undefined) return [start, end];
+  // Whatever a commit says, an object is looked for by its hour.
+  const within = (time: number): number => Math.min(end, Math.max(start, time));
+  return [within(Math.min(first, last)), within(Math.max(first, last))];
 }
 
 /** Folder in which the file of an object has to lie, relative to a folder of this run. Tags are numbered: they may be long. */
@@ -43,7 +44,7 @@ export interface LogsSql {
   readonly files: readonly string[];
   readonly tags: readonly string[];
   readonly columns: readonly Column[];
-  /** Whether `rest` is wanted; without it a query is faster. */
+  /** Whether there is a column `rest`; without it a query is faster. */
   readonly withRest: boolean;
   /** Whether a value that does not fit an inferred type stops the query; it is in `rest` otherwise. */
   readonly strict: boolean;
@@ -66,7 +67,7 @@ export function logsSql(request: LogsSql): string {
     `coalesce(${[...times.map(withinSql), 'make_timestamp(_f * 1000)'].join(', ')}) AS time`,
     `make_timestamp(_h * ${HOUR_MS * 1000}) AS hour`,
     ...columns.map(({ name }, i) => `${values[i]} AS ${id(name)}`),
-    `${withRest ? restSql(request, field, values, times) : 'NULL::JSON'} AS rest`,
+    ...(withRest ? [`${restSql(request, field, values, times)} AS rest`] : []),
   ];
   const names = withRest ? [] : [...new Set([...timeFields, ...columns.map(({ name }) => name)])];
   return `SELECT ${list.join(',\n  ')}\nFROM ${files.length === 0 ? nothing(names) : reader(files, names)}`;

@@ -33,8 +33,8 @@ export interface ObjectBytes {
   range(key: string, first: number, last: number): Promise<Buffer | null>;
 }
 
-const COLD: Fault = { fault: 'is in cold storage: restore it in S3, then read it' };
-const MISSING: Fault = { fault: 'is missing: expired by a lifecycle rule, or deleted' };
+export const COLD: Fault = { fault: 'is in cold storage: restore it in S3, then read it' };
+export const MISSING: Fault = { fault: 'is missing: expired by a lifecycle rule, or deleted' };
 /** Smaller objects are fetched whole: one request instead of two. */
 const SMALL_BYTES = 256 * 1024;
 /** Large objects are fetched in pieces of this size, at the same time. */

@@ -91,6 +91,21 @@ export const ERRORS = {
       'A command needs DuckDB, an optional dependency that is not installed or has no build for this system.',
     remedy: 'Install the release that the message names, in the folder of tailrace.',
   },
+  QUERY_INVALID: {
+    exit: 2,
+    means: 'The SQL of a query is not one SELECT, or names a table, column or file that it cannot have.',
+    remedy: "The message is DuckDB's. `DESCRIBE logs` lists the columns.",
+  },
+  QUERY_TOO_LARGE: {
+    exit: 2,
+    means: 'The objects that a query needs come to more than it may fetch.',
+    remedy: 'Name a tag and a shorter time, or raise `--cache`.',
+  },
+  QUERY_FAILED: {
+    exit: 1,
+    means: 'A query failed while it ran, or was interrupted.',
+    remedy: "The message is DuckDB's. Where memory is short, raise `--memory` or narrow the query.",
+  },
   DATA_DIR: {
     exit: 2,
     means: 'The data folder of the local stack cannot be used.',

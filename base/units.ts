@@ -13,7 +13,7 @@ export function parseDuration(text: string): number | null {
 }
 
 /** Bytes, or null when `text` is not a size; a number without a unit is bytes. */
-function parseSize(text: string | number): number | null {
+export function parseSize(text: string | number): number | null {
   const match = SIZE.exec(String(text).trim());
   return match ? Math.round(Number(match[1]) * BYTES[(match[2] ?? 'B') as keyof typeof BYTES]) : null;
 }

@@ -1,4 +1,5 @@
 /** The options that locate an archive, shared by every command that reads one. */
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { COMMITS_FOLDER, DEFAULT_KEY_TEMPLATE } from '../archive/commit-keys.ts';
 import { S3Store } from '../archive/s3.ts';
@@ -21,6 +22,8 @@ export interface OpenArchive {
   readonly prefix: string;
   /** How keys are made, by the consumer's configuration or by default. */
   readonly keyTemplate: string;
+  /** The folder that the archive is, when it is one. */
+  readonly folder?: string;
   /** The consumer's dedupe_horizon in ms, when its configuration was given. */
   readonly horizon?: number | undefined;
 }
@@ -63,6 +66,7 @@ async function locate(options: ArchiveOptions): Promise<OpenArchive> {
     const { openFolder } = await import('./archive-folder.ts');
     return {
       store: await openFolder(options.folder),
+      folder: resolve(options.folder),
       prefix: options.prefix ?? '',
       keyTemplate: DEFAULT_KEY_TEMPLATE,
     };

@@ -12,6 +12,7 @@ const TIME =
 export interface TimeOptions {
   readonly from?: string;
   readonly to?: string;
+  readonly last?: string;
   readonly tz?: string;
 }
 
@@ -27,6 +28,9 @@ export function withTimeOptions(command: Command, what: string): Command {
       `${what} from this time on, such as 2026-11-23T07:30, or 2h for two hours ago; UTC unless it has an offset`,
     )
     .option('--to <time>', 'up to this time: all of the day, hour, minute or second that it names')
+    .addOption(
+      new Option('--last <duration>', `${what} of the last 15m, 2h or 7d, instead`).conflicts(['from', 'to']),
+    )
     .addOption(
       new Option(
         '--tz <zone>',
@@ -44,7 +48,12 @@ export function withRangeOptions(command: Command, what: string): Command {
  *
  * @throws TailraceError CONFIG for a time that cannot be parsed, or an end before the beginning
  */
-export function timesOf({ from, to, tz = 'UTC' }: TimeOptions, now: number): EventRange | null {
+export function timesOf({ from, to, last, tz = 'UTC' }: TimeOptions, now: number): EventRange | null {
+  if (last !== undefined) {
+    const ago = parseDuration(last);
+    if (ago === null) throw new TailraceError('CONFIG', `--last ${last}: expected 15m, 2h or 7d`);
+    return { from: now - ago, to: Number.MAX_SAFE_INTEGER };
+  }
   if (from === undefined && to === undefined) return null;
   const toUtc = zoneOf(tz);
   const range = {

@@ -1,6 +1,6 @@
 /** Options that several commands share: `-c`, `-s` and `-t` mean the same in each of them. */
 import { InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../base/units.ts';
+import { parseDuration, parseSize } from '../base/units.ts';
 
 /** The state directory of a packaged agent. */
 export const STATE_DIR = '/var/lib/tailrace';
@@ -38,4 +38,16 @@ export function countArgument(text: string): number {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new InvalidArgumentError('Expected a whole number of at least 1.');
   return value;
+}
+
+/** The argument parser of every option that is a size, as bytes. */
+export function sizeArgument(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === null || bytes < 1) throw new InvalidArgumentError('Expected a size such as 512MiB or 10GiB.');
+  return bytes;
+}
+
+/** The argument parser of an option that may be repeated. */
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }

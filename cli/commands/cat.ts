@@ -15,6 +15,7 @@ import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive
 import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
 import { type EventFilterOptions, eventFilter } from '../event-filter.ts';
 import { EventPrinter } from '../event-printer.ts';
+import { collect } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 
 interface CatOptions extends ArchiveOptions, RangeOptions, EventFilterOptions {
@@ -57,10 +58,6 @@ they were archived with.
 Exit codes: 0 printed, 1 an object is damaged, gone or in cold storage, 2 bad usage, or the archive cannot be read.`,
     );
   return withArchiveOptions(withRangeOptions(cat, 'events')).action(run);
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 async function run(options: CatOptions): Promise<void> {

@@ -1,0 +1,263 @@
+/** `tailrace query`: answers SQL over the archive with DuckDB, from no more objects than the question needs. */
+import { realpathSync, writeFileSync } from 'node:fs';
+import { text as textOf } from 'node:stream/consumers';
+import { Command, Option } from 'commander';
+import type { ColumnType } from '../../archive/field-types.ts';
+import { totalOf } from '../../archive/find.ts';
+import { logsSql } from '../../archive/logs-sql.ts';
+import type { EventRange } from '../../archive/reading.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { count, hour, plain, bytes as size } from '../../base/human.ts';
+import {
+  type ArchiveOptions,
+  type OpenArchive,
+  openArchive,
+  withArchiveOptions,
+} from '../archive-options.ts';
+import { type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
+import { collect, sizeArgument } from '../options.ts';
+import { type Progress, progress } from '../progress.ts';
+import { answer } from '../query/answer.ts';
+import { Engine } from '../query/engine.ts';
+import { type ObjectFiles, objectFiles } from '../query/object-files.ts';
+import { boxesOf } from '../query/predicate.ts';
+import { createRunFolder } from '../query/run-folder.ts';
+import { sampleFields, spread } from '../query/sample.ts';
+import { type Chosen, chooseObjects, narrowed } from '../query/selection.ts';
+import { type Reads, readsOf } from '../query/statement.ts';
+import { createCommits, createHoles } from '../query/views.ts';
+
+const FORMATS = ['table', 'csv', 'json', 'ndjson', 'parquet'] as const;
+type Format = (typeof FORMATS)[number];
+const COLUMN_TYPES: readonly string[] = ['INTEGER', 'BIGINT', 'DOUBLE', 'BOOLEAN', 'VARCHAR', 'JSON'];
+
+interface QueryOptions extends ArchiveOptions, RangeOptions {
+  readonly format?: Format;
+  readonly output?: string;
+  readonly explain?: boolean;
+  readonly column?: readonly string[];
+  readonly timeKey?: string;
+  readonly files?: readonly string[];
+  readonly memory: number;
+  readonly cache: number;
+  readonly temp?: string;
+}
+
+export function command(): Command {
+  const query = new Command('query')
+    .description(
+      'Answer a question in SQL. The view logs has the archived events, with the columns tag, time, hour (UTC), one for each ' +
+        'field and rest; commits has the commits, holes what verify finds missing. Only objects that the tags and times in the ' +
+        'SQL or the options need are read.',
+    )
+    .argument(
+      '<sql>',
+      'one SELECT, such as "SELECT code, count(*) FROM logs GROUP BY 1"; - reads it from stdin',
+    )
+    .addOption(
+      new Option(
+        '--format <format>',
+        "the output's form (default: table on a terminal, else csv, or by the ending of --output)",
+      ).choices(FORMATS),
+    )
+    .option('-o, --output <file>', 'write to this file')
+    .option('--explain', 'list the objects that would be read, and their size')
+    .option(
+      '--column <name=type>',
+      `the type of a field's column, one of ${COLUMN_TYPES.join(', ')}; may be repeated`,
+      collect,
+    )
+    .option('--time-key <field>', "the field with an event's time, if it is not time")
+    .option('--files <dir>', 'let the SQL read the files of this folder; may be repeated', collect)
+    .addOption(
+      new Option('--memory <size>', 'memory for DuckDB; more goes to temporary files')
+        .argParser(sizeArgument)
+        .default(1024 ** 3, '1GiB'),
+    )
+    .addOption(
+      new Option('--cache <size>', 'most that is fetched from S3, into temporary files')
+        .argParser(sizeArgument)
+        .default(20 * 1024 ** 3, '20GiB'),
+    )
+    .option('--temp <dir>', "where temporary files go, instead of the system's folder for them")
+    .addHelpText(
+      'after',
+      `
+Needs DuckDB, an optional dependency. Events without a time of their own have that of the first of their object.
+Exit codes: 0 answered, 1 failed, or an object is damaged, gone or in cold storage, 2 bad usage or SQL, or the archive
+cannot be read, 130 interrupted.`,
+    );
+  return withArchiveOptions(withRangeOptions(query, 'events')).action(run);
+}
+
+async function run(argument: string, options: QueryOptions): Promise<void> {
+  const sql = argument === '-' ? await textOf(process.stdin) : argument;
+  const format = formatOf(options);
+  const range = timesOf(options, Date.now());
+  const asked = typesOf(options.column ?? []);
+  const archive = await openArchive(options);
+  const runFolder = createRunFolder(options.temp);
+  const folder = runFolder.path;
+  const readable = [...(options.files ?? []), ...(archive.folder ? [archive.folder] : [])];
+  const engine = await Engine.open({
+    memory: `${Math.ceil(options.memory / 1024)}KiB`,
+    folder,
+    readable: readable.map((path) => realpathSync(path)),
+  });
+  const line = progress(true);
+  const stop = stopper(engine, line);
+  try {
+    const tree = await engine.parse(sql);
+    const reads = readsOf(tree);
+    const boxes = reads.views.has('logs') ? await boxesOf(tree, (part) => engine.evaluate(part)) : [];
+    const wanted = narrowed(boxes, tagFilter(options.tag), range);
+    const chosen = await chooseObjects(archive, wanted, line?.show);
+    line?.clear();
+    if (options.explain) {
+      const text = await explanation(archive, chosen, line);
+      if (options.output === undefined) process.stdout.write(text);
+      else writeFileSync(options.output, text);
+      return;
+    }
+    await createLogs({ engine, archive, folder, chosen, reads, asked, range, options, line });
+    const source = {
+      store: archive.store,
+      prefix: archive.prefix,
+      folder,
+      horizon: archive.horizon,
+      show: line?.show,
+    };
+    if (reads.views.has('commits')) await createCommits(engine, source);
+    if (reads.views.has('holes')) await createHoles(engine, source);
+    line?.clear();
+    await answer(engine, sql, { format, output: options.output, folder, line });
+  } catch (error) {
+    if (!stop.stopped) throw error;
+    process.exitCode = 130;
+  } finally {
+    line?.clear();
+    stop.end();
+    archive.store.close();
+    engine.close();
+    runFolder.remove();
+  }
+}
+
+/** @throws TailraceError CONFIG for Parquet without a file */
+function formatOf({ format, output }: QueryOptions): Format {
+  const ending = output === undefined ? undefined : /\.(\w+)$/.exec(output)?.[1]?.toLowerCase();
+  const byName = FORMATS.find((name) => name === ending || (ending === 'jsonl' && name === 'ndjson'));
+  const chosen = format ?? byName ?? (output === undefined && process.stdout.isTTY ? 'table' : 'csv');
+  if (chosen === 'parquet' && output === undefined)
+    throw new TailraceError('CONFIG', '--format parquet needs a file: name it with --output FILE');
+  return chosen;
+}
+
+function typesOf(pairs: readonly string[]): Map<string, ColumnType> {
+  return new Map(
+    pairs.map((pair) => {
+      const [, name, type] = /^(.+)=(\w+)$/s.exec(pair) ?? [];
+      const known = type?.toUpperCase();
+      if (name === undefined || known === undefined || !COLUMN_TYPES.includes(known))
+        throw new TailraceError(
+          'CONFIG',
+          `--column ${pair}: expected NAME=TYPE with one of ${COLUMN_TYPES.join(', ')}`,
+        );
+      return [name, known as ColumnType];
+    }),
+  );
+}
+
+/** Ends the run on the first signal, the process on the second. */
+function stopper(engine: Engine, line: Progress | null): { readonly stopped: boolean; end(): void } {
+  let stopped = false;
+  const onSignal = (): void => {
+    line?.clear();
+    // Whatever is under way besides DuckDB has nothing to put right.
+    if (stopped || !engine.isBusy) process.exit(130);
+    stopped = true;
+    engine.interrupt();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  return {
+    get stopped() {
+      return stopped;
+    },
+    end: () => {
+      for (const signal of signals) process.off(signal, onSignal);
+    },
+  };
+}
+
+async function explanation(
+  archive: OpenArchive,
+  { entries, unfinished }: Chosen,
+  line: Progress | null,
+): Promise<string> {
+  const total = await totalOf(archive, line?.show);
+  line?.clear();
+  const read = entries.reduce((sum, { object }) => sum + object.bytes, 0);
+  const lines = entries.map(
+    ({ object: { tag, hour: hours, events, bytes, key } }) =>
+      `${count(events).padStart(12)}  ${size(bytes).padStart(10)}  ${hour(hours)}  ${plain(tag)}  ${plain(key)}\n`,
+  );
+  lines.push(
+    `${count(entries.length)} of ${count(total.objects)} objects, ${size(read)} of ${size(total.bytes)}\n`,
+  );
+  if (unfinished.length > 0) lines.push(`${unfinishedNote(unfinished.length)}\n`);
+  return lines.join('');
+}
+
+function unfinishedNote(objects: number): string {
+  return `${count(objects)} objects are left out: their commit is not final yet, so they may still be voided`;
+}
+
+interface LogsRequest {
+  readonly engine: Engine;
+  readonly archive: OpenArchive;
+  readonly folder: string;
+  readonly chosen: Chosen;
+  readonly reads: Reads;
+  readonly asked: ReadonlyMap<string, ColumnType>;
+  readonly range: EventRange | null;
+  readonly options: QueryOptions;
+  readonly line: Progress | null;
+}
+
+async function createLogs(request: LogsRequest): Promise<void> {
+  const { engine, chosen, reads, asked, range, options, line } = request;
+  if (!reads.views.has('logs')) return;
+  if (chosen.unfinished.length > 0) process.stderr.write(`${unfinishedNote(chosen.unfinished.length)}\n`);
+  // Of columns alone, some objects say enough.
+  const entries = reads.columnsOnly ? spread(chosen.entries, 16) : chosen.entries;
+  const files = await objectFiles(entries, {
+    store: request.archive.store,
+    folder: request.folder,
+    archiveFolder: request.archive.folder,
+    limit: options.cache,
+    show: line?.show,
+  });
+  line?.clear();
+  reportFaults(files);
+  if (files.paths.length === 0) process.stderr.write('no archived object is of these tags and times\n');
+  const seen = await sampleFields(files.paths);
+  const select = logsSql({
+    files: files.paths,
+    tags: files.tags,
+    columns: seen.columns(asked, reads.names),
+    withRest: reads.everything || reads.names.has('rest'),
+    strict: true,
+    ...(options.timeKey === undefined ? {} : { timeFields: [options.timeKey] }),
+  });
+  const within =
+    range === null
+      ? ''
+      : ` WHERE epoch_us(time) BETWEEN ${range.from * 1000} AND ${range.to}000::HUGEINT + 999`;
+  await engine.run(`CREATE VIEW logs AS SELECT * FROM (${select})${within}`);
+}
+
+function reportFaults({ faults }: ObjectFiles): void {
+  for (const { key, fault } of faults) process.stderr.write(`${plain(key)}: ${plain(fault)}\n`);
+  if (faults.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,121 @@
+/** `tailrace query` on an archive in a folder: answers, forms of output, and what SQL is kept from. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { FIRST_HOUR, fill } from '../../../../bench/query-archive.ts';
+import { command } from '../../../../cli/commands/query.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tailrace-query-test-'));
+const archive = join(folder, 's3');
+const temp = mkdtempSync(join(folder, 'temp-'));
+const raw = (hour: number): string[] =>
+  readFileSync(join(folder, 'raw', `access-${String(hour).padStart(4, '0')}.log`), 'utf8')
+    .split('\n')
+    .slice(0, -1);
+const time = (hour: number): string => new Date((FIRST_HOUR + hour) * 3_600_000).toISOString();
+
+before(() => fill({ folder, rawBytes: 100_000, days: 1, seed: 7, batches: 2 }));
+after(() => rmSync(folder, { recursive: true }));
+
+let number = 0;
+/** The answer as it is in the file that the command writes. */
+async function query(sql: string, ...args: string[]): Promise<string> {
+  const output = join(folder, `answer-${number++}`);
+  const words = [sql, '--folder', archive, '--temp', temp, '--output', output, ...args];
+  try {
+    await command().exitOverride().parseAsync(words, { from: 'user' });
+  } finally {
+    assert.deepEqual(readdirSync(temp), [], 'nothing is left behind');
+  }
+  return readFileSync(output, 'utf8');
+}
+
+test('counts are those of the raw log, whatever the form', async () => {
+  const lines = [...raw(5), ...raw(6)];
+  const codes = new Map<string, number>();
+  for (const line of lines) {
+    const code = /" (\d{3}) /.exec(line)![1]!;
+    codes.set(code, (codes.get(code) ?? 0) + 1);
+  }
+  const expected = [...codes].sort();
+  const where = `WHERE tag = 'nginx.access' AND time >= '${time(5)}' AND time < '${time(7)}'`;
+  const sql = `SELECT code, count(*) AS n FROM logs ${where} GROUP BY 1 ORDER BY 1;`;
+  assert.equal(
+    await query(sql, '--format', 'csv'),
+    `code,n\n${expected.map((row) => `${row.join(',')}\n`).join('')}`,
+  );
+  const objects = expected.map(([code, n]) => ({ code: Number(code), n }));
+  assert.deepEqual(JSON.parse(await query(sql, '--format', 'json')), objects);
+  const ndjson = await query(
+    sql.replace(where, ''),
+    '--format',
+    'ndjson',
+    '--from',
+    time(5),
+    '--to',
+    time(6).slice(0, 13),
+  );
+  assert.equal(ndjson, objects.map((object) => `${JSON.stringify(object)}\n`).join(''));
+  const table = await query(sql, '--format', 'table');
+  assert.match(table, /^code\s+n\n─+ {2}─+\n 200\s+\d+\n/);
+  await query(sql, '--format', 'parquet');
+  const duckdb = await (await DuckDBInstance.create(':memory:')).connect();
+  const read = await duckdb.runAndReadAll(
+    `SELECT code, n::INTEGER AS n FROM read_parquet('${folder}/answer-${number - 1}')`,
+  );
+  assert.deepEqual(read.getRowObjectsJson(), objects);
+  duckdb.closeSync();
+});
+
+test('all rows of all hours are there, and commits and holes besides', async () => {
+  const lines = Array.from({ length: 24 }, (_, hour) => raw(hour).length).reduce((sum, n) => sum + n);
+  assert.equal(await query('SELECT count(*) AS n FROM logs', '--format', 'csv'), `n\n${lines}\n`);
+  const commits = 'SELECT count(*) AS c, sum(objects)::INT AS o, sum(events)::INT AS e FROM commits';
+  assert.equal(await query(commits, '--format', 'ndjson'), `{"c":48,"o":48,"e":${lines}}\n`);
+  assert.equal(await query('FROM holes', '--format', 'json'), '[]\n');
+  const columns = await query('SELECT column_name FROM (DESCRIBE logs)', '--format', 'csv');
+  assert.match(columns, /^column_name\ntag\ntime\nhour\nremote\n(?:\w+\n)*request_time\nrest\n$/);
+});
+
+test('--explain names the objects of all, and reads none', async () => {
+  const text = await query(`SELECT 1 FROM logs WHERE hour = '${time(3)}'`, '--explain');
+  const lines = text.split('\n');
+  assert.match(lines[0]!, /logs\/tag=nginx\.access\/dt=2026-10-24\/hour=03\/.*-7-/);
+  assert.match(lines[2]!, /^2 of 48 objects, /);
+});
+
+test('a query only reads, and only the archive', async () => {
+  const secret = join(folder, 'secret.csv');
+  writeFileSync(secret, 'a\n1\n');
+  for (const sql of [
+    `COPY (SELECT 1) TO '${folder}/written.csv'`,
+    'SELECT 1; SELECT 2',
+    'CREATE TABLE t (a INT)',
+    'SET memory_limit = 1',
+    `SELECT * FROM '${secret}'`,
+    `SELECT * FROM read_csv('${secret}')`,
+    `SELECT * FROM read_csv('${archive}/../secret.csv')`,
+    `SELECT * FROM glob('${folder}/*')`,
+    "SELECT * FROM 'https://example.com/a.parquet'",
+    "SELECT 1) TO 'x' (FORMAT csv); --",
+  ])
+    await assert.rejects(query(sql), { code: 'QUERY_INVALID' }, sql);
+  assert.ok(!existsSync(join(folder, 'written.csv')));
+  const join_ = `SELECT a, count(*) > 0 AS b FROM logs, '${secret}' GROUP BY 1`;
+  assert.equal(await query(join_, '--files', folder, '--format', 'csv'), 'a,b\n1,true\n');
+});
+
+test('mistakes are explained', async () => {
+  await assert.rejects(query('SELECT cod FROM logs'), /"cod" not found[\s\S]*"code"[\s\S]*rest ->> 'field'/);
+  await assert.rejects(query('SELECT code FROM'), {
+    code: 'QUERY_INVALID',
+    message: /syntax error at end of input/,
+  });
+  await assert.rejects(query('SELECT 1', '--column', 'a=MONEY'), /--column a=MONEY: expected NAME=TYPE/);
+  const early = "SELECT code, whatever FROM logs WHERE time < '1999-01-01'";
+  assert.equal(await query(early, '--format', 'csv'), 'code,whatever\n');
+  await assert.rejects(query("SELECT error('now')"), { code: 'QUERY_FAILED' });
+});
