@@ -45,7 +45,7 @@ import { StateMap } from './state.ts';
 import { type AgentParts, type AgentStatus, healthOf, statusOf } from './status.ts';
 import { createTailInput } from './tail/input.ts';
 
-/** A record of the service holds 1 MiB with its partition key; the rest is room for the key. */
+/** The section of the state that belongs to no input: identity and spill floor. */
 const OWN_SECTION = 'agent';
 /** Seals and sends immediately: for an instance that is about to terminate. */
 const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 0 };

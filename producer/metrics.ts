@@ -33,7 +33,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_bytes_total: 'Bytes of entries received from clients.',
   tailrace_agent_forward_dropped_events_total:
     'Events dropped, by reason: excluded or dropped by the configuration, or too long.',
-  tailrace_agent_forward_events_total: 'Events received from clients.',
+  tailrace_agent_forward_events_total: 'Events received from clients; a line joined from parts is one.',
   tailrace_agent_forward_incomplete_events_total: 'Split lines passed on without their missing parts.',
   tailrace_agent_forward_invalid_utf8_total: 'Events in which invalid UTF-8 was replaced.',
   tailrace_agent_forward_joined_parts_events_total: 'Parts of split lines that were joined into one event.',

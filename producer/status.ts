@@ -78,13 +78,14 @@ export const agentStatus = z.object({
 export type AgentStatus = z.output<typeof agentStatus>;
 type EventBalance = AgentStatus['events'];
 
-/** Counters of events that inputs passed to the builders. */
+/** Counters of events that inputs passed to the builders; of the forward input's, those that were dropped are taken off. */
 const IN = ['tail', 'forward', 'journald'].map((input) => `tailrace_agent_${input}_events_total`);
 
 export function balanceOf(counters: Counters, spooled: number): EventBalance {
   const total = (name: string): number => counters.total(`tailrace_agent_${name}_total`);
   const recovered = total('recovered_events');
-  const taken = IN.reduce((sum, name) => sum + counters.total(name), 0);
+  const received = IN.reduce((sum, name) => sum + counters.total(name), 0);
+  const taken = received - total('forward_dropped_events');
   return {
     in: taken + recovered,
     open: taken - total('sealed_events'),

@@ -3,7 +3,7 @@
  * on the way. Only its own members are looked at by transforms whose names are not paths into nested objects.
  */
 import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
-import type { Builder } from '../builder.ts';
+import { type Builder, MAX_DEPTH } from '../builder.ts';
 import { MAX_TIME_BYTES, parseIso } from './clock.ts';
 import { lookUp } from './finish.ts';
 import { PLAIN, plainBytes, sequenceLength, viewOf } from './json-bytes.ts';
@@ -20,8 +20,6 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-/** Objects and arrays inside each other that a line may have: DuckDB and DataFusion refuse a file with 200. */
-const MAX_DEPTH = 100;
 const INVALID = -1;
 
 interface KeyRule {

@@ -1,7 +1,8 @@
 /**
  * The ids of recent messages, so that one whose ack was lost is recognized when it is resent.
  *
- * They are kept in the state by the cut that carries their events: a batch of ids per cut, under `ids/<number>`.
+ * The cut that carries a message's events keeps its id in the state, in batches under `ids/<number>`. Cuts for acks may
+ * come a thousand times a second: a batch stays open over many of them, and each writes it as far as it goes.
  */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -12,7 +13,14 @@ const PREFIX = 'ids/';
 /** Bytes at either end of a message's events that tell it from another of the same id. */
 const FINGERPRINT_BYTES = 4096;
 
-const storedIds = z.object({ ids: z.array(z.string()) });
+/** The most ids in a batch: each cut writes the open one, and each segment of the spool begins with all of them. */
+const BATCH_IDS = 64;
+/** The least number of batches that the maximum is divided into, as is the time: a batch is forgotten as a whole. */
+const BATCHES = 10;
+/** How the ids of a batch were made; earlier releases, which left the tag out, wrote none. */
+const FORM = 2;
+
+const storedIds = z.object({ ids: z.array(z.string()), form: z.optional(z.number()) });
 
 export interface ChunkIdLimits {
   /** Milliseconds for which an id is kept. */
@@ -22,29 +30,39 @@ export interface ChunkIdLimits {
 
 interface Batch {
   readonly key: string;
-  /** When its first id came, by a clock that only goes on; of an earlier run's, the start of this one. */
+  /** When its first and its last id came, by a clock that only goes on; of an earlier run's, the start of this one. */
   readonly since: number;
+  until: number;
   readonly ids: string[];
 }
 
 export class ChunkIds {
   readonly #limits: ChunkIdLimits;
   readonly #state: StateMap;
+  readonly #batchIds: number;
   readonly #known = new Set<string>();
-  /** Oldest first; the last is the one that the next cut carries, when it is open. */
+  /** Ids whose form is not known: they may be those of an earlier release. */
+  readonly #unstated = new Set<string>();
+  /** Oldest first; the last one may be open. */
   readonly #batches: Batch[] = [];
   #open: Batch | null = null;
+  /** Batches that the next cut writes. */
+  readonly #changed = new Set<Batch>();
   #number = 0;
 
   /** @param now milliseconds of a clock that only goes on, as in all other calls */
   constructor(limits: ChunkIdLimits, state: StateMap, now = 0) {
     this.#limits = limits;
+    this.#batchIds = Math.max(1, Math.min(BATCH_IDS, Math.floor(limits.max / BATCHES)));
     this.#state = state;
     for (const [key, value] of state.entries()) {
       if (!key.startsWith(PREFIX)) continue;
-      const { ids } = checkState(key, value, storedIds);
-      this.#batches.push({ key, since: now, ids });
-      for (const id of ids) this.#known.add(id);
+      const { ids, form } = checkState(key, value, storedIds);
+      this.#batches.push({ key, since: now, until: now, ids });
+      for (const id of ids) {
+        this.#known.add(id);
+        if (form !== FORM) this.#unstated.add(id);
+      }
       this.#number = Math.max(this.#number, Number(key.slice(PREFIX.length)));
     }
     this.#batches.sort((a, b) => Number(a.key.slice(PREFIX.length)) - Number(b.key.slice(PREFIX.length)));
@@ -54,15 +72,15 @@ export class ChunkIds {
    * The name under which a message is remembered. Its tag and the length and ends of its events are part of
    * it: a client that counts its ids from 1 at each start must not have new messages taken for old ones.
    */
-  static name(id: Buffer, tag: string, events: Buffer): string {
+  name(id: Buffer, tag: string, events: Buffer): string {
     const ends = [events.subarray(0, FINGERPRINT_BYTES), events.subarray(-FINGERPRINT_BYTES)];
     const [head, tail] = ends.map((bytes) => crc32(bytes));
-    const digest = hash(
-      'sha256',
-      Buffer.concat([id, Buffer.from(`/${events.length}/${head}/${tail}/${tag}`)]),
-      'buffer',
-    );
-    return digest.toString('base64', 0, 15);
+    const untagged = `/${events.length}/${head}/${tail}`;
+    if (this.#unstated.size > 0) {
+      const earlier = digest(id, untagged);
+      if (this.#unstated.has(earlier)) return earlier;
+    }
+    return digest(id, `${untagged}/${tag}`);
   }
 
   has(name: string): boolean {
@@ -77,27 +95,49 @@ export class ChunkIds {
   add(name: string, now: number): void {
     if (this.#known.has(name)) return;
     this.#known.add(name);
-    if (this.#open === null) {
-      this.#open = { key: `${PREFIX}${++this.#number}`, since: now, ids: [] };
-      this.#batches.push(this.#open);
-    }
-    this.#open.ids.push(name);
+    const batch = this.#batchAt(now);
+    batch.ids.push(name);
+    batch.until = now;
+    this.#changed.add(batch);
+  }
+
+  /** The open batch, or a new one where that is full or has been open for long. */
+  #batchAt(now: number): Batch {
+    const open = this.#open;
+    const lasts = open !== null && now - open.since < this.#limits.ttl / BATCHES;
+    if (lasts && open.ids.length < this.#batchIds) return open;
+    const batch: Batch = { key: `${PREFIX}${++this.#number}`, since: now, until: now, ids: [] };
+    this.#batches.push(batch);
+    this.#open = batch;
+    return batch;
   }
 
   /** Writes what came since the last cut into the state, and forgets what is too old or too much. */
   beforeCut(now: number): void {
-    if (this.#open !== null) {
-      this.#state.set(this.#open.key, { ids: this.#open.ids });
-      this.#open = null;
+    // Copied: the state is read while the batch goes on.
+    for (const { key, ids } of this.#changed) this.#state.set(key, { ids: [...ids], form: FORM });
+    let forgotten = 0;
+    for (const batch of this.#batches) {
+      const isOld = now - batch.until >= this.#limits.ttl;
+      // What this cut carries has no ack yet: all of it is remembered, however much it is.
+      if (!isOld && (this.#known.size <= this.#limits.max || this.#changed.has(batch))) break;
+      this.#forget(batch);
+      forgotten++;
     }
-    while (this.#batches.length > 0) {
-      const oldest = this.#batches[0]!;
-      if (now - oldest.since < this.#limits.ttl && this.#known.size <= this.#limits.max) break;
-      // At most a cut's worth of ids less than the maximum: batches go as a whole.
-      if (this.#batches.length === 1 && now - oldest.since < this.#limits.ttl) break;
-      for (const id of oldest.ids) this.#known.delete(id);
-      this.#state.delete(oldest.key);
-      this.#batches.shift();
-    }
+    this.#batches.splice(0, forgotten);
+    this.#changed.clear();
   }
+
+  #forget(batch: Batch): void {
+    for (const id of batch.ids) {
+      this.#known.delete(id);
+      this.#unstated.delete(id);
+    }
+    this.#state.delete(batch.key);
+    if (this.#open === batch) this.#open = null;
+  }
+}
+
+function digest(id: Buffer, suffix: string): string {
+  return hash('sha256', Buffer.concat([id, Buffer.from(suffix)]), 'buffer').toString('base64', 0, 15);
 }

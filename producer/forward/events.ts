@@ -2,10 +2,11 @@
 import { type Builder, MAX_LINE_BYTES } from '../builder.ts';
 import type { Counter } from '../counters.ts';
 import type { InputContext } from '../input.ts';
+import { RateLimitedLog } from '../rate-limited-log.ts';
 import { type Destination, type DestinationOptions, Destinations } from './destinations.ts';
 import { EntryOffsets } from './entries.ts';
 import { EventTime } from './event-time.ts';
-import { type Fault, type FaultReason, faultAt, faultOf } from './faults.ts';
+import { type Fault, type FaultReason, faultAt, faultOf, internalFault } from './faults.ts';
 import { generalBound, JsonWriter, plainBound, TIME, TIME_BESIDE, type TimeName } from './json-writer.ts';
 import { jsonOrText, markedLine } from './marked-line.ts';
 import type { Message } from './message.ts';
@@ -27,6 +28,10 @@ const LEAST_RUN_BYTES = 2048;
 /** After so many entries that are not plain, 2 to this power are taken one by one. */
 const MOST_MISSES = 12;
 
+/** Log lines about entries that could not be written: this many at once, then one each so many milliseconds. */
+const LOG_BURST = 5;
+const LOG_INTERVAL_MS = 10_000;
+
 /** Bytes that are kept of a time that is not one. */
 const MAX_TIME_TEXT_BYTES = 1024;
 
@@ -45,7 +50,8 @@ export class EventTaker {
   readonly #destinations: Destinations;
   readonly #partials: Partials;
   readonly #joinPartials: boolean;
-  readonly #writer = new JsonWriter();
+  #writer = new JsonWriter();
+  readonly #errors = new RateLimitedLog(LOG_BURST, LOG_INTERVAL_MS);
   readonly #entries = new EntryOffsets();
   readonly #transcoder: Transcoder | null;
   /** How often in a row an entry that was to begin a run was not plain. */
@@ -93,6 +99,7 @@ export class EventTaker {
       bad_time: bad('bad_time'),
       too_deep: bad('too_deep'),
       cut_off: bad('cut_off'),
+      internal: bad('internal'),
     };
     this.#dropped = {
       route: counter('dropped_events', { reason: 'route' }),
@@ -112,7 +119,7 @@ export class EventTaker {
     if (message.mode === 'message') {
       const record = skipAny(bytes, from, to);
       const fault = faultOf(bytes, from, record, to);
-      if (fault === null) this.#entry(message.tag, destination, bytes, from, record, to);
+      if (fault === null) this.#takeEntry(message.tag, destination, bytes, from, record, to);
       else this.#keepFault(destination, bytes, fault);
     } else {
       this.#takeEntries(message.tag, destination, bytes, from, to);
@@ -148,7 +155,7 @@ export class EventTaker {
         open = null;
       }
       for (let i = 0; i < entries.count; i++) {
-        this.#entry(tag, destination, bytes, entries.time(i), entries.record(i), entries.end(i));
+        this.#takeEntry(tag, destination, bytes, entries.time(i), entries.record(i), entries.end(i));
       }
       if (!found.unsound) continue;
       const fault = faultAt(bytes, at, to);
@@ -195,6 +202,31 @@ export class EventTaker {
     this.#partials.beforeCut();
   }
 
+  /** Whatever goes wrong with an entry costs neither the others nor their ack: it is kept as text. */
+  #takeEntry(
+    tag: string,
+    destination: Destination,
+    bytes: Buffer,
+    time: number,
+    record: number,
+    end: number,
+  ): void {
+    try {
+      this.#entry(tag, destination, bytes, time, record, end);
+    } catch (error) {
+      this.#noticeError(error, destination);
+      this.#keepFault(destination, bytes, internalFault(bytes, time, record, end));
+    }
+  }
+
+  #noticeError(error: unknown, destination: Destination): void {
+    this.#writer = new JsonWriter();
+    this.#writer.watched = destination.watched;
+    const skipped = this.#errors.take(this.#context.uptime());
+    if (skipped === null) return;
+    this.#context.log.error({ err: error, skipped }, 'an event could not be written; it is kept as text');
+  }
+
   #entry(
     tag: string,
     destination: Destination,
@@ -209,8 +241,8 @@ export class EventTaker {
       this.#timeless.value++;
       time.setMilliseconds(this.#context.now());
     }
-    this.#events.value++;
     if (destination.builders === null) {
+      this.#events.value++;
       this.#dropped.route.value++;
       return;
     }
@@ -218,10 +250,14 @@ export class EventTaker {
     const builder = destination.builders.at(time.milliseconds);
     if (isMap && !destination.examined && destination.tag === null && end - record <= DIRECT_BYTES) {
       builder.reserve(plainBound(end - record) + destination.added.length);
-      if (this.#plain(builder, bytes, record, destination.added)) return;
+      if (this.#plain(builder, bytes, record, destination.added)) {
+        this.#events.value++;
+        return;
+      }
     }
     if (isMap && this.#joinPartials && this.#part(tag, bytes, record, end)) return;
     this.#general(builder, destination, bytes, record, end, NONE);
+    this.#events.value++;
   }
 
   /** Keeps what an entry has that is not sound: its record where only the time is wrong, else its text. */
@@ -293,15 +329,25 @@ export class EventTaker {
     return true;
   }
 
-  #takeJoined(joined: Joined): void {
-    const { tag, record, incomplete } = joined;
+  /** A line of which parts came is one event, whatever their number. */
+  #takeJoined({ tag, seconds, nanoseconds, record, incomplete }: Joined): void {
     const destination = this.#destinations.of(tag);
     (incomplete ? this.#incomplete : this.#joined).value++;
-    if (destination.builders === null) return;
-    this.#time.seconds = joined.seconds;
-    this.#time.nanoseconds = joined.nanoseconds;
-    const builder = destination.builders.at(this.#time.milliseconds);
-    this.#general(builder, destination, record, 0, record.length, incomplete ? INCOMPLETE : NONE);
+    if (destination.builders === null) {
+      this.#events.value++;
+      this.#dropped.route.value++;
+      return;
+    }
+    this.#time.seconds = seconds;
+    this.#time.nanoseconds = nanoseconds;
+    try {
+      const builder = destination.builders.at(this.#time.milliseconds);
+      this.#general(builder, destination, record, 0, record.length, incomplete ? INCOMPLETE : NONE);
+      this.#events.value++;
+    } catch (error) {
+      this.#noticeError(error, destination);
+      this.#keepFault(destination, record, internalFault(record, 0, 0, record.length));
+    }
   }
 
   /** Any record: by way of the scratch buffer. */

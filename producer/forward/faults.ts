@@ -3,8 +3,8 @@ import { checkTime, entryParts } from './entries.ts';
 import { RefusedError } from './errors.ts';
 import { skipAny, skipValue } from './msgpack-scan.ts';
 
-/** The label of `tailrace_agent_forward_bad_events_total`. */
-export type FaultReason = 'not_an_entry' | 'bad_time' | 'too_deep' | 'cut_off';
+/** The label of `tailrace_agent_forward_bad_events_total`; `internal` is a fault of this program. */
+export type FaultReason = 'not_an_entry' | 'bad_time' | 'too_deep' | 'cut_off' | 'internal';
 
 export interface Fault {
   readonly reason: FaultReason;
@@ -38,6 +38,18 @@ export function faultOf(bytes: Buffer, time: number, record: number, end: number
     to: end,
     time: isTime ? time : null,
     record: { time, from: record, to: skipAny(bytes, record, end) },
+  };
+}
+
+/** An entry of complete bytes that could not be written; one without a time of its own has `time` at `record`. */
+export function internalFault(bytes: Buffer, time: number, record: number, end: number): Fault {
+  const to = skipAny(bytes, record, end);
+  return {
+    reason: 'internal',
+    from: time,
+    to,
+    time: time === record ? null : time,
+    record: { time, from: record, to },
   };
 }
 

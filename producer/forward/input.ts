@@ -238,7 +238,7 @@ class ForwardServer implements ForwardInput {
     this.#messages.value++;
     const { from, to, options } = message;
     const { chunk, compressed } = options;
-    const name = chunk === null ? null : ChunkIds.name(chunk.id, message.tag, bytes.subarray(from, to));
+    const name = chunk === null ? null : this.#ids.name(chunk.id, message.tag, bytes.subarray(from, to));
     if (name !== null && this.#ids.has(name)) {
       this.#repeated.value++;
       return this.#acknowledge(chunk!.value, connection);

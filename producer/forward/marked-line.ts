@@ -1,13 +1,13 @@
 /** The lines of what cannot become an event: its text as `message`, marked `"_unparsed": true`. */
 import { isUtf8 } from 'node:buffer';
 import { createHmac } from 'node:crypto';
-import { MAX_LINE_BYTES } from '../builder.ts';
+import { MAX_DEPTH, MAX_LINE_BYTES } from '../builder.ts';
 import { HASH_DIGITS, selects } from '../format/kept.ts';
 import type { Destination } from './destinations.ts';
 import { type EventTime, TimeWriter } from './event-time.ts';
 import type { Fault } from './faults.ts';
 import { generalBound, JsonWriter } from './json-writer.ts';
-import { MAX_DEPTH, skipAny, skipValue } from './msgpack-scan.ts';
+import { skipAny, skipValue } from './msgpack-scan.ts';
 import { transformLine } from './transform-line.ts';
 
 /** Levels of nesting that are written as JSON; the writer calls itself for each. */

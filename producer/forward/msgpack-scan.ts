@@ -1,8 +1,6 @@
 /** Finds where msgpack values end, without decoding them. */
+import { MAX_DEPTH } from '../builder.ts';
 import { malformed, RefusedError } from './errors.ts';
-
-/** How deep arrays and maps of an event may be nested: JSON readers begin to refuse at 128 (serde_json). */
-export const MAX_DEPTH = 120;
 
 /**
  * Finds the ends of messages in a byte stream that arrives in pieces. Each byte is looked at once, however the

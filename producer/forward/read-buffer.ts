@@ -61,7 +61,7 @@ export class ReadBuffer {
 
   /** Releases a buffer that a large message has left behind. */
   shrink(): void {
-    if (this.end === this.at && this.#own.length > KEPT_BUFFER_BYTES) this.#own = EMPTY;
+    if (this.end === this.at && this.#own.length > KEPT_BUFFER_BYTES) this.clear();
   }
 
   clear(): void {

@@ -32,14 +32,14 @@ export function createTlsServer(
   log: Logger,
 ): TlsSide {
   const before = stamp(options);
-  const versions = safeVersions(options, log);
+  const files = readTlsFiles(options);
   const server = tls.createServer(
     {
       ...socketOptions,
       // If half-open were allowed before the handshake, a client that comes and goes would hold its place until it times out.
       allowHalfOpen: false,
-      ...readTlsFiles(options),
-      ...versions,
+      ...files,
+      minVersion: options.min_version,
       handshakeTimeout,
       requestCert: options.client_auth,
       rejectUnauthorized: options.client_auth,
@@ -49,7 +49,8 @@ export function createTlsServer(
       accept(socket);
     },
   );
-  withoutTickets(contextOf(server));
+  const versions = safeVersions(server, options, log);
+  if (versions.maxVersion !== undefined) server.setSecureContext({ ...files, ...versions });
   server.on('tlsClientError', (error, socket) => {
     // A heartbeat or a load balancer's check that comes and goes without a byte is not a refused client.
     const silent = socket.bytesRead === 0 && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
@@ -82,10 +83,13 @@ function withoutTickets(context: NativeContext | undefined): boolean {
   return true;
 }
 
-/** TLS 1.3 only where its tickets can be turned off, unless the configuration asks for it. */
-function safeVersions({ min_version }: TlsOptions, log: Logger): tls.SecureContextOptions {
-  const able = withoutTickets(tls.createSecureContext().context as NativeContext);
-  if (able) return { minVersion: min_version };
+/** Turns the server's tickets off. TLS 1.3 only where that can be done, unless the configuration asks for it. */
+function safeVersions(
+  server: tls.Server,
+  { min_version }: TlsOptions,
+  log: Logger,
+): tls.SecureContextOptions {
+  if (withoutTickets(contextOf(server))) return { minVersion: min_version };
   if (min_version === 'TLSv1.3') {
     log.warn('this Node cannot turn off session tickets: clients without acks may lose events over TLS 1.3');
     return { minVersion: min_version };

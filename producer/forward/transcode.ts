@@ -40,7 +40,6 @@ interface Api {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
 }
-const { Memory, Module, Instance } = (globalThis as unknown as { WebAssembly: Api }).WebAssembly;
 
 /** What the lines of a destination are written with. */
 export interface LineRules {
@@ -70,8 +69,11 @@ export class Transcoder {
     this.#exports = exports;
   }
 
-  /** Null where WebAssembly, or its vectors, are not to be had. */
+  /** Null on a Node without WebAssembly (`--jitless`) or a processor without its vectors. */
   static create(): Transcoder | null {
+    const { WebAssembly } = globalThis as unknown as { WebAssembly?: Api };
+    if (WebAssembly === undefined) return null;
+    const { Memory, Module, Instance } = WebAssembly;
     try {
       const memory = new Memory({ initial: PAGES, maximum: PAGES });
       const module = new Module(Buffer.from(WASM, 'base64'));

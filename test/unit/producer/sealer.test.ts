@@ -200,6 +200,52 @@ test('a cut for an ack takes the inputs that share tags with that client, and le
   await core.sealer.stop();
 });
 
+test('a cut for an ack carries the identity of its chunks, but not the state of other inputs', async () => {
+  const core = await startCore({ interval: 3_600_000 });
+  const forward = core.addSection('forward');
+  core.beforeCut = () => {
+    core.state.set('position', 1);
+    forward.set('position', 1);
+  };
+  addLine(core.builders.of('forward').tag('app'), { n: 1 });
+  await durable(core, 'forward');
+  assert.equal(core.spool.section('input').size, 0);
+  const { producer, epoch } = core.identity;
+  await core.sealer.stop();
+
+  const next = await startCore({ files: core.files });
+  addLine(next.builders.tag('app'), { n: 2 });
+  await next.sealer.cut();
+  assert.equal(next.identity.producer, producer);
+  assert.deepEqual(next.sent[0]!.header.previous, { epoch, ordinal: 1 });
+});
+
+test('while many chunks wait for the stream, acks share a cut every tenth of a second', async (t) => {
+  const core = await startCore({ interval: 3_600_000 });
+  const tag = core.builders.of('input').tag('a');
+  let pending = 999;
+  Object.defineProperty(core.spool, 'pending', { get: () => pending });
+  addLine(tag, { n: 1 });
+  await durable(core, 'input');
+  assert.equal(core.sent.length, 1, 'at once');
+
+  await new Promise((resolve) => setImmediate(resolve));
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  pending = 1000;
+  const waiting = [2, 3].map((n) => {
+    addLine(tag, { n });
+    return durable(core, 'input');
+  });
+  t.mock.timers.tick(99);
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  assert.equal(core.sent.length, 1);
+  t.mock.timers.tick(1);
+  await Promise.all(waiting);
+  assert.equal(core.sent.length, 2);
+  t.mock.timers.reset();
+  await core.sealer.stop();
+});
+
 test('a full builder of one input waits for its own cut, and takes its number there', async () => {
   const core = await startCore({ interval: 3_600_000 });
   const tail = core.builders.of('input').tag('access');

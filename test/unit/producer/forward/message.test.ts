@@ -7,8 +7,10 @@ import { decompress } from '../../../../producer/forward/decompress.ts';
 import { RefusedError } from '../../../../producer/forward/errors.ts';
 import { EventTaker } from '../../../../producer/forward/events.ts';
 import { jsonToMsgpack } from '../../../../producer/forward/json-msgpack.ts';
+import { JsonWriter } from '../../../../producer/forward/json-writer.ts';
 import { readMessage } from '../../../../producer/forward/message.ts';
 import { MessageScanner } from '../../../../producer/forward/msgpack-scan.ts';
+import { balanceOf } from '../../../../producer/status.ts';
 import { Cuts } from '../../../support/cuts.ts';
 import { array, bin, eventTime, ext, float64, int, map, str } from '../../../support/msgpack-values.ts';
 
@@ -212,7 +214,7 @@ test('a bad entry is kept as marked text, and costs none of the good ones', () =
       'bad_time',
       { n: 2, time, _bad_time: { ext: 3, base64: 'AA==' }, _unparsed: true },
     ],
-    ['a record nested 121 deep', array([AT, nested(121)]), 'too_deep', marked(deep(121))],
+    ['a record nested 101 deep', array([AT, nested(101)]), 'too_deep', marked(deep(101))],
     [
       'a record nested 500 deep, of a bad time',
       array([str('x'), nested(500)]),
@@ -260,7 +262,7 @@ test('a single event with a bad time or too deep is kept, and its ack given', ()
   assert.match(String(events(array([TAG, AT, nested(200), ack]))[0]!['message']), /^\{"a":\{"a":/);
   // As deep as fluentd takes it is an event like any other.
   assert.equal(events(array([TAG, AT, nested(99)]))[0]!['_unparsed'], undefined);
-  assert.equal(events(array([TAG, AT, nested(120)]))[0]!['_unparsed'], undefined);
+  assert.equal(events(array([TAG, AT, nested(100)]))[0]!['_unparsed'], undefined);
 });
 
 test('JSON nested however deep costs no other event', () => {
@@ -332,6 +334,50 @@ test('messages of more entries than are remembered at a time are taken whole', (
   const withBad = events(array([TAG, bin(Buffer.concat([many, array([AT]), entry(AT, 140_000)]))]));
   assert.equal(withBad.length, 140_002);
   assert.equal(withBad[140_001]!['n'], 140_000);
+});
+
+test('an entry that cannot be written is kept as text, and costs neither the others nor the ack', (t) => {
+  const { plainEvent } = JsonWriter.prototype;
+  let calls = 0;
+  t.mock.method(JsonWriter.prototype, 'plainEvent', function (this: JsonWriter, ...args: never) {
+    if (++calls === 2) throw new RangeError('a fault of this program');
+    return (plainEvent as (...args: never) => boolean).apply(this, args);
+  });
+  const { cuts, take } = setting();
+  take(array([TAG, array([entry(AT, 1), entry(AT, 2), entry(AT, 3)])]));
+  cuts.cut();
+  const time = '2026-11-23T21:00:00Z';
+  assert.deepEqual(cuts.events, [
+    { time, n: 1 },
+    { message: '{"n":2}', time, _unparsed: true },
+    { time, n: 3 },
+  ]);
+  assert.equal(cuts.count('tailrace_agent_forward_events_total'), 3);
+  assert.equal(cuts.count('tailrace_agent_forward_bad_events_total', { reason: 'internal' }), 1);
+  assert.match(cuts.logged[0]!, /a fault of this program/);
+});
+
+test('events in are those that reach a chunk, whatever is dropped or joined', () => {
+  const part = (id: string, ordinal: number, last: boolean): Buffer =>
+    map([
+      [str('log'), str(`${ordinal}`)],
+      [str('partial_message'), str('true')],
+      [str('partial_id'), str(id)],
+      [str('partial_ordinal'), str(`${ordinal}`)],
+      [str('partial_last'), str(`${last}`)],
+    ]);
+  const options = {
+    transform: { exclude: [{ field: 'n', pattern: '^7$' }] },
+    routes: [{ match: 'debug', drop: true }],
+  };
+  const first = setting(options);
+  const records = [part('a', 1, false), part('a', 1, false), part('a', 2, true), record(1), record(7)];
+  for (const fields of records) first.take(array([TAG, AT, fields]));
+  first.take(array([str('debug'), AT, record(2)]));
+  first.take(array([TAG, AT, part('b', 1, false)]));
+  first.cuts.cut();
+  assert.equal(first.cuts.lines.length, 2);
+  assert.equal(balanceOf(first.cuts.counters, 0).in, 2);
 });
 
 test('a string behind the tag is never read as more than bytes', () => {

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
+import { MAX_DEPTH } from '../../../../producer/builder.ts';
 import { RefusedError } from '../../../../producer/forward/errors.ts';
 import { generalBound, JsonWriter, plainBound, TIME } from '../../../../producer/forward/json-writer.ts';
-import { MAX_DEPTH, MessageScanner, skipValue } from '../../../../producer/forward/msgpack-scan.ts';
+import { MessageScanner, skipValue } from '../../../../producer/forward/msgpack-scan.ts';
 import {
   array,
   bin,

@@ -86,8 +86,10 @@ test('any cut of a stream into reads gives the same messages', async () => {
 });
 
 test('any cut of a JSON stream gives the same messages', async () => {
+  // The decoder of this test refuses the key `__proto__`.
+  const any = fc.jsonValue({ maxDepth: 2 }).filter((value) => !JSON.stringify(value).includes('__proto__'));
   const texts = fc.array(
-    fc.tuple(fc.string(), fc.jsonValue({ maxDepth: 2 })).map(([text, value]) => ({ text, value })),
+    fc.tuple(fc.string(), any).map(([text, value]) => ({ text, value })),
     { minLength: 1, maxLength: 5 },
   );
   await fc.assert(

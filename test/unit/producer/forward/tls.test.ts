@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { createTlsServer } from '../../../../producer/forward/tls.ts';
 import { RawClient, type Server, startForward, until } from '../../../support/forward.ts';
 import { array, int, map, str } from '../../../support/msgpack-values.ts';
 
@@ -69,6 +71,78 @@ test('no session tickets, of the first certificate and of the next', async () =>
     assert.equal((await ticketsOf(server, 'TLSv1.3')).tickets, 0);
   } finally {
     rmSync(directory, { recursive: true });
+  }
+});
+
+test('the least version holds for the next certificate as well', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tailrace-forward-'));
+  const files = { cert: join(directory, 'cert.pem'), key: join(directory, 'key.pem') };
+  const install = (name: string): void => {
+    copyFileSync(pem(`${name}.key`), files.key);
+    copyFileSync(pem(`${name}.pem`), files.cert);
+  };
+  try {
+    install('server');
+    const secure = { ...files, min_version: 'TLSv1.3', reload_interval: '10ms' };
+    await using server = await startForward({ tls: secure });
+    const refused = (): Promise<boolean> => {
+      const socket = tls.connect({ port: server.port, rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
+      return new Promise((resolve) => {
+        socket.on('error', () => resolve(true));
+        socket.on('secureConnect', () => {
+          socket.destroy();
+          resolve(false);
+        });
+      });
+    };
+    assert.ok(await refused());
+    install('other');
+    await until(() => server.cuts.logged.some((line) => line.includes('certificate reloaded')));
+    assert.ok(await refused());
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('where the tickets of the server itself cannot be turned off, it offers TLS 1.2 alone and says so', () => {
+  const stored = '_sharedCreds';
+  const given: tls.SecureContextOptions[] = [];
+  const { setSecureContext } = tls.Server.prototype;
+  // A Node that keeps its context elsewhere.
+  Object.defineProperty(tls.Server.prototype, stored, { configurable: true, get: () => undefined, set() {} });
+  tls.Server.prototype.setSecureContext = function (options) {
+    given.push(options);
+    setSecureContext.call(this, options);
+  };
+  try {
+    const options = {
+      cert: pem('server.pem'),
+      key: pem('server.key'),
+      client_auth: false,
+      reload_interval: 1e6,
+    };
+    for (const [min_version, maxVersion] of [
+      ['TLSv1.2', 'TLSv1.2'],
+      ['TLSv1.3', undefined],
+    ] as const) {
+      const warned: string[] = [];
+      const log = pino({}, { write: (line: string) => warned.push(line) });
+      const side = createTlsServer(
+        { ...options, min_version },
+        {},
+        1000,
+        () => {},
+        () => {},
+        log,
+      );
+      side.stop();
+      assert.match(warned.join(), /cannot turn off session tickets/);
+      assert.equal(given.at(-1)!.maxVersion, maxVersion);
+      assert.equal(given.at(-1)!.minVersion, min_version);
+    }
+  } finally {
+    Reflect.deleteProperty(tls.Server.prototype, stored);
+    tls.Server.prototype.setSecureContext = setSecureContext;
   }
 });
 

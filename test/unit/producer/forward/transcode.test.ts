@@ -36,6 +36,12 @@ function both(message: Buffer, transform: object = {}): [unknown, unknown] {
   return [fast, plain];
 }
 
+function takerOf(maxTags = 1000, transcoder = Transcoder.create()): { cuts: Cuts; taker: EventTaker } {
+  const cuts = new Cuts({ auto: false, now: () => NOW, maxTags });
+  const options = { tagPrefix: null, routes: [], transform: {}, placeholders: {}, joinPartials: true };
+  return { cuts, taker: new EventTaker(options, cuts.context, { input: 'forward' }, transcoder) };
+}
+
 test('the module is what its source gives', () => {
   const url = new URL('../../../../producer/forward/transcode-wasm.ts', import.meta.url);
   assert.equal(compiled(), readFileSync(url, 'utf8'), 'run: npm run build:wasm');
@@ -108,6 +114,54 @@ test('any entries become the same lines and the same counts, whatever is done to
   );
 });
 
+test('a buffer that is reused for another message gives the events of that one', () => {
+  const entries = (text: string): Buffer =>
+    array([
+      str('app'),
+      bin(
+        Buffer.concat(Array.from({ length: 100 }, () => array([int(SECONDS), map([[str('x'), str(text)]])]))),
+      ),
+    ]);
+  const { cuts, taker } = takerOf();
+  const bytes = Buffer.from(entries('one'.repeat(10)));
+  for (const text of ['one', 'two']) {
+    entries(text.repeat(10)).copy(bytes);
+    const message = readMessage(bytes, 0, bytes.length)!;
+    taker.take(message, bytes, message.from, message.to);
+  }
+  cuts.cut();
+  const count = (text: string): number => cuts.events.filter(({ x }) => x === text.repeat(10)).length;
+  assert.deepEqual([count('one'), count('two')], [100, 100]);
+});
+
+test('events of a tag that has no builders of its own carry it, however many come at once', () => {
+  const { cuts, taker } = takerOf(1);
+  const many = Buffer.concat(
+    Array.from({ length: 300 }, (_, n) => array([int(SECONDS), map([[str('n'), int(n)]])])),
+  );
+  for (const tag of ['first', 'second']) {
+    const bytes = array([str(tag), bin(many)]);
+    const message = readMessage(bytes, 0, bytes.length)!;
+    taker.take(message, bytes, message.from, message.to);
+  }
+  cuts.cut();
+  const tagged = cuts.events.filter((event) => event['_tag'] === 'second');
+  assert.deepEqual([cuts.events.length, tagged.length], [600, 300]);
+});
+
+test('without WebAssembly there is no transcoder, and the rest works', async () => {
+  const scope = globalThis as { WebAssembly?: unknown };
+  const { WebAssembly } = scope;
+  delete scope.WebAssembly;
+  try {
+    const url = new URL('../../../../producer/forward/transcode.ts?none', import.meta.url).href;
+    const { Transcoder } = (await import(url)) as { Transcoder: { create(): unknown } };
+    assert.equal(Transcoder.create(), null);
+  } finally {
+    scope.WebAssembly = WebAssembly;
+  }
+});
+
 test('most of what is usual goes that way, over all windows of a large message', () => {
   const fields = (n: number): Buffer =>
     map([
@@ -123,9 +177,7 @@ test('most of what is usual goes that way, over all windows of a large message',
     if (any) lines += transcoder.count;
     return any;
   };
-  const cuts = new Cuts({ auto: false, now: () => NOW });
-  const options = { tagPrefix: null, routes: [], transform: {}, placeholders: {}, joinPartials: true };
-  const taker = new EventTaker(options, cuts.context, { input: 'forward' }, transcoder);
+  const { cuts, taker } = takerOf(1000, transcoder);
   const bytes = array([str('app'), bin(Buffer.concat(entries))]);
   const message = readMessage(bytes, 0, bytes.length)!;
   taker.take(message, bytes, message.from, message.to);
