@@ -7,7 +7,8 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { TailraceError } from '../base/errors.ts';
 import { bundle } from './bundle.ts';
 import { type DrainTimes, settingsProblem } from './limits.ts';
@@ -26,11 +27,13 @@ export const STACKS = { stack: 'serverless.yml', attach: 'serverless.attach.yml'
  *
  * @param out the folder in which each stack gets its own
  * @param parameters values for the params of serverless.yml, as `--param` takes them
+ * @param options of osls, such as `--stage`
  */
 export async function packageFunctions(
   out = join(ROOT, 'dist'),
   parameters: Readonly<Record<string, string | number>> = {},
   stacks: readonly (keyof typeof STACKS)[] = ['stack', 'attach'],
+  options: readonly string[] = [],
 ): Promise<void> {
   const service = mkdtempSync(join(tmpdir(), 'tailrace-functions-'));
   try {
@@ -40,7 +43,15 @@ export async function packageFunctions(
     }
     const params = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
     for (const stack of stacks) {
-      const args = ['package', '--config', STACKS[stack], '--package', resolve(out, stack), ...params];
+      const args = [
+        'package',
+        '--config',
+        STACKS[stack],
+        '--package',
+        resolve(out, stack),
+        ...params,
+        ...options,
+      ];
       const { status, stdout, stderr } = spawnSync(OSLS, args, {
         cwd: service,
         encoding: 'utf8',
@@ -79,7 +90,43 @@ export function assertSettings(directory: string): void {
   if (problem !== null) throw new TailraceError('CONFIG', problem);
 }
 
+/** Where a packaged template expects its zips: the bucket and the folder in it. */
+function zipsOf(directory: string): string {
+  const template = JSON.parse(readFileSync(join(directory, TEMPLATE), 'utf8')) as {
+    Resources: Record<string, { Properties?: { Code?: { S3Bucket: string; S3Key: string } } }>;
+  };
+  const { S3Bucket, S3Key } = Object.values(template.Resources).flatMap(({ Properties }) =>
+    Properties?.Code ? [Properties.Code] : [],
+  )[0]!;
+  return `s3://${S3Bucket}/${dirname(S3Key)}/`;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      stage: { type: 'string', default: 'dev' },
+      region: { type: 'string', default: 'us-east-1' },
+      param: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  const parameters = Object.fromEntries(
+    values.param.map((text) => [text.split('=')[0]!, text.slice(text.indexOf('=') + 1)]),
+  );
+  const options = [`--stage=${values.stage}`, `--region=${values.region}`];
+  await packageFunctions(join(ROOT, 'dist'), parameters, ['stack', 'attach'], options);
+  for (const stack of Object.keys(STACKS)) {
+    const directory = join('dist', stack);
+    process.stdout.write(`${directory}: template and zips, for ${zipsOf(join(ROOT, directory))}\n`);
+  }
+}
+
 if (import.meta.main) {
-  await packageFunctions();
-  process.stdout.write('dist/stack and dist/attach: templates and zips\n');
+  try {
+    await main();
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (!(error instanceof TailraceError || code.startsWith('ERR_PARSE_ARGS'))) throw error;
+    process.stderr.write(`${message}\n`);
+    process.exitCode = 2;
+  }
 }

@@ -21,19 +21,21 @@ import { startStack } from '../../local/stack.ts';
 import { temporaryDirectory } from '../support/agent-process.ts';
 import { ChunkSource } from '../support/chunks.ts';
 import { assertArchivedOnce, ConsumerProcess, putChunks, writeConfig } from '../support/consumer-process.ts';
+import { buildImage, type Image } from '../support/dockerfile.ts';
 
 const SYSTEMD = join(import.meta.dirname, '..', '..', 'infra', 'systemd');
 /** Nothing of the development tree's Node or packages is in reach; Java is the system's. */
 const BARE_PATH = `/usr/bin:/bin:${dirname(execFileSync('sh', ['-c', 'command -v java'], { encoding: 'utf8' }).trim())}`;
 
 let folder = '';
+let image: Image;
 
 before(async (context) => {
   const directory = temporaryDirectory(context as never);
   const tarball = await buildPackage({ of: 'consumer', archs: [arch() as Arch], out: directory, level: 1 });
   assert.ok(tarball.endsWith(`/tailrace-consumer-0.1.0-linux-${arch()}.tar.gz`), tarball);
-  execFileSync('tar', ['-C', directory, '-xzf', tarball]);
-  folder = join(directory, 'tailrace-consumer-0.1.0');
+  image = buildImage('consumer', directory, join(directory, 'image'));
+  folder = join(directory, 'image', 'opt', 'tailrace-consumer-0.1.0');
 });
 
 function tailrace(args: string[], env: Readonly<Record<string, string>> = {}) {
@@ -95,6 +97,15 @@ test('the consumer of the package archives, and ends in order', async (context) 
   assert.equal(child[0], join(folder, 'node', arch(), 'node'));
   assert.equal(child.at(-1), join(folder, 'lib', 'child.js'));
   assert.equal(await consumer.stop(), 0, consumer.log);
+});
+
+test("the image's entry point is the consumer of the package; only Java comes from elsewhere", () => {
+  assert.equal(image.program, join(folder, 'bin', 'tailrace'));
+  assert.equal(tailrace([...image.args, '--help']).status, 0);
+  assert.deepEqual(image.args, ['consumer', '--config', '/etc/tailrace/consumer.yaml']);
+  assert.equal(image.run.length, 1);
+  const wanted = readFileSync(join(SYSTEMD, 'install.sh'), 'utf8');
+  assert.match(wanted, new RegExp(`apt-get install ${/openjdk-\S+/.exec(image.run[0]!)![0]} .*Debian 13`));
 });
 
 test('it has the commands that look into the archive, and no stack', () => {

@@ -17,10 +17,12 @@ import { createInterface } from 'node:readline';
 import { before, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { stringify } from 'yaml';
+import { VERSION } from '../../base/version.ts';
 import { loadConfig } from '../../cli/config.ts';
 import { type Arch, buildPackage } from '../../infra/package.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { AWS_ENV, temporaryDirectory } from '../support/agent-process.ts';
+import { buildImage, type Image } from '../support/dockerfile.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 
 const UNIT = join(import.meta.dirname, '..', '..', 'infra', 'systemd');
@@ -28,12 +30,13 @@ const UNIT = join(import.meta.dirname, '..', '..', 'infra', 'systemd');
 const BARE_ENV = { PATH: '/usr/bin:/bin', ...AWS_ENV };
 
 let folder = '';
+let image: Image;
 
 before(async (context) => {
   const directory = temporaryDirectory(context as never);
-  const tarball = await buildPackage({ archs: [arch() as Arch], out: directory, level: 1 });
-  execFileSync('tar', ['-C', directory, '-xzf', tarball]);
-  folder = join(directory, 'tailrace-0.1.0');
+  await buildPackage({ archs: [arch() as Arch], out: directory, level: 1 });
+  image = buildImage('agent', directory, join(directory, 'image'));
+  folder = join(directory, 'image', 'opt', 'tailrace-0.1.0');
 });
 
 function tailrace(args: string[], env: Record<string, string> = BARE_ENV) {
@@ -158,6 +161,16 @@ test("logrotate by the package's rule: the agent's own log goes on in a new file
   assert.match(readFileSync(`${log}.1`, 'utf8'), /the agent is running/);
   agent.kill('SIGTERM');
   assert.deepEqual(await ended, [0, null]);
+});
+
+test("the image's entry point is the agent of the package, of this version", () => {
+  const run = (...args: string[]) => spawnSync(image.program, args, { env: BARE_ENV, encoding: 'utf8' });
+  assert.equal(run('--version').stdout.trim(), VERSION);
+  assert.deepEqual(image.args, ['agent', '--config', '/etc/tailrace/agent.yaml']);
+  const { status, stdout } = run(...image.args, '--help');
+  assert.equal(status, 0);
+  assert.match(stdout, /tailrace agent \[options\]/);
+  assert.deepEqual(image.run, []);
 });
 
 test('commands that a server cannot run say so', () => {

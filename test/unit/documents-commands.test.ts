@@ -65,7 +65,7 @@ function optionsOf(command: Command | null): Command['options'][number][] {
 /** Why npm would refuse these words, or the script that it runs. */
 function npmRefusalOf(words: readonly string[]): string | null {
   const script = words[1] === 'run' ? words[2]! : words[1]!;
-  if (['ci', 'audit', 'install'].includes(script)) return null;
+  if (['audit', 'ci', 'install', 'ls'].includes(script)) return null;
   const command = scripts[script];
   if (command === undefined) return `there is no script ${script}`;
   const args = words.slice(words.indexOf('--') + 1);

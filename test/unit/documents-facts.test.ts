@@ -233,3 +233,46 @@ test('parameters in deploy.md are those of serverless.yml', () => {
   );
   assert.deepEqual(cellsOf('| a \\| b | c |'), ['a \\| b', 'c']);
 });
+
+test('troubleshooting.md has every alarm of the stack and each way in which a stream fails', () => {
+  const { text } = readDocument('docs/troubleshooting.md');
+  const alarms = globSync('infra/*.yml', { cwd: ROOT }).flatMap((path) =>
+    [...readFileSync(join(ROOT, path), 'utf8').matchAll(/^ {2}(\w+Alarm):$/gm)].map(([, name]) => name!),
+  );
+  assert.ok(alarms.length > 15);
+  assert.deepEqual(
+    alarms.filter((name) => !text.includes(`\`${name}\``)),
+    [],
+  );
+  const conditions = rowsUnder(readDocument('docs/sending.md').text, '## When the stream accepts nothing');
+  const failures = readFileSync(join(ROOT, 'producer/sender/failures.ts'), 'utf8');
+  assert.deepEqual(
+    conditions.map(([name]) => name!.replaceAll('`', '')),
+    [...failures.matchAll(/^ {4}case '(\w+)':$/gm)].map(([, name]) => name),
+  );
+});
+
+/** Whether the fixed parts of a message (`…` stands for the others) are in the source, in their order on one line. */
+function isSaid(message: string, source: string): boolean {
+  const parts = message.split('…').map((part) => RegExp.escape(part.trim()));
+  return new RegExp(parts.join('.*')).test(source);
+}
+
+test('the messages that troubleshooting.md quotes are those of the programs', () => {
+  const source = globSync(['{base,archive,producer,consumer,functions,cli,local}/**/*.{ts,mjs}'], {
+    cwd: ROOT,
+  })
+    .map((path) => readFileSync(join(ROOT, path), 'utf8'))
+    .join('\n');
+  const { text } = readDocument('docs/troubleshooting.md');
+  const quoted = ['## The agent', '## The consumer', '## Verify says', "## On a developer's machine"]
+    .flatMap((heading) => rowsUnder(text, heading))
+    .flatMap(([first]) => [...first!.matchAll(/`([^`]+)`/g)].map(([, message]) => message!))
+    .filter((message) => / /.test(message) && !/^(?:npm|npx|tailrace) /.test(message));
+  assert.ok(quoted.length > 25, `${quoted.length}`);
+  assert.deepEqual(
+    quoted.filter((message) => !isSaid(message, source)),
+    [],
+  );
+  assert.ok(!isSaid('the spool is empty: inputs are … paused', source));
+});
