@@ -1,11 +1,12 @@
 /** docs/cost.md from the arithmetic of `tailrace cost`: `npm run docs` writes it, a test compares it. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bill, billsOf, functionBill, type Load } from '../../cli/cost/model.ts';
 import { readPrices } from '../../cli/cost/prices.ts';
 import { advice, dollars } from '../../cli/cost/report.ts';
 
 export const COST_FILE = join(import.meta.dirname, '../../docs/cost.md');
+export const README_FILE = join(import.meta.dirname, '../../README.md');
 const VOLUMES = [1, 10, 50, 100, 1000];
 const REGION = 'us-east-1';
 
@@ -56,4 +57,29 @@ The lines of the worker are in [deploy.md](deploy.md#what-it-costs).
 `;
 }
 
-if (import.meta.main) writeFileSync(COST_FILE, costDocument());
+/** The rows of README's comparison whose amounts are computed, by what begins them, and their bills. */
+const COMPARED: readonly (readonly [string, string])[] = [
+  ['**tailrace**, archiver as a function', 'function'],
+  ['**tailrace**, archiver on a worker', 'worker'],
+  ['Fluent Bit or the Kinesis agent → Firehose → S3', 'Firehose to S3'],
+  ['Fluent Bit or Vector → S3 directly', 'agents upload to S3'],
+  ['CloudWatch Logs agent', 'CloudWatch Logs'],
+];
+
+/** README with the amounts of today's arithmetic in its comparison. */
+export function readmeWithAmounts(readme: string): string {
+  const { prices } = readPrices(REGION);
+  const all = [10, 100, 1000].map((gbPerDay) => billsOf({ gbPerDay, servers: 4, tags: 2 }, prices));
+  return COMPARED.reduce((text, [row, bill]) => {
+    const amounts = all.map((bills) => dollars(bills.find(({ name }) => name === bill)!.usd)).join(', ');
+    const at = text.indexOf(`| ${row} | `);
+    if (at === -1) throw new Error(`README has no row ${row}`);
+    const from = at + row.length + 5;
+    return text.slice(0, from) + amounts + text.slice(text.indexOf(' |', from));
+  }, readme);
+}
+
+if (import.meta.main) {
+  writeFileSync(COST_FILE, costDocument());
+  writeFileSync(README_FILE, readmeWithAmounts(readFileSync(README_FILE, 'utf8')));
+}

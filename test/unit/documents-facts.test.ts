@@ -277,23 +277,6 @@ test('the messages that troubleshooting.md quotes are those of the programs', ()
   assert.ok(!isSaid('the spool is empty: inputs are … paused', source));
 });
 
-test("README's comparison has the amounts of cost.md", () => {
-  const volumes = ['10 GB', '100 GB', '1,000 GB'];
-  const cost = readDocument('docs/cost.md').text;
-  const head = cellsOf(/^\| \|.*$/m.exec(cost)![0]);
-  const bills = rowsUnder(cost, '## US dollars a month, by raw logs a day').map(([name, ...usd]) => ({
-    name,
-    usd: volumes.map((volume) => usd[head.indexOf(volume) - 1]).join(', '),
-  }));
-  const rows = rowsUnder(readDocument('README.md').text, '## Compared with');
-  const shown = rows.flatMap(([, usd]) => (/^\d/.test(usd!) ? [usd!] : []));
-  const wanted = ['function', 'worker', 'Firehose to S3', 'agents upload to S3', 'CloudWatch Logs'];
-  assert.deepEqual(
-    shown,
-    wanted.map((name) => bills.find((bill) => bill.name === name)!.usd),
-  );
-});
-
 test('README leads to every page of docs', () => {
   const { text } = readDocument('README.md');
   const pages = globSync('docs/*.md', { cwd: ROOT });

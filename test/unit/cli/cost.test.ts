@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { billsOf, cheaperFrom, firehoseBill, functionBill, workerBill } from '../../../cli/cost/model.ts';
 import { readPrices } from '../../../cli/cost/prices.ts';
-import { COST_FILE, costDocument } from '../../support/cost-document.ts';
+import { COST_FILE, costDocument, README_FILE, readmeWithAmounts } from '../../support/cost-document.ts';
 import { alarmedMetrics, customMetrics } from '../../support/stack-metrics.ts';
 
 const { prices } = readPrices('us-east-1');
@@ -97,6 +97,14 @@ test('a region without prices is refused; a file of one’s own replaces them, a
     JSON.stringify({ date: 'x', regions: { 'mars-north-1': { ...prices, kms_month: 'x' } } }),
   );
   assert.throws(() => readPrices('mars-north-1', file), /regions\.mars-north-1\.kms_month/);
+});
+
+test("README's comparison has the amounts of the arithmetic", () => {
+  const readme = readFileSync(README_FILE, 'utf8');
+  assert.equal(readme, readmeWithAmounts(readme), 'run `npm run docs`');
+  const stale = readme.replace(/(?<=as a function \| )[\d., ]+(?= \|)/, '1');
+  assert.notEqual(stale, readme);
+  assert.equal(readmeWithAmounts(stale), readme);
 });
 
 test('docs/cost.md is what the arithmetic gives', () => {
