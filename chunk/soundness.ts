@@ -49,10 +49,19 @@ function canBeSpliced(chunk: Buffer, header: FramedHeader): boolean {
   const data = splicedData(chunk, header);
   const end = header.headerBytes + data.length;
   if (chunk[end] !== FINAL_BLOCK[0] || chunk[end + 1] !== FINAL_BLOCK[1]) return false;
-  const probed = Buffer.concat([data, probe.compressed]);
+  const probed = withProbe(data);
   const raw = inflated(probed, header.rawBytes + probe.raw.length);
   if (raw === null || !raw.subarray(header.rawBytes).equals(probe.raw)) return false;
   return isAnnounced(raw.subarray(0, header.rawBytes), chunk, header);
+}
+
+/** In one buffer for all chunks: a copy of its own for each would be garbage by the megabyte. */
+function withProbe(data: Buffer): Buffer {
+  const length = data.length + probe.compressed.length;
+  if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(2 * length);
+  data.copy(scratch);
+  probe.compressed.copy(scratch, data.length);
+  return scratch.subarray(0, length);
 }
 
 function isSoundMember(chunk: Buffer, header: FramedHeader): boolean {
@@ -104,6 +113,7 @@ interface Options {
 }
 
 const probe = makeProbe();
+let scratch = Buffer.alloc(0);
 
 /** Bytes whose frequencies are a matter of chance, as one deflate block with Huffman codes of their own. */
 function makeProbe(): { readonly raw: Buffer; readonly compressed: Buffer } {

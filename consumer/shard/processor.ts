@@ -35,6 +35,8 @@ export type ShardWork = Pick<ShardArchiver, 'initialize' | 'take' | 'flush' | 'e
 /** What the processor tells the process around it. */
 export interface ProcessorHooks {
   open(shard: string): Promise<ShardWork>;
+  /** What stands as `data` in a record of a call. */
+  dataOf(text: string): Buffer;
   /** A call of KCL's begins or ends. */
   busy(call: string | null): void;
   behind(millis: number): void;
@@ -120,7 +122,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
         const taken: StreamRecord[] = records.map((record) => ({
           sequence: record.sequenceNumber,
           arrival: record.approximateArrivalTimestamp,
-          data: Buffer.from(record.data, 'base64'),
+          data: hooks.dataOf(record.data),
         }));
         await archiver!.take(taken, records.length === 0 && millisBehindLatest === 0);
         await checkpointSafe(checkpointer);

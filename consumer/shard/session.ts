@@ -17,6 +17,7 @@ import { GoneShard } from './gone.ts';
 import type { LineSlots } from './line-slots.ts';
 import { type KclProcessor, kclProcessor, type ShardWork } from './processor.ts';
 import { wholeLines } from './protocol.ts';
+import { RecordData } from './record-data.ts';
 import type { Resources } from './resources.ts';
 import { ShardStatus } from './status.ts';
 
@@ -67,6 +68,7 @@ export class ShardSession {
   readonly #status: ShardStatus;
   readonly #reporter: Reporter;
   readonly #limits: BatchLimits;
+  readonly #data = new RecordData();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #end = Promise.withResolvers<void>();
 
@@ -83,7 +85,8 @@ export class ShardSession {
     const close = (): void => this.#end.resolve();
     input.once('end', close).once('close', close).once('error', close);
     output.once('error', close);
-    const lines = wholeLines(input, dependencies.slots, dependencies.onLine);
+    const take = (line: Buffer): string => this.#data.take(line);
+    const lines = wholeLines(input, dependencies.slots, take, dependencies.onLine);
     kcl(this.#processor(), Readable.from(lines, { highWaterMark: 1 }), output, process.stderr).run();
     const release = (): void => this.#release();
     this.ended.then(release, release);
@@ -113,6 +116,7 @@ export class ShardSession {
     const { log, failpoints } = this.#dependencies;
     return kclProcessor({
       open: (shard) => this.#open(shard),
+      dataOf: (text) => this.#data.of(text),
       busy: (call) => status.busy(call),
       behind: (millis) => {
         status.behind = millis;

@@ -20,7 +20,7 @@ test('lines come out as they went in', async () => {
         const bytes = Buffer.from(lines.map((text) => `${text}\n`).join(''));
         const input = new PassThrough();
         let told = 0;
-        const output = wholeLines(input, new LineSlots(1), (length) => {
+        const output = wholeLines(input, new LineSlots(1), String, (length) => {
           told += length;
         });
         const found: string[] = [];
