@@ -71,11 +71,20 @@ const producerMark = z.strictObject({
   end: z.boolean(),
 });
 
+/**
+ * A chunk without events by which a producer says how far it has read: its sequence and its ordinal; the time up to which
+ * all that the inputs' sources had is in chunks before it, 0 when that was not known; when it was sealed; 1 when it is the
+ * last chunk of a clean stop. Times are milliseconds since 1970 by the producer's clock, and not after the arrival.
+ */
+const watermark = z.tuple([count, count, count, count, z.union([z.literal(0), z.literal(1)])]);
+
 const snapshot = z.strictObject({
   /** lane: producer, epoch, runs archived, when last seen (ms). */
   lanes: z.record(lane, z.tuple([lane, epoch, runs, count])),
   /** producer: floor, when last seen (ms). */
   floors: z.record(lane, z.tuple([epoch, count])),
+  /** lane: its newest watermark. */
+  watermarks: z.optional(z.record(lane, watermark)),
 });
 
 const commitSchema = z.strictObject({
@@ -108,6 +117,8 @@ const commitSchema = z.strictObject({
   /** lane: producer and epoch, of the lanes in the objects and in `empty`. */
   lanes: z.record(lane, z.tuple([lane, epoch])),
   producers: z.array(producerMark),
+  /** The watermarks of each lane, in the lane's order; left out when there are none. */
+  watermarks: z.optional(z.record(lane, z.array(watermark))),
   skipped: z.strictObject({ duplicates: count, bytes: count }),
   /** Chunks archived although their lane may have been forgotten. */
   unproven: count,
@@ -128,6 +139,7 @@ export type Commit = DeepReadonly<z.infer<typeof commitSchema>>;
 export type CommitObject = DeepReadonly<z.infer<typeof commitObject>>;
 export type Form = z.infer<typeof form>;
 export type ProducerMark = DeepReadonly<z.infer<typeof producerMark>>;
+export type Watermark = DeepReadonly<z.infer<typeof watermark>>;
 export type Snapshot = DeepReadonly<z.infer<typeof snapshot>>;
 
 /** How an object is made of chunks; those of version 1 are not spliced. */

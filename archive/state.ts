@@ -1,5 +1,5 @@
 /** What a shard's commit log amounts to: the runs of every lane that are archived, and where the log stands. */
-import type { Commit, CommitObject, Snapshot } from './commit.ts';
+import type { Commit, CommitObject, Snapshot, Watermark } from './commit.ts';
 import { compareSequence } from './commit-keys.ts';
 import { Runs } from './runs.ts';
 
@@ -9,6 +9,8 @@ export interface Lane {
   readonly runs: Runs;
   /** Arrival time of the last record that named the lane, ms. */
   seen: number;
+  /** The newest by which its producer said how far it had read; null when none did. */
+  watermark: Watermark | null;
 }
 
 export interface Floor {
@@ -58,6 +60,8 @@ export class ShardState {
     } else {
       for (const object of commit.objects) this.#add(object.runs, commit, seen);
       this.#add(commit.empty, commit, seen);
+      for (const [name, list] of Object.entries(commit.watermarks ?? {}))
+        for (const watermark of list) this.#raiseWatermark(name, watermark);
       for (const mark of commit.producers) this.#raiseFloor(mark.producer, mark.floor, seen);
     }
     this.number = commit.number;
@@ -100,9 +104,11 @@ export class ShardState {
         lane.runs.union(Runs.parse(runs));
         lane.seen = Math.max(lane.seen, seen);
       } else {
-        this.lanes.set(name, { producer, epoch, runs: Runs.parse(runs), seen });
+        this.lanes.set(name, { producer, epoch, runs: Runs.parse(runs), seen, watermark: null });
       }
     }
+    for (const [name, watermark] of Object.entries(snapshot.watermarks ?? {}))
+      this.#raiseWatermark(name, watermark);
     for (const [producer, [epoch, seen]] of Object.entries(snapshot.floors)) {
       this.#raiseFloor(producer, epoch, seen);
     }
@@ -115,7 +121,14 @@ export class ShardState {
     }
     const floors: Record<string, [string, number]> = {};
     for (const [producer, floor] of this.floors) floors[producer] = [floor.epoch, floor.seen];
-    return { lanes, floors };
+    const watermarks = [...this.lanes].flatMap(([name, { watermark }]) =>
+      watermark !== null && name in lanes ? [[name, watermark] as const] : [],
+    );
+    return {
+      lanes,
+      floors,
+      ...(watermarks.length === 0 ? {} : { watermarks: Object.fromEntries(watermarks) }),
+    };
   }
 
   /** What {@link snapshot} will say after `commit`, without what the policy forgets by then. */
@@ -145,12 +158,17 @@ export class ShardState {
       let lane = this.lanes.get(name);
       if (!lane) {
         const [producer, epoch] = commit.lanes[name]!;
-        lane = { producer, epoch, runs: new Runs(), seen };
+        lane = { producer, epoch, runs: new Runs(), seen, watermark: null };
         this.lanes.set(name, lane);
       }
       lane.runs.union(Runs.parse(text));
       lane.seen = Math.max(lane.seen, seen);
     }
+  }
+
+  #raiseWatermark(name: string, watermark: Watermark): void {
+    const lane = this.lanes.get(name);
+    if (lane && (lane.watermark === null || lane.watermark[0] < watermark[0])) lane.watermark = watermark;
   }
 
   #takeBack(runsByLane: Readonly<Record<string, string>>): void {

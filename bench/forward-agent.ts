@@ -45,6 +45,7 @@ const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
   beforeCut: () => input.beforeCut(),
   floor: () => spool.oldestEpoch ?? identity.epoch,
   lane: () => lane,
+  readUpTo: () => 0,
   send: () => {},
   hold: (held) => (held ? input.pause() : input.resume()),
   fail: (error) => {

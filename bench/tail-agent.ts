@@ -50,6 +50,7 @@ const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
   counters,
   beforeCut: () => input.beforeCut(),
   lane: () => lane,
+  readUpTo: () => 0,
   floor: () => spool.oldestEpoch ?? identity.epoch,
   send: () => {},
   hold: (held) => (held ? input.pause() : input.resume()),

@@ -53,6 +53,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       summary: 'answer a question in SQL about archived events',
       load: () => import('./commands/query.ts'),
     },
+    hours: {
+      summary: 'show which hours are complete, and what keeps others open',
+      load: () => import('./commands/hours.ts'),
+    },
     verify: {
       summary: 'prove that the archive has every event once',
       load: () => import('./commands/verify.ts'),

@@ -48,7 +48,7 @@ import { createTailInput } from './tail/input.ts';
 /** The section of the state that belongs to no input: identity and spill floor. */
 const OWN_SECTION = 'agent';
 /** Seals and sends immediately: for an instance that is about to terminate. */
-const REAL_TIME: SealPace = { interval: 100, idleInterval: 100, ackInterval: 0 };
+const REAL_TIME: Omit<SealPace, 'watermarkInterval'> = { interval: 100, idleInterval: 100, ackInterval: 0 };
 /** Deadline in milliseconds of a flush that the agent starts itself: a hook's usual time; for a spot notice without a time. */
 const END_FLUSH_MS: Readonly<Record<EndReason, number>> = { lifecycle: 600_000, spot: 110_000 };
 /** Milliseconds left over for other processes when a spot instance is interrupted. */
@@ -212,6 +212,7 @@ export class Agent {
         return spilled !== null && spilled < spooled ? spilled : spooled;
       },
       lane: () => this.#sender.nextLane(),
+      readUpTo: () => Math.min(...this.#inputs.map((input) => input.readUpTo ?? Date.now())),
       send: (chunks, encoded, gather) => this.#sender.send(chunks, encoded, gather),
       hold: (held) => this.#hold({ sealer: held }),
       fail: (error) => {

@@ -70,6 +70,8 @@ const seal = z.strictObject({
   idle_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.idleInterval),
   /** Time for which an ack may wait for others to share its cut. */
   ack_interval: z._default(delay, DEFAULT_SEALER_OPTIONS.ackInterval),
+  /** Time between the chunks without events that say how far the agent has read, by which hours of the archive close. */
+  watermark_interval: z._default(timerDuration, DEFAULT_SEALER_OPTIONS.watermarkInterval),
 });
 
 const spool = z.strictObject({

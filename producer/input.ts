@@ -21,6 +21,11 @@ export interface Input {
   resume(): void;
   /** Resolves when everything that could be read at the time of the call is in the builders. */
   drain(): Promise<void>;
+  /**
+   * All that its source had at this time was given to the builders: milliseconds since 1970, 0 when that is not known
+   * yet. Absent where events are taken as they come.
+   */
+  readonly readUpTo?: number;
   /** What is wrong with what it reads, in a sentence; null when nothing is. */
   readonly trouble?: string | null;
   /** Closes files and sockets. What was read and not yet sealed stays in the builders. */

@@ -18,6 +18,7 @@ import type { Identity } from './identity.ts';
 import type { SectionChanges } from './spool/recovery.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from './spool/spool.ts';
 import type { StateMap } from './state.ts';
+import { Watermarks } from './watermarks.ts';
 
 const NO_LINES = Buffer.alloc(0);
 
@@ -29,6 +30,8 @@ export interface SealerOptions extends SealPace {
 }
 
 export interface SealPace {
+  /** Milliseconds between the chunks by which the agent says how far it has read. */
+  readonly watermarkInterval: number;
   /** Milliseconds between regular cuts under load, and when little comes in. */
   readonly interval: number;
   readonly idleInterval: number;
@@ -44,6 +47,7 @@ export const DEFAULT_SEALER_OPTIONS: SealerOptions = {
   interval: 1000,
   idleInterval: 5000,
   ackInterval: 0,
+  watermarkInterval: 300_000,
 };
 
 /** Compressed bytes that may wait for the next cut: above the first a cut is made, above the second inputs wait. */
@@ -76,6 +80,8 @@ export interface SealerDependencies {
   readonly floor: () => string;
   /** The lane of the next chunk. */
   readonly lane: () => string;
+  /** All that the inputs' sources had at this time was read; milliseconds since 1970, 0 when that is not known yet. */
+  readonly readUpTo: () => number;
   /**
    * Passes the chunks of a durable cut on to the stream; their bytes are still at hand.
    *
@@ -102,6 +108,7 @@ interface Scope {
 export class Sealer {
   #options: SealerOptions;
   readonly #dependencies: SealerDependencies;
+  readonly #watermarks: Watermarks;
   #drafts: Draft[] = [];
   #pendingBytes = 0;
   #rawBytes = 0;
@@ -121,6 +128,7 @@ export class Sealer {
   constructor(options: SealerOptions, dependencies: SealerDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
+    this.#watermarks = new Watermarks(performance.now());
     this.#delay = options.interval;
   }
 
@@ -129,7 +137,7 @@ export class Sealer {
   }
 
   /** Changes the pace of the cuts, from the next one on; a shorter one at once. */
-  pace(pace: SealPace): void {
+  pace(pace: Partial<SealPace> & Pick<SealPace, 'interval'>): void {
     this.#options = { ...this.#options, ...pace };
     this.#delay = pace.interval;
     this.#schedule(pace.interval);
@@ -215,6 +223,7 @@ export class Sealer {
     for (const builder of builders.filled(scope?.groups)) this.encode(builder);
     const chunks = this.#takeDrafts(scope).map((draft) => this.#frame(draft));
     if (end) chunks.push(...this.#endOfEpoch());
+    else if (scope === null) chunks.push(...this.#dueWatermarks());
     const changes = this.#takeChanges(scope);
     const waiting = this.#takeWaiting(scope);
     builders.refresh();
@@ -270,8 +279,10 @@ export class Sealer {
   /** Makes a chunk of a draft: from here on it has its identity. */
   #frame({ body, siblings, hour, firstTime, lastTime, events }: Draft): EncodedChunk {
     const { identity, floor, lane } = this.#dependencies;
+    const ids = identity.next(lane(), floor());
+    this.#watermarks.sealed(ids.lane);
     const bytes = frameBody(body, {
-      ...identity.next(lane(), floor()),
+      ...ids,
       tag: siblings.tag,
       hour,
       firstTime,
@@ -284,21 +295,41 @@ export class Sealer {
 
   /** The last chunk of the epoch, which says that nothing follows; an epoch without chunks needs none. */
   #endOfEpoch(): EncodedChunk[] {
-    const { identity, floor, lane } = this.#dependencies;
+    const { identity, lane } = this.#dependencies;
     if (identity.ordinal === 0) return [];
     const now = Date.now();
+    return [this.#frameEmpty(lane(), now, now, true)];
+  }
+
+  /** Behind all chunks of a regular cut: whatever the inputs had read is in one of them, or in an earlier one. */
+  #dueWatermarks(): EncodedChunk[] {
+    const { lane, readUpTo } = this.#dependencies;
+    const lanes = this.#watermarks.due(performance.now(), this.#options.watermarkInterval, lane);
+    if (lanes.length === 0) return [];
+    const now = Date.now();
+    const until = Math.min(readUpTo(), now);
+    return lanes.map((name) => this.#frameEmpty(name, until, now, false));
+  }
+
+  /**
+   * A chunk without events.
+   *
+   * @param until all that the sources had at this time was read
+   */
+  #frameEmpty(lane: string, until: number, now: number, end: boolean): EncodedChunk {
+    const { identity, floor } = this.#dependencies;
     const header = {
-      ...identity.next(lane(), floor()),
+      ...identity.next(lane, floor()),
       tag: '',
       hour: Math.floor(now / HOUR_MS),
-      firstTime: now,
+      firstTime: until,
       lastTime: now,
       events: 0,
-      end: true,
+      end,
     };
     const bytes = encodeChunk(NO_LINES, header, this.#options.compression);
     this.#pendingBytes += bytes.length;
-    return [{ header: readHeader(bytes), bytes }];
+    return { header: readHeader(bytes), bytes };
   }
 
   /** Lets builders collect what compresses to about the target, given what the last full chunk did. */

@@ -17,7 +17,12 @@ function compressionOf({ compression }: AgentConfig): { codec: 'gzip' | 'zstd'; 
 }
 
 export function paceOf({ seal }: AgentConfig): SealPace {
-  return { interval: seal.interval, idleInterval: seal.idle_interval, ackInterval: seal.ack_interval };
+  return {
+    interval: seal.interval,
+    idleInterval: seal.idle_interval,
+    ackInterval: seal.ack_interval,
+    watermarkInterval: seal.watermark_interval,
+  };
 }
 
 export function senderOptions({ send }: AgentConfig): SenderOptions {

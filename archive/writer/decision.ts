@@ -1,6 +1,6 @@
 /** Decides what of a batch of records goes where: into which object, to the empty chunks, or nowhere because it is archived. */
 import type { FramedHeader } from '../../chunk/header.ts';
-import type { ProducerMark } from '../commit.ts';
+import type { ProducerMark, Watermark } from '../commit.ts';
 import { compareSequence } from '../commit-keys.ts';
 import { Runs } from '../runs.ts';
 import { inRange, type ShardState } from '../state.ts';
@@ -19,6 +19,8 @@ export interface Decision {
   /** Chunks without lines. */
   readonly empty: ReadonlyMap<string, Runs>;
   readonly marks: ReadonlyMap<string, ProducerMark>;
+  /** By lane. */
+  readonly watermarks: ReadonlyMap<string, readonly Watermark[]>;
   readonly skipped: { readonly duplicates: number; readonly bytes: number };
   readonly unproven: number;
   readonly damaged: number;
@@ -37,6 +39,7 @@ export function decide(
   const batch = new Map<string, Runs>();
   const empty = new Map<string, Runs>();
   const marks = new Map<string, ProducerMark>();
+  const watermarks = new Map<string, Watermark[]>();
   const skipped = { duplicates: 0, bytes: 0 };
   let unproven = 0;
   let damaged = 0;
@@ -66,13 +69,16 @@ export function decide(
       const known = state.lanes.get(header.lane);
       lanes[header.lane] = known ? [known.producer, known.epoch] : [header.producer, header.epoch];
       if (form !== null) drafts.addChunk(form, chunk);
-      else runsOf(empty, header.lane).add(header.sequence);
+      else {
+        runsOf(empty, header.lane).add(header.sequence);
+        addWatermark(watermarks, header, item.arrival);
+      }
       mark(marks, header);
     }
     if (item.foreign && keepAsBytes(drafts, context, encoder, item, item.foreign, state.kept) && item.damaged)
       damaged += 1;
   }
-  return { drafts, lanes, empty, marks, skipped, unproven, damaged, lastArrival };
+  return { drafts, lanes, empty, marks, watermarks, skipped, unproven, damaged, lastArrival };
 }
 
 /**
@@ -113,6 +119,14 @@ function isProven(context: LogContext, state: ShardState, header: FramedHeader, 
   const floor = state.floors.get(header.producer);
   if (floor && header.epoch < floor.epoch) return false;
   return arrival - header.lastTime <= context.forget.horizon;
+}
+
+/** A clock that is ahead must not make anybody believe that what is yet to be written was read. */
+function addWatermark(watermarks: Map<string, Watermark[]>, header: FramedHeader, arrival: number): void {
+  const { lane, sequence, ordinal, firstTime, lastTime, end } = header;
+  const list = watermarks.get(lane) ?? [];
+  watermarks.set(lane, list);
+  list.push([sequence, ordinal, Math.min(firstTime, arrival), Math.min(lastTime, arrival), end ? 1 : 0]);
 }
 
 function mark(marks: Map<string, ProducerMark>, header: FramedHeader): void {

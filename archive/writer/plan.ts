@@ -1,6 +1,6 @@
 /** The commit that follows a state of the log when a batch of records is archived, with the bytes of its objects; no I/O. */
 import { sha256 } from '../../base/sha256.ts';
-import { type Commit, type CommitObject, commitHash } from '../commit.ts';
+import { type Commit, type CommitObject, commitHash, type Watermark } from '../commit.ts';
 import { objectKey } from '../commit-keys.ts';
 import { Runs } from '../runs.ts';
 import type { ShardState } from '../state.ts';
@@ -78,6 +78,7 @@ function bareCommit(
     empty: runsText(decision.empty),
     lanes: decision.lanes,
     producers: [...decision.marks.values()],
+    ...(decision.watermarks.size === 0 ? {} : { watermarks: inSequence(decision.watermarks) }),
     skipped: decision.skipped,
     unproven: decision.unproven,
     damaged: decision.damaged,
@@ -160,6 +161,12 @@ function addSequence(
     runsByLane.set(lane, runs);
   }
   runs.add(sequence);
+}
+
+function inSequence(watermarks: Decision['watermarks']): Record<string, readonly Watermark[]> {
+  return Object.fromEntries(
+    [...watermarks].map(([lane, list]) => [lane, list.toSorted(([a], [b]) => a - b)]),
+  );
 }
 
 function runsText(runsByLane: ReadonlyMap<string, Runs>): Record<string, string> {

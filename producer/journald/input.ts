@@ -2,7 +2,7 @@
  * The journald input: reads the systemd journal through journalctl, from a cursor that the state keeps. An entry and
  * its cursor go into the same cut, so none is lost or repeated, whatever ends the agent or journalctl.
  */
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
@@ -22,6 +22,9 @@ import type { JournaldOptions } from './options.ts';
 const CURSOR = 'cursor';
 /** Milliseconds until journalctl is restarted after it ended by itself. */
 const RESTART = 1000;
+/** Milliseconds between questions whether the journal has more than was read, and bytes of an answer at most. */
+const ASK_EVERY = 60_000;
+const ASK_BYTES = 16 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 const TALLIES: readonly (readonly [keyof Tally, string])[] = [
@@ -55,6 +58,8 @@ class JournaldInput implements Input {
   #paused = false;
   #restart: NodeJS.Timeout | null = null;
   #draining: Promise<void> | null = null;
+  #askTimer: NodeJS.Timeout | null = null;
+  #readUpTo = 0;
 
   constructor(options: JournaldOptions, context: InputContext) {
     this.#options = options;
@@ -66,6 +71,10 @@ class JournaldInput implements Input {
       key,
       context.counters.counter(name, { input: this.name }),
     ]);
+  }
+
+  get readUpTo(): number {
+    return this.#readUpTo;
   }
 
   async start(): Promise<void> {
@@ -87,6 +96,7 @@ class JournaldInput implements Input {
     }
     this.#running = true;
     this.#follow();
+    this.#askTimer = setInterval(() => this.#askForMore(), ASK_EVERY).unref();
   }
 
   beforeCut(): void {}
@@ -112,7 +122,18 @@ class JournaldInput implements Input {
   async stop(): Promise<void> {
     this.#running = false;
     if (this.#restart) clearTimeout(this.#restart);
+    if (this.#askTimer) clearInterval(this.#askTimer);
     await this.#end();
+  }
+
+  /** Asks whether the journal has anything behind the cursor: if not, all that it had at this time was read. */
+  #askForMore(): void {
+    const asked = this.#context.now();
+    const cursor = this.#context.state.get(CURSOR);
+    execFile('journalctl', this.#arguments(['--lines=1']), { maxBuffer: ASK_BYTES }, (error, stdout) => {
+      if (error === null && stdout.trim() === '' && this.#context.state.get(CURSOR) === cursor)
+        this.#readUpTo = Math.max(this.#readUpTo, asked);
+    });
   }
 
   /** Reads to the journal's end without waiting for more, and follows it from there. */
@@ -243,6 +264,8 @@ class JournaldInput implements Input {
       const text = Buffer.from(message);
       keepLine(this.#target, this.#transform, text, 0, text.length, UNPARSED);
     }
+    // Entries come in the journal's order.
+    if (read.time !== null) this.#readUpTo = Math.max(this.#readUpTo, Math.min(read.time, this.#clock.now));
     return read.cursor;
   }
 }

@@ -95,6 +95,9 @@ class TailInput implements Input {
   #scheduled: NodeJS.Immediate | null = null;
   #timer: NodeJS.Timeout | null = null;
   #nextRefresh = 0;
+  #refreshed = 0;
+  /** All that was in the files at this time was read, on the monotonic clock; 0 before that is known. */
+  #readUpTo = 0;
   #drains: (() => void)[] = [];
   /** Whether the next refresh has to look at everything, whatever the clocks of folders say. */
   #lookAtAll = false;
@@ -162,6 +165,11 @@ class TailInput implements Input {
     return this.#fit.reason;
   }
 
+  get readUpTo(): number {
+    const { now, uptime } = this.#context;
+    return this.#readUpTo === 0 ? 0 : Math.floor(now() - (uptime() - this.#readUpTo));
+  }
+
   beforeCut(): void {
     this.#scanner?.save();
   }
@@ -208,6 +216,7 @@ class TailInput implements Input {
     if (now >= this.#nextRefresh) {
       this.#scanner.refresh(this.#lookAtAll);
       this.#lookAtAll = false;
+      this.#refreshed = now;
       this.#nextRefresh = now + this.#options.refresh_interval;
     }
     this.#looks.look(now);
@@ -218,6 +227,7 @@ class TailInput implements Input {
     }
     this.#park(now);
     this.#settleDrains();
+    this.#noteReadUpTo();
     const busy =
       this.#looks.busy || this.#scanner.waiting > 0 || this.#restless.size > 0 || this.#drains.length > 0;
     // With very many logs a look takes long: reading has to come between.
@@ -313,6 +323,15 @@ class TailInput implements Input {
     }
     this.#report(bytes);
     this.#settleDrains();
+    this.#noteReadUpTo();
+  }
+
+  /** When nothing that was found is left to read, all was read that the files had before the last looks at all of them. */
+  #noteReadUpTo(): void {
+    if (this.#head < this.#queue.length || this.#scanner.waiting > 0 || this.#scanner.unsettled) return;
+    for (const { failing, source } of this.#restless)
+      if (failing || (source instanceof CompressedSource && !source.ended)) return;
+    this.#readUpTo = Math.min(this.#looks.sweptSince, this.#refreshed);
   }
 
   #next(): Follower | null {

@@ -26,6 +26,9 @@ export class Looks {
   #nextSweep = 0;
   #nextFull = 0;
   #nextWatch = 0;
+  #fullBegan = 0;
+  /** When the last sweep over all names began that has ended, on the monotonic clock; 0 before the first. */
+  sweptSince = 0;
 
   /** @param woken called when something happened in a folder that was watched */
   constructor(scanner: Scanner, woken: () => void) {
@@ -64,6 +67,7 @@ export class Looks {
     if (this.#sweep === null) {
       if (now < this.#nextSweep && now < this.#nextFull) return;
       this.#full = now >= this.#nextFull;
+      if (this.#full) this.#fullBegan = now;
       this.#sweep = this.#scanner.places.values();
       this.#cost = 0;
     }
@@ -82,6 +86,7 @@ export class Looks {
     this.#cost += performance.now() - begin;
     if (this.#sweep !== null) return;
     this.#nextSweep = now + Math.max(SWEEP, this.#cost * SPARSE);
+    if (this.#full) this.sweptSince = this.#fullBegan;
     if (this.#full) this.#nextFull = now + Math.max(FULL_SWEEP, this.#cost * FULL_SPARSE);
     for (const folder of this.#scanner.folders.values()) folder.swept = folder.watched;
   }

@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type CheckedCode, checkSchedule } from '../support/archive-check.ts';
+import { planted, rulesIn } from '../support/planted.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const MOST_SCHEDULES = 1500;
@@ -265,24 +266,8 @@ async function plant(mutant: Mutant, to: string): Promise<CheckedCode> {
   return Object.assign({}, ...(await Promise.all(modules.map(load)))) as CheckedCode;
 }
 
-/** The line after the marker replaced; further markers may stand between. */
-function planted(text: string, { rule, file, instead }: Mutant): string {
-  const lines = text.split('\n');
-  const marker = lines.findIndex((line) => line.trim() === `// rule: ${rule}`);
-  assert.notEqual(marker, -1, `${file} has no line "// rule: ${rule}"`);
-  let at = marker + 1;
-  while (lines[at]!.trim().startsWith('//')) at += 1;
-  assert.notEqual(lines[at]!.trim(), instead, 'the fault changes something');
-  lines[at] = instead;
-  return lines.join('\n');
-}
-
 test('every rule that is marked in the source has its mutant', () => {
-  const marked: string[] = [];
-  for (const file of fs.readdirSync(path.join(ROOT, 'archive'), { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.ts')) continue;
-    const text = fs.readFileSync(path.join(ROOT, 'archive', file), 'utf8');
-    for (const [, rule] of text.matchAll(/^\s*\/\/ rule: (.+)$/gm)) marked.push(rule!);
-  }
-  assert.deepEqual(marked.sort(), MUTANTS.map(({ rule }) => rule).sort());
+  // Those of the folders left out have tests of their own.
+  const marked = rulesIn(path.join(ROOT, 'archive'), ['compact', 'hours']);
+  assert.deepEqual(marked, MUTANTS.map(({ rule }) => rule).sort());
 });

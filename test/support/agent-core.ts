@@ -28,7 +28,7 @@ export interface Core {
 }
 
 export async function startCore(
-  options: Partial<SealerOptions> & { maxSpoolBytes?: number; files?: MemoryFiles } = {},
+  options: Partial<SealerOptions> & { maxSpoolBytes?: number; files?: MemoryFiles; readUpTo?: number } = {},
 ): Promise<Core> {
   const files = options.files ?? new MemoryFiles();
   const counters = new Counters();
@@ -69,6 +69,7 @@ export async function startCore(
       beforeCut: (inputs) => whole.beforeCut(inputs),
       floor: () => spool.oldestEpoch ?? identity.epoch,
       lane: () => lane,
+      readUpTo: () => options.readUpTo ?? 0,
       send: (chunks) => sent.push(...chunks),
       hold: (hold) => held.push(hold),
       fail: (error) => failures.push(error),

@@ -84,6 +84,7 @@ export async function startSenderCore(
     beforeCut: () => {},
     floor: () => spool.oldestEpoch ?? identity.epoch,
     lane: () => sender.nextLane(),
+    readUpTo: () => 0,
     send: (chunks, encoded, gather) => sender.send(chunks, encoded, gather),
     hold: () => {},
     fail: (error) => {

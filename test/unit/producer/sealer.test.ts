@@ -367,3 +367,26 @@ test('events spread over many tags and hours become chunks early, and none is lo
     Array.from({ length: 10_000 }, (_, i) => i),
   );
 });
+
+test('a watermark follows all chunks of its lane, once in an interval, also when nothing happened', async () => {
+  const core = await startCore({ watermarkInterval: 0, readUpTo: 1000 });
+  addLine(core.builders.tag('a'), { n: 1 });
+  await core.sealer.cut();
+  await core.sealer.cut();
+  const headers = core.sent.map(({ header }) => header);
+  assert.deepEqual(
+    headers.map(({ tag, events, sequence, ordinal }) => [tag, events, sequence, ordinal]),
+    [
+      ['a', 1, 1, 1],
+      ['', 0, 2, 2],
+      ['', 0, 3, 3],
+    ],
+  );
+  for (const { firstTime, lastTime, end } of headers.slice(1)) {
+    assert.equal(firstTime, 1000);
+    assert.ok(!end && lastTime > firstTime);
+  }
+  const none = await startCore({ watermarkInterval: 60_000 });
+  await none.sealer.cut();
+  assert.equal(none.sent.length, 0);
+});

@@ -5,67 +5,11 @@ import { gunzipSync } from 'node:zlib';
 import { commitHash, encodeCommit, parseCommit } from '../../../../archive/commit.ts';
 import type { VerifyReport } from '../../../../archive/verify/report.ts';
 import { verifyArchive } from '../../../../archive/verify/verify.ts';
-import type { LogContext } from '../../../../archive/writer/context.ts';
-import { ENCODER, ENCODERS } from '../../../../archive/writer/encoders.ts';
-import type { StreamRecord } from '../../../../archive/writer/record.ts';
-import { ShardArchiver } from '../../../../archive/writer/shard-archiver.ts';
 import { ChunkSource, epochName, type MadeChunk } from '../../../support/chunks.ts';
-import { MemoryArchive } from '../../../support/memory-archive.ts';
+import type { MemoryArchive } from '../../../support/memory-archive.ts';
+import { archiveOf, HOUR, NOW } from '../../../support/small-archive.ts';
 
-const HOUR = 494_000;
-const NOW = HOUR * 3_600_000;
 const MINUTE = 60_000;
-
-function context(shard: string): LogContext {
-  return {
-    stream: 'weblogs',
-    incarnation: '0'.repeat(18),
-    shard,
-    range: ['0'.repeat(32), 'f'.repeat(32)],
-    parents: [],
-    prefix: '',
-    keyTemplate: 'logs/tag={tag}/{name}',
-    forget: { horizon: 1e12, grace: 1e12 },
-    snapshotEvery: 64,
-    encoder: ENCODER,
-    encoders: ENCODERS,
-  };
-}
-
-/** An archive of these chunks, a commit for each list. */
-async function archiveOf(
-  batches: readonly (readonly MadeChunk[])[],
-  archive = new MemoryArchive(),
-  shard = 'shard-0',
-  now = (_batch: number) => NOW,
-) {
-  let done = 0;
-  const archiver = new ShardArchiver(
-    context(shard),
-    archive,
-    { family: '0'.repeat(10), shards: async () => [] },
-    {
-      limits: { maxBytes: 1e9, maxAge: 1e9 },
-      now: () => now(done),
-      uptime: () => now(done),
-      wait: async () => {},
-      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
-    },
-  );
-  await archiver.initialize(null);
-  let sequence = 1000;
-  for (const batch of batches) {
-    const records: StreamRecord[] = batch.map(({ bytes }) => ({
-      sequence: `${sequence++}`,
-      arrival: NOW,
-      data: bytes,
-    }));
-    await archiver.take(records, false);
-    await archiver.flush();
-    done += 1;
-  }
-  return archive;
-}
 
 const verify = (archive: MemoryArchive, age = 60 * MINUTE, deep = true) =>
   verifyArchive(archive, '', { now: NOW + age, pendingFor: 10 * MINUTE, deep });
