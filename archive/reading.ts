@@ -5,7 +5,7 @@ import { readHeader } from '../chunk/header.ts';
 import { readChunk } from '../chunk/reader.ts';
 import { GZIP_TRAILER_BYTES } from '../chunk/writer.ts';
 import { type CommitObject, formOf } from './commit.ts';
-import { inflatePart, MAX_HEADER_BYTES, type Part, readParts } from './spliced.ts';
+import { inflatePartAside, MAX_HEADER_BYTES, type Part, readParts } from './spliced.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
 /** Milliseconds since 1970, both included. */
@@ -141,11 +141,11 @@ async function fetchPieces(
   return bytes.every((piece) => piece !== null) ? Buffer.concat(bytes) : null;
 }
 
-function* memberBlocks(
+async function* memberBlocks(
   object: CommitObject,
   bytes: Buffer,
   range: EventRange | null,
-): Generator<Block | Fault> {
+): AsyncGenerator<Block | Fault> {
   if (bytes.length !== object.bytes) {
     yield { fault: `has ${bytes.length} bytes, its commit says ${object.bytes}` };
     return;
@@ -155,11 +155,15 @@ function* memberBlocks(
 }
 
 /** @param start where `bytes` begin in the object */
-function* partBlocks(parts: readonly Part[], bytes: Buffer, start: number): Generator<Block | Fault> {
+async function* partBlocks(
+  parts: readonly Part[],
+  bytes: Buffer,
+  start: number,
+): AsyncGenerator<Block | Fault> {
   for (const part of parts) {
     const { offset, bytes: length, events, firstTime, lastTime } = part;
     try {
-      const lines = inflatePart(bytes.subarray(offset - start, offset - start + length), part);
+      const lines = await inflatePartAside(bytes.subarray(offset - start, offset - start + length), part);
       yield { firstTime, lastTime, lines: [lines] };
     } catch (error) {
       yield faultOf(error, `${events} events at bytes ${offset} to ${offset + length - 1}: `);

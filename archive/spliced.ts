@@ -10,6 +10,7 @@
  *
  * before them one byte, the version of the index. The first part follows the header, each part the one before it.
  */
+import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { ChunkCorruptError } from '../base/errors.ts';
 import { joinCrc32 } from '../chunk/crc32.ts';
@@ -213,13 +214,35 @@ function readNumber(bytes: Buffer, from: number, end: number): [number: number, 
  * @throws ChunkCorruptError when it is not what the index says
  */
 export function inflatePart(data: Buffer, part: Part): Buffer {
-  let raw: Buffer;
   try {
-    const options = { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: part.rawBytes + 1 };
-    raw = zlib.inflateRawSync(data, options);
+    return checked(zlib.inflateRawSync(data, inflateOptions(part)), part);
   } catch (cause) {
-    throw new ChunkCorruptError('the data does not inflate', cause);
+    throw damage(cause);
   }
+}
+
+/** As {@link inflatePart}, while this thread does something else. */
+export async function inflatePartAside(data: Buffer, part: Part): Promise<Buffer> {
+  try {
+    return checked(await inflateRaw(data, inflateOptions(part)), part);
+  } catch (cause) {
+    throw damage(cause);
+  }
+}
+
+const inflateRaw: (data: Buffer, options: zlib.ZlibOptions) => Promise<Buffer> = promisify(zlib.inflateRaw);
+
+function inflateOptions(part: Part): zlib.ZlibOptions {
+  return { finishFlush: zlib.constants.Z_SYNC_FLUSH, maxOutputLength: part.rawBytes + 1 };
+}
+
+function damage(cause: unknown): ChunkCorruptError {
+  return cause instanceof ChunkCorruptError
+    ? cause
+    : new ChunkCorruptError('the data does not inflate', cause);
+}
+
+function checked(raw: Buffer, part: Part): Buffer {
   if (raw.length !== part.rawBytes)
     throw new ChunkCorruptError(`it inflates to ${raw.length} bytes instead of ${part.rawBytes}`);
   if (part.crc !== null && zlib.crc32(raw) !== part.crc)

@@ -1,5 +1,6 @@
 /** Prints the lines of archived events that are asked for: as they are, or some of their fields, or their number. */
 import { once } from 'node:events';
+import { TIME_FIELDS } from '../archive/field-types.ts';
 import type { Block, EventRange } from '../archive/reading.ts';
 import { plainLines } from '../base/human.ts';
 import { type EventFilter, eventTime, fieldOf } from './event-filter.ts';
@@ -14,6 +15,9 @@ export interface PrinterOptions {
   /** Counts the events instead of printing them. */
   readonly count: boolean;
 }
+
+/** What forward inputs name the time of a record that has a `time` of its own, and what everything else does. */
+export const TIME_KEYS: readonly string[] = TIME_FIELDS;
 
 const NEWLINE = 0x0a;
 /** A line longer than any archived event is printed in pieces: it need not end at all. */
@@ -35,12 +39,12 @@ export class EventPrinter {
     const { range, filter, fields, count } = this.#options;
     const isInside = range === null || (block.firstTime >= range.from && block.lastTime <= range.to);
     if (isInside && filter === null && fields === null && !count && !process.stdout.isTTY) {
-      for await (const piece of block.lines) await write(piece);
+      for await (const piece of block.lines) await writeOut(piece);
       return;
     }
-    for await (const lines of wholeLines(block.lines)) {
+    for await (const whole of wholeLines(block.lines)) {
       const kept: string[] = [];
-      for (const line of lines) {
+      for (const line of linesOf(whole)) {
         const text = this.#choose(line, hour, isInside);
         if (text === null) continue;
         this.events += 1;
@@ -48,7 +52,7 @@ export class EventPrinter {
       }
       if (kept.length === 0) continue;
       const text = `${kept.join('\n')}\n`;
-      await write(process.stdout.isTTY ? plainLines(text) : text);
+      await writeOut(process.stdout.isTTY ? plainLines(text) : text);
     }
   }
 
@@ -69,7 +73,8 @@ export class EventPrinter {
   }
 }
 
-function eventOf(line: string): Readonly<Record<string, unknown>> | null {
+/** The object that a line is; null when it is not one. */
+export function eventOf(line: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(line);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
@@ -78,12 +83,13 @@ function eventOf(line: string): Readonly<Record<string, unknown>> | null {
   }
 }
 
-async function write(data: Buffer | string): Promise<void> {
+export async function writeOut(data: Buffer | string): Promise<void> {
   const { stdout } = process;
   if (data.length > 0 && !stdout.write(data)) await once(stdout, 'drain');
 }
 
-async function* wholeLines(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<string[]> {
+/** Whole lines together, as text. */
+export async function* wholeLines(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<string> {
   let held: Buffer[] = [];
   let heldBytes = 0;
   for await (const piece of pieces) {
@@ -94,13 +100,17 @@ async function* wholeLines(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): As
       held.push(piece);
       continue;
     }
-    const text = Buffer.concat([...held, piece.subarray(0, end)]).toString();
+    yield Buffer.concat([...held, piece.subarray(0, end)]).toString();
     held = [piece.subarray(end)];
     heldBytes = piece.length - end;
-    const lines = text.split('\n');
-    if (lines.at(-1) === '') lines.pop();
-    yield lines;
   }
   const rest = Buffer.concat(held).toString();
-  if (rest !== '') yield [rest];
+  if (rest !== '') yield rest;
+}
+
+/** The lines of such a text. */
+export function linesOf(text: string): string[] {
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
 }

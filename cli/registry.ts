@@ -49,6 +49,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
   'The archive:': {
     ls: { summary: 'list what the archive holds', load: () => import('./commands/ls.ts') },
     cat: { summary: 'print archived events as NDJSON', load: () => import('./commands/cat.ts') },
+    grep: { summary: 'find archived events, newest first', load: () => import('./commands/grep.ts') },
     query: {
       summary: 'answer a question in SQL about archived events',
       load: () => import('./commands/query.ts'),

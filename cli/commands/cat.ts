@@ -14,7 +14,7 @@ import { plain } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
 import { type EventFilterOptions, eventFilter } from '../event-filter.ts';
-import { EventPrinter } from '../event-printer.ts';
+import { EventPrinter, TIME_KEYS } from '../event-printer.ts';
 import { collect } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 
@@ -27,8 +27,6 @@ interface CatOptions extends ArchiveOptions, RangeOptions, EventFilterOptions {
 
 const FETCHED_AHEAD = 4;
 const POLL_MS = 1000;
-/** What forward inputs name the time of a record that has a `time` of its own, and what everything else does. */
-const TIME_KEYS = ['_time', 'time'];
 
 export function command(): Command {
   const cat = new Command('cat')

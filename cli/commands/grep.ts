@@ -1,0 +1,199 @@
+/** `tailrace grep`: finds archived events as a person looks for them, newest first. */
+import { Command, Option } from 'commander';
+import type { CatalogEntry } from '../../archive/catalog.ts';
+import { findObjects } from '../../archive/find.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { plain, plainLines } from '../../base/human.ts';
+import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
+import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
+import { type EventFilterOptions, eventFilter } from '../event-filter.ts';
+import { TIME_KEYS, writeOut } from '../event-printer.ts';
+import { type FoundBlock, NewestFirst } from '../grep/blocks.ts';
+import { compilePattern, type Pattern } from '../grep/pattern.ts';
+import { addressHints, type Found, type Search, searchObject } from '../grep/search.ts';
+import { collect, countArgument } from '../options.ts';
+import { type Progress, progress } from '../progress.ts';
+
+interface GrepOptions extends ArchiveOptions, RangeOptions, Omit<EventFilterOptions, 'grep'> {
+  readonly context: number;
+  readonly count?: boolean;
+  readonly ignoreCase?: boolean;
+  readonly fixedStrings?: boolean;
+  readonly maxCount?: number;
+  readonly timeKey?: string;
+  readonly color: 'auto' | 'always' | 'never';
+}
+
+/** Objects that are fetched and searched at the same time; Node inflates in four threads. */
+const SEARCHED_AT_ONCE = 8;
+
+export function command(): Command {
+  const grep = new Command('grep')
+    .description(
+      'Find archived events, newest first. The pattern is a regular expression (JavaScript, flag u), tried on each line as ' +
+        'the archive has it: one JSON object.',
+    )
+    .argument('[pattern]', 'what to look for; may be left out with --ip or --where')
+    .option('-i, --ignore-case', 'upper and lower case are the same')
+    .option('-F, --fixed-strings', 'the pattern is a text')
+    .option('-m, --max-count <n>', 'stop after this many events, the newest', countArgument)
+    .addOption(
+      new Option('-C, --context <n>', 'also print this many lines before and after, as they were archived')
+        .argParser(contextArgument)
+        .default(0, '0'),
+    )
+    .option(
+      '--where <condition>',
+      'only events whose field is so, such as code=404 or request_time>=1.5; may be repeated',
+      collect,
+    )
+    .option(
+      '--ip <address>',
+      'only events with this address, or one of this network, in a value; may be repeated',
+      collect,
+    )
+    .option('--count', 'print the number of events instead')
+    .option('--time-key <field>', "the field with an event's time, if it is not time")
+    .addOption(
+      new Option('--color <when>', 'highlight what matches')
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    )
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 found, 1 nothing found, or an object is damaged, gone or in cold storage, 2 bad usage, or the archive
+cannot be read.`,
+    );
+  return withArchiveOptions(withRangeOptions(grep, 'events')).action(run);
+}
+
+function contextArgument(text: string): number {
+  return text === '0' ? 0 : countArgument(text);
+}
+
+async function run(source: string | undefined, options: GrepOptions): Promise<void> {
+  const { ignoreCase = false, fixedStrings: fixed = false } = options;
+  const pattern = source === undefined ? null : compilePattern(source, { fixed, ignoreCase });
+  const filter = eventFilter(options);
+  if (pattern === null && filter === null)
+    throw new TailraceError('CONFIG', 'name a pattern, or an address with --ip, or a condition with --where');
+  const range = timesOf(options, Date.now());
+  const archive = await openArchive(options);
+  const line = progress(!process.stdout.isTTY);
+  // A reader that has seen enough, such as head, closes the pipe.
+  process.stdout.on('error', () => process.exit(0));
+  const wanted = { tag: tagFilter(options.tag), hours: hoursOf(range) };
+  const entries = (await findObjects(archive, wanted, null, line?.show)).sort(newestFirst);
+  const printer = new BlockPrinter(
+    options,
+    pattern,
+    new Set(entries.map(({ object }) => object.tag)).size > 1,
+  );
+  const search: Search = {
+    ...{ store: archive.store, pattern, filter, hints: addressHints(options.ip), range },
+    timeKeys: options.timeKey === undefined ? TIME_KEYS : [options.timeKey],
+    context: options.count ? 0 : options.context,
+  };
+  await searchAll(entries, search, printer, line);
+  line?.clear();
+  archive.store.close();
+  if (options.count) process.stdout.write(`${printer.matches}\n`);
+  if (printer.matches === 0) process.exitCode = 1;
+}
+
+function lastTimeOf({ object }: CatalogEntry): number {
+  // Foreign records are under the hour of their arrival.
+  const end = (object.hour + 1) * 3_600_000 - 1;
+  return object.foreign > 0 ? end : (object.last_time ?? end);
+}
+
+function newestFirst(a: CatalogEntry, b: CatalogEntry): number {
+  return lastTimeOf(b) - lastTimeOf(a);
+}
+
+async function searchAll(
+  entries: readonly CatalogEntry[],
+  search: Search,
+  printer: BlockPrinter,
+  line: Progress | null,
+): Promise<void> {
+  const coming: Promise<Found>[] = [];
+  const found = new NewestFirst<FoundBlock & { readonly tag: string }>();
+  for (let i = 0; i < entries.length && !printer.isFull; i++) {
+    while (coming.length < SEARCHED_AT_ONCE && i + coming.length < entries.length) {
+      const next = searchObject(entries[i + coming.length]!, search);
+      // A failure is reported when its turn comes.
+      next.catch(() => {});
+      coming.push(next);
+    }
+    const { object } = entries[i]!;
+    const { blocks, faults } = await coming.shift()!;
+    for (const fault of faults) {
+      line?.clear();
+      process.stderr.write(`${plain(object.key)}: ${plain(fault)}\n`);
+      process.exitCode = 1;
+    }
+    found.add(blocks.map((block) => ({ ...block, tag: object.tag })));
+    const next = entries[i + 1];
+    for (const block of found.take(next ? lastTimeOf(next) : Number.NEGATIVE_INFINITY))
+      await printer.print(block);
+    line?.show(i + 1, entries.length, 'objects');
+  }
+}
+
+const MATCH = ['\u001b[1;31m', '\u001b[0m'] as const;
+const TAG = ['\u001b[35m', '\u001b[0m'] as const;
+const BETWEEN_BLOCKS = '--\n';
+
+/** Prints blocks until it has printed enough. */
+class BlockPrinter {
+  readonly #options: GrepOptions;
+  readonly #pattern: Pattern | null;
+  readonly #withColor: boolean;
+  readonly #withTag: boolean;
+  /** Events printed or counted. */
+  matches = 0;
+
+  /** @param manyTags whether a person has to see which tag an event is of */
+  constructor(options: GrepOptions, pattern: Pattern | null, manyTags: boolean) {
+    const { isTTY = false } = process.stdout;
+    this.#options = options;
+    this.#pattern = pattern;
+    this.#withColor =
+      options.color === 'always' || (options.color === 'auto' && isTTY && !process.env['NO_COLOR']);
+    this.#withTag = manyTags && isTTY;
+  }
+
+  get isFull(): boolean {
+    return this.matches >= (this.#options.maxCount ?? Number.POSITIVE_INFINITY);
+  }
+
+  async print(block: FoundBlock & { readonly tag: string }): Promise<void> {
+    if (this.isFull) return;
+    const isFirst = this.matches === 0;
+    this.matches += block.matches;
+    if (this.#options.count) return;
+    const lines = block.lines.map(
+      ({ text, isMatch }) => `${this.#prefix(block.tag)}${this.#line(text, isMatch)}\n`,
+    );
+    await writeOut((this.#options.context > 0 && !isFirst ? BETWEEN_BLOCKS : '') + lines.join(''));
+  }
+
+  #prefix(tag: string): string {
+    if (!this.#withTag) return '';
+    return this.#withColor ? `${TAG[0]}${plain(tag)}${TAG[1]} ` : `${plain(tag)} `;
+  }
+
+  #line(text: string, isMatch: boolean): string {
+    const shown = (part: string): string => (process.stdout.isTTY ? plainLines(part) : part);
+    if (!this.#withColor || !isMatch || this.#pattern === null) return shown(text);
+    let line = '';
+    let at = 0;
+    for (const [start, end] of this.#pattern.spans(text)) {
+      line += shown(text.slice(at, start)) + MATCH[0] + shown(text.slice(start, end)) + MATCH[1];
+      at = end;
+    }
+    return line + shown(text.slice(at));
+  }
+}
