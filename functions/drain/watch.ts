@@ -56,8 +56,9 @@ export class WatchPass {
   /** By instance; null when they cannot be listed. */
   #found: ReadonlyMap<string, readonly FoundCommand[]> | null = null;
   #begun: ReadonlyMap<string, number> = new Map();
-  /** How many more instances may be retained. */
+  /** How many more instances may be retained, and those for which a place is taken that may become free. */
   #room = 0;
+  readonly #taking = new Set<Promise<unknown>>();
 
   constructor(tools: WatchTools) {
     this.#tools = tools;
@@ -226,20 +227,41 @@ export class WatchPass {
       log.warn({ ...member, reason }, 'EC2 has ended the instance before it could flush: nothing to retain');
       return 'gone';
     }
+    // Nobody is let go for want of a place while one may yet become free.
+    while (this.#room <= 0 && this.#taking.size > 0) await Promise.allSettled(this.#taking);
     // One that goes on with another disk, or in the warm pool, is never let go without its flush.
     const kept = this.#room > 0 || !ends(member);
-    if (kept) this.#room--;
     // Completed first: of several that find the same at once, only the one that took effect alerts.
-    if (!(await complete(autoScaling, settings.hook, action, kept ? 'ABANDON' : 'CONTINUE'))) {
-      if (kept) this.#room++;
-      return 'settled';
-    }
+    const isDone = kept
+      ? await this.#keep(() => complete(autoScaling, settings.hook, action, 'ABANDON'))
+      : await complete(autoScaling, settings.hook, action, 'CONTINUE');
+    if (!isDone) return 'settled';
     measures.add('DrainFailed');
     if (!kept) measures.add('RetainedReleased');
     log.error({ ...member, reason, cause, kept }, 'the instance could not flush: it is given up');
     const obstacle = cause ?? (this.#found === null ? String(this.failures.at(-1)) : null);
     await sendAlert(clients.sns, settings, member, { reason, cause: obstacle, commands, kept });
     return kept ? 'abandon' : 'release';
+  }
+
+  /** Takes a place among the retained, which is free again when the wait was not given up here. */
+  async #keep(abandon: () => Promise<boolean>): Promise<boolean> {
+    this.#room--;
+    const taking = (async () => {
+      let isDone = false;
+      try {
+        isDone = await abandon();
+        return isDone;
+      } finally {
+        if (!isDone) this.#room++;
+      }
+    })();
+    this.#taking.add(taking);
+    try {
+      return await taking;
+    } finally {
+      this.#taking.delete(taking);
+    }
   }
 
   async #retained({ retained }: Census): Promise<Retained[]> {
@@ -265,14 +287,21 @@ export class WatchPass {
     const { clients, watched, measures, remaining } = this.#tools;
     for (const { member, flushed } of retainedToEnd(retained, watched.maxRetained)) {
       if (remaining() < DECISION_RESERVE_MS) return;
-      await this.#try('a retained instance', () =>
-        clients.autoScaling.send(
+      try {
+        await clients.autoScaling.send(
           new TerminateInstanceInAutoScalingGroupCommand({
             InstanceId: member.instance,
             ShouldDecrementDesiredCapacity: false,
           }),
-        ),
-      );
+        );
+      } catch (error) {
+        log.error(
+          { ...member, err: error },
+          'the retained instance could not be ended; the next pass retries',
+        );
+        this.failures.push(error);
+        continue;
+      }
       measures.add('RetainedReleased');
       if (flushed) log.info({ ...member }, 'the retained instance has flushed after all: it is ended');
       else log.error({ ...member }, 'more instances are retained than may be: this one is ended');

@@ -104,6 +104,10 @@ test('one refused record changes nothing; many grow the stream once, until there
   assert.equal(plan(10, { minutes: refusing }, [NOW - 5 * MINUTE + 1]).kind, 'hold');
   const one = [...steady(3), minute(2, 3, 4000)];
   assert.equal(plan(8, { minutes: one }).kind, 'hold', 'a single minute');
+  // A hundredth of a minute's 18,000 records is left to the senders' retries.
+  const part = (records: number) => [...steady(3), ...[5, 4, 3, 2].map((ago) => minute(ago, 3, records))];
+  assert.equal(plan(8, { minutes: part(180) }).kind, 'hold');
+  assert.equal(shardsOf(plan(8, { minutes: part(190) })), 10);
 });
 
 test('a split answers what was refused before it, as a change of the count does', () => {
