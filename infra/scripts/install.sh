@@ -1,5 +1,16 @@
-# First part of the user data of all instances. Before it stand REGION, STACK, STREAM, ARTIFACTS and VERSION.
+# First part of the user data of all instances. Before it stand REGION, STACK, STREAM, ARTIFACTS, VERSION and READY.
 set -eu
+
+# Reports to READY, where the stack waits for it as it is created, how the set-up ended. Later the URL has expired.
+report() {
+  ended=$?
+  [ -n "$READY" ] || return 0
+  if [ "$ended" -eq 0 ]; then status=SUCCESS; else status=FAILURE; fi
+  reason="the user data of $(uname -n) ended with $ended; see /var/log/cloud-init-output.log there"
+  curl -fsS --retry 5 --max-time 30 -X PUT -H 'Content-Type:' --data-binary \
+    "{\"Status\":\"$status\",\"UniqueId\":\"$(uname -n)\",\"Data\":\"\",\"Reason\":\"$reason\"}" "$READY" || true
+}
+trap report EXIT
 # Empty on a server; a folder in tests.
 ROOT=$(printenv TAILRACE_ROOT || true)
 export AWS_DEFAULT_REGION="$REGION"

@@ -56,6 +56,12 @@ fi
 cp ${bucket}/$key "$5" 2>/dev/null && exit
 echo 'fatal error: An error occurred (403) when calling the HeadObject operation: Forbidden' >&2; exit 1`,
   );
+  // The stack's creation gets its signal; everything else is really asked.
+  const curl = spawnSync('sh', ['-c', 'command -v curl'], { encoding: 'utf8' }).stdout.trim();
+  stub(
+    'curl',
+    `case "$*" in *'-X PUT'*) echo "curl $*" >> ${calls} ;; *) exec ${curl || 'false'} "$@" ;; esac`,
+  );
   stub('sleep', 'exit 0');
   stub('systemctl', `echo "systemctl $*" >> ${calls}`);
   stub('java', `echo 'openjdk version "21.0.5" 2024-10-15 LTS' >&2`);
@@ -86,6 +92,30 @@ function place(bucket: string, of: 'agent' | 'consumer'): void {
 
 const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
 
+/** That the last call reports how the user data ended, to the URL of this handle. */
+function assertSignal(calls: readonly string[], status: string, handle: string): void {
+  const [, json, url] = /^curl .* (\{.*\}) (\S+)$/.exec(calls.at(-1)!) ?? [];
+  const { Status, UniqueId, Reason } = JSON.parse(json!) as Record<string, string>;
+  assert.equal(Status, status);
+  assert.ok(UniqueId);
+  assert.match(Reason!, /ended with \d+; see \/var\/log\/cloud-init-output\.log/);
+  assert.equal(url, template.resolve({ Ref: handle }));
+}
+
+test('a set-up that fails is reported to the creation of the stack, whose servers each report once', () => {
+  const web = server('broken', 'WebTemplate');
+  place(web.bucket, 'agent');
+  writeFileSync(join(web.bucket, 'web.sh'), 'exit 3\n');
+  assert.equal(web.run().status, 3);
+  const calls = read(web.calls).trim().split('\n');
+  assertSignal(calls, 'FAILURE', 'WebReadyHandle');
+  assert.equal(calls.filter((call) => call.startsWith('curl')).length, 1);
+  const worker = server('working', 'WorkerTemplate');
+  place(worker.bucket, 'consumer');
+  assert.equal(worker.run().status, 0);
+  assertSignal(read(worker.calls).trim().split('\n'), 'SUCCESS', 'WorkerReadyHandle');
+});
+
 test('a web server gets the agent, a configuration that the agent takes, and its own set-up last', () => {
   const web = server('web', 'WebTemplate');
   place(web.bucket, 'agent');
@@ -101,7 +131,8 @@ test('a web server gets the agent, a configuration that the agent takes, and its
     calls.includes('systemctl enable --now tailrace.service tailrace-metrics.timer'),
     calls.join('\n'),
   );
-  assert.equal(calls.at(-1), 'web.sh');
+  assert.deepEqual(calls.slice(-2), ['web.sh', calls.at(-1)]);
+  assertSignal(calls, 'SUCCESS', 'WebReadyHandle');
   assert.match(read(web.root, 'etc/systemd/system/tailrace.service'), /ExecStart=/);
 });
 
