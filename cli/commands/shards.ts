@@ -31,6 +31,7 @@ interface ShardsOptions extends StreamOptions {
   readonly dryRun?: boolean;
   readonly emergency?: boolean;
   readonly sample?: string | true;
+  readonly application?: string;
   readonly warm?: number;
 }
 
@@ -61,6 +62,10 @@ export function command(): Command {
     .option(
       '--sample [seconds]',
       'show: measure the stream itself for this long (default: 10) instead of asking CloudWatch',
+    )
+    .option(
+      '--application <name>',
+      "show: the consumer's KCL application, whose lease table says how far it is",
     )
     .option('--dry-run', 'print the plan and change nothing')
     .option('--emergency', 'scale: also use the daily changes reserved for growth')

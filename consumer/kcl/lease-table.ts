@@ -19,11 +19,16 @@ const TRIM_HORIZON: Readonly<Record<string, AttributeValue>> = {
   checkpointSubSequenceNumber: { N: '0' },
 };
 
+/** What of a consumer's configuration its lease table goes by. */
+interface LeaseTableConfig extends Pick<ConsumerConfig, 'application' | 'dynamodb'> {
+  readonly stream: Pick<ConsumerConfig['stream'], 'region'>;
+}
+
 export class LeaseTable {
   readonly #table: string;
   readonly #client: DynamoDBClient;
 
-  constructor({ application, stream, dynamodb: { endpoint } }: ConsumerConfig) {
+  constructor({ application, stream, dynamodb: { endpoint } }: LeaseTableConfig) {
     this.#table = application;
     this.#client = new DynamoDBClient({
       region: stream.region,

@@ -227,7 +227,7 @@ export class WatchPass {
       log.warn({ ...member, reason }, 'EC2 has ended the instance before it could flush: nothing to retain');
       return 'gone';
     }
-    // Nobody is let go for want of a place while one may yet become free.
+    // No instance is let go for want of a place while one may yet become free.
     while (this.#room <= 0 && this.#taking.size > 0) await Promise.allSettled(this.#taking);
     // One that goes on with another disk, or in the warm pool, is never let go without its flush.
     const kept = this.#room > 0 || !ends(member);
@@ -244,7 +244,7 @@ export class WatchPass {
     return kept ? 'abandon' : 'release';
   }
 
-  /** Takes a place among the retained, which is free again when the wait was not given up here. */
+  /** Takes a place among the retained, which becomes free when the wait was not given up here. */
   async #keep(abandon: () => Promise<boolean>): Promise<boolean> {
     this.#room--;
     const taking = (async () => {

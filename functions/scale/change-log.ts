@@ -7,15 +7,15 @@ import {
 import { CHANGES_PER_DAY } from './rules.ts';
 
 const TAG = 'tailrace:shard-changes';
-/** A tag's value has at most 256 characters: so many times fit, and one of a split or merge. */
+/** A tag's value has at most 256 characters: so many times fit, and one of a split. */
 const KEPT = 2 * CHANGES_PER_DAY;
 
 /** Changes made without tailrace are not in it. */
 export interface ChangeLog {
   /** Times of the last changes of the count, milliseconds since 1970, oldest first. */
   readonly counts: readonly number[];
-  /** When a shard was last split or merged, milliseconds since 1970; 0 when that is not known. */
-  readonly resharded: number;
+  /** When a shard was last split, milliseconds since 1970; 0 when that is not known. */
+  readonly lastSplit: number;
 }
 
 export async function readChanges(kinesis: KinesisClient, stream: string): Promise<ChangeLog> {
@@ -29,7 +29,7 @@ export async function writeChanges(kinesis: KinesisClient, stream: string, log: 
 }
 
 /**
- * Seconds since 1970, separated by spaces, those of a split or merge behind an `s`: letters that a tag takes.
+ * Seconds since 1970, separated by spaces, that of a split behind an `s`: letters that a tag takes.
  * Whatever else is there is ignored.
  */
 export function parseChanges(text: string): ChangeLog {
@@ -38,11 +38,11 @@ export function parseChanges(text: string): ChangeLog {
       const [, seconds] = form.exec(part) ?? [];
       return seconds === undefined ? [] : [Number(seconds) * 1000];
     });
-  return { counts: timesOf(/^(\d{10})$/), resharded: Math.max(0, ...timesOf(/^s(\d{10})$/)) };
+  return { counts: timesOf(/^(\d{10})$/), lastSplit: Math.max(0, ...timesOf(/^s(\d{10})$/)) };
 }
 
-export function changesText({ counts, resharded }: ChangeLog): string {
+export function changesText({ counts, lastSplit }: ChangeLog): string {
   const seconds = (at: number): string => String(Math.floor(at / 1000));
   const times = counts.slice(-KEPT).map(seconds);
-  return [...times, ...(resharded === 0 ? [] : [`s${seconds(resharded)}`])].join(' ');
+  return [...times, ...(lastSplit === 0 ? [] : [`s${seconds(lastSplit)}`])].join(' ');
 }

@@ -31,38 +31,33 @@ export async function changeCount(
   );
 }
 
-/** A split or merge, of which a day may have any number. */
+/** A split or merge, of which a day may have any number; a split is noted, because it answers refusals as a change does. */
 export async function changeBorders(
   kinesis: KinesisClient,
   stream: string,
   step: Reshard,
   now: number,
 ): Promise<void> {
+  if (step.kind === 'merge') {
+    const { shard: ShardToMerge, with: AdjacentShardToMerge } = step;
+    await kinesis.send(new MergeShardsCommand({ StreamName: stream, ShardToMerge, AdjacentShardToMerge }));
+    return;
+  }
+  const command = new SplitShardCommand({
+    StreamName: stream,
+    ShardToSplit: step.shard,
+    NewStartingHashKey: step.at.toString(),
+  });
   let before = 0;
   await noted(
     kinesis,
     stream,
     (log) => {
-      before = log.resharded;
-      return { ...log, resharded: now };
+      before = log.lastSplit;
+      return { ...log, lastSplit: now };
     },
-    (log) => ({ ...log, resharded: before }),
-    () =>
-      step.kind === 'split'
-        ? kinesis.send(
-            new SplitShardCommand({
-              StreamName: stream,
-              ShardToSplit: step.shard,
-              NewStartingHashKey: step.at.toString(),
-            }),
-          )
-        : kinesis.send(
-            new MergeShardsCommand({
-              StreamName: stream,
-              ShardToMerge: step.shard,
-              AdjacentShardToMerge: step.with,
-            }),
-          ),
+    (log) => ({ ...log, lastSplit: before }),
+    () => kinesis.send(command),
   );
 }
 

@@ -1,7 +1,9 @@
 /**
  * How many shards a stream should have: one pure function of its traffic, its layout, the changes made, the policy and
  * the time. It grows at once on the load of the last minutes. Beyond that it plans the next day: the cheapest counts for
- * what the same times of earlier weeks needed, with the changes that are left. It does nothing about what it does not know.
+ * what the same times of earlier weeks needed, with the changes that are left. Splits and merges, of which a day may have
+ * any number, help where no change is left for a load that rises, or for shards that a spike has left behind. It does
+ * nothing about what it does not know.
  */
 import type { ChangeLog } from './change-log.ts';
 import { cheapestNow, forecast, type Grid, SLOT_MS } from './forecast.ts';
@@ -12,7 +14,6 @@ import {
   MOST_SHARDS,
   monthlyCost,
   mostAfter,
-  RESERVED_CHANGES,
   SHARD_BYTES,
   SHARD_RECORDS,
 } from './rules.ts';
@@ -64,8 +65,13 @@ export type Plan = {
 } & (
   | { readonly kind: 'hold' }
   | { readonly kind: 'scale'; readonly shards: number }
-  | { readonly kind: 'split'; readonly shard: string }
+  /** Null for the largest. */
+  | { readonly kind: 'split'; readonly shard: string | null }
+  /** Of the two neighbours that are the smallest together. */
+  | { readonly kind: 'merge' }
 );
+
+type Hold = Plan & { readonly kind: 'hold' };
 
 /** Milliseconds after which the newest minute is too old to act on. */
 const STALE_MS = 6 * MINUTE;
@@ -83,8 +89,10 @@ const PLAN_EVERY_MS = 15 * MINUTE;
 const WORTH_HOURS = 0.1;
 /** Growth within the last minutes that is taken for the beginning of a spike. */
 const RISING = 1.33;
-/** Changes kept for growth where more than twice of what the next hours need is there already. */
-const RESERVED_AFTER_SPIKE = 1;
+/** Changes that plans leave for growth. */
+const KEPT_FOR_GROWTH = 3;
+/** With so many times what the next hours need, a spike finds its shards: then nothing is kept, and merges may begin. */
+const SPARE = 2;
 /** Slots in which that must be so. */
 const SPARE_SLOTS = 6;
 /** Refused records below this part of a minute's are left to the senders' retries. */
@@ -99,7 +107,7 @@ export function planShards(
   policy: KeeperPolicy,
   now: number,
 ): Plan {
-  const hold = (reason: string, wanted = open): Plan => ({ kind: 'hold', reason, wanted, limited: false });
+  const hold = (reason: string): Hold => ({ kind: 'hold', reason, wanted: open, limited: false });
   if (!settled) return hold('a change is under way');
   const lastChange = lastOf(changes);
   const recent = traffic.minutes.filter(({ at }) => at >= now - STALE_MS - GROW_MINUTES * MINUTE);
@@ -115,14 +123,22 @@ export function planShards(
     const why = `the last minutes need ${needed} shards at ${percent(policy.target)} use`;
     return grow(open, Math.max(needed, rising(fresh, open)), why, changes, policy, now);
   }
+  const past = traffic.minutes.filter(({ at }) => at >= now - SHRINK_MS);
+  // Half of the minutes may be missing, not more: what was not measured is not idle.
+  if (past.length < SHRINK_MS / MINUTE / 2) return hold('CloudWatch has too few minutes to plan by');
+  const lately = peak(past);
   // Forecasts are of half hours: they are looked at in two passes of each quarter.
-  if (now % PLAN_EVERY_MS >= 2 * MINUTE) return hold(`${open} shards carry the load`);
-  return planDay(traffic, open, changes, policy, now);
+  const isTime = now % PLAN_EVERY_MS < 2 * MINUTE;
+  const carries = hold(`${open} shards carry the load`);
+  if (!isTime && open <= SPARE * shardsFor(lately, policy.target)) return carries;
+  const needs = needsOf(traffic.past, lately, open, policy, now);
+  const plan = isTime ? planDay(needs, open, changes, policy, now) : carries;
+  return plan.kind === 'hold' ? planMerge(plan, needs, open, changes, now) : plan;
 }
 
 /** When the layout last changed, by whatever change. */
-function lastOf({ counts, resharded }: ChangeLog): number {
-  return Math.max(resharded, ...counts);
+function lastOf({ counts, lastSplit }: ChangeLog): number {
+  return Math.max(lastSplit, ...counts);
 }
 
 /** More shards, by as many as limits allow. */
@@ -144,7 +160,13 @@ function grow(
   }
   if (used >= CHANGES_PER_DAY) {
     const left = `${used} of ${CHANGES_PER_DAY} changes in 24 hours are used`;
-    return { kind: 'hold', ...base, limited: true, reason: `${why}, but ${left}` };
+    return {
+      kind: 'split',
+      shard: null,
+      ...base,
+      limited: true,
+      reason: `${why}, but ${left}: one is split`,
+    };
   }
   const limit = wanted > most.shards ? ` (${most.limit} is ${most.shards})` : '';
   return { kind: 'scale', shards, ...base, reason: `${why}: from ${open} to ${shards}${limit}` };
@@ -168,31 +190,55 @@ function onRefusals(
   return grow(open, wanted, 'records are refused although the average fits', changes, policy, now);
 }
 
+/** Shards that each half hour of the next day needs. @param lately the peak of the last minutes */
+function needsOf(
+  past: Traffic['past'],
+  lately: number,
+  open: number,
+  policy: KeeperPolicy,
+  now: number,
+): number[] {
+  const most = mostShards(policy).shards;
+  return forecast(past, lately, now).map((load) =>
+    // What is not known of is met by what is there.
+    Math.min(Math.max(Number.isNaN(load) ? open : shardsFor(load, policy.target), policy.minimum), most),
+  );
+}
+
+/**
+ * Takes a shard away where far more are open than the next hours need, as after a spike that has used up the changes.
+ * A merged shard has at most twice its even part of the keys, and even that must not fill it.
+ */
+function planMerge(
+  otherwise: Hold,
+  needs: readonly number[],
+  open: number,
+  changes: ChangeLog,
+  now: number,
+): Plan {
+  const need = Math.max(...needs.slice(0, SPARE_SLOTS));
+  if (open <= SPARE * need || now - lastOf(changes) < SHRINK_MS) return otherwise;
+  const reason = `the coming hours need ${need} shards, and ${open} are open: two of them are merged`;
+  return { kind: 'merge', wanted: open - 1, limited: false, reason };
+}
+
 /** What the next day asks for now, with the changes that are left of those that are not kept for growth. */
 function planDay(
-  traffic: Traffic,
+  needs: readonly number[],
   open: number,
   changes: ChangeLog,
   policy: KeeperPolicy,
   now: number,
 ): Plan {
   const hold = (reason: string): Plan => ({ kind: 'hold', reason, wanted: open, limited: false });
-  const past = traffic.minutes.filter(({ at }) => at >= now - SHRINK_MS);
-  // Half of the minutes may be missing, not more: what was not measured is not idle.
-  if (past.length < SHRINK_MS / MINUTE / 2) return hold('CloudWatch has too few minutes to plan by');
-  const most = mostShards(policy).shards;
-  const needs = forecast(traffic.past, peak(past), now).map((load) =>
-    // What is not known of is met by what is there.
-    Math.min(Math.max(Number.isNaN(load) ? open : shardsFor(load, policy.target), policy.minimum), most),
-  );
-  // After a spike, more than twice of what is needed is there: growth that no change has to be kept for.
-  const spare = Math.max(...needs.slice(0, SPARE_SLOTS)) * 2 <= open;
-  const planned = CHANGES_PER_DAY - (spare ? RESERVED_AFTER_SPIKE : RESERVED_CHANGES);
+  const spare = Math.max(...needs.slice(0, SPARE_SLOTS)) * SPARE <= open;
+  const planned = CHANGES_PER_DAY - (spare ? 0 : KEPT_FOR_GROWTH);
   const day = changesOfDay(changes.counts, now);
   const changesBy = needs.map((_, slot) => {
     const still = changesOfDay(day, now + slot * SLOT_MS).length;
     return Math.max(0, planned - day.length + (day.length - still));
   });
+  const most = mostShards(policy).shards;
   // A maximum of less than half is reached in several changes.
   const least = leastAfter(open);
   const bounds = { least, most: Math.max(least, Math.min(mostAfter(open), most)) };

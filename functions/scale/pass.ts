@@ -13,7 +13,7 @@ import { changeBorders, changeCount } from './change.ts';
 import { readChanges } from './change-log.ts';
 import type { Grid } from './forecast.ts';
 import { type KeeperPolicy, type Plan, planShards, type Traffic } from './keeper.ts';
-import { middleOf, type OpenShard, openShards } from './layout.ts';
+import { middleOf, type OpenShard, openShards, type Reshard, shareOf } from './layout.ts';
 import { CHANGES_PER_DAY, changesOfDay } from './rules.ts';
 import { hottestOf, pastOf, recentMinutes, shardRates } from './traffic.ts';
 
@@ -77,12 +77,11 @@ export class Keeper {
     now: number,
   ): Promise<boolean> {
     try {
-      if (plan.kind === 'scale') {
-        await changeCount(kinesis, stream, plan.shards, now);
-      } else {
-        const shard = (await shardsOf(kinesis, stream)).find(({ id }) => id === plan.shard);
-        if (!shard) return false;
-        await changeBorders(kinesis, stream, { kind: 'split', shard: shard.id, at: middleOf(shard) }, now);
+      if (plan.kind === 'scale') await changeCount(kinesis, stream, plan.shards, now);
+      else {
+        const step = stepOf(plan, await shardsOf(kinesis, stream));
+        if (step === null) return false;
+        await changeBorders(kinesis, stream, step, now);
       }
     } catch (error) {
       // Changes that others made are not known here: the service counts them.
@@ -111,4 +110,18 @@ export class Keeper {
 
 async function shardsOf(kinesis: KinesisClient, stream: string): Promise<OpenShard[]> {
   return openShards(await listShards(stream, (command) => kinesis.send(command)));
+}
+
+/** The split or merge that a plan asks for, or null when its shard is gone. */
+function stepOf(plan: Plan & { kind: 'split' | 'merge' }, open: readonly OpenShard[]): Reshard | null {
+  if (plan.kind === 'merge') {
+    const pairs = open.slice(1).map((shard, i) => ({
+      step: { kind: 'merge', shard: open[i]!.id, with: shard.id } as const,
+      share: shareOf(open[i]!) + shareOf(shard),
+    }));
+    return pairs.reduce((least, pair) => (pair.share < least.share ? pair : least), pairs[0]!)?.step ?? null;
+  }
+  const largest = open.reduce((most, shard) => (shareOf(shard) > shareOf(most) ? shard : most));
+  const shard = plan.shard === null ? largest : open.find(({ id }) => id === plan.shard);
+  return shard ? { kind: 'split', shard: shard.id, at: middleOf(shard) } : null;
 }

@@ -8,7 +8,7 @@ export const SHARD_RECORDS = 1000;
 export const CHANGES_PER_DAY = 10;
 export const MOST_SHARDS = 10_000;
 const DAY_MS = 86_400_000;
-/** Changes that are left for growth: nothing else uses them. */
+/** Changes that `tailrace shards` leaves for growth, unless it is an emergency. */
 export const RESERVED_CHANGES = 2;
 
 /** Dollars for an hour of a shard, list price of us-east-1; with more than 24 hours of retention it is the second. */

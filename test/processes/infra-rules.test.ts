@@ -445,8 +445,6 @@ test('the keeper of shards may do what it calls, and nothing else', () => {
   ];
   const source = files.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
   const called = new Set([...source.matchAll(/new (\w+)Command\(/g)].map(([, name]) => name));
-  // Merges are made by `tailrace shards` alone.
-  called.delete('MergeShards');
   const statements = stack().one('ScaleRole')['Policies'][0].PolicyDocument.Statement as Properties[];
   const granted = statements
     .flatMap(({ Action }) => [Action].flat() as string[])

@@ -73,6 +73,9 @@ export interface Outcome {
 /** Milliseconds that a change takes: what is measured of the service differs; half a minute and a second a shard here. */
 const changeMs = (from: number, to: number): number => 30_000 + 1000 * Math.abs(to - from);
 
+/** Milliseconds that a split or merge takes here. */
+const BORDER_MS = 30_000;
+
 /** What goes wrong besides traffic: minutes that CloudWatch lacks or has late, and records refused for other reasons. */
 interface Weather {
   readonly missing: Uint8Array;
@@ -103,6 +106,7 @@ export function follow(load: Float64Array, policy: KeeperPolicy, start: number, 
   let most = start;
   let total = 0;
   const changes: number[] = [];
+  let lastSplit = 0;
   const hourly: number[] = [];
   const minutes: Minute[] = [];
   // As CloudWatch has it: five minutes a value, where it has one.
@@ -139,11 +143,17 @@ export function follow(load: Float64Array, policy: KeeperPolicy, start: number, 
     const plan = planShards(
       { minutes: visible, past },
       { open, settled: doneAt === 0 },
-      { counts: changes, resharded: 0 },
+      { counts: changes, lastSplit },
       policy,
       now,
     );
-    if (plan.kind !== 'scale') continue;
+    if (plan.kind === 'hold') continue;
+    if (plan.kind !== 'scale') {
+      target = open + (plan.kind === 'split' ? 1 : -1);
+      doneAt = now + BORDER_MS;
+      if (plan.kind === 'split') lastSplit = now;
+      continue;
+    }
     target = plan.shards;
     doneAt = now + changeMs(open, target);
     changes.push(now);

@@ -26,7 +26,7 @@ export interface ConsumerOptions {
   readonly stack: Stack;
   readonly directory: string;
   readonly workerId: string;
-  /** KCL'''s application; the one whose table the stack has prepared unless said. */
+  /** KCL's application; the one whose table the stack has prepared unless said. */
   readonly application?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** The program to run as `tailrace`; from source by default. */

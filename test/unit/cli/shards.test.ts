@@ -1,8 +1,9 @@
 /** `tailrace shards` against a stream in memory: what it refuses before it asks anybody, what continues it, what it shows. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { InvalidArgumentException, KinesisClient } from '@aws-sdk/client-kinesis';
 import { command } from '../../../cli/commands/shards.ts';
+import { lagsOf } from '../../../cli/shards-lag.ts';
 import { agesOf } from '../../../cli/shards-measure.ts';
 import { viewText } from '../../../cli/shards-view.ts';
 import { HASH_KEYS } from '../../../functions/scale/layout.ts';
@@ -181,4 +182,38 @@ test('the age of a shard is found to a tenth in few questions, and never beyond 
     assert.ok(found >= age && found <= Math.max(60_000, age * 1.12), `${shard}: ${found}, not ${age}`);
   }
   assert.ok(asked <= 30, `${asked} questions`);
+});
+
+test('a lag is the age of the first record after the checkpoint; a shard that is read to its end has none', async () => {
+  const now = 1_764_000_000_000;
+  const arrived: Record<string, number> = { begun: now - 5000, fresh: now - 90_000, stale: now - 7000 };
+  let emptyReads = 2;
+  const asked: string[] = [];
+  const send = async (request: { constructor: { name: string }; input: Input }): Promise<object> => {
+    const { ShardId, ShardIteratorType, ShardIterator } = request.input as Record<string, string>;
+    if (request.constructor.name === 'GetShardIteratorCommand') {
+      asked.push(`${ShardId} ${ShardIteratorType}`);
+      if (ShardId === 'stale' && ShardIteratorType === 'AFTER_SEQUENCE_NUMBER') {
+        throw new InvalidArgumentException({ message: 'simulated', $metadata: {} });
+      }
+      return { ShardIterator: ShardId };
+    }
+    if (ShardIterator === 'begun' && emptyReads-- > 0) {
+      return { Records: [], NextShardIterator: 'begun', MillisBehindLatest: 5000 };
+    }
+    const at = arrived[ShardIterator!];
+    if (at === undefined) return { Records: [], NextShardIterator: ShardIterator, MillisBehindLatest: 0 };
+    return { Records: [{ ApproximateArrivalTimestamp: new Date(at) }] };
+  };
+  const checkpoints = new Map([
+    ['begun', '4957'],
+    ['stale', '12'],
+    ['current', '4958'],
+    ['done', 'SHARD_END'],
+  ]);
+  const shards = ['begun', 'stale', 'current', 'done', 'fresh'];
+  const lags = await lagsOf({ send } as unknown as KinesisClient, 'weblogs', shards, checkpoints, now);
+  assert.deepEqual(Object.fromEntries(lags), { begun: 5000, stale: 7000, current: 0, fresh: 90_000 });
+  assert.ok(asked.includes('stale TRIM_HORIZON') && asked.includes('fresh TRIM_HORIZON'));
+  assert.ok(!asked.some((one) => one.startsWith('done')));
 });

@@ -1,4 +1,4 @@
-/** Single passes of the watch over few instances: who is prolonged, kept, let go or ended, and by what. */
+/** Single passes of the watch over few instances: which are prolonged, kept, let go or ended, and why. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';

@@ -128,7 +128,7 @@ async function run(change: Partial<World>): Promise<{ plan: string; changed: Cal
   calls.length = 0;
   const context = { getRemainingTimeInMillis: () => 60_000 } as never;
   const { plan } = (await handler({}, context)) as { plan: string };
-  const changes = ['UpdateShardCountCommand', 'SplitShardCommand'];
+  const changes = ['UpdateShardCountCommand', 'SplitShardCommand', 'MergeShardsCommand'];
   return { plan, changed: calls.filter(({ name }) => changes.includes(name)) };
 }
 
@@ -152,7 +152,8 @@ test('no metrics, a change under way, on demand: nothing is changed', async () =
 test('ten changes of the day are read from the tag, and are the end', async () => {
   const now = Math.floor(Date.now() / 1000);
   tag = Array.from({ length: 10 }, (_, i) => now - 3600 * (i + 1)).join(' ');
-  assert.deepEqual((await run({})).changed, []);
+  const counts = (await run({})).changed.filter(({ name }) => name === 'UpdateShardCountCommand');
+  assert.deepEqual(counts, []);
   tag = '';
 });
 
@@ -179,6 +180,29 @@ test('a hot shard is split in its middle and the split is noted; one that is gon
   const gone = await run({ load: 1, refused: 100, hot: 'shardId-1', gone: true });
   assert.deepEqual([gone.plan, gone.changed], ['hold', []]);
   assert.equal(updates(), undefined);
+});
+
+test('with no change left the largest shard is split', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  tag = Array.from({ length: 10 }, (_, i) => now - 3600 * (i + 1)).join(' ');
+  const { plan, changed } = await run({});
+  assert.equal(plan, 'split');
+  assert.equal(changed[0]!.input['ShardToSplit'], 'shardId-0');
+  tag = '';
+});
+
+test('the two smallest neighbours are merged', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  tag = Array.from({ length: 10 }, (_, i) => now - 3600 * (i + 1)).join(' ');
+  const { plan, changed } = await run({ load: 1, open: 40 });
+  assert.equal(plan, 'merge');
+  assert.deepEqual(changed[0]!.input, {
+    StreamName: 'weblogs',
+    ShardToMerge: 'shardId-0',
+    AdjacentShardToMerge: 'shardId-1',
+  });
+  assert.ok(!calls.some(({ name }) => name === 'AddTagsToStreamCommand'));
+  tag = '';
 });
 
 test('a stream that is being made or deleted has nothing to keep', async () => {

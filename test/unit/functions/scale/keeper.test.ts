@@ -45,12 +45,12 @@ const plan = (
   traffic: Partial<Traffic>,
   changes: readonly number[] = [],
   policy: Partial<KeeperPolicy> = {},
-  { settled = true, resharded = 0 } = {},
+  { settled = true, lastSplit = 0 } = {},
 ): Plan =>
   planShards(
     { minutes: [], past: UNKNOWN, ...traffic },
     { open, settled },
-    { counts: changes, resharded },
+    { counts: changes, lastSplit },
     { ...POLICY, ...policy },
     NOW,
   );
@@ -114,12 +114,12 @@ test('a split answers what was refused before it, as a change of the count does'
   const refusing = [...steady(3), ...[5, 4, 3, 2].map((ago) => minute(ago, 3, 4000))];
   const hottest = { shard: 'shardId-7', share: 0.4 };
   const after = (minutes: number): Plan =>
-    plan(8, { minutes: refusing, hottest }, [], {}, { resharded: NOW - minutes * MINUTE });
+    plan(8, { minutes: refusing, hottest }, [], {}, { lastSplit: NOW - minutes * MINUTE });
   assert.equal(after(2).kind, 'hold');
   assert.equal(after(60).kind, 'split');
   // Nor is a shard taken away shortly after it.
   const idle = { minutes: steady(1), past: weeks(() => 1) };
-  assert.match(plan(32, idle, [], {}, { resharded: NOW - 10 * MINUTE }).reason, /less than 20 minutes/);
+  assert.match(plan(32, idle, [], {}, { lastSplit: NOW - 10 * MINUTE }).reason, /less than 20 minutes/);
 });
 
 test('a hot shard is split by its own traffic', () => {
@@ -152,18 +152,44 @@ test('a spike last week is not a forecast', () => {
   assert.equal(plan(5, { minutes: steady(4), past }).kind, 'hold');
 });
 
-test('two changes of the day are kept for growth; then a limit is named', () => {
+test('three changes of the day are kept for growth; then a limit is named', () => {
   const used = (n: number): number[] => Array.from({ length: n }, (_, i) => NOW - (i + 1) * HOUR);
   const idle = { minutes: steady(7), past: weeks(() => 7) };
-  assert.equal(shardsOf(plan(14, idle, used(7))), 8);
-  assert.equal(plan(14, idle, used(8)).kind, 'hold');
+  assert.equal(shardsOf(plan(14, idle, used(6))), 8);
+  assert.equal(plan(14, idle, used(7)).kind, 'hold');
+  // None where twice of what is needed is there: that is room for a spike.
+  assert.equal(shardsOf(plan(16, idle, used(9))), 8);
   const busy = { minutes: steady(30) };
   assert.equal(shardsOf(plan(14, busy, used(9))), 28);
   const none = plan(14, busy, used(10));
-  assert.equal(none.kind, 'hold');
-  assert.ok(none.limited);
-  assert.match(none.reason, /10 of 10 changes in 24 hours/);
+  assert.deepEqual([none.kind, none.kind === 'split' && none.shard, none.limited], ['split', null, true]);
+  assert.match(none.reason, /10 of 10 changes in 24 hours are used: one is split/);
+  assert.equal(plan(14, busy, used(10), { maximum: 14 }).kind, 'hold');
   assert.equal(shardsOf(plan(14, busy, [...used(9), NOW - 25 * HOUR])), 28, 'a day ago');
+});
+
+test('where no change is left for what a spike has left behind, shards are merged one by one', () => {
+  const used = Array.from({ length: 10 }, (_, i) => NOW - (i + 1) * HOUR);
+  const idle = { minutes: steady(7), past: weeks(() => 7) };
+  // Eight are needed: a merged one of 17 has at most what fills it, of 16 it might have more.
+  assert.equal(plan(17, idle, used).kind, 'merge');
+  assert.equal(plan(16, idle, used).kind, 'hold');
+  assert.equal(plan(17, idle, [...used, NOW - 10 * MINUTE]).kind, 'hold', 'too soon after a change');
+  assert.equal(plan(17, { minutes: steady(7) }, used).kind, 'hold', 'nothing is known of the coming hours');
+  const past = weeks((at) => (new Date(at).getUTCHours() === 14 ? 14 : 7));
+  assert.equal(plan(17, { minutes: steady(7), past }, used).kind, 'hold', 'needed in two hours');
+  // It goes on in each pass, also outside of the quarter hours.
+  const later = NOW + 5 * MINUTE;
+  const minutes = steady(7).map((one) => ({ ...one, at: one.at + 5 * MINUTE }));
+  const counts = used;
+  const made = planShards(
+    { ...idle, minutes },
+    { open: 40, settled: true },
+    { counts, lastSplit: 0 },
+    POLICY,
+    later,
+  );
+  assert.equal(made.kind, 'merge');
 });
 
 test('minimum, maximum and cost ceiling hold, and the one that holds is named', () => {
@@ -208,7 +234,7 @@ test('whatever comes: within the rules of the service and the policy, and never 
       const result = planShards(
         { minutes: sorted, past: weeks(() => 3) },
         { open, settled: true },
-        { counts: made, resharded: 0 },
+        { counts: made, lastSplit: 0 },
         POLICY,
         NOW,
       );

@@ -67,19 +67,19 @@ test('from any layout to any count: even in the end, gapless at each step, and w
 });
 
 test('changes are read back from a tag, whatever else is in it', () => {
-  assert.deepEqual(parseChanges(''), { counts: [], resharded: 0 });
+  assert.deepEqual(parseChanges(''), { counts: [], lastSplit: 0 });
   assert.deepEqual(parseChanges('1764000000 x 1764003600 12 s17 s1764003000'), {
     counts: [1_764_000_000_000, 1_764_003_600_000],
-    resharded: 1_764_003_000_000,
+    lastSplit: 1_764_003_000_000,
   });
 });
 
 test('a tag has room for all changes that are kept', () => {
   const counts = Array.from({ length: 40 }, (_, i) => 1_764_000_000_000 + i * 1000);
-  const text = changesText({ counts, resharded: 1_764_003_000_999 });
+  const text = changesText({ counts, lastSplit: 1_764_003_000_999 });
   assert.ok(text.length <= 256, `${text.length}`);
-  assert.deepEqual(parseChanges(text), { counts: counts.slice(-20), resharded: 1_764_003_000_000 });
-  assert.equal(changesText({ counts: [], resharded: 0 }), '');
+  assert.deepEqual(parseChanges(text), { counts: counts.slice(-20), lastSplit: 1_764_003_000_000 });
+  assert.equal(changesText({ counts: [], lastSplit: 0 }), '');
 });
 
 test('all steps at once are those found one by one, even 10,000 shards of them', () => {
