@@ -34,6 +34,12 @@ export function timesOfObject(object: {
   return [within(Math.min(first, last)), within(Math.max(first, last))];
 }
 
+/** An object as conditions and the SQL see it. */
+export function logFileOf(object: Parameters<typeof timesOfObject>[0] & { readonly tag: string }): LogFile {
+  const [firstTime, lastTime] = timesOfObject(object);
+  return { tag: object.tag, hour: object.hour, firstTime, lastTime };
+}
+
 /** Folder in which the file of an object has to lie, relative to a folder of this run. Tags are numbered: they may be long. */
 export function folderOfFile(file: LogFile, tags: readonly string[]): string {
   return `_t=${tags.indexOf(file.tag)}/_h=${file.hour}/_f=${file.firstTime}/_l=${file.lastTime}`;

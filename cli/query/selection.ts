@@ -1,7 +1,7 @@
 /** The objects that a statement needs, and no others. */
 import type { CatalogEntry } from '../../archive/catalog.ts';
 import { type ArchivePlace, finalObjects, findObjects, type ShowProgress } from '../../archive/find.ts';
-import { type LogFile, timesOfObject } from '../../archive/logs-sql.ts';
+import { logFileOf } from '../../archive/logs-sql.ts';
 import type { EventRange } from '../../archive/reading.ts';
 import { type Box, isNeeded } from './predicate.ts';
 
@@ -48,12 +48,6 @@ export async function chooseObjects(
   const found = await findObjects(archive, { tag, hours }, null, show);
   return finalObjects(
     archive,
-    found.filter((entry) => isNeeded(boundsOf(entry), possible)),
+    found.filter((entry) => isNeeded(logFileOf(entry.object), possible)),
   );
-}
-
-/** An object as conditions and the SQL see it. */
-export function boundsOf({ object }: CatalogEntry): LogFile {
-  const [firstTime, lastTime] = timesOfObject(object);
-  return { tag: object.tag, hour: object.hour, firstTime, lastTime };
 }

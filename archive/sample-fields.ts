@@ -2,8 +2,8 @@
 import { createReadStream } from 'node:fs';
 import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { FieldsSeen } from '../../archive/field-types.ts';
-import { atOnce } from '../../base/at-once.ts';
+import { atOnce } from '../base/at-once.ts';
+import { FieldsSeen } from './field-types.ts';
 
 const MAX_FILES = 32;
 const LINES_PER_FILE = 500;

@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, statSync, symlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CatalogEntry } from '../../archive/catalog.ts';
-import type { CommitObject } from '../../archive/commit.ts';
-import type { ShowProgress } from '../../archive/find.ts';
-import { folderOfFile } from '../../archive/logs-sql.ts';
-import { COLD, MISSING, type ObjectBytes } from '../../archive/reading.ts';
-import { atOnce } from '../../base/at-once.ts';
-import { TailraceError } from '../../base/errors.ts';
-import { bytes as size } from '../../base/human.ts';
-import { boundsOf } from './selection.ts';
+import { atOnce } from '../base/at-once.ts';
+import { TailraceError } from '../base/errors.ts';
+import { bytes as size } from '../base/human.ts';
+import type { CatalogEntry } from './catalog.ts';
+import type { CommitObject } from './commit.ts';
+import type { ShowProgress } from './find.ts';
+import { folderOfFile, logFileOf } from './logs-sql.ts';
+import { COLD, MISSING, type ObjectBytes } from './reading.ts';
 
 const FETCHED_AT_ONCE = 8;
 /** What one of them holds in memory. */
@@ -48,7 +47,7 @@ export async function objectFiles(
   const { folder, archiveFolder, limit, show } = options;
   const tags = [...new Set(entries.map(({ object }) => object.tag))];
   const places = entries.map((entry, i) => {
-    const inner = join(folder, 'objects', folderOfFile(boundsOf(entry), tags));
+    const inner = join(folder, 'objects', folderOfFile(logFileOf(entry.object), tags));
     mkdirSync(inner, { recursive: true });
     return {
       object: entry.object,

@@ -4,11 +4,11 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import type { CatalogEntry } from '../../../../archive/catalog.ts';
-import type { CommitObject } from '../../../../archive/commit.ts';
-import { TailraceError } from '../../../../base/errors.ts';
-import { sha256 } from '../../../../base/sha256.ts';
-import { objectFiles } from '../../../../cli/query/object-files.ts';
+import type { CatalogEntry } from '../../../archive/catalog.ts';
+import type { CommitObject } from '../../../archive/commit.ts';
+import { objectFiles } from '../../../archive/object-files.ts';
+import { TailraceError } from '../../../base/errors.ts';
+import { sha256 } from '../../../base/sha256.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'tailrace-object-files-'));
 after(() => rmSync(root, { recursive: true }));
