@@ -150,7 +150,7 @@ ${policyOf('readmit.yml', 'ReadmitRole')}
 
 ${policyOf('scale.yml', 'ScaleRole')}
 
-People who change shards by \`tailrace shards\` need these too, without logs, and \`kinesis:MergeShards\` and
+People who change shards by \`tailrace shards\` need these too, without logs, and
 \`kinesis:DescribeLimits\`; [shards.md](shards.md#the-command) says what for.
 `;
 }
