@@ -19,7 +19,8 @@ import {
   stepsTo,
 } from '../functions/scale/rules.ts';
 
-const POLL_MS = 1000;
+/** The service allows 20 such calls a second. */
+const POLL_MS = 500;
 
 /** How a change is carried out. */
 export interface Conduct {
