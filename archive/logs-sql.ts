@@ -9,8 +9,12 @@ import { type Column, type ColumnType, TIME_FIELDS } from './field-types.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** What the SQL has to know of an object; it is in the path of its file, and DuckDB makes columns of it. */
-export interface LogFile {
+/** An object as a file, and what the SQL has to know of it. */
+export interface LogFile extends LogBounds {
+  readonly path: string;
+}
+
+export interface LogBounds {
   readonly tag: string;
   /** Whole hours since 1970. */
   readonly hour: number;
@@ -35,20 +39,13 @@ export function timesOfObject(object: {
 }
 
 /** An object as conditions and the SQL see it. */
-export function logFileOf(object: Parameters<typeof timesOfObject>[0] & { readonly tag: string }): LogFile {
+export function logFileOf(object: Parameters<typeof timesOfObject>[0] & { readonly tag: string }): LogBounds {
   const [firstTime, lastTime] = timesOfObject(object);
   return { tag: object.tag, hour: object.hour, firstTime, lastTime };
 }
 
-/** Folder in which the file of an object has to lie, relative to a folder of this run. Tags are numbered: they may be long. */
-export function folderOfFile(file: LogFile, tags: readonly string[]): string {
-  return `_t=${tags.indexOf(file.tag)}/_h=${file.hour}/_f=${file.firstTime}/_l=${file.lastTime}`;
-}
-
 export interface LogsSql {
-  /** Paths in folders of {@link folderOfFile}. */
-  readonly files: readonly string[];
-  readonly tags: readonly string[];
+  readonly files: readonly LogFile[];
   readonly columns: readonly Column[];
   /** Whether there is a column `rest`; without it a query is faster. */
   readonly withRest: boolean;
@@ -60,7 +57,7 @@ export interface LogsSql {
 
 /** A SELECT over the files; of no rows when there are none. */
 export function logsSql(request: LogsSql): string {
-  const { files, tags, columns, withRest, strict, timeFields = TIME_FIELDS } = request;
+  const { files, columns, withRest, strict, timeFields = TIME_FIELDS } = request;
   /** A field of the line, as JSON. */
   const field = (name: string): string =>
     withRest
@@ -69,9 +66,9 @@ export function logsSql(request: LogsSql): string {
   const values = columns.map((column) => valueSql(column, field(column.name), strict));
   const times = timeFields.map((name) => timeSql(field(name)));
   const list = [
-    `${array(tags)}[_t + 1] AS tag`,
-    `coalesce(${[...times.map(withinSql), 'make_timestamp(_f * 1000)'].join(', ')}) AS time`,
-    `make_timestamp(_h * ${HOUR_MS * 1000}) AS hour`,
+    '_tag AS tag',
+    `coalesce(${[...times.map(withinSql), 'make_timestamp(_f::BIGINT * 1000)'].join(', ')}) AS time`,
+    `make_timestamp(_h::BIGINT * ${HOUR_MS * 1000}) AS hour`,
     ...columns.map(({ name }, i) => `${values[i]} AS ${id(name)}`),
     ...(withRest ? [`${restSql(request, field, values, times)} AS rest`] : []),
   ];
@@ -80,19 +77,25 @@ export function logsSql(request: LogsSql): string {
 }
 
 /** @param names of the fields to read as JSON; the whole line as `json` when there are none */
-function reader(files: readonly string[], names: readonly string[]): string {
+function reader(files: readonly LogFile[], names: readonly string[]): string {
+  const paths = `[${files.map(({ path }) => text(path)).join(', ')}]`;
   // A line that DuckDB does not take as JSON is a row without fields.
-  const options =
-    'ignore_errors = true, hive_partitioning = true, hive_types = {_t: INTEGER, _h: BIGINT, _f: BIGINT, _l: BIGINT}';
-  return names.length === 0
-    ? `read_ndjson_objects(${array(files)}, ${options})`
-    : `read_ndjson(${array(files)}, columns = {${names.map((name) => `${text(name)}: 'JSON'`).join(', ')}}, ${options})`;
+  const options = 'ignore_errors = true, hive_partitioning = false';
+  const lines =
+    names.length === 0
+      ? `read_ndjson_objects(${paths}, ${options})`
+      : `read_ndjson(${paths}, columns = {${names.map((name) => `${text(name)}: 'JSON'`).join(', ')}}, ${options})`;
+  const objects = files.map(
+    ({ tag, hour, firstTime, lastTime }, i) => `(${i}, ${text(tag)}, ${hour}, ${firstTime}, ${lastTime})`,
+  );
+  return `${lines} AS _line
+JOIN (VALUES ${objects.join(', ')}) AS _object(_file, _tag, _h, _f, _l) ON _line.file_index = _object._file::UBIGINT`;
 }
 
 function nothing(names: readonly string[]): string {
   const columns = (names.length === 0 ? ['json'] : names).map((name) => `NULL::JSON AS ${id(name)}`);
-  const numbers = ['_t', '_h', '_f', '_l'].map((name) => `0::BIGINT AS ${name}`);
-  return `(SELECT ${[...columns, ...numbers].join(', ')} WHERE false)`;
+  const numbers = ['_h', '_f', '_l'].map((name) => `0::BIGINT AS ${name}`);
+  return `(SELECT ${[...columns, ...numbers, "'' AS _tag"].join(', ')} WHERE false)`;
 }
 
 function valueSql({ name, type, known }: Column, json: string, strict: boolean): string {
@@ -162,10 +165,6 @@ function restSql(
     earlier += `(${within}) IS NULL AND `;
   });
   return `nullif(json_merge_patch(json, ${patches.join(', ')}), '{}')`;
-}
-
-function array(values: readonly string[]): string {
-  return `[${values.map(text).join(', ')}]`;
 }
 
 /** A string literal. */

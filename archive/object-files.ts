@@ -1,15 +1,15 @@
 /** Objects as files that DuckDB can read: those of a folder where they are, those of S3 fetched into the run's folder. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { atOnce } from '../base/at-once.ts';
 import { TailraceError } from '../base/errors.ts';
 import { bytes as size } from '../base/human.ts';
 import type { CatalogEntry } from './catalog.ts';
 import type { CommitObject } from './commit.ts';
 import type { ShowProgress } from './find.ts';
-import { folderOfFile, logFileOf } from './logs-sql.ts';
+import { type LogFile, logFileOf } from './logs-sql.ts';
 import { COLD, MISSING, type ObjectBytes } from './reading.ts';
 
 const FETCHED_AT_ONCE = 8;
@@ -18,10 +18,7 @@ const PIECE_BYTES = 8 * 1024 * 1024;
 
 export interface ObjectFiles {
   /** In the order of the entries. */
-  readonly paths: readonly string[];
-  /** Of each path. */
-  readonly keys: ReadonlyMap<string, string>;
-  readonly tags: readonly string[];
+  readonly files: readonly LogFile[];
   /** Bytes that came from S3. */
   readonly fetched: number;
   /** Objects that could not be had. */
@@ -45,16 +42,16 @@ export async function objectFiles(
   options: FetchOptions,
 ): Promise<ObjectFiles> {
   const { folder, archiveFolder, limit, show } = options;
-  const tags = [...new Set(entries.map(({ object }) => object.tag))];
+  const inner = join(folder, 'objects');
+  mkdirSync(inner);
   const places = entries.map((entry, i) => {
-    const inner = join(folder, 'objects', folderOfFile(logFileOf(entry.object), tags));
-    mkdirSync(inner, { recursive: true });
-    return {
-      object: entry.object,
-      path: join(inner, `${i}.ndjson.${entry.object.codec === 'gzip' ? 'gz' : 'zst'}`),
-    };
+    const { object } = entry;
+    const original = originalOf(object, archiveFolder);
+    // DuckDB's errors name the file: it has the object's name.
+    const path = original ?? join(inner, `${i}-${basename(object.key)}`);
+    return { object, isOriginal: original !== null, file: { path, ...logFileOf(object) } };
   });
-  const toFetch = places.filter(({ object, path }) => !linked(object, path, archiveFolder));
+  const toFetch = places.filter(({ isOriginal }) => !isOriginal);
   const total = toFetch.reduce((sum, { object }) => sum + object.bytes, 0);
   if (total > limit)
     throw new TailraceError(
@@ -63,35 +60,30 @@ export async function objectFiles(
         'name a tag and a shorter time (--explain lists the objects), or raise --cache',
     );
   const faults: { key: string; fault: string }[] = [];
-  const absent = new Set<string>();
+  const absent = new Set<CommitObject>();
   let done = 0;
-  await atOnce(FETCHED_AT_ONCE, toFetch, async ({ object, path }) => {
+  await atOnce(FETCHED_AT_ONCE, toFetch, async ({ object, file: { path } }) => {
     const fault = await fetchObject(options.store, object, path);
     if (fault !== null) {
       faults.push({ key: object.key, fault });
-      absent.add(path);
+      absent.add(object);
     }
     done += 1;
     show?.(done, toFetch.length, `objects fetched, ${size(total)}`);
   });
-  const there = places.filter(({ path }) => !absent.has(path));
   return {
-    paths: there.map(({ path }) => path),
-    keys: new Map(there.map(({ path, object }) => [path, object.key])),
-    tags,
+    files: places.filter(({ object }) => !absent.has(object)).map(({ file }) => file),
     fetched: total,
     faults,
   };
 }
 
-/** Whether the archive is in a folder, and has the object as a file of the right size there. */
-function linked({ key, bytes }: CommitObject, path: string, archiveFolder: string | undefined): boolean {
-  if (archiveFolder === undefined) return false;
-  const original = join(archiveFolder, key);
-  const stat = statSync(original, { throwIfNoEntry: false });
-  if (!stat?.isFile() || stat.size !== bytes) return false;
-  symlinkSync(original, path);
-  return true;
+/** The object's file in the folder that is the archive; null when it is not there, or of another size. */
+function originalOf({ key, bytes }: CommitObject, archiveFolder: string | undefined): string | null {
+  if (archiveFolder === undefined) return null;
+  const path = join(archiveFolder, key);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() && stat.size === bytes ? path : null;
 }
 
 /** @returns why the object cannot be had; null when it can */

@@ -240,11 +240,10 @@ async function createLogs(request: LogsRequest): Promise<void> {
   });
   line?.clear();
   reportFaults(files);
-  if (files.paths.length === 0) process.stderr.write('no archived object is of these tags and times\n');
-  const seen = await sampleFields(files.paths);
+  if (files.files.length === 0) process.stderr.write('no archived object is of these tags and times\n');
+  const seen = await sampleFields(files.files.map(({ path }) => path));
   const select = logsSql({
-    files: files.paths,
-    tags: files.tags,
+    files: files.files,
     columns: seen.columns(asked, reads.names),
     withRest: reads.everything || reads.names.has('rest'),
     strict: true,
