@@ -2,14 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeStreamSummaryCommand,
+  GetRecordsCommand,
+  type GetRecordsCommandOutput,
+  GetShardIteratorCommand,
   KinesisClient,
   ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
 import { Backoff, type BackoffLimits } from '../base/backoff.ts';
 import { TailraceError } from '../base/errors.ts';
 import { listShards } from '../base/list-shards.ts';
-import { incarnationFamily, incarnationOf, type StreamIdentity } from './commit-keys.ts';
-import type { ShardInfo, StreamView } from './writer/start.ts';
+import { compareSequence, incarnationFamily, incarnationOf, type StreamIdentity } from './commit-keys.ts';
+import type { Position, ShardInfo, StreamView } from './writer/start.ts';
 
 const BACKOFF: BackoffLimits = { base: 1000, cap: 20_000, jitter: 'half' };
 
@@ -63,6 +66,36 @@ export class KinesisStream implements StreamView {
     return untilAnswered(this.#onTrouble, () => streamShards(this.#client, this.#config));
   }
 
+  holds(shard: string, from: Position, to: string): Promise<boolean> {
+    return untilAnswered(this.#onTrouble, async () => {
+      try {
+        const first = await this.#firstRecord(shard, from);
+        return first !== null && compareSequence(first, to) <= 0;
+      } catch (error) {
+        // The shard is gone from the stream, with all that it had.
+        if (error instanceof ResourceNotFoundException) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** The sequence number of the first record from a place on. */
+  async #firstRecord(shard: string, from: Position): Promise<string | null> {
+    const start = { ...streamTarget(this.#config), ShardId: shard, ...iteratorStart(from) };
+    let iterator = (await this.#client.send(new GetShardIteratorCommand(start))).ShardIterator;
+    while (iterator !== undefined) {
+      const page: GetRecordsCommandOutput = await this.#client.send(
+        new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }),
+      );
+      const first = page.Records?.[0];
+      if (first) return first.SequenceNumber!;
+      // Kinesis may answer with nothing in the middle of a shard; it is then behind the latest record.
+      if (page.MillisBehindLatest === 0) return null;
+      iterator = page.NextShardIterator;
+    }
+    return null;
+  }
+
   close(): void {
     this.#client.destroy();
   }
@@ -71,6 +104,15 @@ export class KinesisStream implements StreamView {
 /** How a request names the stream: by its ARN where there is one, which reaches another account's, too. */
 export function streamTarget({ name, arn }: StreamLocation): { StreamARN: string } | { StreamName: string } {
   return arn === undefined ? { StreamName: name } : { StreamARN: arn };
+}
+
+/** Where an iterator starts, as GetShardIterator takes it. */
+export function iteratorStart(position: Position) {
+  if (position === null) return { ShardIteratorType: 'TRIM_HORIZON' } as const;
+  if ('at' in position) {
+    return { ShardIteratorType: 'AT_SEQUENCE_NUMBER', StartingSequenceNumber: position.at } as const;
+  }
+  return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: position.after } as const;
 }
 
 /** All shards that the stream has, closed ones included while their records are retained. */

@@ -10,14 +10,8 @@ import { compareSequence } from '../commit-keys.ts';
 import type { ArchiveStore } from '../store.ts';
 import type { LogContext } from './context.ts';
 import type { StreamRecord } from './record.ts';
-import {
-  type ArchiverEvents,
-  type BatchLimits,
-  type Position,
-  RereadNeededError,
-  ShardArchiver,
-} from './shard-archiver.ts';
-import type { StreamView } from './start.ts';
+import { type ArchiverEvents, type BatchLimits, RereadNeededError, ShardArchiver } from './shard-archiver.ts';
+import type { Position, StreamView } from './start.ts';
 
 /** Records of a shard as the stream has them. */
 export interface ShardPage {

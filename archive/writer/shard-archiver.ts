@@ -19,7 +19,7 @@ import { openedSize } from './opened.ts';
 import { planCommit } from './plan.ts';
 import { rebuild } from './rebuild.ts';
 import { type Item, readRecord, type StreamRecord } from './record.ts';
-import { type StartOptions, type StreamView, startState } from './start.ts';
+import { type Position, type StartOptions, type StreamView, startState } from './start.ts';
 
 export interface BatchLimits {
   /** A batch is committed when its records have this many bytes … */
@@ -42,9 +42,6 @@ export interface ArchiverEvents {
   /** Data of a commit can no longer be rebuilt; what the stream still has of it is archived in a new commit. */
   voided(commit: Commit, lost: readonly CommitObject[]): void;
 }
-
-/** A place in a shard: at a record, behind one, or (null) at the oldest that the stream still has. */
-export type Position = { readonly at: string } | { readonly after: string } | null;
 
 export interface ArchiverOptions extends StartOptions {
   readonly limits: BatchLimits;
@@ -69,7 +66,7 @@ export class RereadNeededError extends TailraceError {
 interface SettleOptions {
   /** The objects' bodies, when this worker has just written the commit. */
   readonly bodies?: ReadonlyMap<string, Body>;
-  /** Whether no more records of the commit's range can come. */
+  /** Whether the reader has come to the end of what there was to read. */
   readonly nothingMore: boolean;
 }
 
@@ -246,7 +243,11 @@ export class ShardArchiver {
   async #advance(close: boolean, nothingMore: boolean, force = false): Promise<void> {
     for (;;) {
       // rule: data that another worker lacks is written before the next commit
-      if (this.#incomplete && !(await this.#settle({ nothingMore }))) return;
+      if (this.#incomplete && !(await this.#settle({ nothingMore }))) {
+        // The shard's end has come by, but not what is in the stream.
+        if (close) throw new RereadNeededError(this.#incomplete.shard, this.#incomplete.number);
+        return;
+      }
       // rule: nothing is written after a closing commit
       if (this.#state.closed) {
         // Whoever closed the log says that nothing comes after; what is pending was trimmed from the stream.
@@ -290,7 +291,7 @@ export class ShardArchiver {
     const lacks = missing.length + lost.length > 0;
     // Rebuilding data and redoing the range both need all records of the range.
     // rule: a commit is completed only with all records of its range at hand
-    if (lacks && !this.#hasSeen(commit.to) && !nothingMore) return false;
+    if (lacks && !this.#hasSeen(commit.to) && !(nothingMore && (await this.#isTrimmed(commit)))) return false;
     if (missing.length > 0) {
       lost.push(...(await this.#putRebuilt(commit, missing)));
       if (lost.length === 0) this.#options.events.followed(commit);
@@ -298,6 +299,16 @@ export class ShardArchiver {
     if (lost.length === 0) this.#complete(commit);
     else this.#goBack(commit, lost);
     return true;
+  }
+
+  /**
+   * Whether no more records of the commit's range can come. That a reader was at the tip does not say so: it may have
+   * read before others archived what came after, and its batches wait in queues.
+   */
+  async #isTrimmed(commit: Commit): Promise<boolean> {
+    const from: Position = this.#hasSeen(commit.from) ? { after: this.#seen! } : { at: commit.from! };
+    // The range of a commit is given up only after a look at the stream
+    return !(await this.#stream.holds(commit.shard, from, commit.to!));
   }
 
   /** Puts the bodies that are at hand; returns which objects still lack their data, and which never get it. */

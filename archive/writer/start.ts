@@ -19,7 +19,12 @@ export interface StreamView {
   readonly family: string;
   /** The shards in the stream, closed ones included while their records are retained. */
   shards(): Promise<readonly ShardInfo[]>;
+  /** Whether a shard has a record from this place on, up to and including the one with sequence number `to`. */
+  holds(shard: string, from: Position, to: string): Promise<boolean>;
 }
+
+/** A place in a shard: at a record, behind one, or (null) at the oldest that the stream still has. */
+export type Position = { readonly at: string } | { readonly after: string } | null;
 
 export interface StartOptions {
   readonly now: () => number;

@@ -7,8 +7,9 @@ import {
   type KinesisClient,
   ProvisionedThroughputExceededException,
 } from '@aws-sdk/client-kinesis';
+import { iteratorStart } from '../../archive/kinesis-stream.ts';
 import type { ShardPage, ShardReader } from '../../archive/writer/delivered.ts';
-import type { Position } from '../../archive/writer/shard-archiver.ts';
+import type { Position } from '../../archive/writer/start.ts';
 import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { userRecords } from './events.ts';
@@ -69,7 +70,7 @@ class ShardCursor {
       new GetShardIteratorCommand({
         StreamName: this.#options.stream,
         ShardId: this.#shard,
-        ...startOf(this.#position),
+        ...iteratorStart(this.#position),
       }),
     );
     return ShardIterator!;
@@ -92,12 +93,4 @@ class ShardCursor {
       ended: this.#iterator === null,
     };
   }
-}
-
-function startOf(position: Position) {
-  if (position === null) return { ShardIteratorType: 'TRIM_HORIZON' } as const;
-  if ('at' in position) {
-    return { ShardIteratorType: 'AT_SEQUENCE_NUMBER', StartingSequenceNumber: position.at } as const;
-  }
-  return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: position.after } as const;
 }

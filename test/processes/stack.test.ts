@@ -17,6 +17,7 @@ import {
   PutRecordCommand,
 } from '@aws-sdk/client-kinesis';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { KinesisStream } from '../../archive/kinesis-stream.ts';
 import { dynamodbClient, kinesisClient, s3Client } from '../../local/clients.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 
@@ -91,16 +92,31 @@ test('a stack takes a record and an object, and a later one on its folder has th
   const first = await startStack({ dataDir, shards: 3 });
   // Larger than what kinesis-local's own HTTP/2 server can take, by the SDK's default handler, which is HTTP/2.
   const large = 'x'.repeat(700_000);
+  // As the commands do: local/'s credentials are in its environment.
+  Object.assign(process.env, first.env);
+  const location = { name: first.streamName, region: first.region, endpoint: first.kinesisEndpoint };
+  const stream = await KinesisStream.open(location, (error) => assert.fail(error));
   await withClients(first, async ({ kinesis, dynamodb, s3 }) => {
     for (const data of ['small', large]) {
-      await kinesis.send(
+      const { ShardId: shard, SequenceNumber: sequence } = await kinesis.send(
         new PutRecordCommand({
           StreamName: first.streamName,
           Data: Buffer.from(data),
           PartitionKey: data[0]!,
         }),
       );
+      const before = String(BigInt(sequence!) - 1n);
+      assert.deepEqual(
+        await Promise.all([
+          stream.holds(shard!, { at: sequence! }, sequence!),
+          stream.holds(shard!, null, before),
+          stream.holds(shard!, { after: sequence! }, String(BigInt(sequence!) + 1n)),
+          stream.holds('shardId-000000000077', null, sequence!),
+        ]),
+        [true, false, false, false],
+      );
     }
+    stream.close();
     await s3.send(new PutObjectCommand({ Bucket: first.bucket, Key: 'a/b', Body: 'object' }));
     const { Items } = await dynamodb.send(new ScanCommand({ TableName: 'tailrace' }));
     const leases = Items!.map((item) => `${item.leaseKey!.S} ${item.checkpoint!.S}`).sort();

@@ -4,13 +4,12 @@
  * to the store waits until the schedule lets it continue, so that anything can happen between any two of them.
  */
 import { parseCommit } from '../../archive/commit.ts';
-import { commitFolder } from '../../archive/commit-keys.ts';
+import { commitFolder, compareSequence } from '../../archive/commit-keys.ts';
 import type { ArchiveStore } from '../../archive/store.ts';
 import type { LogContext } from '../../archive/writer/context.ts';
 import type { Encoder } from '../../archive/writer/encoders.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
-import type { Position } from '../../archive/writer/shard-archiver.ts';
-import type { ShardInfo } from '../../archive/writer/start.ts';
+import type { Position, ShardInfo } from '../../archive/writer/start.ts';
 import { ChunkSource, digest32, epochName, LIES, type MadeChunk } from './chunks.ts';
 import { MemoryArchive } from './memory-archive.ts';
 
@@ -114,6 +113,25 @@ export class ArchiveModel {
   readonly #weights: Weights;
   #shards: ModelShard[] = [];
   readonly #allShards: ModelShard[] = [];
+  get dbg(): unknown {
+    return {
+      trimmedTo: String(this.#trimmedTo),
+      leases: [...this.#leases].map(([k, l]) => [k, l.checkpoint]),
+      shards: this.#allShards.map((s) => [
+        s.id,
+        s.info,
+        s.closed,
+        String(s.closedAt),
+        s.trimmed,
+        s.records.length,
+        this.#isGone(s),
+        s.records.at(-1)?.record.sequence,
+        s.records.map((r, i) =>
+          [i, r.record.sequence, r.chunks.map((c) => c.slice(0, 6) + c.slice(32)), r.foreign].join(' '),
+        ),
+      ]),
+    };
+  }
   #waiting: Waiting[] = [];
   #leases = new Map<string, Lease>();
   #incarnation = 0;
@@ -217,6 +235,16 @@ export class ArchiveModel {
       const { source } = this.#sources[i]!;
       this.#put([this.#make(i, source, { end: true })]);
     }
+    await this.#comeToRest();
+    // A zombie's last commit may stand behind a worker that has read its shard to the end; a takeover finds it.
+    if (this.#hasUnfinishedCommit()) {
+      this.#count('completed by a takeover');
+      await this.#comeToRest();
+    }
+  }
+
+  /** Workers go on until nothing is left to do; then all of them, zombies too, are gone. */
+  async #comeToRest(): Promise<void> {
     for (let round = 0; ; round++) {
       if (round > 3000) throw new Error('the model does not come to rest');
       let busy = false;
@@ -240,6 +268,14 @@ export class ArchiveModel {
     this.#waiting = [];
   }
 
+  #hasUnfinishedCommit(): boolean {
+    return [...this.archive.objects].some(
+      ([key, bytes]) =>
+        key.startsWith('x/_commits/') &&
+        parseCommit(bytes, key).objects.some((object) => !this.archive.objects.has(object.key)),
+    );
+  }
+
   #isDone(shard: ModelShard, lease: Lease): boolean {
     if (shard.closed) return lease.checkpoint === END;
     const last = shard.records.at(-1);
@@ -257,7 +293,7 @@ export class ArchiveModel {
     );
   }
 
-  /** Whether a worker is only waiting for records. */
+  /** Whether a worker is only waiting for records, and knows of no commit that lacks data. */
   #isIdle(worker: Worker): boolean {
     return this.#idle.has(worker);
   }
@@ -507,28 +543,28 @@ export class ArchiveModel {
       },
     );
     const checkpoint = lease.checkpoint === END ? null : lease.checkpoint;
+    // KCL reads ahead, from before a processor is initialized: what it delivers may be old.
+    const read = this.#readerOf(shard, checkpoint);
+    const queue = this.#below(2) === 0 ? [] : [read()];
     await archiver.initialize(checkpoint);
     let cursor = checkpoint;
     let checkpointed = checkpoint;
     for (;;) {
-      this.#idle.add(worker);
+      if (archiver.unfinished === null) this.#idle.add(worker);
       await this.#gate(worker);
       this.#idle.delete(worker);
       if (shard.deleted) throw dead();
-      const left = shard.records
-        .slice(shard.trimmed)
-        .filter(({ record }) => isAfter(record.sequence, cursor));
-      let count = this.#below(Math.min(left.length, 5) + 1);
-      while (count > 0 && left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
-      const records = left.slice(0, count).map(({ record }) => record);
-      if (left.length === 0 && shard.closed) {
+      queue.push(read());
+      if (queue.length <= this.#below(3)) continue;
+      const { records, atTip, ended } = queue.shift()!;
+      if (ended && records.length === 0) {
         await archiver.end();
         await this.#gate(worker);
         if (lease.owner === worker) lease.checkpoint = END;
         worker.alive = false;
         return;
       }
-      await archiver.take(records, left.length === 0);
+      await archiver.take(records, atTip);
       cursor = records.at(-1)?.sequence ?? cursor;
       const { safe } = archiver;
       if (safe !== null && safe !== checkpointed) {
@@ -539,6 +575,21 @@ export class ArchiveModel {
         checkpointed = safe;
       }
     }
+  }
+
+  /** Reads a shard on from its checkpoint, a few records at a time. */
+  #readerOf(shard: ModelShard, checkpoint: string | null) {
+    let cursor = checkpoint;
+    return (): { records: StreamRecord[]; atTip: boolean; ended: boolean } => {
+      const left = shard.records
+        .slice(shard.trimmed)
+        .filter(({ record }) => isAfter(record.sequence, cursor));
+      let count = this.#below(Math.min(left.length, 5) + 1);
+      while (count > 0 && left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
+      const records = left.slice(0, count).map(({ record }) => record);
+      cursor = records.at(-1)?.sequence ?? cursor;
+      return { records, atTip: left.length === 0, ended: left.length === 0 && shard.closed };
+    };
   }
 
   /**
@@ -702,6 +753,14 @@ export class ArchiveModel {
       shards: async () => {
         if (worker.shard.deleted) throw dead();
         return this.#shards.filter((shard) => !this.#isGone(shard)).map(({ info }) => info);
+      },
+      holds: async (id: string, from: Position, to: string) => {
+        await this.#gate(worker);
+        if (worker.shard.deleted) throw dead();
+        const shard = this.#shards.find((one) => one.id === id && !this.#isGone(one));
+        const left = shard?.records.slice(shard.trimmed).find(({ record }) => isFrom(record.sequence, from));
+        this.#count('looked at the stream');
+        return left !== undefined && compareSequence(left.record.sequence, to) <= 0;
       },
     };
   }

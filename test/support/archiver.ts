@@ -2,6 +2,7 @@
 import type { ArchiveStore } from '../../archive/store.ts';
 import { ENCODER, ENCODERS } from '../../archive/writer/encoders.ts';
 import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
+import type { StreamView } from '../../archive/writer/start.ts';
 
 export interface ArchiverOptions {
   /** The prefix of all keys; empty by default. */
@@ -14,6 +15,8 @@ export interface ArchiverOptions {
   readonly keyTemplate?: string;
   /** Which release writes it; this one unless specified. */
   readonly encoder?: number;
+  /** Whether the stream still has a record of a range; by default it has nothing. */
+  readonly holds?: StreamView['holds'];
   readonly now?: () => number;
   readonly uptime?: () => number;
 }
@@ -27,6 +30,7 @@ export async function openArchiver(
     encoder = ENCODER,
     maxBytes = 1e9,
     maxAge = 1e9,
+    holds = async () => false,
     now = Date.now,
     uptime = now,
   }: ArchiverOptions = {},
@@ -46,7 +50,7 @@ export async function openArchiver(
       encoders: ENCODERS,
     },
     store,
-    { family: '0'.repeat(10), shards: async () => [] },
+    { family: '0'.repeat(10), shards: async () => [], holds },
     {
       limits: { maxBytes, maxAge },
       now,

@@ -36,7 +36,7 @@ export async function archiveOf(
   const archiver = new ShardArchiver(
     logContext(shard),
     archive,
-    { family: '0'.repeat(10), shards: async () => [] },
+    { family: '0'.repeat(10), shards: async () => [], holds: async () => false },
     {
       limits: { maxBytes: 1e9, maxAge: 1e9 },
       now: () => now(done),

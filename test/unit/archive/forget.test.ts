@@ -29,7 +29,7 @@ async function log() {
       encoders: ENCODERS,
     },
     archive,
-    { family: '0'.repeat(10), shards: async () => [] },
+    { family: '0'.repeat(10), shards: async () => [], holds: async () => false },
     {
       limits: { maxBytes: 1e9, maxAge: 1e9 },
       now: () => START,

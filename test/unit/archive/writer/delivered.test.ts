@@ -14,7 +14,7 @@ const HOUR = 494_000;
 function archiverOf(store: MemoryArchive, shards: Record<string, Buffer[]>) {
   const options: DeliveredOptions = {
     store,
-    stream: { family: '0'.repeat(10), shards: async () => [] },
+    stream: { family: '0'.repeat(10), shards: async () => [], holds: async () => false },
     reader: {
       open: (shard, from) => {
         let at = from === null ? 0 : 'at' in from ? Number(from.at) : Number(from.after) + 1;
