@@ -30,7 +30,7 @@ export async function checkEnd(
 ): Promise<End> {
   log('no more faults: everything is flushed and archived');
   await Promise.all(world.sources.map((source) => source.stop()));
-  await world.workers.allRun();
+  await world.archivers.allRead();
   const destroyed = new Set(world.agents.flatMap((agent) => [...agent.destroyed]));
   const destroyedChunks = new Set(world.agents.flatMap((agent) => [...agent.destroyedChunks]));
   const memory = world.memory.stop();
@@ -53,7 +53,7 @@ export async function checkEnd(
     verdict = oracle.compare(promised, destroyed);
     return verdict.lost === 0;
   }).catch((error: Error) => timeline.violation(error.message));
-  for (const code of await world.stopWorkers()) {
+  for (const code of await world.archivers.stop()) {
     if (code !== 0) timeline.violation(`a worker that was stopped in order ended with ${code}`);
   }
   await oracle.read(world.archive);

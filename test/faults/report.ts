@@ -3,12 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { End } from './end.ts';
 import { median } from './memory.ts';
+import type { Archiver } from './schedule.ts';
 import { type Happened, RECOVERIES, type Recovery } from './timeline.ts';
 
 export interface RunReport extends End {
   readonly minutes: number;
   readonly seed: number;
   readonly rate: number;
+  readonly archiver: Archiver;
   /** How long faults happened, ms. */
   readonly faultMs: number;
   readonly happened: readonly Happened[];
@@ -51,7 +53,7 @@ Results of the last long run of the fault harness, written by the harness itself
 [test/faults/](../test/faults/) is the harness: the whole pipeline on the embedded stack, a seeded schedule of faults, and an oracle that knows
 each event by its id and reads the archive's objects directly.
 
-${number(Math.round(report.faultMs / 60_000))} minutes, seed ${report.seed}, ${number(happened.length)} faults, ${number(verdict.promised)} events promised (in a followed
+${number(Math.round(report.faultMs / 60_000))} minutes, seed ${report.seed}, archiver: ${report.archiver}, ${number(happened.length)} faults, ${number(verdict.promised)} events promised (in a followed
 file, or acknowledged to a forward client).
 
 | | |

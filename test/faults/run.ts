@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { checkEnd } from './end.ts';
 import { Oracle } from './oracle.ts';
 import { type RunReport, writeReport } from './report.ts';
-import { type Fault, planFaults, type Target } from './schedule.ts';
+import { ARCHIVERS, type Archiver, type Fault, planFaults, type Target } from './schedule.ts';
 import { Timeline } from './timeline.ts';
 import { World } from './world.ts';
 
@@ -23,6 +23,7 @@ const USAGE = `npm run faults -- [options]
 
   --minutes M       how long faults happen (default 3)
   --seed S          decides the schedule (default: by the clock)
+  --archiver KIND   worker, function, or mixed: both, changing over (default worker)
   --rate N          events a second of all sources (default 6000)
   --replay FOLDER   the schedule of an earlier run, by the folder that it left
   --data FOLDER     where everything goes (default: a new folder under the system's temporary one)
@@ -35,6 +36,7 @@ interface RunOptions {
   readonly minutes: number;
   readonly seed: number;
   readonly rate: number;
+  readonly archiver: Archiver;
 }
 
 function fail(message: string): never {
@@ -53,6 +55,7 @@ function readOptions(values: {
   minutes?: string;
   seed?: string;
   rate?: string;
+  archiver?: string;
   replay?: string;
 }): RunOptions {
   if (values.replay !== undefined) {
@@ -63,10 +66,13 @@ function readOptions(values: {
       fail(`--replay: ${(error as Error).message}; name the folder that an earlier run has left`);
     }
   }
+  const archiver = ARCHIVERS.find((one) => one === (values.archiver ?? 'worker'));
+  if (!archiver) fail(`--archiver: expected one of ${ARCHIVERS.join(', ')}, not ${values.archiver}`);
   return {
     minutes: wholeNumber('minutes', values.minutes, 3),
     seed: wholeNumber('seed', values.seed, (Date.now() % 1_000_000) + 1),
     rate: wholeNumber('rate', values.rate, 6_000),
+    archiver,
   };
 }
 
@@ -90,16 +96,16 @@ async function unfold(
 
 async function run(options: RunOptions, folder: string): Promise<RunReport> {
   const log = (message: string): void => void process.stdout.write(`${message}\n`);
-  const { minutes, seed, rate } = options;
+  const { minutes, seed, rate, archiver } = options;
   writeFileSync(join(folder, 'run.json'), JSON.stringify(options));
   const timeline = new Timeline(join(folder, 'timeline.jsonl'));
-  const world = await World.start({ folder, seed, rate, timeline, log });
+  const world = await World.start({ folder, seed, rate, archiver, timeline, log });
   const oracle = new Oracle();
   try {
     const started = timeline.now;
-    const faults = planFaults(seed, minutes);
+    const faults = planFaults(seed, minutes, archiver);
     const endAt = started + minutes * 60_000;
-    log(`seed ${seed}: faults for ${minutes} minutes`);
+    log(`seed ${seed}: faults for ${minutes} minutes, archiver: ${archiver}`);
     const busy = new Set<Target>(faults.keys());
     const progress = setInterval(() => {
       const made = [...world.promised.values()].reduce((sum, count) => sum + count, 0);
@@ -133,6 +139,7 @@ const { values } = (() => {
         minutes: { type: 'string' },
         seed: { type: 'string' },
         rate: { type: 'string' },
+        archiver: { type: 'string' },
         replay: { type: 'string' },
         data: { type: 'string' },
         keep: { type: 'boolean', default: false },

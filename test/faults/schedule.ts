@@ -56,7 +56,44 @@ const KILLED_AGENT: Plan = {
   },
 };
 
-const PLANS: Readonly<Record<Target, Plan>> = {
+const WORKER_KINDS: Readonly<Record<string, Kind>> = {
+  'kill the host': { weight: 3, ms: [0, 0] },
+  'kill a relay': { weight: 2, ms: [0, 0] },
+  'kill the daemon': { weight: 3, ms: [0, 0] },
+  'kill the launcher': { weight: 2, ms: [500, 4_000] },
+  'freeze the host': { weight: 2, ms: [3_000, 15_000] },
+  'freeze the daemon': { weight: 2, ms: [8_000, 40_000] },
+  'freeze the launcher': { weight: 1, ms: [3_000, 10_000] },
+  restart: { weight: 1, ms: [0, 1_000] },
+  'take leases': { weight: 2, ms: [0, 0] },
+  'clock jump': { weight: 1, ms: [5_000, 15_000] },
+  takeover: { weight: 1.5, ms: [0, 0], minutes: 15 },
+};
+
+export const FUNCTION_KINDS: Readonly<Record<string, Kind>> = {
+  'kill an environment': { weight: 5, ms: [0, 0] },
+  'kill all environments': { weight: 2, ms: [0, 0] },
+  'freeze an environment': { weight: 4, ms: [3_000, 20_000] },
+  'run out of time': { weight: 3, ms: [4_000, 12_000] },
+  'refuse calls': { weight: 1, ms: [2_000, 10_000] },
+  'deploy another version': { weight: 2, ms: [1_000, 4_000] },
+  'recreate the mapping': { weight: 0.5, ms: [0, 0] },
+};
+
+/** What archives in a run. */
+export const ARCHIVERS = ['worker', 'function', 'mixed'] as const;
+export type Archiver = (typeof ARCHIVERS)[number];
+
+const CONSUMER_PLANS: Readonly<Record<Archiver, Plan>> = {
+  worker: { every: 12_000, kinds: WORKER_KINDS },
+  function: { every: 6_000, kinds: FUNCTION_KINDS },
+  mixed: {
+    every: 8_000,
+    kinds: { ...WORKER_KINDS, ...FUNCTION_KINDS, 'change over': { weight: 6, ms: [0, 0] } },
+  },
+};
+
+const PLANS: Readonly<Record<Exclude<Target, 'consumer'>, Plan>> = {
   'agent-1': KILLED_AGENT,
   'agent-2': {
     every: KILLED_AGENT.every,
@@ -69,22 +106,6 @@ const PLANS: Readonly<Record<Target, Plan>> = {
       freeze: { weight: 3, ms: [1_000, 9_000] },
       'clock jump': { weight: 1, ms: [4_000, 12_000] },
       flush: { weight: 2, ms: [0, 0] },
-    },
-  },
-  consumer: {
-    every: 12_000,
-    kinds: {
-      'kill the host': { weight: 3, ms: [0, 0] },
-      'kill a relay': { weight: 2, ms: [0, 0] },
-      'kill the daemon': { weight: 3, ms: [0, 0] },
-      'kill the launcher': { weight: 2, ms: [500, 4_000] },
-      'freeze the host': { weight: 2, ms: [3_000, 15_000] },
-      'freeze the daemon': { weight: 2, ms: [8_000, 40_000] },
-      'freeze the launcher': { weight: 1, ms: [3_000, 10_000] },
-      restart: { weight: 1, ms: [0, 1_000] },
-      'take leases': { weight: 2, ms: [0, 0] },
-      'clock jump': { weight: 1, ms: [5_000, 15_000] },
-      takeover: { weight: 1.5, ms: [0, 0], minutes: 15 },
     },
   },
   kinesis: {
@@ -144,15 +165,22 @@ const FIRST_AT = 8_000;
  * The faults of a run.
  *
  * @param minutes length of the run; faults end with it
+ * @param archiver decides what can happen to the stream's consumer
  * @returns by target, each in the order of time
  */
-export function planFaults(seed: number, minutes: number): ReadonlyMap<Target, readonly Fault[]> {
+export function planFaults(
+  seed: number,
+  minutes: number,
+  archiver: Archiver = 'worker',
+): ReadonlyMap<Target, readonly Fault[]> {
   return new Map(
     TARGETS.map((target, i) => {
       const random = generator(seed * 1009 + i);
-      const { every, kinds } = PLANS[target];
+      const { every, kinds } = target === 'consumer' ? CONSUMER_PLANS[archiver] : PLANS[target];
       const possible = Object.entries(kinds).filter(([, kind]) => minutes >= (kind.minutes ?? 0));
       const faults: Fault[] = [];
+      // Leases are KCL's alone.
+      if (target === 'dynamodb' && archiver === 'function') return [target, faults];
       for (let at = FIRST_AT; ; ) {
         at += Math.min(4 * every, -Math.log(1 - random()) * every);
         if (at >= minutes * 60_000) break;

@@ -99,14 +99,14 @@ export class Stream {
   readonly #kinesis: KinesisClient;
   readonly #name: string;
   readonly #timeline: Timeline;
-  readonly #allRun: () => Promise<unknown>;
+  readonly #allRead: () => Promise<unknown>;
 
-  /** @param allRun resolves when each open shard is read */
-  constructor(kinesis: KinesisClient, name: string, timeline: Timeline, allRun: () => Promise<unknown>) {
+  /** @param allRead resolves when each open shard is read */
+  constructor(kinesis: KinesisClient, name: string, timeline: Timeline, allRead: () => Promise<unknown>) {
     this.#kinesis = kinesis;
     this.#name = name;
     this.#timeline = timeline;
-    this.#allRun = allRun;
+    this.#allRead = allRead;
   }
 
   /** Open shards in the order of their hash keys. */
@@ -126,7 +126,7 @@ export class Stream {
     const shard = open[i]!;
     const what = split ? await this.#split(shard) : await this.#merge(shard, open[i + 1]!);
     await this.#active();
-    await this.#allRun();
+    await this.#allRead();
     this.#timeline.add(
       {
         target: 'stream',

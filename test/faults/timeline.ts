@@ -6,6 +6,8 @@ export const RECOVERIES = [
   'agent restarted',
   'consumer restarted',
   'taken over by another worker',
+  'function called',
+  'changed over',
   'disk full, then not',
   'resharded',
 ] as const;

@@ -105,6 +105,35 @@ export class Workers {
     });
   }
 
+  start(): void {
+    for (const { service } of this.#options.workers) service.start();
+  }
+
+  /** Resolves with the exit codes, or the signals that ended them. */
+  end(by: NodeJS.Signals): Promise<(number | string)[]> {
+    return Promise.all(this.#options.workers.map(({ service }) => service.end(by)));
+  }
+
+  /** The shards that are read by any of them. */
+  async running(): Promise<ReadonlySet<string>> {
+    const running = await Promise.all(this.#options.workers.map((worker) => worker.running()));
+    return new Set(running.flatMap((shards) => [...shards.keys()]));
+  }
+
+  async processes(): Promise<readonly (readonly [string, number | null])[]> {
+    const all = await Promise.all(
+      this.#options.workers.map(async (worker) => {
+        const status = await worker.status();
+        return [
+          ['launcher', worker.service.pid],
+          ['daemon (JVM)', status?.daemon_pid ?? null],
+          ['the host of the shards', status?.host_pid ?? null],
+        ] as const;
+      }),
+    );
+    return all.flat();
+  }
+
   async suffer(fault: Fault): Promise<void> {
     const { workers, timeline } = this.#options;
     const { kind, ms, pick } = fault;

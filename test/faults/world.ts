@@ -10,45 +10,31 @@ import { dynamodbClient, kinesisClient } from '../../local/clients.ts';
 import { freePorts } from '../../local/ports.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import { Region, STACK } from '../simulation/region.ts';
-import { FaultProxy } from '../support/fault-proxy.ts';
+import type { FaultProxy } from '../support/fault-proxy.ts';
 import { generator } from '../support/random.ts';
 import { AgentUnderTest } from './agents.ts';
+import type { Archivers } from './archivers.ts';
+import { APPLICATION, archiversOf } from './archivers-setup.ts';
 import { Instances } from './instances.ts';
 import { ForwardSource, jsonLine, LogSource, nginxLine, type Source } from './load.ts';
 import { Memory } from './memory.ts';
-import type { Fault, Target } from './schedule.ts';
-import { FaultyService, Stream } from './services.ts';
+import { servicesOf, startProxies } from './proxies.ts';
+import type { Archiver, Fault, Target } from './schedule.ts';
+import { type FaultyService, Stream } from './services.ts';
 import type { Timeline } from './timeline.ts';
-import { Worker, Workers } from './workers.ts';
 
 /** The stream that the packaged functions know. */
 const STREAM = STACK;
-const APPLICATION = 'tailrace';
 const SHARDS = 4;
 /** Events of each kind a second, of 100; the rest is what the instances write. */
 const SHARE = { log: 0.3, forward: 0.033 };
-
-/** KCL's own pace is for thousands of workers that share a table. */
-const KCL = {
-  failover_time: '5s',
-  shard_sync_interval: '1s',
-  parent_poll_interval: '500ms',
-  // The emulator looks through all records of a shard for each read.
-  idle_between_reads: '1s',
-  max_records: 1000,
-  lease_assignment_interval: '1s',
-  shutdown_grace: '10s',
-  worker_metrics_interval: '1s',
-  worker_metrics_sample: '500ms',
-  credentials_provider: 'EnvironmentVariableCredentialsProvider',
-  graceful_handoff: process.env['FAULTS_GRACEFUL_HANDOFF'] === '1',
-};
 
 export interface WorldOptions {
   readonly folder: string;
   readonly seed: number;
   /** Events a second of all sources together. */
   readonly rate: number;
+  readonly archiver: Archiver;
   readonly timeline: Timeline;
   readonly log: (message: string) => void;
 }
@@ -57,11 +43,10 @@ export class World {
   readonly stack: Stack;
   readonly archive: S3Store;
   readonly agents: readonly AgentUnderTest[];
-  readonly workers: Workers;
+  readonly archivers: Archivers;
   readonly sources: readonly Source[];
   readonly instances: Instances;
   readonly memory: Memory;
-  readonly #consumers: readonly Worker[];
   readonly #region: Region;
   readonly #proxies: readonly FaultProxy[];
   readonly #services: readonly FaultyService[];
@@ -71,8 +56,7 @@ export class World {
   private constructor(parts: {
     stack: Stack;
     agents: AgentUnderTest[];
-    consumers: Worker[];
-    workers: Workers;
+    archivers: Archivers;
     sources: Source[];
     instances: Instances;
     region: Region;
@@ -81,13 +65,12 @@ export class World {
     stream: Stream;
     clients: (KinesisClient | DynamoDBClient)[];
   }) {
-    const { stack, agents, consumers, workers, sources, instances, region, services, stream } = parts;
+    const { stack, agents, archivers, sources, instances, region, services, stream } = parts;
     this.stack = stack;
     this.agents = agents;
-    this.workers = workers;
+    this.archivers = archivers;
     this.sources = sources;
     this.instances = instances;
-    this.#consumers = consumers;
     this.#region = region;
     this.#proxies = parts.proxies;
     this.#services = [...services.values()];
@@ -97,7 +80,7 @@ export class World {
     this.#suffer = new Map<Target, (fault: Fault) => Promise<void>>([
       ...agents.map((agent) => [agent.name as Target, (fault: Fault) => agent.suffer(fault)] as const),
       ...[...services].map(([target, one]) => [target, (fault: Fault) => one.suffer(fault)] as const),
-      ['consumer', (fault) => workers.suffer(fault)],
+      ['consumer', (fault) => archivers.suffer(fault)],
       ['stream', (fault) => stream.suffer(fault)],
       ['instances', (fault) => instances.suffer(fault)],
     ]);
@@ -105,7 +88,7 @@ export class World {
   }
 
   /** Starts all of it; events flow when it resolves. */
-  static async start({ folder, seed, rate, timeline, log }: WorldOptions): Promise<World> {
+  static async start({ folder, seed, rate, archiver, timeline, log }: WorldOptions): Promise<World> {
     const packaged = join(folder, 'functions');
     mkdirSync(folder, { recursive: true });
     log('packaging the functions and the agent');
@@ -131,25 +114,26 @@ export class World {
       { name: STREAM, region: stack.region, endpoint: proxies.kinesis.endpoint },
       ports.slice(0, 3),
     );
-    const config = consumerConfig(stack, proxies);
-    const consumers = ['worker-1', 'worker-2'].map(
-      (id, i) => new Worker({ id, folder, port: ports[3 + i]!, env: stack.env, timeline, config }),
+    const stream: Stream = new Stream(kinesis, STREAM, timeline, () => archivers.allRead());
+    const archivers: Archivers = await archiversOf(
+      {
+        folder,
+        stack,
+        proxies,
+        kinesis,
+        dynamodb,
+        ports: ports.slice(3),
+        random: generator(seed * 37),
+        openShards: async () => (await stream.open()).map((shard) => shard.ShardId!),
+        timeline,
+      },
+      archiver,
     );
-    const stream: Stream = new Stream(kinesis, STREAM, timeline, () => workers.allRun());
-    const workers: Workers = new Workers({
-      workers: consumers,
-      dynamodb,
-      leaseTable: APPLICATION,
-      openShards: async () => (await stream.open()).map((shard) => shard.ShardId!),
-      timeline,
-    });
-    for (const worker of consumers) worker.service.start();
     const region = await startRegion(join(packaged, 'stack'), stack, proxies.instances);
     const world = new World({
       stack,
       agents,
-      consumers,
-      workers,
+      archivers,
       sources,
       instances: new Instances(region, timeline),
       region,
@@ -158,7 +142,7 @@ export class World {
       stream,
       clients: [kinesis, dynamodb],
     });
-    await workers.allRun();
+    await archivers.start();
     return world;
   }
 
@@ -178,19 +162,14 @@ export class World {
   heal(): void {
     for (const service of this.#services) service.heal();
     for (const agent of this.agents) agent.heal();
-    this.workers.heal();
-  }
-
-  /** Ends the workers in order; resolves with their exit codes. */
-  stopWorkers(): Promise<(number | string)[]> {
-    return Promise.all(this.#consumers.map(({ service }) => service.end('SIGTERM')));
+    this.archivers.heal();
   }
 
   async stop(): Promise<void> {
     this.memory.stop();
     this.heal();
     await Promise.all(this.agents.map((agent) => agent.kill()));
-    await this.workers.kill();
+    await this.archivers.kill();
     await this.#region.stop();
     for (const client of this.#clients) client.destroy();
     await Promise.all(this.#proxies.map((proxy) => proxy.stop()));
@@ -199,19 +178,9 @@ export class World {
   }
 
   async #processes(): Promise<readonly (readonly [string, number | null])[]> {
-    const workers = await Promise.all(
-      this.#consumers.map(async (worker) => {
-        const status = await worker.status();
-        return [
-          ['launcher', worker.service.pid],
-          ['daemon (JVM)', status?.daemon_pid ?? null],
-          ['the host of the shards', status?.host_pid ?? null],
-        ] as const;
-      }),
-    );
     return [
       ...this.agents.map(({ name, pid }) => [name, pid] as const),
-      ...workers.flat(),
+      ...(await this.archivers.processes()),
       ...this.stack.children.map(({ name, pid }) => [`${name} (emulator)`, pid] as const),
     ];
   }
@@ -274,52 +243,6 @@ async function startAgents(
     new ForwardSource(`forward-${i + 1}`, ports[i]!, rate * SHARE.forward),
   ]);
   return { agents, sources };
-}
-
-interface Proxies {
-  readonly kinesis: FaultProxy;
-  readonly s3: FaultProxy;
-  readonly dynamodb: FaultProxy;
-  /** Between the simulated instances and the stream. */
-  readonly instances: FaultProxy;
-}
-
-async function startProxies(stack: Stack, seed: number): Promise<Proxies> {
-  const proxy = (endpoint: string, number: number): Promise<FaultProxy> =>
-    FaultProxy.start(endpoint, {}, generator(seed * 31 + number));
-  const [kinesis, s3, dynamodb, instances] = await Promise.all([
-    proxy(stack.kinesisEndpoint, 1),
-    proxy(stack.s3Endpoint, 2),
-    proxy(stack.dynamodbEndpoint, 3),
-    proxy(stack.kinesisEndpoint, 4),
-  ]);
-  return { kinesis, s3, dynamodb, instances };
-}
-
-function servicesOf(
-  stack: Stack,
-  { kinesis, s3, dynamodb }: Proxies,
-  timeline: Timeline,
-): Map<Target, FaultyService> {
-  const pid = new Map(stack.children.map(({ name, pid }) => [name, pid]));
-  return new Map<Target, FaultyService>([
-    ['kinesis', new FaultyService('kinesis', kinesis, pid.get('Kinesis')!, timeline)],
-    ['s3', new FaultyService('s3', s3, pid.get('S3')!, timeline)],
-    ['dynamodb', new FaultyService('dynamodb', dynamodb, pid.get('DynamoDB')!, timeline)],
-  ]);
-}
-
-function consumerConfig(stack: Stack, { s3, dynamodb }: Proxies): Record<string, unknown> {
-  return {
-    stream: { name: STREAM, region: stack.region, endpoint: stack.kinesisEndpoint },
-    archive: { bucket: stack.bucket, endpoint: s3.endpoint },
-    dynamodb: { endpoint: dynamodb.endpoint },
-    application: APPLICATION,
-    batch: { max_bytes: '1MiB', max_age: '4s' },
-    kcl: KCL,
-    java: { heap: '256MiB' },
-    restart: { backoff: '500ms', max_backoff: '5s' },
-  };
 }
 
 function startRegion(functions: string, stack: Stack, proxy: FaultProxy): Promise<Region> {

@@ -25,15 +25,24 @@ export interface MappingOptions {
   readonly batchSize: number;
   /** A number in [0, 1): how often a batch that failed is cut in two. */
   readonly random: () => number;
+  /** Where each shard stands: a mapping that is disabled and enabled continues there. Default: the stream's beginning. */
+  readonly positions?: Map<string, string>;
+  /** Time between two reads of a shard, ms; default 200. */
+  readonly pollMs?: number;
 }
 
 /** A payload has 6 MB, and Base64 takes a third of that. */
 const MOST_BYTES = 4_500_000;
-const POLL_MS = 200;
+const DEFAULT_POLL_MS = 200;
+const RETRY_MS = 200;
 
 export class EventSourceMapping {
   readonly #options: MappingOptions;
   readonly #shards = new Map<string, Promise<void>>();
+  readonly #positions: Map<string, string>;
+  readonly #pollMs: number;
+  /** Shards whose parents have been read to their ends, and which are being read. */
+  readonly reading = new Set<string>();
   #stopping = false;
   #watching: Promise<void> = Promise.resolve();
   /** Calls that failed. */
@@ -44,6 +53,8 @@ export class EventSourceMapping {
 
   constructor(options: MappingOptions) {
     this.#options = options;
+    this.#positions = options.positions ?? new Map();
+    this.#pollMs = options.pollMs ?? DEFAULT_POLL_MS;
   }
 
   start(): void {
@@ -69,7 +80,7 @@ export class EventSourceMapping {
         });
         this.#shards.set(shard.ShardId!, polled);
       }
-      await sleep(POLL_MS);
+      await sleep(this.#pollMs);
     }
   }
 
@@ -80,8 +91,9 @@ export class EventSourceMapping {
       [shard.ParentShardId, shard.AdjacentParentShardId].map((id) => id && this.#shards.get(id)),
     );
     const id = shard.ShardId!;
+    this.reading.add(id);
     let iterator: string | undefined;
-    let last: string | null = null;
+    let last = this.#positions.get(id) ?? null;
     let pending: KinesisRecord[] = [];
     let since = performance.now();
     while (!this.#stopping) {
@@ -96,7 +108,7 @@ export class EventSourceMapping {
       } catch {
         // Read from where it stands.
         iterator = undefined;
-        await sleep(POLL_MS);
+        await sleep(RETRY_MS);
         continue;
       }
       const ended = iterator === undefined;
@@ -104,10 +116,14 @@ export class EventSourceMapping {
         const batch = this.#nextBatch(pending);
         if (!(await this.#deliver(id, batch))) return;
         pending = pending.slice(batch.length);
+        this.#positions.set(id, batch.at(-1)!.SequenceNumber!);
         since = performance.now();
       }
-      if (ended) return;
-      await sleep(POLL_MS);
+      if (ended) {
+        this.reading.delete(id);
+        return;
+      }
+      await sleep(this.#pollMs);
     }
   }
 
@@ -146,7 +162,7 @@ export class EventSourceMapping {
             (await this.#deliver(shard, batch.slice(middle)))
           );
         }
-        await sleep(POLL_MS);
+        await sleep(RETRY_MS);
       }
     }
     return false;

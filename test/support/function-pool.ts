@@ -3,32 +3,36 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 
 const RUNTIME = join(import.meta.dirname, '..', 'simulation', 'lambda-runtime.ts');
+const KEPT_LOG = 200_000;
 
 export class FunctionPool {
-  readonly #entry: string;
+  /** The module that environments to come are started with. */
+  entry: string;
+  timeoutMs: number;
   readonly #env: Readonly<Record<string, string>>;
-  readonly #timeoutMs: number;
   readonly #idle: ChildProcess[] = [];
   readonly #all = new Set<ChildProcess>();
   #id = 0;
   /** May do something to an environment that is about to be called. */
   onInvoke: (environment: ChildProcess) => void = () => {};
-  /** What the environments wrote. */
+  onLog: (text: string) => void = () => {};
+  /** The end of what the environments wrote. */
   log = '';
 
   /** @param entry the module with the handler */
   constructor(entry: string, env: Readonly<Record<string, string>>, timeoutMs: number) {
-    this.#entry = entry;
+    this.entry = entry;
     this.#env = env;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
   }
 
   async invoke(event: unknown): Promise<unknown> {
     const child = this.#idle.pop() ?? (await this.#start());
     const id = ++this.#id;
+    const { timeoutMs } = this;
     this.onInvoke(child);
     return await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('Task timed out')), this.#timeoutMs);
+      const timer = setTimeout(() => reject(new Error('Task timed out')), timeoutMs);
       const done = (end: () => void): void => {
         clearTimeout(timer);
         child.off('exit', died);
@@ -43,12 +47,18 @@ export class FunctionPool {
       };
       child.once('exit', died);
       child.on('message', answered);
-      child.send({ id, event, now: Date.now(), remainingMs: this.#timeoutMs }, (error) => {
+      child.send({ id, event, now: Date.now(), remainingMs: timeoutMs }, (error) => {
         if (error) done(() => reject(error));
       });
     });
   }
 
+  /** The environments that there are, whether they have a call or not. */
+  get environments(): readonly ChildProcess[] {
+    return [...this.#all];
+  }
+
+  /** Ends all environments; the next call starts one. */
   async stop(): Promise<void> {
     await Promise.all(
       [...this.#all].map((child) => {
@@ -60,7 +70,7 @@ export class FunctionPool {
   }
 
   async #start(): Promise<ChildProcess> {
-    const child = fork(RUNTIME, [this.#entry], {
+    const child = fork(RUNTIME, [this.entry], {
       env: { ...process.env, ...this.#env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -72,7 +82,8 @@ export class FunctionPool {
     });
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
-        this.log += text;
+        this.log = (this.log + text).slice(-KEPT_LOG);
+        this.onLog(text);
       });
     }
     await new Promise<void>((resolve, reject) => {
