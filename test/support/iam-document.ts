@@ -84,22 +84,24 @@ export function iamDocument(): string {
 
 <!-- Generated from infra/ by \`npm run docs\`. -->
 
-The policies of the stack's roles, for everyone who makes roles by other means. They come from the templates in
-infra/, and the simulated terminations fail when a call needs more than its role has.
+The policies of the stack's roles, for everyone who makes roles by other means. They come from the
+templates in infra/, and the simulated terminations fail when a call needs more than its role has.
 
-Replace \`REGION\`, \`ACCOUNT\`, \`STREAM\`, \`ARCHIVE\`, \`SPILL\` and \`KEY\`; \`APPLICATION\` is the consumer's \`application\`
-(\`tailrace\` by default), and in the functions' policies the name of the stack. In other
-[partitions](regions.md#china-and-govcloud) \`arn:aws:\` is \`arn:aws-cn:\` or \`arn:aws-us-gov:\`. Without a customer managed
-key leave out the statements of KMS.
+Replace \`REGION\`, \`ACCOUNT\`, \`STREAM\`, \`ARCHIVE\`, \`SPILL\` and \`KEY\`; \`APPLICATION\` is the consumer's
+\`application\` (\`tailrace\` by default), and in the functions' policies the name of the stack. In
+other [partitions](regions.md#china-and-govcloud) \`arn:aws:\` is \`arn:aws-cn:\` or \`arn:aws-us-gov:\`.
+Without a customer managed key leave out the statements of KMS.
 
 ## The agent, on each web server
 
 ${policyOf('web.yml', 'WebRole')}
 
 - \`s3:PutObject\` is for [spilling](sending.md#spill): leave it out without \`spill.bucket\`.
-- \`cloudwatch:PutMetricData\` is for the metrics of [deploy.md](deploy.md)'s alarms, which a timer of the instance sends.
+- \`cloudwatch:PutMetricData\` is for the metrics of [deploy.md](deploy.md)'s alarms, which a timer of
+  the instance sends.
 - \`kinesis:ListShards\` lets lanes spread over the shards evenly. Without it they spread at random.
-- Held terminations need the SSM agent, and with it AWS's managed policy \`AmazonSSMManagedInstanceCore\`.
+- Held terminations need the SSM agent, and with it AWS's managed policy
+  \`AmazonSSMManagedInstanceCore\`.
 
 \`tailrace agent --check --config agent.yaml\` tells whether the stream answers with this role.
 
@@ -107,15 +109,17 @@ ${policyOf('web.yml', 'WebRole')}
 
 ${policyOf('worker.yml', 'WorkerRole')}
 
-- \`s3:ListBucket\` has no condition on purpose: without it S3 answers 403 instead of 404 for an object that is not there,
-  and a consumer waits instead of archiving.
-- The tables \`…-WorkerMetricStats\` and \`…-CoordinatorState\` are those of applications that KCL before 3.5 created.
+- \`s3:ListBucket\` has no condition on purpose: without that right S3 answers 403 instead of 404 for an
+  object that is not there, and a consumer waits instead of archiving.
+- The tables \`…-WorkerMetricStats\` and \`…-CoordinatorState\` are those of applications that KCL
+  before 3.5 created.
 - With an \`archive.prefix\` the objects are \`ARCHIVE/PREFIX/logs/*\` and \`ARCHIVE/PREFIX/_commits/*\`.
-- \`kcl.retrieval: fan_out\` needs \`kinesis:RegisterStreamConsumer\` and \`kinesis:DescribeStreamConsumer\` on the stream and
-  \`kinesis:SubscribeToShard\` on \`arn:aws:kinesis:REGION:ACCOUNT:stream/STREAM/consumer/*\`; \`kcl.cloudwatch_metrics\`
-  needs \`cloudwatch:PutMetricData\`.
-- Nobody needs \`s3:DeleteObject\`. The bucket policy in infra/storage.yml denies it for \`_commits/\`, and denies writing a
-  commit without \`If-None-Match\`.
+- \`kcl.retrieval: fan_out\` needs \`kinesis:RegisterStreamConsumer\` and
+  \`kinesis:DescribeStreamConsumer\` on the stream and \`kinesis:SubscribeToShard\` on
+  \`arn:aws:kinesis:REGION:ACCOUNT:stream/STREAM/consumer/*\`; \`kcl.cloudwatch_metrics\` needs
+  \`cloudwatch:PutMetricData\`.
+- Nobody needs \`s3:DeleteObject\`. The bucket policy in infra/storage.yml denies it for \`_commits/\`,
+  and denies writing a commit without \`If-None-Match\`.
 
 \`tailrace consumer --check --config consumer.yaml\` tries each right and names those that are missing.
 
@@ -125,8 +129,8 @@ ${policyOf('function.yml', 'ArchiveRole')}
 
 ## Readers of the archive
 
-\`tailrace ls\`, \`cat\`, \`verify\` and every other reader need \`s3:GetObject\` and \`s3:ListBucket\` on the archive, and
-\`kms:Decrypt\` on its key.
+\`tailrace ls\`, \`cat\`, \`verify\` and every other reader need \`s3:GetObject\` and \`s3:ListBucket\` on the
+archive, and \`kms:Decrypt\` on its key.
 
 ## The functions that hold terminating instances
 
