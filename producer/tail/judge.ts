@@ -1,5 +1,6 @@
 /** Decides about one file: gathers what it holds and what the ledger knows, and does what {@link decide} says. */
 import type { BigIntStats } from 'node:fs';
+import * as path from 'node:path';
 import type { Logger } from 'pino';
 import { type FileAccess, isOfSystem } from './access.ts';
 import { type Content, openCompressed } from './compressed.ts';
@@ -140,7 +141,8 @@ export class Judge {
     const { ledger, fresh, attach, seek } = this.#dependencies;
     for (;;) {
       const known = ledger.inFile(file.stats, place.path);
-      const candidates = this.#candidates(file, fresh() && place.covered ? 'this file' : 'any', known);
+      const candidates =
+        fresh() && place.covered ? this.#known(file, known) : this.#candidates(place, file, known);
       const facts: FileFacts = {
         where,
         compressed: file.source === null,
@@ -192,6 +194,12 @@ export class Judge {
       }
       case 'pass': {
         const { generation } = action;
+        if (generation.follower && generation !== place.generation) {
+          // Its deleted file is still open, and may hold more than this one does.
+          file.close();
+          this.#waitAsCopy(place, generation, file);
+          return true;
+        }
         if (generation.names.size === 0 || generation === place.generation) this.#bind(generation, file);
         generation.ended = true;
         generation.sought = false;
@@ -346,14 +354,18 @@ export class Judge {
     this.#dependencies.ledger.forget(generation);
   }
 
-  #candidates(file: Examined, of: 'this file' | 'any', known: Generation | null): Candidate<Generation>[] {
-    const { ledger } = this.#dependencies;
-    const found = (of === 'any' ? ledger.candidates(file.head) : [])
+  #known(file: Examined, known: Generation | null): Candidate<Generation>[] {
+    return known ? [this.#candidate(known, known, beginsAs(known, file), file)] : [];
+  }
+
+  #candidates(place: Place, file: Examined, known: Generation | null): Candidate<Generation>[] {
+    const found = this.#dependencies.ledger
+      .candidates(file.head, path.dirname(place.target))
       .filter(({ generation }) => generation.read.fingerprint.bytes > 0 || generation === known)
       .map(({ generation, begins }) => this.#candidate(generation, known, begins, file));
-    if (known && !found.some(({ generation }) => generation === known))
-      found.push(this.#candidate(known, known, beginsAs(known, file), file));
-    return found;
+    return found.some(({ generation }) => generation === known)
+      ? found
+      : [...found, ...this.#known(file, known)];
   }
 
   #candidate(
@@ -445,7 +457,8 @@ export class Judge {
   #where(place: Place, hint: Hint<Place> | null, stats: BigIntStats): Where {
     const { ledger, covers, excluded } = this.#dependencies;
     if (place.covered && compressionOf(place.name) === null)
-      return hint === null && ledger.knows(place.path) ? 'log' : 'named';
+      // A generation that this look has found may have been given this path as the name of its log.
+      return hint === null && place.known && ledger.knows(place.path) ? 'log' : 'named';
     if (excluded(place.path)) return 'foreign';
     if (hint?.usual || covers(place.path)) return 'adjacent';
     return hint && this.#isNews(place, hint, stats) ? 'adjacent' : 'foreign';

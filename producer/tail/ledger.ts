@@ -3,6 +3,7 @@
  * is about to be read is looked for here first, by its inode and by its content.
  */
 import type { BigIntStats } from 'node:fs';
+import * as path from 'node:path';
 import type { StateMap } from '../state.ts';
 import { begins, fingerprint, NO_PREFIX, prefixOf } from './fingerprint.ts';
 import type { Position } from './follower.ts';
@@ -118,8 +119,10 @@ export class Ledger {
   /**
    * The generations that a file with this head may hold: those that begin as it does, and of those that are longer
    * than the head the ones that may.
+   *
+   * @param folder where the file lies: of a few first bytes only the logs of its own folder are looked into
    */
-  candidates(head: Buffer): { readonly generation: Generation; readonly begins: boolean }[] {
+  candidates(head: Buffer, folder: string): { readonly generation: Generation; readonly begins: boolean }[] {
     for (const generation of this.#headless) this.refresh(generation);
     const found: { generation: Generation; begins: boolean }[] = [];
     const hashes = new Map<number, string>();
@@ -145,7 +148,10 @@ export class Ledger {
     }
     if (prefix === NO_PREFIX) {
       for (const generation of this.#all.values()) {
-        if (generation.prefix !== NO_PREFIX && generation.follower?.beginsWith(head))
+        if (generation.prefix === NO_PREFIX) continue;
+        const { follower, names, at, log } = generation;
+        const near = names.size > 0 && (path.dirname(at) === folder || path.dirname(log) === folder);
+        if (follower ? follower.beginsWith(head) : near && ++unsure <= MAX_UNSURE)
           found.push({ generation, begins: false });
       }
     }

@@ -281,7 +281,9 @@ export class Scanner {
     // What was written after a truncation is known before a copy of it is looked at.
     if (unknown) {
       for (const [follower, { names }] of this.open) if (names.size === 0) grown.add(follower);
-      for (const follower of grown) this.#verify(follower);
+      for (const { generation } of this.active)
+        if (generation?.follower && this.#hasChanged(generation.follower)) grown.add(generation.follower);
+      this.#verify(grown);
     }
     const rank = ({ place, stats }: Changed): number => {
       if (this.ledger.inFile(stats, place.path)?.noted === false) return 0;
@@ -308,17 +310,29 @@ export class Scanner {
         this.#judge.judge(place, place.home ?? this.#folder(path.dirname(place.path)), stats);
       }
     }
-    for (const { place } of ranked) place.known = true;
+    // What may be a copy is no log of its own yet.
+    for (const { place } of ranked) place.known ||= place.copyOf === null;
   }
 
-  #verify(follower: Follower): void {
-    const { source } = follower;
-    if (!this.open.has(follower) || !(source instanceof PlainSource)) return;
-    const holds = this.#access.guarded(follower.file, () => {
-      follower.growHead();
-      return follower.holds();
-    });
-    if (holds === false) this.truncated(follower);
+  /** Whether a file changed since its last look; those of a folder that is not looked at now may have, too. */
+  #hasChanged({ file, source, sizeSeen, mtimeSeen }: Follower): boolean {
+    if (!(source instanceof PlainSource)) return false;
+    const stats = this.#access.guarded(file, () => source.stats());
+    return stats !== null && (stats.size !== sizeSeen || stats.mtimeNs !== mtimeSeen);
+  }
+
+  /** Finds out which files were truncated, and how all of them begin by now, before anything is compared with them. */
+  #verify(followers: ReadonlySet<Follower>): void {
+    const truncated: Follower[] = [];
+    for (const follower of followers) {
+      if (!this.open.has(follower) || !(follower.source instanceof PlainSource)) continue;
+      const holds = this.#access.guarded(follower.file, () => {
+        follower.growHead();
+        return follower.holds();
+      });
+      if (holds === false) truncated.push(follower);
+    }
+    for (const search of truncated.map((follower) => this.#restart(follower))) search();
   }
 
   /** Whether some open file lies under no known name. */
@@ -489,18 +503,22 @@ export class Scanner {
 
   /** A file no longer holds what was read of it: looks for a copy with the rest, and reads it from its start. */
   truncated(follower: Follower): void {
-    const { log: logger, uptime, count, ready } = this.#dependencies;
+    this.#restart(follower)();
+  }
+
+  /** Has a truncated file read from its start; returns the search for a copy with the rest of what it held. */
+  #restart(follower: Follower): () => void {
+    const { log, uptime, count } = this.#dependencies;
     const old = this.open.get(follower)!;
     count('truncated');
-    const { unread } = follower;
-    const { source } = follower;
+    const { unread, source } = follower;
     this.ledger.refresh(old);
     const { file } = old;
     old.follower = null;
     old.ended = true;
     this.ledger.bind(old, NO_FILE);
     old.truncated = true;
-    logger.info(
+    log.info(
       { file: follower.file, offset: follower.offset },
       'file was truncated: reading it from its start',
     );
@@ -519,6 +537,11 @@ export class Scanner {
     }
     folders.add(this.#folder(path.dirname(old.at)));
     this.ledger.refresh(next);
+    return () => this.#searchRest(follower, old, unread, folders);
+  }
+
+  #searchRest(follower: Follower, old: Generation, unread: number, folders: ReadonlySet<Folder>): void {
+    const { log, count, ready } = this.#dependencies;
     this.#reconsiderCopies(old);
     this.#seek(old);
     const before = old.follower;
@@ -529,7 +552,7 @@ export class Scanner {
     old.sought = false;
     if (unread > 0 && !found && old.follower === before) {
       count('lost_bytes', unread);
-      logger.warn(
+      log.warn(
         { file: follower.file, bytes: unread },
         'truncated before its end was read, and there is no copy',
       );
