@@ -41,8 +41,8 @@ export function bytesIn(all: Buffer): Bytes {
 }
 
 /**
- * Whether a file may be a copy of another one: not when it is older, nor when it ends with bytes that are not in
- * the original, provided that nothing that was read of that one has gone since.
+ * Whether a file may be a copy of another one: not when it ends with bytes that are not in the original, provided that
+ * nothing that was read of that one has gone since; nor when it is older, although it holds nothing else.
  *
  * @param born when the original was made; null where that says nothing
  * @param intact asked last, because a copy is made before its original is truncated
@@ -52,11 +52,15 @@ export function mayBeCopy(
   born: bigint | null,
   suspect: Suspect,
   intact: () => boolean,
-): boolean {
-  if (born !== null && suspect.stats.mtimeNs < born - MTIME_SLACK) return false;
-  const suspectBorn = suspect.compressed ? null : birthOf(suspect.stats);
-  if (born !== null && suspectBorn !== null && suspectBorn < born) return false;
-  return (startsAlike(original, suspect.head) && goesOnAlike(original, suspect)) || !intact();
+): boolean | 'older' {
+  const alike = startsAlike(original, suspect.head) && goesOnAlike(original, suspect);
+  if (born !== null && isOlder(suspect, born)) return alike && suspect.head.length > 0 ? 'older' : false;
+  return alike || !intact();
+}
+
+function isOlder({ stats, compressed }: Suspect, born: bigint): boolean {
+  const suspectBorn = compressed ? null : birthOf(stats);
+  return stats.mtimeNs < born - MTIME_SLACK || (suspectBorn !== null && suspectBorn < born);
 }
 
 /** Whether a file holds all of another one. */

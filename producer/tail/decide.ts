@@ -10,7 +10,8 @@
  *   differs: a copy of a log that goes on is worth nothing, and after a truncation it holds the rest.
  *
  * Where neither tells, a file that holds all that was read of a vanished generation is that generation: what two logs
- * have in common to the byte comes once (`alike`). A shorter file at a log's path is reread (`repeats`).
+ * have in common to the byte comes once (`alike`). What may come twice is counted (`repeats`): a shorter file at a log's
+ * path, one that holds what the log's earlier file does elsewhere, and one that is older than what it may be a copy of.
  */
 
 /** Where a file lies, as far as its name says. */
@@ -65,8 +66,13 @@ export interface Candidate<G> {
   readonly whereabouts: Whereabouts;
   /** Whether it is being read from a compressed file: what else that holds is not known yet. */
   readonly opaque: boolean;
-  /** Whether the file may be a copy of what the generation's own file holds now. Asked only where it matters. */
-  readonly copy: () => boolean;
+  /** Whether it belongs to the log at whose path the file lies. */
+  readonly ofThisLog: boolean;
+  /**
+   * Whether the file may be a copy of what the generation's own file holds now; `older` when it holds nothing else, but
+   * is older than that file. Asked only where it matters.
+   */
+  readonly copy: () => boolean | 'older';
   /** Whether the generation's own file is itself a copy, and this one holds all of that and more. */
   readonly outgrows: () => boolean;
 }
@@ -119,6 +125,8 @@ function decidePlain<G>(file: FileFacts, furthest: readonly Candidate<G>[]): Act
   // At a log's own path lies its next generation: no copy, and no rest of one that was truncated.
   const eligible = furthest.filter(({ whereabouts }) => file.where !== 'log' || whereabouts === 'gone');
   const known = eligible.filter(({ noted }) => !noted);
+  // An editor may have put it there, or a log that repeats itself begins once more.
+  let repeats = file.where === 'log' && furthest.some(isReplaced);
   for (const { generation, offset, sure, holds, whereabouts } of known) {
     if (!holds || file.size !== offset) continue;
     if (whereabouts === 'present') return { do: 'wait', generation };
@@ -130,19 +138,25 @@ function decidePlain<G>(file: FileFacts, furthest: readonly Candidate<G>[]): Act
     if (whereabouts !== 'present')
       return { do: 'follow', generation, offset, alike: whereabouts === 'gone' && !sure };
     if (opaque) return { do: 'later', generation };
-    if (copy()) return { do: 'wait', generation };
+    const copied = copy();
+    if (copied === true) return { do: 'wait', generation };
     if (outgrows()) return { do: 'follow', generation, offset, alike: false };
+    if (copied === 'older') repeats = true;
   }
-  let repeats = false;
   for (const { generation, offset, ended, begins, longer, whereabouts, opaque, copy } of known) {
     if (!begins || (file.size >= offset && !longer)) continue;
     if (whereabouts === 'present') {
       // Half a copy of a file that nobody writes to is less likely than a short generation that begins alike.
       if (ended && !named) continue;
       if (opaque) return { do: 'later', generation };
-      if (copy()) return { do: 'wait', generation };
+      const copied = copy();
+      if (copied === true) return { do: 'wait', generation };
+      if (copied === 'older') repeats = true;
     } else if (!named) {
       return { do: 'pass', generation };
+    } else if (file.where !== 'log' && copy() === true) {
+      // Its file has no name any more, but is still open.
+      return { do: 'wait', generation };
     } else if (file.restored) {
       return { do: 'follow', generation, offset: file.size, alike: false };
     } else {
@@ -150,6 +164,11 @@ function decidePlain<G>(file: FileFacts, furthest: readonly Candidate<G>[]): Act
     }
   }
   return ofNotes(file, eligible) ?? (repeats ? { do: 'read', repeats } : null);
+}
+
+/** Whether the file of a log seems to have been put in the place of another one, which is still there. */
+function isReplaced<G>({ noted, whereabouts, ofThisLog, sure, offset, holds }: Candidate<G>): boolean {
+  return !noted && whereabouts === 'present' && ofThisLog && sure && offset > 0 && holds;
 }
 
 /** A file that is what another one was when that was found to be a copy. */
@@ -171,7 +190,7 @@ function decideCompressed<G>(file: FileFacts, furthest: readonly Candidate<G>[])
   for (const { generation, offset, whereabouts, opaque, copy, outgrows } of known) {
     if (whereabouts === 'present' && opaque) return { do: 'later', generation };
     // While it is being compressed the file itself is still there.
-    if (whereabouts === 'present' && copy()) return { do: 'wait', generation };
+    if (whereabouts === 'present' && copy() === true) return { do: 'wait', generation };
     if (file.size >= 0 && file.size < offset && offset < GZIP_SIZES) continue;
     if (whereabouts === 'present' && !outgrows()) continue;
     return { do: 'follow', generation, offset, alike: false };

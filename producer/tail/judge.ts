@@ -142,7 +142,7 @@ export class Judge {
     for (;;) {
       const known = ledger.inFile(file.stats, place.path);
       const candidates =
-        fresh() && place.covered ? this.#known(file, known) : this.#candidates(place, file, known);
+        fresh() && place.covered ? this.#known(place, file, known) : this.#candidates(place, file, known);
       const facts: FileFacts = {
         where,
         compressed: file.source === null,
@@ -230,7 +230,7 @@ export class Judge {
           count('repeated');
           log.warn(
             { file: place.path },
-            'file begins as a log that is gone, but is shorter: reading it from its start, perhaps a second time',
+            'file may hold what another one held, or an older copy of it: reading it from its start, perhaps a second time',
           );
         }
         this.#begin(place, where, hint, file);
@@ -354,21 +354,22 @@ export class Judge {
     this.#dependencies.ledger.forget(generation);
   }
 
-  #known(file: Examined, known: Generation | null): Candidate<Generation>[] {
-    return known ? [this.#candidate(known, known, beginsAs(known, file), file)] : [];
+  #known(place: Place, file: Examined, known: Generation | null): Candidate<Generation>[] {
+    return known ? [this.#candidate(place, known, known, beginsAs(known, file), file)] : [];
   }
 
   #candidates(place: Place, file: Examined, known: Generation | null): Candidate<Generation>[] {
     const found = this.#dependencies.ledger
       .candidates(file.head, path.dirname(place.target))
       .filter(({ generation }) => generation.read.fingerprint.bytes > 0 || generation === known)
-      .map(({ generation, begins }) => this.#candidate(generation, known, begins, file));
+      .map(({ generation, begins }) => this.#candidate(place, generation, known, begins, file));
     return found.some(({ generation }) => generation === known)
       ? found
-      : [...found, ...this.#known(file, known)];
+      : [...found, ...this.#known(place, file, known)];
   }
 
   #candidate(
+    place: Place,
     generation: Generation,
     known: Generation | null,
     begins: boolean,
@@ -376,12 +377,12 @@ export class Judge {
   ): Candidate<Generation> {
     const { read } = generation;
     const where = whereaboutsOf(generation);
-    const copyable = (): boolean => this.#isCopy(generation, file);
+    const copyable = (): boolean | 'older' => this.#isCopy(generation, file);
     const longer = read.fingerprint.bytes > file.head.length;
     // Of a head that is longer than the file only the original says whether the file may be a copy.
     const { follower } = generation;
     const opaque = follower !== null && !(follower.source instanceof PlainSource);
-    const may = !longer || (generation !== known && where !== 'copies' && (opaque || copyable()));
+    const may = !longer || (generation !== known && where !== 'copies' && (opaque || copyable() !== false));
     const source = file.source;
     const all =
       source === null
@@ -400,6 +401,7 @@ export class Judge {
       holds: all,
       whereabouts: where,
       opaque,
+      ofThisLog: generation.log === place.path,
       copy: copyable,
       outgrows: () =>
         outgrows(generation, source, () => this.#withOwn(generation, (own) => contains(file, own))),
@@ -407,18 +409,18 @@ export class Judge {
   }
 
   /** Whether a file may be a copy of what the file of a generation holds now. */
-  #isCopy(generation: Generation, file: Examined): boolean {
-    return this.#withOwn(generation, (own, stats, intact) => {
+  #isCopy(generation: Generation, file: Examined): boolean | 'older' {
+    return this.#withOwn<boolean | 'older'>(generation, (own, stats, intact) => {
       const ageless = generation.copied || generation.ageless || stats === null;
       return mayBeCopy(own, ageless ? null : birthOf(stats), file, intact);
     });
   }
 
   /** Asks something of what a generation's own file holds; false where that cannot be known. */
-  #withOwn(
+  #withOwn<T>(
     generation: Generation,
-    ask: (own: Bytes, stats: BigIntStats | null, intact: () => boolean) => boolean,
-  ): boolean {
+    ask: (own: Bytes, stats: BigIntStats | null, intact: () => boolean) => T,
+  ): T | false {
     const { follower, read } = generation;
     if (follower) {
       const { source } = follower;

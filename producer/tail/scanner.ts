@@ -310,7 +310,7 @@ export class Scanner {
         this.#judge.judge(place, place.home ?? this.#folder(path.dirname(place.path)), stats);
       }
     }
-    // What may be a copy is no log of its own yet.
+    // What may be a copy is not known as a log of its own.
     for (const { place } of ranked) place.known ||= place.copyOf === null;
   }
 

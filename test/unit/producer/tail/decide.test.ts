@@ -26,6 +26,7 @@ function known(facts: Partial<Candidate<string>> = {}): Candidate<string> {
     holds: true,
     whereabouts: 'gone',
     opaque: false,
+    ofThisLog: false,
     copy: () => false,
     outgrows: () => false,
     ...facts,
@@ -71,6 +72,24 @@ const ROWS: readonly Row[] = [
     expected: 'pass a',
   },
   { title: 'moved or restored, nothing new', known: [{}], expected: 'follow a 500' },
+  {
+    title: 'a shorter copy of a file without a name that is still open',
+    file: { size: 200 },
+    known: [{ holds: false, longer: true, ...copy }],
+    expected: 'wait a',
+  },
+  {
+    title: 'at its log, what the earlier file holds elsewhere: an editor put it there, or it begins alike',
+    file: { where: 'log', size: 900 },
+    known: [{ whereabouts: 'present', ofThisLog: true }],
+    expected: 'read repeats',
+  },
+  {
+    title: 'a copy that is older than the file of the generation',
+    file: { size: 900 },
+    known: [{ whereabouts: 'present', copy: () => 'older' }],
+    expected: 'read repeats',
+  },
   { title: 'moved or restored, and grown', file: { size: 900 }, known: [{}], expected: 'follow a 500' },
   {
     title: 'begins as a short log that is gone',
