@@ -265,7 +265,13 @@ test('the messages that troubleshooting.md quotes are those of the programs', ()
     .map((path) => readFileSync(join(ROOT, path), 'utf8'))
     .join('\n');
   const { text } = readDocument('docs/troubleshooting.md');
-  const quoted = ['## The agent', '## The consumer', '## Verify says', "## On a developer's machine"]
+  const quoted = [
+    '## The agent',
+    '## The consumer',
+    '## Verify says',
+    '## Hours says',
+    "## On a developer's machine",
+  ]
     .flatMap((heading) => rowsUnder(text, heading))
     .flatMap(([first]) => [...first!.matchAll(/`([^`]+)`/g)].map(([, message]) => message!))
     .filter((message) => / /.test(message) && !/^(?:npm|npx|tailrace) /.test(message));
