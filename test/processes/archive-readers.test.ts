@@ -8,9 +8,11 @@ import { after, before, test } from 'node:test';
 import type { CommitObject } from '../../archive/commit.ts';
 import { fence } from '../../archive/voiding.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
+import { FIRST_HOUR, fill } from '../../bench/query-archive.ts';
 import { archivePython } from '../support/archive-python.ts';
 import { openArchiver } from '../support/archiver.ts';
 import { ChunkSource } from '../support/chunks.ts';
+import { codeBlocks } from '../support/documents.ts';
 import { MemoryArchive } from '../support/memory-archive.ts';
 
 const HOUR = 494_000;
@@ -141,4 +143,18 @@ public class Count { public static void main(String[] a) throws Exception {
   fs.writeFileSync(file, source);
   const count = execFileSync('java', [file, path.join(directory, 'logs')], { encoding: 'utf8' });
   assert.equal(Number(count), expected.gzip);
+});
+
+test('Python of docs/query.md counts the events of its hour', { skip: SKIP_LIBRARIES }, async () => {
+  const folder = path.join(directory, 'documented');
+  await fill({ folder, rawBytes: 200_000, days: 1, seed: 3, batches: 2 });
+  assert.equal(new Date(FIRST_HOUR * HOUR_MS).toISOString().slice(0, 10), '2026-10-24');
+  const lines = fs.readFileSync(path.join(folder, 'raw', 'access-0014.log'), 'utf8').split('\n').length - 1;
+  const [pyarrow] = codeBlocks('docs/query.md', 'python');
+  const code = pyarrow!.replaceAll('data/s3/logs', path.join(folder, 's3'));
+  const rows = [...python(code).matchAll(/'code_count': (\d+)/g)].map(([, count]) => Number(count));
+  assert.equal(
+    rows.reduce((sum, count) => sum + count, 0),
+    lines,
+  );
 });

@@ -63,3 +63,9 @@ export function cellsOf(line: string): string[] {
 export function isRule(cells: readonly string[]): boolean {
   return cells.every((cell) => /^:?-{3,}:?$/.test(cell));
 }
+
+/** The code blocks of a document that are marked as of a language. */
+export function codeBlocks(path: string, language: string): string[] {
+  const pattern = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms');
+  return [...readDocument(path).text.matchAll(pattern)].map(([, block]) => block!);
+}
