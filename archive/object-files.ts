@@ -12,7 +12,10 @@ import type { ShowProgress } from './find.ts';
 import { type LogFile, logFileOf } from './logs-sql.ts';
 import { COLD, MISSING, type ObjectBytes } from './reading.ts';
 
-const FETCHED_AT_ONCE = 8;
+/** So many are fetched at the same time, fewer where one of them is large. */
+const SMALL_AT_ONCE = 32;
+const LARGE_AT_ONCE = 8;
+const LARGE_BYTES = 1024 * 1024;
 /** What one of them holds in memory. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 
@@ -43,7 +46,7 @@ export async function objectFiles(
 ): Promise<ObjectFiles> {
   const { folder, archiveFolder, limit, show } = options;
   const inner = join(folder, 'objects');
-  mkdirSync(inner);
+  mkdirSync(inner, { recursive: true });
   const places = entries.map((entry, i) => {
     const { object } = entry;
     const original = originalOf(object, archiveFolder);
@@ -62,7 +65,8 @@ export async function objectFiles(
   const faults: { key: string; fault: string }[] = [];
   const absent = new Set<CommitObject>();
   let done = 0;
-  await atOnce(FETCHED_AT_ONCE, toFetch, async ({ object, file: { path } }) => {
+  const isSmall = toFetch.every(({ object }) => object.bytes < LARGE_BYTES);
+  await atOnce(isSmall ? SMALL_AT_ONCE : LARGE_AT_ONCE, toFetch, async ({ object, file: { path } }) => {
     const fault = await fetchObject(options.store, object, path);
     if (fault !== null) {
       faults.push({ key: object.key, fault });
