@@ -47,11 +47,23 @@ export function incarnationOf(stream: StreamIdentity): string {
 
 /** Key of commit `number`; a listing of a shard's commits begins with the newest. */
 export function commitKey(prefix: string, incarnation: string, shard: string, number: number): string {
+  return commitFolder(prefix, incarnation, shard) + countingDown(number);
+}
+
+/** The last part of the key of a log's entry `number`: a listing begins with the newest. */
+export function countingDown(number: number): string {
   if (!Number.isSafeInteger(number) || number < 1 || number >= MAX_COMMITS) {
     throw new TailraceError('BAD_COMMIT_NUMBER', `a commit cannot have the number ${number}`);
   }
   const down = (MAX_COMMITS - 1 - number).toString().padStart(12, '0');
-  return `${commitFolder(prefix, incarnation, shard)}${down}-${number}.json`;
+  return `${down}-${number}.json`;
+}
+
+/** The number of an entry by the last part of its key; null when it is not one. */
+export function parseCountingDown(name: string): number | null {
+  const match = /^(\d{12})-(\d{1,12})\.json$/.exec(name);
+  const number = Number(match?.[2]);
+  return match && number >= 1 && MAX_COMMITS - 1 - number === Number(match[1]) ? number : null;
 }
 
 /** Where the commits of one shard are. */
@@ -59,15 +71,14 @@ export function commitFolder(prefix: string, incarnation: string, shard: string)
   return `${prefix}${COMMITS_FOLDER}${incarnation}/${shard}/`;
 }
 
-const COMMIT_KEY = /_commits\/([0-9a-f]{18})\/([\w.-]+)\/(\d{12})-(\d{1,12})\.json$/;
+const COMMIT_KEY = /_commits\/([0-9a-f]{18})\/([\w.-]+)\/(\d{12}-\d{1,12}\.json)$/;
 
 /** Takes a commit's key apart; null when it is not one. */
 export function parseCommitKey(key: string): { incarnation: string; shard: string; number: number } | null {
   const match = COMMIT_KEY.exec(key);
   if (!match) return null;
-  const number = Number(match[4]);
-  if (number < 1 || MAX_COMMITS - 1 - number !== Number(match[3])) return null;
-  return { incarnation: match[1]!, shard: match[2]!, number };
+  const number = parseCountingDown(match[3]!);
+  return number === null ? null : { incarnation: match[1]!, shard: match[2]!, number };
 }
 
 /** What a data object's key is made of. */

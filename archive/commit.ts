@@ -188,8 +188,16 @@ export function parseCommit(bytes: Uint8Array, key: string): Commit {
 
 /** The hash that a commit's objects carry in their names: of all it says but the hash and those names. */
 export function commitHash(commit: Commit): string {
-  const hashed = { ...commit, hash: '', objects: commit.objects.map((object) => ({ ...object, key: '' })) };
-  return sha256(JSON.stringify(canonical(hashed))).slice(0, 16);
+  return contentHash({
+    ...commit,
+    hash: '',
+    objects: commit.objects.map((object) => ({ ...object, key: '' })),
+  });
+}
+
+/** 16 hex digits that two values share only when they are equal, whatever the order of their keys. */
+export function contentHash(value: unknown): string {
+  return sha256(JSON.stringify(canonical(value))).slice(0, 16);
 }
 
 /** The same value with the keys of all objects in order, so that equal commits have equal text. */

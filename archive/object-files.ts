@@ -6,18 +6,20 @@ import { basename, join } from 'node:path';
 import { atOnce } from '../base/at-once.ts';
 import { TailraceError } from '../base/errors.ts';
 import { bytes as size } from '../base/human.ts';
-import type { CatalogEntry } from './catalog.ts';
 import type { CommitObject } from './commit.ts';
 import type { ShowProgress } from './find.ts';
 import { type LogFile, logFileOf } from './logs-sql.ts';
 import { COLD, MISSING, type ObjectBytes } from './reading.ts';
 
-/** So many are fetched at the same time, fewer where one of them is large. */
-const SMALL_AT_ONCE = 32;
-const LARGE_AT_ONCE = 8;
-const LARGE_BYTES = 1024 * 1024;
+const FETCHED_AT_ONCE = 8;
 /** What one of them holds in memory. */
 const PIECE_BYTES = 8 * 1024 * 1024;
+
+/** What has to be known of an object to have it as a file. */
+export type FileObject = Pick<
+  CommitObject,
+  'key' | 'tag' | 'hour' | 'codec' | 'bytes' | 'sha256' | 'foreign' | 'first_time' | 'last_time'
+>;
 
 export interface ObjectFiles {
   /** In the order of the entries. */
@@ -41,12 +43,12 @@ export interface FetchOptions {
 
 /** @throws TailraceError QUERY_TOO_LARGE before anything is fetched */
 export async function objectFiles(
-  entries: readonly CatalogEntry[],
+  entries: readonly { readonly object: FileObject }[],
   options: FetchOptions,
 ): Promise<ObjectFiles> {
   const { folder, archiveFolder, limit, show } = options;
   const inner = join(folder, 'objects');
-  mkdirSync(inner, { recursive: true });
+  mkdirSync(inner);
   const places = entries.map((entry, i) => {
     const { object } = entry;
     const original = originalOf(object, archiveFolder);
@@ -63,10 +65,9 @@ export async function objectFiles(
         'name a tag and a shorter time (--explain lists the objects), or raise --cache',
     );
   const faults: { key: string; fault: string }[] = [];
-  const absent = new Set<CommitObject>();
+  const absent = new Set<FileObject>();
   let done = 0;
-  const isSmall = toFetch.every(({ object }) => object.bytes < LARGE_BYTES);
-  await atOnce(isSmall ? SMALL_AT_ONCE : LARGE_AT_ONCE, toFetch, async ({ object, file: { path } }) => {
+  await atOnce(FETCHED_AT_ONCE, toFetch, async ({ object, file: { path } }) => {
     const fault = await fetchObject(options.store, object, path);
     if (fault !== null) {
       faults.push({ key: object.key, fault });
@@ -83,7 +84,7 @@ export async function objectFiles(
 }
 
 /** The object's file in the folder that is the archive; null when it is not there, or of another size. */
-function originalOf({ key, bytes }: CommitObject, archiveFolder: string | undefined): string | null {
+function originalOf({ key, bytes }: FileObject, archiveFolder: string | undefined): string | null {
   if (archiveFolder === undefined) return null;
   const path = join(archiveFolder, key);
   const stat = statSync(path, { throwIfNoEntry: false });
@@ -91,7 +92,7 @@ function originalOf({ key, bytes }: CommitObject, archiveFolder: string | undefi
 }
 
 /** @returns why the object cannot be had; null when it can */
-async function fetchObject(store: ObjectBytes, object: CommitObject, path: string): Promise<string | null> {
+async function fetchObject(store: ObjectBytes, object: FileObject, path: string): Promise<string | null> {
   const { key, bytes, sha256 } = object;
   const hash = createHash('sha256');
   const file = await open(path, 'wx');

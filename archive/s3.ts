@@ -63,6 +63,7 @@ const CONTENT_TYPE = {
   commit: 'application/json',
   gzip: 'application/gzip',
   zstd: 'application/zstd',
+  parquet: 'application/vnd.apache.parquet',
 } as const;
 /** Slower than this is taken for a connection that hangs. */
 const BYTES_PER_MS = 256;

@@ -1,6 +1,6 @@
 /** What an archive needs of an object store: strongly consistent reads and lists, and conditional writes. */
 
-export type ObjectKind = 'commit' | 'gzip' | 'zstd';
+export type ObjectKind = 'commit' | 'gzip' | 'zstd' | 'parquet';
 
 export interface ArchiveStore {
   /**

@@ -187,6 +187,17 @@ export const ERRORS = {
     means: 'A commit in the archive is not valid, or does not match its hash.',
     remedy: "Restore the object's earlier version; tailrace never changes a commit.",
   },
+  COMPACTION_CORRUPT: {
+    exit: 1,
+    means: 'An entry of the log of compactions is not valid, or does not match its hash.',
+    remedy: "Restore the object's earlier version; tailrace never changes one.",
+  },
+  COMPACTION_ROWS: {
+    exit: 1,
+    means:
+      'Objects of an hour have another number of lines than their commits say, so they are not compacted.',
+    remedy: 'Run `tailrace verify --deep` for the hour: it names what is wrong with the objects.',
+  },
   BAD_COMMIT_NUMBER: {
     exit: 1,
     means: 'A commit log has reached a number that a key cannot hold.',

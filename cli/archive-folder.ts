@@ -11,8 +11,11 @@ import { Store } from '../local/s3/store.ts';
 
 const BUCKET = 'archive';
 
-/** @throws TailraceError NO_ARCHIVE when there is no such folder */
-export async function openFolder(folder: string): Promise<S3Store> {
+/**
+ * @param isWritten whether objects are added to it
+ * @throws TailraceError NO_ARCHIVE when there is no such folder
+ */
+export async function openFolder(folder: string, isWritten: boolean): Promise<S3Store> {
   const path = resolve(folder);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
     throw new TailraceError(
@@ -20,7 +23,8 @@ export async function openFolder(folder: string): Promise<S3Store> {
       `${folder} is not a folder: name one that holds an archive, such as data/s3/logs`,
     );
   Object.assign(process.env, LOCAL_ENV);
-  const server = createS3Server(Store.openForReading(path, BUCKET));
+  const store = isWritten ? await Store.openForAdding(path, BUCKET) : Store.openForReading(path, BUCKET);
+  const server = createS3Server(store);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   // The command ends when its own work is done.

@@ -46,11 +46,12 @@ export function withArchiveOptions(command: Command): Command {
 }
 
 /**
+ * @param isWritten whether the command adds objects to it
  * @throws TailraceError CONFIG when neither a configuration nor a bucket nor a folder is named; NO_ARCHIVE when there is
  *   no archive
  */
-export async function openArchive(options: ArchiveOptions): Promise<OpenArchive> {
-  const archive = await locate(options);
+export async function openArchive(options: ArchiveOptions, isWritten = false): Promise<OpenArchive> {
+  const archive = await locate(options, isWritten);
   const commits = archive.prefix + COMMITS_FOLDER;
   if ((await archive.store.first(commits)) !== null) return archive;
   archive.store.close();
@@ -61,11 +62,11 @@ export async function openArchive(options: ArchiveOptions): Promise<OpenArchive>
   );
 }
 
-async function locate(options: ArchiveOptions): Promise<OpenArchive> {
+async function locate(options: ArchiveOptions, isWritten: boolean): Promise<OpenArchive> {
   if (options.folder !== undefined) {
     const { openFolder } = await import('./archive-folder.ts');
     return {
-      store: await openFolder(options.folder),
+      store: await openFolder(options.folder, isWritten),
       folder: resolve(options.folder),
       prefix: options.prefix ?? '',
       keyTemplate: DEFAULT_KEY_TEMPLATE,

@@ -16,17 +16,13 @@ export interface Progress {
 export function progress(wanted: boolean): Progress | null {
   if (!wanted || !process.stderr.isTTY) return null;
   let shownAt = 0;
-  let isShown = false;
   return {
     show(done, total, what) {
       if (done < total && Date.now() - shownAt < EVERY_MS) return;
       shownAt = Date.now();
-      isShown = true;
       process.stderr.write(`${TO_LINE_START}${count(done)} of ${count(total)} ${what}${ERASE_TO_END}`);
     },
     clear() {
-      if (!isShown) return;
-      isShown = false;
       process.stderr.write(TO_LINE_START + ERASE_TO_END);
     },
   };

@@ -58,6 +58,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       summary: 'show which hours are complete, and what keeps others open',
       load: () => import('./commands/hours.ts'),
     },
+    compact: {
+      summary: 'make Parquet of the hours that are complete',
+      load: () => import('./commands/compact.ts'),
+    },
     verify: {
       summary: 'prove that the archive has every event once',
       load: () => import('./commands/verify.ts'),

@@ -1,25 +1,19 @@
 /** `tailrace hours`: shows which hours of the archive are complete, and what keeps the others open. */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type HourReport, judgeHours, type Wait, type Why } from '../../archive/hours/judge.ts';
-import { DEFAULT_HOURS_POLICY } from '../../archive/hours/policy.ts';
 import { readFacts } from '../../archive/hours/read.ts';
-import { TailraceError } from '../../base/errors.ts';
 import { age, count, hour as hourText, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
-import { hoursOf, type TimeOptions, timesOf, withTimeOptions } from '../archive-range.ts';
-import { durationOption } from '../options.ts';
+import { type TimeOptions, withTimeOptions } from '../archive-range.ts';
+import { type ClosingOptions, hoursOfRange, policyOf, withHoursOptions } from '../hours-options.ts';
 import { progress } from '../progress.ts';
 
-interface HoursOptions extends ArchiveOptions, TimeOptions {
-  readonly lateness: number;
-  readonly silentAfter: number;
-  readonly gone?: readonly string[];
+interface HoursOptions extends ArchiveOptions, TimeOptions, ClosingOptions {
   readonly requireClosed?: boolean;
   readonly json?: boolean;
 }
 
 const DAY_MS = 86_400_000;
-const MOST_HOURS = 24 * 366;
 /** Enough of a producer's id to tell it from others, and to find it. */
 const ID_DIGITS = 12;
 const SHOWN_WAITS = 5;
@@ -29,63 +23,29 @@ export function command(): Command {
     .description(
       'Show which hours of the archive are closed, which are open and which producer keeps them open, and what came late. Without a range, the last day.',
     )
-    .addOption(
-      durationOption(
-        '--lateness <duration>',
-        'events that reach their agent within this time after their hour are in time',
-        '10m',
-      ),
-    )
-    .addOption(
-      durationOption(
-        '--silent-after <duration>',
-        'producers silent for this long before an hour began do not keep it open',
-        '24h',
-      ),
-    )
-    .addOption(
-      new Option(
-        '--gone <id>',
-        'do not wait for producers whose id begins with this; may be repeated',
-      ).argParser((id: string, ids: readonly string[] | undefined) => [...(ids ?? []), id]),
-    )
     .option('--require-closed', 'exit with 1 unless every hour of the range is closed')
     .option('--json', 'print one JSON object per hour')
     .addHelpText(
       'after',
       '\nExit codes: 0 shown, 1 failed, or an hour is open with --require-closed, 2 bad usage, or the archive cannot be read.',
     );
-  return withArchiveOptions(withTimeOptions(hours, 'only hours')).action(run);
+  return withArchiveOptions(withTimeOptions(withHoursOptions(hours), 'only hours')).action(run);
 }
 
 async function run(options: HoursOptions): Promise<void> {
   const now = Date.now();
-  const [from, to] = rangeOf(options, now);
+  const [from, to] = hoursOfRange(options, now, DAY_MS);
   const { store, prefix } = await openArchive(options);
   const line = progress(true);
   const facts = await readFacts(store, prefix, from, line?.show);
   line?.clear();
   store.close();
-  const { lateness, silentAfter, gone = [] } = options;
-  const isGone = (producer: string): boolean => gone.some((id) => producer.startsWith(id));
-  const reports = judgeHours(facts, { ...DEFAULT_HOURS_POLICY, now, lateness, silentAfter, isGone }, [
-    from,
-    to,
-  ]);
+  const reports = judgeHours(facts, policyOf(options, now), [from, to]);
   const text = options.json
     ? reports.map((report) => `${JSON.stringify({ ...report, hour: hourText(report.hour) })}\n`)
     : [...reports.map((report) => reportText(report, now)), footer(reports)];
   process.stdout.write(plainLines(text.join('')));
   if (options.requireClosed && reports.some(({ state }) => state !== 'closed')) process.exitCode = 1;
-}
-
-function rangeOf(options: HoursOptions, now: number): readonly [number, number] {
-  const times = timesOf(options, now) ?? { from: now - DAY_MS, to: now };
-  const [from, to] = hoursOf({ from: times.from, to: Math.min(times.to, now) });
-  if (times.from === 0) throw new TailraceError('CONFIG', 'name the first hour with --from');
-  if (to - from >= MOST_HOURS)
-    throw new TailraceError('CONFIG', 'the range is longer than a year: name a shorter one');
-  return [from, to];
 }
 
 const REASONS: Readonly<Record<Why, (wait: Wait, now: number) => string>> = {

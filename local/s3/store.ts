@@ -67,6 +67,13 @@ export class Store {
     return new Store(new Layout(path.dirname(folder), folders), Date.now);
   }
 
+  /** A folder of any name as a bucket, to which objects are added; a running stack may be using it. */
+  static async openForAdding(folder: string, bucket: string): Promise<Store> {
+    const store = Store.openForReading(folder, bucket);
+    await fs.mkdir(store.#layout.temporary, { recursive: true });
+    return store;
+  }
+
   /** @returns whether it is new */
   async createBucket(bucket: string): Promise<boolean> {
     checkBucket(bucket);

@@ -1,12 +1,9 @@
 /** The model of hours notices when a rule of the judgement is left out: each fault planted in a copy is found. */
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
-import { after, before, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { test } from 'node:test';
 import { type HoursCode, runHours } from '../support/hours-model.ts';
-import { type Planted, planted, rulesIn } from '../support/planted.ts';
+import { CopiedSource, type Planted, rulesIn } from '../support/planted.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const MOST_RUNS = 400;
@@ -68,25 +65,12 @@ const MUTANTS: readonly Planted[] = [
   },
 ];
 
-let directory: string;
-
-before(() => {
-  directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-hours-'));
-  fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(directory, 'node_modules'));
-  fs.copyFileSync(path.join(ROOT, 'package.json'), path.join(directory, 'package.json'));
-});
-
-after(() => fs.rmSync(directory, { recursive: true }));
-
-MUTANTS.forEach((mutant, i) => {
-  test(`without it: ${mutant.rule}`, async () => {
-    const to = path.join(directory, String(i));
-    for (const folder of ['base', 'chunk', 'archive'])
-      fs.cpSync(path.join(ROOT, folder), path.join(to, folder), { recursive: true });
-    const file = path.join(to, mutant.file);
-    fs.writeFileSync(file, planted(fs.readFileSync(file, 'utf8'), mutant));
-    const load = (name: string): Promise<object> => import(pathToFileURL(path.join(to, name)).href);
-    const code = Object.assign({}, await load('archive/hours/facts.ts'), await load(JUDGE)) as HoursCode;
+MUTANTS.forEach((mutant) => {
+  test(`without it: ${mutant.rule}`, async (context) => {
+    const source = new CopiedSource(context);
+    source.plant(mutant);
+    const facts = await source.load<Pick<HoursCode, 'Facts'>>('archive/hours/facts.ts');
+    const code = { ...facts, ...(await source.load<Pick<HoursCode, 'judgeHours'>>(JUDGE)) };
     let everReopened = false;
     let isFound = false;
     for (let seed = 0; seed < MOST_RUNS && !isFound; seed++) {

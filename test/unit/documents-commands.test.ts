@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
 import { buildProgram } from '../../cli/registry.ts';
-import { codeOf, documents, ROOT, readDocument, rowsUnder } from '../support/documents.ts';
+import { codeOf, documents, ROOT } from '../support/documents.ts';
 
 const program = await buildProgram(() => true);
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -118,13 +118,6 @@ test('every command in the documents has the options that it is given', () => {
     all.flatMap(({ path, text }) => refusals(text).map((why) => `${path}: ${why}`)),
     [],
   );
-});
-
-test("README's table has every command", () => {
-  const rows = rowsUnder(readDocument('README.md').text, '## Commands');
-  const listed = rows.flatMap(([names]) => [...names!.matchAll(/`(\w+)/g)].map(([, name]) => name!));
-  const commands = program.commands.map((command) => command.name());
-  assert.deepEqual(listed.toSorted(), commands.toSorted());
 });
 
 test('planted: commands and options that do not exist are found, in spans and in blocks', () => {

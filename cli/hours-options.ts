@@ -1,0 +1,59 @@
+/** The options that say when an hour is closed, and of which hours a command speaks. */
+import { type Command, Option } from 'commander';
+import type { HoursPolicy } from '../archive/hours/judge.ts';
+import { DEFAULT_HOURS_POLICY } from '../archive/hours/policy.ts';
+import { TailraceError } from '../base/errors.ts';
+import { hoursOf, type TimeOptions, timesOf } from './archive-range.ts';
+import { collect, durationOption } from './options.ts';
+
+export interface ClosingOptions {
+  readonly lateness: number;
+  readonly silentAfter: number;
+  readonly gone?: readonly string[];
+}
+
+const MOST_HOURS = 24 * 366;
+
+export function withHoursOptions(command: Command): Command {
+  return command
+    .addOption(
+      durationOption(
+        '--lateness <duration>',
+        'events that reach their agent within this time after their hour are in time',
+        '10m',
+      ),
+    )
+    .addOption(
+      durationOption(
+        '--silent-after <duration>',
+        'producers silent for this long before an hour began do not keep it open',
+        '24h',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--gone <id>',
+        'do not wait for producers whose id begins with this; may be repeated',
+      ).argParser(collect),
+    );
+}
+
+export function policyOf({ lateness, silentAfter, gone = [] }: ClosingOptions, now: number): HoursPolicy {
+  const isGone = (producer: string): boolean => gone.some((id) => producer.startsWith(id));
+  return { ...DEFAULT_HOURS_POLICY, now, lateness, silentAfter, isGone };
+}
+
+/**
+ * First and last hour, since 1970.
+ *
+ * @param usual without a range, so many milliseconds up to now
+ * @throws TailraceError CONFIG for a range without a beginning, or of more than a year
+ */
+export function hoursOfRange(options: TimeOptions, now: number, usual: number): readonly [number, number] {
+  const times = timesOf(options, now) ?? { from: now - usual, to: now };
+  const [from, to] = hoursOf({ from: times.from, to: Math.min(times.to, now) });
+  if (times.from === 0) throw new TailraceError('CONFIG', 'name the first hour with --from');
+  if (to - from >= MOST_HOURS)
+    throw new TailraceError('CONFIG', 'the range is longer than a year: name a shorter one');
+  return [from, to];
+}

@@ -1,0 +1,147 @@
+/** Parquet of real events by DuckDB: rows, order, types that last, and what came late. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { compactArchive, type HourResult } from '../../../../archive/compact/compact-archive.ts';
+import { loadDuckDb } from '../../../../archive/duckdb.ts';
+import { DEFAULT_HOURS_POLICY } from '../../../../archive/hours/policy.ts';
+import { encodeChunk } from '../../../../chunk/writer.ts';
+import { ChunkSource, digest32, epochName, type MadeChunk } from '../../../support/chunks.ts';
+import { MemoryArchive } from '../../../support/memory-archive.ts';
+import { archiveOf, HOUR, NOW } from '../../../support/small-archive.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tailrace-compact-'));
+let connection: DuckDBConnection;
+
+before(async () => {
+  const { DuckDBInstance } = await loadDuckDb();
+  connection = await (await DuckDBInstance.create(':memory:')).connect();
+});
+after(() => {
+  connection.closeSync();
+  rmSync(folder, { recursive: true });
+});
+
+/** A memory archive of which parts of objects can be read. */
+class ReadableArchive extends MemoryArchive {
+  async range(key: string, first: number, last: number): Promise<Buffer | null> {
+    return (await this.get(key))?.subarray(first, last + 1) ?? null;
+  }
+}
+
+let sequence = 0;
+function chunkOf(tag: string, hour: number, events: readonly object[]): MadeChunk {
+  sequence += 1;
+  const lane = digest32('lane');
+  const raw = Buffer.from(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+  const header = {
+    ...{
+      lane,
+      sequence,
+      producer: digest32('p'),
+      epoch: epochName(1),
+      ordinal: sequence,
+      floor: epochName(1),
+    },
+    ...{
+      previous: null,
+      end: false,
+      tag,
+      hour,
+      firstTime: hour * 3_600_000,
+      lastTime: (hour + 1) * 3_600_000 - 1,
+    },
+    events: events.length,
+  };
+  return { bytes: encodeChunk(raw, header, { codec: 'gzip', level: 1 }), lane, sequence, tag, hour, ids: [] };
+}
+
+async function compact(archive: ReadableArchive): Promise<HourResult[]> {
+  const results: HourResult[] = [];
+  await compactArchive({
+    archive: { store: archive, prefix: '', keyTemplate: 'logs/tag={tag}/{name}' },
+    hours: [HOUR, HOUR + 1],
+    policy: { ...DEFAULT_HOURS_POLICY, now: NOW + 100 * 3_600_000, isGone: () => false },
+    openAfter: 3_600_000,
+    parquet: { folder, memory: '256MiB' },
+    onHour: (result) => results.push(result),
+  });
+  return results;
+}
+
+async function rowsOf(archive: ReadableArchive, columns: string): Promise<unknown[]> {
+  const paths = [...archive.objects.keys()].filter((key) => key.startsWith('parquet/')).sort();
+  const files = paths.map((key, i) => {
+    const file = join(folder, `read-${i}.parquet`);
+    writeFileSync(file, archive.objects.get(key)!);
+    return `'${file}'`;
+  });
+  const reader = await connection.runAndReadAll(
+    `SELECT ${columns} FROM read_parquet([${files.join(', ')}], union_by_name = true)`,
+  );
+  return reader.getRowsJson();
+}
+
+const at = (seconds: number): string => new Date(NOW + seconds * 1000).toISOString();
+
+test('events become typed rows in the order of time; what has no column or does not fit is in rest', async () => {
+  const archive = new ReadableArchive();
+  const events = [
+    { time: at(30), code: 200, path: '/b', dt: 'mine' },
+    { time: at(10), code: 404, path: '/a', extra: { deep: [1] } },
+    { time: at(20), code: 'teapot', path: '/c' },
+  ];
+  await archiveOf(
+    [[chunkOf('web', HOUR, events.slice(0, 2))], [chunkOf('web', HOUR, events.slice(2))]],
+    archive,
+  );
+  const [result] = await compact(archive);
+  assert.deepEqual([result!.faults, result!.made.map(({ rows }) => rows)], [[], [3]]);
+  assert.deepEqual(await rowsOf(archive, 'epoch(time)::INTEGER % 3600, path, extra, rest'), [
+    [10, '/a', '{"deep":[1]}', null],
+    [20, '/c', null, null],
+    [30, '/b', null, '{"dt":"mine"}'],
+  ]);
+  assert.deepEqual(await compact(archive).then(([again]) => again!.made), []);
+});
+
+test('a column keeps the type of earlier hours, new ones are reported, and late events make one more object', async () => {
+  const archive = new ReadableArchive();
+  const first = chunkOf('app', HOUR, [{ time: at(1), n: 1 }]);
+  const second = chunkOf('app', HOUR + 1, [{ time: at(3601), n: 'two', user: 'x' }]);
+  await archiveOf([[first, second]], archive);
+  const results = await compact(archive);
+  assert.deepEqual(
+    results.map(({ newColumns }) => [...newColumns]),
+    [[], [['app', [{ name: 'user', type: 'VARCHAR' }]]]],
+  );
+  assert.deepEqual(await rowsOf(archive, 'n, user, rest'), [
+    ['1', null, null],
+    [null, 'x', '{"n":"two"}'],
+  ]);
+  const late = chunkOf('app', HOUR, [{ time: at(2), n: 3 }]);
+  await archiveOf([[late]], archive, 'shard-1');
+  const [again, untouched] = await compact(archive);
+  assert.deepEqual(
+    [again!.made.map(({ rows }) => rows), again!.compactions.length, untouched!.made],
+    [[1], 2, []],
+  );
+  assert.equal((await rowsOf(archive, 'n')).length, 3);
+});
+
+test('objects that are not what their commits say are named and stay as they are, and other tags are compacted', async () => {
+  const archive = new ReadableArchive();
+  const source = new ChunkSource({ name: 'liar' });
+  await archiveOf([[source.next('t', HOUR, 2, { events: 5 }), source.next('u', HOUR, 2)]], archive);
+  for (let run = 0; run < 2; run++) {
+    const [result] = await compact(archive);
+    assert.match(result!.faults[0]!.message, /tag t: 1 objects have 2 lines, their commits say 5/);
+    assert.deepEqual(
+      result!.compactions.map(({ tables }) => tables.map(({ tag }) => tag)),
+      [['u']],
+    );
+  }
+});
