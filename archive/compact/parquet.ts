@@ -2,7 +2,7 @@
  * Parquet objects of data objects, by DuckDB: zstd, sorted by time, row groups of about a minute of an hour, so that
  * their statistics tell which few of them a short time needs.
  */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { TailraceError } from '../../base/errors.ts';
@@ -127,6 +127,22 @@ export class ParquetMaker {
   async #countRows(path: string): Promise<number> {
     const reader = await this.#connection.runAndReadAll(`SELECT count(*) FROM read_parquet(${text(path)})`);
     return Number(reader.getRows()[0]![0]);
+  }
+
+  /** Rows of a Parquet object of the archive; null when there is none of that name. */
+  async rowsOf(key: string): Promise<number | null> {
+    const bytes = await this.#options.store.get(key);
+    if (bytes === null) return null;
+    const path = join(this.#options.folder, `${this.#runs++}.parquet`);
+    writeFileSync(path, bytes);
+    try {
+      return await this.#countRows(path);
+    } catch {
+      // What cannot be read as Parquet has no rows.
+      return 0;
+    } finally {
+      rmSync(path);
+    }
   }
 
   close(): void {

@@ -1,16 +1,25 @@
 /** `tailrace verify`: proves that the archive holds every chunk exactly once, or names what is missing or repeated. */
 import { Command } from 'commander';
+import { ParquetMaker } from '../../archive/compact/parquet.ts';
+import { type CompactionsReport, verifyCompactions } from '../../archive/compact/verify.ts';
 import type { EpochReport, VerifyReport } from '../../archive/verify/report.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
 import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
-import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
-import { type TimeOptions, timesOf, withTimeOptions } from '../archive-range.ts';
+import {
+  type ArchiveOptions,
+  type OpenArchive,
+  openArchive,
+  withArchiveOptions,
+} from '../archive-options.ts';
+import { hoursOf, type TimeOptions, timesOf, withTimeOptions } from '../archive-range.ts';
 import { durationOption } from '../options.ts';
-import { progress } from '../progress.ts';
+import { type Progress, progress } from '../progress.ts';
+import { createRunFolder } from '../query/run-folder.ts';
 
 interface VerifyCommandOptions extends ArchiveOptions, TimeOptions {
   readonly json?: boolean;
   readonly deep?: boolean;
+  readonly parquet?: boolean;
   readonly producer?: string;
   readonly pending: number;
   readonly expireAfter?: number;
@@ -24,6 +33,7 @@ export function command(): Command {
       'Read the commit logs and report, per producer, whether every chunk is archived exactly once.',
     )
     .option('--deep', 'also read every object and check its checksums and chunks')
+    .option('--parquet', 'also check that the rows of Parquet objects are the events of the compacted hours')
     .option('--producer <id>', 'only producers whose id begins with this')
     .addOption(
       durationOption(
@@ -56,7 +66,8 @@ export function command(): Command {
 async function run(options: VerifyCommandOptions): Promise<void> {
   const { pending: pendingFor, expireAfter, dedupeHorizon } = options;
   const range = timesOf(options, Date.now());
-  const { store, prefix, horizon } = await openArchive(options);
+  const archive = await openArchive(options);
+  const { store, prefix, horizon } = archive;
   const line = progress(true);
   const report = await verifyArchive(store, prefix, {
     now: Date.now(),
@@ -68,12 +79,55 @@ async function run(options: VerifyCommandOptions): Promise<void> {
     horizon: dedupeHorizon ?? horizon,
     ...(line ? { onProgress: line.show } : {}),
   });
+  const parquet = options.parquet ? await checkParquet(archive, hoursOf(range), line) : null;
   line?.clear();
   store.close();
+  const whole = parquet === null ? report : { ...report, parquet };
   process.stdout.write(
-    plainLines(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, options)),
+    plainLines(
+      options.json
+        ? `${JSON.stringify(whole, null, 2)}\n`
+        : `${text(report, options)}${parquet === null ? '' : parquetText(parquet)}`,
+    ),
   );
-  if (!report.ok) process.exitCode = 1;
+  if (!report.ok || parquet?.ok === false) process.exitCode = 1;
+}
+
+async function checkParquet(
+  archive: OpenArchive,
+  hours: readonly [number, number],
+  line: Progress | null,
+): Promise<CompactionsReport> {
+  const folder = createRunFolder();
+  const maker = await ParquetMaker.open(
+    { store: archive.store, folder: folder.path, memory: '512MiB' },
+    new Map(),
+  );
+  try {
+    return await verifyCompactions({ archive, hours, rowsOf: (key) => maker.rowsOf(key), show: line?.show });
+  } finally {
+    maker.close();
+    folder.remove();
+  }
+}
+
+function parquetText({
+  ok,
+  hours,
+  objects,
+  rows,
+  events,
+  late,
+  expired,
+  problems,
+}: CompactionsReport): string {
+  const lines = problems.map((problem) => `DAMAGED ${problem}`);
+  if (expired > 0) lines.push(`${count(expired)} compacted data objects are no longer there`);
+  if (late > 0) lines.push(`${count(late)} events came since and are not compacted yet`);
+  lines.push(
+    `Parquet ${ok ? 'OK' : 'NOT OK'}: ${count(rows)} rows of ${count(events)} events, ${count(objects)} objects of ${count(hours)} hours`,
+  );
+  return `${lines.join('\n')}\n`;
 }
 
 function text(report: VerifyReport, options: VerifyCommandOptions): string {

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { compactArchive, type HourResult } from '../../../../archive/compact/compact-archive.ts';
+import { ParquetMaker } from '../../../../archive/compact/parquet.ts';
+import { verifyCompactions } from '../../../../archive/compact/verify.ts';
 import { loadDuckDb } from '../../../../archive/duckdb.ts';
 import { DEFAULT_HOURS_POLICY } from '../../../../archive/hours/policy.ts';
 import { encodeChunk } from '../../../../chunk/writer.ts';
@@ -144,4 +146,40 @@ test('objects that are not what their commits say are named and stay as they are
       [['u']],
     );
   }
+});
+
+test('verify finds rows that are too few, objects that nobody named, what is compacted twice, and what came since', async () => {
+  const archive = new ReadableArchive();
+  const chunks = [
+    chunkOf('web', HOUR, [{ time: at(1) }, { time: at(2) }]),
+    chunkOf('app', HOUR, [{ time: at(3) }]),
+  ];
+  await archiveOf([chunks], archive);
+  await compact(archive);
+  const maker = await ParquetMaker.open({ store: archive, folder, memory: '256MiB' }, new Map());
+  const verify = () =>
+    verifyCompactions({
+      archive: { store: archive, prefix: '', keyTemplate: 'logs/tag={tag}/{name}' },
+      hours: [HOUR, HOUR],
+      rowsOf: (key) => maker.rowsOf(key),
+    });
+  const report = await verify();
+  assert.deepEqual([report.ok, report.rows, report.events, report.objects, report.late], [true, 3, 3, 2, 0]);
+  await archiveOf([[chunkOf('web', HOUR, [{ time: at(4) }])]], archive, 'shard-1');
+  assert.deepEqual(await verify().then(({ ok, late }) => [ok, late]), [true, 1]);
+
+  const [app, web] = [...archive.objects.keys()].filter((key) => key.startsWith('parquet/')).sort() as [
+    string,
+    string,
+  ];
+  const whole = archive.objects.get(web)!;
+  archive.objects.set(web, archive.objects.get(app)!);
+  archive.objects.set(app.replace(/1-\w+/, '1-other'), whole);
+  const found = (await verify()).problems;
+  assert.equal(found.length, 2);
+  assert.match(found[0]!, /has 1 rows of 2 events/);
+  assert.match(found[1]!, /1-other.parquet is not named by the compactions of/);
+  archive.objects.delete(web);
+  assert.match((await verify()).problems[0]!, /is missing/);
+  maker.close();
 });
