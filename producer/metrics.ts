@@ -67,6 +67,8 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_tail_bytes_total: 'Bytes read from files.',
   tailrace_agent_tail_copies_total: 'Files passed over because another file holds all that they hold.',
   tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to the end.',
+  tailrace_agent_tail_adjusted_json_total:
+    'Names that came twice in an object and numbers beyond any double, changed so that every reader takes the line.',
   tailrace_agent_tail_events_total: 'Events read from files.',
   tailrace_agent_tail_excluded_total: 'Lines excluded by the configuration.',
   tailrace_agent_tail_gone_files_total: 'Files that disappeared before they were read to the end.',

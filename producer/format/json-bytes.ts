@@ -28,6 +28,8 @@ export class Tally {
   truncated = 0;
   /** Invalid UTF-8 sequences replaced by U+FFFD. */
   replaced = 0;
+  /** Names and numbers changed so that strict readers take the line. */
+  adjusted = 0;
   /** Zeros between lines, passed over. */
   zeros = 0;
   /** Lines that are not events: headers and comments. */

@@ -8,6 +8,7 @@ import { MAX_TIME_BYTES, parseIso } from './clock.ts';
 import { lookUp } from './finish.ts';
 import { PLAIN, plainBytes, sequenceLength, viewOf } from './json-bytes.ts';
 import { keepLine } from './kept.ts';
+import { MemberNames } from './member-names.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
 import type { TimeParser } from './time-format.ts';
 import type { FieldRule, Transform } from './transform.ts';
@@ -21,6 +22,8 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const INVALID = -1;
+/** The largest double has so many digits before its point. */
+const MAX_DOUBLE_DIGITS = 308;
 
 interface KeyRule {
   readonly name: Buffer;
@@ -58,6 +61,9 @@ export class JsonParser implements LineParser {
   /** Escapes in the line's strings so far, and whether one of them is in the name of a member. */
   #escapes = 0;
   #escapedName = false;
+  readonly #names = new MemberNames();
+  /** What strict readers need in the line besides, by position. */
+  #insertions: Insertion[] = [];
 
   constructor(options: JsonOptions, target: Target, transform: Transform) {
     this.#options = options;
@@ -90,8 +96,15 @@ export class JsonParser implements LineParser {
     this.#broken = false;
     this.#surrogates = false;
     this.#escapedName = false;
+    if (this.#insertions.length > 0) this.#insertions = [];
     if (bytes[start] !== OPEN_BRACE || start >= end || this.#object(bytes, start, end, 1, true) !== end) {
       keepLine(target, this.#transform, bytes, start, end, UNPARSED);
+      return;
+    }
+    if (this.#insertions.length > 0) {
+      this.#target.tally.adjusted += this.#insertions.length;
+      const adjusted = withInsertions(bytes, start, end, this.#insertions);
+      this.parse(adjusted, 0, adjusted.length);
       return;
     }
     const time = this.#time(bytes);
@@ -307,14 +320,18 @@ export class JsonParser implements LineParser {
     if (depth > MAX_DEPTH) return INVALID;
     i = skipSpace(bytes, i + 1, end);
     if (i < end && bytes[i] === CLOSE_BRACE) return i + 1;
+    this.#names.begin(depth);
     for (;;) {
       if (i >= end || bytes[i] !== QUOTE) return INVALID;
       const nameFrom = i + 1;
       const escapes = this.#escapes;
       i = this.#string(bytes, i, end);
       if (i < 0) return INVALID;
-      if (noted && this.#escapes !== escapes) this.#escapedName = true;
+      const isEscaped = this.#escapes !== escapes;
+      if (noted && isEscaped) this.#escapedName = true;
       const nameTo = i - 1;
+      const suffix = this.#names.add(depth, bytes, nameFrom, nameTo, !isEscaped && !this.#broken);
+      if (suffix !== '') this.#insertions.push({ at: nameTo, text: suffix });
       i = skipSpace(bytes, i, end);
       if (i >= end || bytes[i] !== COLON) return INVALID;
       i = skipSpace(bytes, i + 1, end);
@@ -361,8 +378,20 @@ export class JsonParser implements LineParser {
       case 0x6e:
         return word(bytes, i, end, NULL);
       default:
-        return number(bytes, i, end);
+        return this.#number(bytes, i, end);
     }
+  }
+
+  /** As {@link number}; one that no double comes near becomes a string. */
+  #number(bytes: Buffer, i: number, end: number): number {
+    let to = number(bytes, i, end);
+    const hasExponent = to < INVALID;
+    if (hasExponent) to = ~to;
+    if (hasExponent || to - i > MAX_DOUBLE_DIGITS) {
+      if (Number.isFinite(Number(bytes.toString('latin1', i, to)))) return to;
+      this.#insertions.push({ at: i, text: '"' }, { at: to, text: '"' });
+    }
+    return to;
   }
 
   /** The position behind the string whose first quote is at `i`, or INVALID. */
@@ -430,7 +459,7 @@ function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
-/** The position behind a number (RFC 8259, section 6), or INVALID. */
+/** The position behind a number (RFC 8259, section 6), its complement when it has an exponent, or INVALID. */
 function number(bytes: Buffer, i: number, end: number): number {
   if (bytes[i] === 0x2d) i++;
   if (i >= end || !isDigit(bytes[i])) return INVALID;
@@ -447,8 +476,24 @@ function number(bytes: Buffer, i: number, end: number): number {
     const first = i;
     while (i < end && isDigit(bytes[i])) i++;
     if (i === first) return INVALID;
+    return ~i;
   }
   return i;
+}
+
+interface Insertion {
+  readonly at: number;
+  readonly text: string;
+}
+
+function withInsertions(bytes: Buffer, start: number, end: number, insertions: readonly Insertion[]): Buffer {
+  const parts: Buffer[] = [];
+  let from = start;
+  for (const { at, text } of insertions) {
+    parts.push(bytes.subarray(from, at), Buffer.from(text));
+    from = at;
+  }
+  return Buffer.concat([...parts, bytes.subarray(from, end)]);
 }
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
@@ -457,13 +502,12 @@ interface ExactJson {
   rawJSON(text: string): unknown;
 }
 
-/** Parses JSON so that numbers beyond what a double holds come out as they went in. */
+/** Parses JSON so that numbers beyond what a double holds come out as they went in, as strings where none comes near. */
 export function parseExact(text: string): unknown {
   if (!/\d[\d.]{15}|\d[eE]/.test(text)) return JSON.parse(text);
   const exact = JSON as unknown as ExactJson;
-  return exact.parse(text, (_, value, { source }) =>
-    typeof value === 'number' && source !== undefined && String(value) !== source
-      ? exact.rawJSON(source)
-      : value,
-  );
+  return exact.parse(text, (_, value, { source }) => {
+    if (typeof value !== 'number' || source === undefined || String(value) === source) return value;
+    return Number.isFinite(value) ? exact.rawJSON(source) : source;
+  });
 }

@@ -57,6 +57,7 @@ const TALLIES: readonly (readonly [keyof Tally, string])[] = [
   ['hashed', 'tailrace_agent_tail_hashed_lines_total'],
   ['truncated', 'tailrace_agent_tail_truncated_lines_total'],
   ['replaced', 'tailrace_agent_tail_invalid_utf8_total'],
+  ['adjusted', 'tailrace_agent_tail_adjusted_json_total'],
   ['zeros', 'tailrace_agent_tail_zero_bytes_total'],
   ['headers', 'tailrace_agent_tail_header_lines_total'],
   ['excluded', 'tailrace_agent_tail_excluded_total'],
