@@ -61,7 +61,8 @@ export class JsonParser implements LineParser {
   /** Escapes in the line's strings so far, and whether one of them is in the name of a member. */
   #escapes = 0;
   #escapedName = false;
-  readonly #names = new MemberNames();
+  /** Of the object that is open at each depth. */
+  readonly #names: MemberNames[] = [];
   /** What strict readers need in the line besides, by position. */
   #insertions: Insertion[] = [];
 
@@ -320,7 +321,7 @@ export class JsonParser implements LineParser {
     if (depth > MAX_DEPTH) return INVALID;
     i = skipSpace(bytes, i + 1, end);
     if (i < end && bytes[i] === CLOSE_BRACE) return i + 1;
-    this.#names.begin(depth);
+    const names = this.#namesAt(depth);
     for (;;) {
       if (i >= end || bytes[i] !== QUOTE) return INVALID;
       const nameFrom = i + 1;
@@ -330,8 +331,10 @@ export class JsonParser implements LineParser {
       const isEscaped = this.#escapes !== escapes;
       if (noted && isEscaped) this.#escapedName = true;
       const nameTo = i - 1;
-      const suffix = this.#names.add(depth, bytes, nameFrom, nameTo, !isEscaped && !this.#broken);
-      if (suffix !== '') this.#insertions.push({ at: nameTo, text: suffix });
+      if (isEscaped || this.#broken || !names.takes(bytes, nameFrom, nameTo)) {
+        const text = names.suffixOf(bytes, nameFrom, nameTo);
+        if (text !== '') this.#insertions.push({ at: nameTo, text });
+      }
       i = skipSpace(bytes, i, end);
       if (i >= end || bytes[i] !== COLON) return INVALID;
       i = skipSpace(bytes, i + 1, end);
@@ -345,6 +348,17 @@ export class JsonParser implements LineParser {
       if (bytes[i] !== COMMA) return INVALID;
       i = skipSpace(bytes, i + 1, end);
     }
+  }
+
+  #namesAt(depth: number): MemberNames {
+    let names = this.#names[depth];
+    if (names === undefined) {
+      names = new MemberNames();
+      while (this.#names.length < depth) this.#names.push(new MemberNames());
+      this.#names[depth] = names;
+    }
+    names.begin();
+    return names;
   }
 
   #array(bytes: Buffer, i: number, end: number, depth: number): number {
