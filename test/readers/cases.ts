@@ -1,0 +1,117 @@
+/** Folders of objects as an archive has them, and of lines of every doubtful kind, for readers to be tried on. */
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { CommitObject } from '../../archive/commit.ts';
+import { fence } from '../../archive/voiding.ts';
+import type { StreamRecord } from '../../archive/writer/record.ts';
+import type { Codec } from '../../chunk/header.ts';
+import { openArchiver } from '../support/archiver.ts';
+import { ChunkSource, type Ending } from '../support/chunks.ts';
+import { MemoryArchive } from '../support/memory-archive.ts';
+
+export interface Case {
+  readonly name: string;
+  /** Whether it is about the form of objects or about one line in a sound object. */
+  readonly about: 'object' | 'line';
+  readonly codec: Codec;
+  readonly rows: number;
+}
+
+const HOUR = 494_000;
+const HOUR_MS = 3_600_000;
+const SOUND_LINES = 99;
+
+/** What one legal JSON object on a line can hold that not every reader takes. */
+const LINES: Readonly<Record<string, string>> = {
+  'half a surrogate pair, high': '{"id":"\\ud800"}',
+  'half a surrogate pair, low': '{"id":"x\\udc00"}',
+  'a key twice': '{"id":"a","id":"b"}',
+  'a key twice inside': '{"id":"a","o":{"k":1,"k":2}}',
+  'a key that differs in case': '{"id":"a","ID":"b"}',
+  'an empty key': '{"id":"a","":1}',
+  'an integer beyond 64 bits': '{"id":"a","n":123456789012345678901234567890}',
+  'a number beyond any double': '{"id":"a","n":1e400}',
+  'a number below any double': '{"id":"a","n":1e-400}',
+  'minus zero': '{"id":"a","n":-0}',
+  '\\u0000': '{"id":"\\u0000"}',
+  'other control escapes': '{"id":"\\u0001\\u001f\\b"}',
+  'raw DEL': '{"id":"\x7f"}',
+  'nesting 64 deep': `{"id":"a","n":${'['.repeat(63)}${']'.repeat(63)}}`,
+  'nesting 100 deep': `{"id":"a","n":${'['.repeat(99)}${']'.repeat(99)}}`,
+  'nesting 200 deep': `{"id":"a","n":${'['.repeat(199)}${']'.repeat(199)}}`,
+};
+
+/** Writes a folder for each case under `directory`; its name is the case's place in the list. */
+export async function makeCases(directory: string): Promise<readonly Case[]> {
+  const now = await archived('gzip', 'spliceable');
+  const old = await archived('gzip', 'old');
+  const zstd = await archived('zstd', 'spliceable');
+  const objects: [string, Codec, readonly Made[]][] = [
+    ['gzip', 'gzip', [now]],
+    ['gzip of old agents', 'gzip', [old]],
+    ['gzip, mixed', 'gzip', [now, old]],
+    ['gzip, voided first', 'gzip', [await voided('gzip', 'a'), now]],
+    ['gzip, voided last', 'gzip', [now, await voided('gzip', 'z')]],
+    ['zstd', 'zstd', [zstd]],
+    ['zstd, voided last', 'zstd', [zstd, await voided('zstd', 'z')]],
+  ];
+  const cases: Case[] = [];
+  const add = (one: Case, files: readonly (readonly [string, Buffer])[]): void => {
+    const folder = path.join(directory, String(cases.length));
+    fs.mkdirSync(folder);
+    for (const [name, bytes] of files) fs.writeFileSync(path.join(folder, name), bytes);
+    cases.push(one);
+  };
+  for (const [name, codec, made] of objects) {
+    const rows = made.reduce((sum, one) => sum + one.rows, 0);
+    add(
+      { name, about: 'object', codec, rows },
+      made.flatMap(({ files }) => files),
+    );
+  }
+  const sound = Array.from({ length: SOUND_LINES }, (_, i) => `{"id":"${i}"}\n`);
+  for (const [name, line] of Object.entries(LINES)) {
+    const text = [...sound.slice(0, 50), `${line}\n`, ...sound.slice(50)].join('');
+    const bytes = gzipSync(Buffer.from(text));
+    add({ name, about: 'line', codec: 'gzip', rows: SOUND_LINES + 1 }, [['lines.ndjson.gz', bytes]]);
+  }
+  return cases;
+}
+
+interface Made {
+  readonly rows: number;
+  readonly files: readonly (readonly [name: string, bytes: Buffer])[];
+}
+
+/** What today's archiver makes of an agent's chunks: one object of some parts, and one of one. */
+async function archived(codec: Codec, ending: Ending): Promise<Made> {
+  const archive = new MemoryArchive();
+  const archiver = await openArchiver(archive, { now: () => HOUR * HOUR_MS });
+  const source = new ChunkSource({ name: `${codec} ${ending}`, codec });
+  let rows = 0;
+  const records = Array.from({ length: 60 }, (_, i): StreamRecord => {
+    const events = 100 + (i % 7);
+    rows += events;
+    const tag = i % 10 === 0 ? 'small' : 'large';
+    const noise = tag === 'large' ? randomBytes(60).toString('hex') : '';
+    const { bytes } = source.next(tag, HOUR, events, {}, codec === 'zstd' ? 'spliceable' : ending, noise);
+    return { sequence: `${1000 + i}`, arrival: HOUR * HOUR_MS, data: bytes };
+  });
+  await archiver.take(records, false);
+  await archiver.end();
+  const objects = [...archive.objects].filter(([key]) => key.startsWith('logs/'));
+  const files = objects.map(([, bytes], i) => {
+    const name = `m${ending}-${i}.ndjson.${codec === 'gzip' ? 'gz' : 'zst'}`;
+    return [name, bytes] as const;
+  });
+  return { rows, files };
+}
+
+async function voided(codec: Codec, name: string): Promise<Made> {
+  const archive = new MemoryArchive();
+  const key = `${name}.ndjson.${codec === 'gzip' ? 'gz' : 'zst'}`;
+  await fence(archive, { key, codec, bytes: 1 } as CommitObject);
+  return { rows: 0, files: [[key, archive.objects.get(key)!]] };
+}
