@@ -51,6 +51,10 @@ export class Listing {
   readonly #prefix: string;
   readonly #template: string;
   readonly #pattern: RegExp;
+  /** The folder of the object before, and what it says; null when it follows another template. */
+  #folder: string | null = null;
+  #nameAt = 0;
+  #place: { readonly tag: string | null; readonly hour: number } | null = null;
 
   constructor(store: ListableStore, prefix: string, template: string) {
     this.#store = store;
@@ -96,11 +100,22 @@ export class Listing {
   }
 
   #parse(key: string, bytes: number): ListedObject | null {
-    const groups = this.#pattern.exec(key)?.groups;
-    const name = groups && parseObjectName(groups.name!);
-    if (!groups || !name || isVoid(name.codec, bytes)) return null;
-    const hour = hourOf(groups.dt!) + Number(groups.hour);
-    return { ...name, key, bytes, tag: decodeTag(groups.tag!), hour };
+    const at = key.lastIndexOf('/') + 1;
+    const folder = key.slice(0, at);
+    // Objects of a folder are listed one behind the other.
+    if (folder !== this.#folder || !this.#template.endsWith('/{name}')) {
+      this.#folder = folder;
+      const groups = this.#pattern.exec(key)?.groups;
+      this.#place = groups
+        ? { tag: decodeTag(groups.tag!), hour: hourOf(groups.dt!) + Number(groups.hour) }
+        : null;
+      this.#nameAt = key.length - (groups?.name?.length ?? 0);
+    }
+    if (this.#place === null) return null;
+    const name = parseObjectName(key.slice(this.#nameAt));
+    if (!name || isVoid(name.codec, bytes)) return null;
+    const { tag, hour } = this.#place;
+    return { ...name, key, bytes, tag, hour };
   }
 
   /** What has to be listed so that all that the filter asks for is. */

@@ -1,0 +1,181 @@
+/** An archive of any length in no memory: what a store would list and hold is computed from its name. */
+import { type Commit, commitHash, encodeCommit } from '../archive/commit.ts';
+import {
+  commitKey,
+  DEFAULT_KEY_TEMPLATE,
+  dateAndHour,
+  objectKey,
+  parseCommitKey,
+} from '../archive/commit-keys.ts';
+import type { ListableStore } from '../archive/listing.ts';
+
+const INCARNATION = '0'.repeat(18);
+const COMMIT_MS = 300_000;
+const HOUR_MS = 3_600_000;
+const PER_HOUR = HOUR_MS / COMMIT_MS;
+const PAGE = 1000;
+const LANES = 20;
+const TAG = 'nginx.access';
+/** Of every commit, so that a listing need not make them. */
+const HASH = '0'.repeat(16);
+
+export class SeededArchive implements ListableStore {
+  /** What an S3 would have been asked, pages of lists included. */
+  requests = 0;
+  readonly #firstHour: number;
+  readonly #hours: number;
+  readonly #shards: readonly string[];
+  readonly #commits = new Map<string, Buffer>();
+  readonly #bytes: number;
+
+  /** Each shard commits every five minutes, one object of one tag. */
+  constructor(firstHour: number, hours: number, shards: number) {
+    this.#firstHour = firstHour;
+    this.#hours = hours;
+    this.#shards = Array.from({ length: shards }, (_, i) => `shardId-${String(i).padStart(12, '0')}`);
+    this.#bytes = 1_000_000;
+  }
+
+  get commits(): number {
+    return this.#hours * PER_HOUR * this.#shards.length;
+  }
+
+  /** Makes all commits now, so that reading them costs nothing but reading. */
+  prepare(): void {
+    for (const shard of this.#shards) {
+      for (let n = 1; n <= this.#hours * PER_HOUR; n++) this.#commitBytes(shard, n);
+    }
+  }
+
+  async putIfAbsent(): Promise<'created' | 'exists'> {
+    throw new Error('this archive is only read');
+  }
+
+  async get(key: string): Promise<Buffer | null> {
+    this.requests += 1;
+    const place = parseCommitKey(key);
+    return place && this.#commitBytes(place.shard, place.number);
+  }
+
+  async head(): Promise<number | null> {
+    this.requests += 1;
+    return this.#bytes;
+  }
+
+  async first(prefix: string): Promise<string | null> {
+    this.requests += 1;
+    const shard = this.#shards.find((name) => prefix.includes(`/${name}/`));
+    return shard === undefined ? null : commitKey('', INCARNATION, shard, this.#hours * PER_HOUR);
+  }
+
+  async folders(prefix: string): Promise<string[]> {
+    this.requests += 1;
+    if (prefix === '_commits/') return [INCARNATION];
+    if (prefix.startsWith('_commits/')) return [...this.#shards];
+    if (prefix === 'logs/') return [`tag=${TAG}`];
+    if (prefix === 'logs/tag=') return [TAG];
+    const days = new Set<string>();
+    for (let h = 0; h < this.#hours; h++) days.add(dateAndHour(this.#firstHour + h)[0]);
+    return [...days];
+  }
+
+  async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+    let listed = 0;
+    const [, dt, hh] = /dt=([^/]*)\/hour=(\d\d)?/.exec(prefix)!;
+    const day = Date.parse(`${dt}T00:00:00Z`) / HOUR_MS - this.#firstHour;
+    const [from, to] = hh === undefined ? [day, day + 24] : [day + Number(hh), day + Number(hh) + 1];
+    for (let h = Math.max(0, from); h < Math.min(to, this.#hours); h++) {
+      for (const shard of this.#shards) {
+        // Put together by hand: the bench is not about making keys.
+        const [start, end] = this.#objectKey(shard, h * PER_HOUR + 1, HASH).split(`-${h * PER_HOUR + 1}-`);
+        for (let i = 1; i <= PER_HOUR; i++) {
+          if (listed++ % PAGE === 0) this.requests += 1;
+          yield { key: `${start}-${h * PER_HOUR + i}-${end}`, bytes: this.#bytes };
+        }
+      }
+    }
+  }
+
+  #objectKey(shard: string, number: number, hash: string): string {
+    return objectKey('', DEFAULT_KEY_TEMPLATE, {
+      tag: TAG,
+      hour: this.#hourOf(number),
+      codec: 'gzip',
+      incarnation: INCARNATION,
+      shard,
+      number,
+      hash,
+      part: '',
+      counts: { events: 10_000, rawBytes: 2_000_000 },
+    });
+  }
+
+  #hourOf(number: number): number {
+    return this.#firstHour + Math.floor((number - 1) / PER_HOUR);
+  }
+
+  #commitBytes(shard: string, number: number): Buffer {
+    const name = `${shard}/${number}`;
+    let bytes = this.#commits.get(name);
+    if (bytes === undefined) {
+      bytes = encodeCommit(this.#commit(shard, number));
+      this.#commits.set(name, bytes);
+    }
+    return bytes;
+  }
+
+  #commit(shard: string, number: number): Commit {
+    const hour = this.#hourOf(number);
+    const written = this.#firstHour * HOUR_MS + number * COMMIT_MS;
+    const lane = (i: number): string => (i + 1).toString(16).padStart(32, '0');
+    const lanes = Array.from({ length: LANES }, (_, i) => lane(i));
+    const epoch = '1'.padStart(16, '0');
+    const bare: Commit = {
+      version: 2,
+      hash: '',
+      stream: 'weblogs',
+      incarnation: INCARNATION,
+      shard,
+      range: ['0'.repeat(32), 'f'.repeat(32)],
+      parents: [],
+      number,
+      encoder: 3,
+      from: `${number * 1000}`,
+      to: `${number * 1000 + 999}`,
+      arrival: [written - COMMIT_MS, written],
+      written,
+      close: false,
+      records: 100,
+      objects: [
+        {
+          key: '',
+          tag: TAG,
+          hour,
+          codec: 'gzip',
+          form: 'member',
+          first_time: hour * HOUR_MS,
+          last_time: hour * HOUR_MS + 1,
+          bytes: this.#bytes,
+          sha256: '0'.repeat(64),
+          chunks: LANES,
+          events: 10_000,
+          raw_bytes: 2_000_000,
+          foreign: 0,
+          runs: Object.fromEntries(lanes.map((one) => [one, `${number}`])),
+        },
+      ],
+      empty: {},
+      lanes: Object.fromEntries(lanes.map((one) => [one, [one, epoch] as [string, string]])),
+      producers: [],
+      skipped: { duplicates: 0, bytes: 0 },
+      unproven: 0,
+      damaged: 0,
+      voided: [],
+      kept: {},
+      snapshot: null,
+      snapshot_at: 0,
+    };
+    const key = this.#objectKey(shard, number, HASH);
+    return { ...bare, hash: commitHash(bare), objects: [{ ...bare.objects[0]!, key }] };
+  }
+}
