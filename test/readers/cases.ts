@@ -1,5 +1,4 @@
 /** Folders of objects as an archive has them, and of lines of every doubtful kind, for readers to be tried on. */
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -10,6 +9,7 @@ import type { Codec } from '../../chunk/header.ts';
 import { openArchiver } from '../support/archiver.ts';
 import { ChunkSource, type Ending } from '../support/chunks.ts';
 import { MemoryArchive } from '../support/memory-archive.ts';
+import { generator, noise } from '../support/random.ts';
 
 export interface Case {
   readonly name: string;
@@ -90,13 +90,14 @@ async function archived(codec: Codec, ending: Ending): Promise<Made> {
   const archive = new MemoryArchive();
   const archiver = await openArchiver(archive, { now: () => HOUR * HOUR_MS });
   const source = new ChunkSource({ name: `${codec} ${ending}`, codec });
+  const random = generator(17);
   let rows = 0;
   const records = Array.from({ length: 60 }, (_, i): StreamRecord => {
     const events = 100 + (i % 7);
     rows += events;
     const tag = i % 10 === 0 ? 'small' : 'large';
-    const noise = tag === 'large' ? randomBytes(60).toString('hex') : '';
-    const { bytes } = source.next(tag, HOUR, events, {}, codec === 'zstd' ? 'spliceable' : ending, noise);
+    const filler = tag === 'large' ? noise(random, 60).toString('hex') : '';
+    const { bytes } = source.next(tag, HOUR, events, {}, codec === 'zstd' ? 'spliceable' : ending, filler);
     return { sequence: `${1000 + i}`, arrival: HOUR * HOUR_MS, data: bytes };
   });
   await archiver.take(records, false);
