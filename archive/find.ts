@@ -20,6 +20,8 @@ export interface Wanted {
   readonly tag?: ((tag: string) => boolean) | undefined;
   /** Whole hours since 1970, both included. */
   readonly hours: readonly [number, number];
+  /** Keys of objects that are not wanted. */
+  readonly except?: ReadonlySet<string> | undefined;
 }
 
 /** What a listing or a catalog says of an object. */
@@ -49,11 +51,11 @@ export async function findObjects(
   if (!(await listing.fits())) {
     const { tag, hours } = wanted;
     const entries = await new Catalog(store, prefix, show).next({ hours, ...(tag ? { tag } : {}) }, true);
-    return entries.filter((entry) => counts(entry, upTo));
+    return entries.filter((entry) => counts(entry, upTo) && !wanted.except?.has(entry.object.key));
   }
   const listed: ListedObject[] = [];
   await listing.each(wanted, (object) => {
-    if (counts(object, upTo)) listed.push(object);
+    if (counts(object, upTo) && !wanted.except?.has(object.key)) listed.push(object);
   });
   const commits = await commitsOf(archive, listed, show);
   const entries = listed.flatMap((one): CatalogEntry[] => {

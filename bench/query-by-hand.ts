@@ -9,7 +9,7 @@ const duckdb = await (await DuckDBInstance.create(':memory:')).connect();
 const hive = "hive_partitioning = true, hive_types = {'tag': VARCHAR, 'dt': DATE, 'hour': VARCHAR}";
 const source =
   layout === 'parquet'
-    ? `read_parquet('${join(folder, 'parquet')}/*/*/*/*.parquet', ${hive})`
+    ? `read_parquet('${join(folder, 's3/parquet')}/*/*/*/*.parquet', ${hive})`
     : `read_ndjson('${join(folder, 's3/logs')}/*/*/*/*.gz', ${hive})`;
 await duckdb.run(`CREATE VIEW logs AS FROM ${source}`);
 const before = read();

@@ -4,10 +4,6 @@ import { text as textOf } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import type { ColumnType } from '../../archive/field-types.ts';
 import { totalOf } from '../../archive/find.ts';
-import { logsSql } from '../../archive/logs-sql.ts';
-import { type ObjectFiles, objectFiles } from '../../archive/object-files.ts';
-import type { EventRange } from '../../archive/reading.ts';
-import { sampleFields, spread } from '../../archive/sample-fields.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { count, hour, plain, bytes as size } from '../../base/human.ts';
 import {
@@ -21,10 +17,11 @@ import { collect, sizeArgument } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 import { answer } from '../query/answer.ts';
 import { Engine } from '../query/engine.ts';
+import { createLogs, unfinishedNote } from '../query/logs-view.ts';
 import { boxesOf } from '../query/predicate.ts';
 import { createRunFolder } from '../query/run-folder.ts';
 import { type Chosen, chooseObjects, narrowed } from '../query/selection.ts';
-import { type Reads, readsOf } from '../query/statement.ts';
+import { readsOf } from '../query/statement.ts';
 import { createCommits, createHoles } from '../query/views.ts';
 
 const FORMATS = ['table', 'csv', 'json', 'ndjson', 'parquet'] as const;
@@ -38,6 +35,7 @@ interface QueryOptions extends ArchiveOptions, RangeOptions {
   readonly column?: readonly string[];
   readonly timeKey?: string;
   readonly files?: readonly string[];
+  readonly ndjson?: boolean;
   readonly memory: number;
   readonly cache: number;
   readonly temp?: string;
@@ -69,6 +67,7 @@ export function command(): Command {
     )
     .option('--time-key <field>', "the field with an event's time, if it is not time")
     .option('--files <dir>', 'let the SQL read the files of this folder; may be repeated', collect)
+    .option('--ndjson', 'read the data objects, also of hours that are compacted to Parquet')
     .addOption(
       new Option('--memory <size>', 'memory for DuckDB; more goes to temporary files')
         .argParser(sizeArgument)
@@ -110,8 +109,10 @@ async function run(argument: string, options: QueryOptions): Promise<void> {
     const tree = await engine.parse(sql);
     const reads = readsOf(tree);
     const boxes = reads.views.has('logs') ? await boxesOf(tree, (part) => engine.evaluate(part)) : [];
+    // The time in Parquet is that of the usual fields.
+    const withTables = !options.ndjson && options.timeKey === undefined;
     const wanted = narrowed(boxes, tagFilter(options.tag), range);
-    const chosen = await chooseObjects(archive, wanted, line?.show);
+    const chosen = await chooseObjects(archive, wanted, withTables, line?.show);
     line?.clear();
     if (options.explain) {
       const text = await explanation(archive, chosen, line);
@@ -119,7 +120,8 @@ async function run(argument: string, options: QueryOptions): Promise<void> {
       else writeFileSync(options.output, text);
       return;
     }
-    await createLogs({ engine, archive, folder, chosen, reads, asked, range, options, line });
+    const { cache, timeKey } = options;
+    await createLogs({ engine, archive, folder, chosen, reads, asked, range, cache, timeKey, line });
     const source = {
       store: archive.store,
       prefix: archive.prefix,
@@ -192,7 +194,7 @@ function stopper(engine: Engine, line: Progress | null): { readonly stopped: boo
 
 async function explanation(
   archive: OpenArchive,
-  { entries, unfinished }: Chosen,
+  { tables, entries, unfinished }: Chosen,
   line: Progress | null,
 ): Promise<string> {
   const total = await totalOf(archive, line?.show);
@@ -202,61 +204,22 @@ async function explanation(
     ({ object: { tag, hour: hours, events, bytes, key } }) =>
       `${count(events).padStart(12)}  ${size(bytes).padStart(10)}  ${hour(hours)}  ${plain(tag)}  ${plain(key)}\n`,
   );
+  for (const { table, hour: hours, bytes } of tables) {
+    const { rows, tag, key } = table;
+    lines.push(
+      `${count(rows).padStart(12)}  ${size(bytes).padStart(10)}  ${hour(hours)}  ${plain(tag)}  ${plain(key)}\n`,
+    );
+  }
+  if (tables.length > 0) {
+    const inTables = tables.reduce((sum, { bytes }) => sum + bytes, 0);
+    const sources = tables.reduce((sum, { table }) => sum + table.sources.length, 0);
+    lines.push(
+      `${count(tables.length)} Parquet objects, ${size(inTables)}, in place of ${count(sources)} data objects\n`,
+    );
+  }
   lines.push(
     `${count(entries.length)} of ${count(total.objects)} objects, ${size(read)} of ${size(total.bytes)}\n`,
   );
   if (unfinished.length > 0) lines.push(`${unfinishedNote(unfinished.length)}\n`);
   return lines.join('');
-}
-
-function unfinishedNote(objects: number): string {
-  return `${count(objects)} objects are left out: their commit is not final yet, so they may still be voided`;
-}
-
-interface LogsRequest {
-  readonly engine: Engine;
-  readonly archive: OpenArchive;
-  readonly folder: string;
-  readonly chosen: Chosen;
-  readonly reads: Reads;
-  readonly asked: ReadonlyMap<string, ColumnType>;
-  readonly range: EventRange | null;
-  readonly options: QueryOptions;
-  readonly line: Progress | null;
-}
-
-async function createLogs(request: LogsRequest): Promise<void> {
-  const { engine, chosen, reads, asked, range, options, line } = request;
-  if (!reads.views.has('logs')) return;
-  if (chosen.unfinished.length > 0) process.stderr.write(`${unfinishedNote(chosen.unfinished.length)}\n`);
-  // Of columns alone, some objects say enough.
-  const entries = reads.columnsOnly ? spread(chosen.entries, 16) : chosen.entries;
-  const files = await objectFiles(entries, {
-    store: request.archive.store,
-    folder: request.folder,
-    archiveFolder: request.archive.folder,
-    limit: options.cache,
-    show: line?.show,
-  });
-  line?.clear();
-  reportFaults(files);
-  if (files.files.length === 0) process.stderr.write('no archived object is of these tags and times\n');
-  const seen = await sampleFields(files.files.map(({ path }) => path));
-  const select = logsSql({
-    files: files.files,
-    columns: seen.columns(asked, reads.names),
-    withRest: reads.everything || reads.names.has('rest'),
-    strict: true,
-    ...(options.timeKey === undefined ? {} : { timeFields: [options.timeKey] }),
-  });
-  const within =
-    range === null
-      ? ''
-      : ` WHERE epoch_us(time) BETWEEN ${range.from * 1000} AND ${range.to}000::HUGEINT + 999`;
-  await engine.run(`CREATE VIEW logs AS SELECT * FROM (${select})${within}`);
-}
-
-function reportFaults({ faults }: ObjectFiles): void {
-  for (const { key, fault } of faults) process.stderr.write(`${plain(key)}: ${plain(fault)}\n`);
-  if (faults.length > 0) process.exitCode = 1;
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { FIRST_HOUR, fill } from '../../../../bench/query-archive.ts';
+import { command as compact } from '../../../../cli/commands/compact.ts';
 import { command } from '../../../../cli/commands/query.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tailrace-query-test-'));
@@ -118,4 +119,45 @@ test('mistakes are explained', async () => {
   const early = "SELECT code, whatever FROM logs WHERE time < '1999-01-01'";
   assert.equal(await query(early, '--format', 'csv'), 'code,whatever\n');
   await assert.rejects(query("SELECT error('now')"), { code: 'QUERY_FAILED' });
+});
+
+test('compacted hours are read as Parquet, with the same answers', async () => {
+  const words = [
+    '--folder',
+    archive,
+    '--temp',
+    temp,
+    '--from',
+    time(2).slice(0, 13),
+    '--to',
+    time(6).slice(0, 13),
+  ];
+  await compact().parseAsync([...words, '--open-after', '1h', '--json'], { from: 'user' });
+  for (const sql of [
+    'SELECT count(*), count(DISTINCT hour), min(time), max(time), sum(size), round(sum(request_time), 6) FROM logs',
+    `SELECT time, hour, remote, path, code, referer, request_time, rest FROM logs WHERE time BETWEEN '${time(3)}' AND '${time(5)}' ORDER BY time, remote, path`,
+    `SELECT code, count(*) FROM logs WHERE hour IN ('${time(1)}', '${time(2)}') GROUP BY 1 ORDER BY 1`,
+    'SELECT column_name, column_type FROM (DESCRIBE logs) ORDER BY 1',
+  ]) {
+    const [mixed, plain] = [
+      await query(sql, '--format', 'csv'),
+      await query(sql, '--format', 'csv', '--ndjson'),
+    ];
+    assert.equal(mixed, plain, sql);
+  }
+  const sql = `SELECT count(*) FROM logs WHERE time >= '${time(5)}' AND time < '${time(8)}'`;
+  const lines = (await query(sql, '--explain')).trimEnd().split('\n');
+  const places = lines.map(
+    (line) => /(?:logs|parquet)\/tag=nginx\.access\/dt=\S+\/hour=\d\d/.exec(line)?.[0] ?? line.split(',')[0],
+  );
+  const at = (layout: string, hour: string): string =>
+    `${layout}/tag=nginx.access/dt=2026-10-24/hour=${hour}`;
+  assert.deepEqual(places, [
+    ...[at('logs', '07'), at('logs', '07'), at('parquet', '05'), at('parquet', '06')],
+    ...['2 Parquet objects', '2 of 48 objects'],
+  ]);
+  const [entry] = readdirSync(join(archive, at('parquet', '05')));
+  rmSync(join(archive, at('parquet', '05'), entry!));
+  // While a Parquet object is missing, its data objects count.
+  assert.equal(await query(sql, '--format', 'csv'), await query(sql, '--format', 'csv', '--ndjson'));
 });

@@ -1,0 +1,138 @@
+/** Hours that are compacted: their Parquet objects instead of the data objects of which they were made. */
+import { createWriteStream, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { compactedHours, readCompactions, type Table } from '../../archive/compact/compaction.ts';
+import type { Column } from '../../archive/field-types.ts';
+import type { ShowProgress } from '../../archive/find.ts';
+import type { ListableStore } from '../../archive/listing.ts';
+import { logFileOf } from '../../archive/logs-sql.ts';
+import type { ObjectBytes } from '../../archive/reading.ts';
+import { atOnce } from '../../base/at-once.ts';
+import { TailraceError } from '../../base/errors.ts';
+import { bytes as size } from '../../base/human.ts';
+import { text } from './engine.ts';
+import { type Box, isNeeded } from './predicate.ts';
+
+const AT_ONCE = 8;
+/** What one of them holds in memory. */
+const PIECE_BYTES = 8 * 1024 * 1024;
+
+export interface NeededTable {
+  readonly table: Table;
+  readonly hour: number;
+  /** Of its Parquet object. */
+  readonly bytes: number;
+}
+
+/** The tables of these hours that can hold a row that is needed, and whose Parquet object is there. */
+export async function neededTables(
+  { store, prefix }: { readonly store: ListableStore; readonly prefix: string },
+  [first, last]: readonly [number, number],
+  boxes: readonly Box[],
+): Promise<NeededTable[]> {
+  const hours = (await compactedHours(store, prefix)).filter((hour) => hour >= first && hour <= last);
+  const needed: NeededTable[] = [];
+  await atOnce(AT_ONCE, hours, async (hour) => {
+    for (const { tables } of await readCompactions(store, prefix, hour)) {
+      for (const table of tables) {
+        if (!table.sources.some((source) => isNeeded(logFileOf(source), boxes))) continue;
+        // An entry comes before its objects: until these are there, the data objects are what there is.
+        const bytes = await store.head(table.key);
+        if (bytes !== null) needed.push({ table, hour, bytes });
+      }
+    }
+  });
+  return needed.sort((a, b) => a.hour - b.hour || (a.table.key < b.table.key ? -1 : 1));
+}
+
+export interface TableFile {
+  readonly path: string;
+  readonly tag: string;
+  readonly hour: number;
+}
+
+export interface TableFilesOptions {
+  readonly store: ObjectBytes;
+  readonly folder: string;
+  readonly archiveFolder: string | undefined;
+  /** Most bytes that are fetched. */
+  readonly limit: number;
+  readonly show: ShowProgress | undefined;
+}
+
+/**
+ * Their Parquet objects as files: of an archive in a folder where they are, else fetched.
+ *
+ * @throws TailraceError QUERY_TOO_LARGE before anything is fetched
+ */
+export async function tableFiles(
+  tables: readonly NeededTable[],
+  { store, folder, archiveFolder, limit, show }: TableFilesOptions,
+): Promise<TableFile[]> {
+  const total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (archiveFolder === undefined && total > limit)
+    throw new TailraceError(
+      'QUERY_TOO_LARGE',
+      `the query needs ${tables.length} Parquet objects of ${size(total)} in all, more than --cache ${size(limit)}: ` +
+        'name a tag and a shorter time (--explain lists the objects), or raise --cache',
+    );
+  const files: TableFile[] = [];
+  let done = 0;
+  await atOnce(AT_ONCE, [...tables.entries()], async ([i, { table, hour, bytes }]) => {
+    const original = archiveFolder === undefined ? null : join(archiveFolder, table.key);
+    const isThere = original !== null && statSync(original, { throwIfNoEntry: false })?.isFile();
+    const path = isThere ? original : join(folder, `${i}.parquet`);
+    if (!isThere) await fetchTable(store, table.key, bytes, path);
+    files[i] = { path, tag: table.tag, hour };
+    done += 1;
+    show?.(done, tables.length, `Parquet objects, ${size(total)}`);
+  });
+  return files;
+}
+
+async function fetchTable(store: ObjectBytes, key: string, bytes: number, path: string): Promise<void> {
+  const file = createWriteStream(path, { flags: 'wx' });
+  for (let at = 0; at < bytes; at += PIECE_BYTES) {
+    const piece = await store.range(key, at, Math.min(bytes, at + PIECE_BYTES) - 1);
+    if (piece === null)
+      throw new TailraceError(
+        'QUERY_FAILED',
+        `${key} is gone: a lifecycle rule expired it, or it was deleted`,
+      );
+    file.write(piece);
+  }
+  file.end();
+  await finished(file);
+}
+
+/** The types of the tables' columns; where they differ, that of the newest. */
+export function typesOfTables(tables: readonly NeededTable[]): Map<string, Column['type']> {
+  const types = new Map<string, Column['type']>();
+  for (const { table } of tables) for (const { name, type } of table.columns) types.set(name, type);
+  return types;
+}
+
+/** A SELECT of the same columns as that over data objects. */
+export function tablesSql(
+  files: readonly TableFile[],
+  columns: readonly Column[],
+  stored: ReadonlyMap<string, unknown>,
+  withRest: boolean,
+): string {
+  const list = [
+    '_tag AS tag',
+    'time',
+    'make_timestamp(_h::BIGINT * 3600000000) AS hour',
+    ...columns.map(({ name, type }) => {
+      const id = `"${name.replaceAll('"', '""')}"`;
+      return `${stored.has(name) ? `TRY_CAST(_rows.${id} AS ${type})` : `NULL::${type}`} AS ${id}`;
+    }),
+    ...(withRest ? ['_rows.rest::JSON AS rest'] : []),
+  ];
+  const paths = `[${files.map(({ path }) => text(path)).join(', ')}]`;
+  const objects = files.map(({ tag, hour }, i) => `(${i}, ${text(tag)}, ${hour})`);
+  return `SELECT ${list.join(',\n  ')}
+FROM read_parquet(${paths}, union_by_name = true, hive_partitioning = false) AS _rows
+JOIN (VALUES ${objects.join(', ')}) AS _object(_file, _tag, _h) ON _rows.file_index = _object._file::UBIGINT`;
+}
