@@ -6,6 +6,7 @@ import { type ChildProcessByStdio, execFile, execFileSync, spawn } from 'node:ch
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
+import * as z from 'zod/mini';
 import { TailraceError } from '../../base/errors.ts';
 import type { Counter } from '../counters.ts';
 import { compileInner } from '../format/compile.ts';
@@ -87,7 +88,8 @@ class JournaldInput implements Input {
     this.#target = { builders: builders.tag(this.#options.tag), tally: this.#tally, clock: this.#clock };
     const { format } = this.#options;
     if (format !== undefined) this.#inner = compileInner(format, this.#target, this.#transform);
-    if (state.get(CURSOR) === undefined) {
+    // A cursor that is not one would have the whole journal read once more.
+    if (state.read(CURSOR, z.string()) === undefined) {
       // What was there before the first start is known from now on.
       state.set(CURSOR, this.#options.read_from_head ? '' : this.#lastCursor());
       afterDurable(() => undefined, true);

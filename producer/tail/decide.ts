@@ -189,8 +189,8 @@ function decideCompressed<G>(file: FileFacts, furthest: readonly Candidate<G>[])
   }
   for (const { generation, offset, whereabouts, opaque, copy, outgrows } of known) {
     if (whereabouts === 'present' && opaque) return { do: 'later', generation };
-    // While it is being compressed the file itself is still there.
-    if (whereabouts === 'present' && copy() === true) return { do: 'wait', generation };
+    // While it is being compressed the file itself is still there, and still open once its name is gone.
+    if (copy() === true) return { do: 'wait', generation };
     if (file.size >= 0 && file.size < offset && offset < GZIP_SIZES) continue;
     if (whereabouts === 'present' && !outgrows()) continue;
     return { do: 'follow', generation, offset, alike: false };

@@ -1,5 +1,6 @@
 /** A generation of a log: what is known of the content of one file, wherever it lies; and its form in the state. */
-import type { Json } from '../state.ts';
+import * as z from 'zod/mini';
+import { checkState, type Json } from '../state.ts';
 import { type Fingerprint, fingerprint, NO_PREFIX } from './fingerprint.ts';
 import type { Follower, Position } from './follower.ts';
 
@@ -30,6 +31,40 @@ const AGELESS = 32;
 const TRUNCATED = 64;
 /** What earlier versions wrote as the offset of a compressed file that was there before the log was followed. */
 const BEFORE_OUR_TIME = Number.MAX_SAFE_INTEGER;
+
+const count = z.int().check(z.nonnegative());
+
+/** What {@link Generation.toJson} writes. */
+const stored = z.tuple([
+  z.string(),
+  z.string(),
+  count,
+  count,
+  z.string(),
+  z.int(),
+  count,
+  z.string(),
+  count,
+  z.string(),
+  z.string(),
+  z.string(),
+]);
+
+const mark = z.tuple([count, z.string()]);
+
+/** What versions up to 0.1 wrote of an open file. */
+const storedOpenFile = z.object({
+  path: z.string(),
+  at: z.optional(z.string()),
+  offset: count,
+  fingerprint: mark,
+  check: z.optional(z.nullable(mark)),
+  skipping: z.optional(z.boolean()),
+  born: z.optional(z.string()),
+});
+
+/** What they wrote of a closed one: bytes and hash of its head, offset, bytes and hash before it, flags, inode, birth. */
+const storedClosedFile = z.tuple([count, z.string(), count], z.union([z.string(), count]));
 
 export class Generation {
   readonly id: number;
@@ -114,44 +149,57 @@ export class Generation {
     ];
   }
 
-  /** The opposite of {@link toJson}; null for what it did not write. */
-  static fromJson(id: number, json: Json): Generation | null {
-    if (!Array.isArray(json)) return null;
-    const [log, at, offset, bytes, hash, prefix, checkBytes, checkHash, flags, key, born, mtime] = json;
-    if (typeof log !== 'string' || typeof offset !== 'number' || typeof bytes !== 'number') return null;
-    const read = readOf(offset, [bytes, hash], [checkBytes, checkHash], (Number(flags) & SKIPPING) !== 0);
-    const generation = new Generation(id, log, at === '' ? log : String(at), read);
-    generation.prefix = Number(prefix);
-    generation.file = { key: String(key), born: String(born) };
-    generation.mtime = String(mtime);
-    generation.whole = (Number(flags) & WHOLE) !== 0;
-    generation.ended = (Number(flags) & ENDED) !== 0;
-    generation.ageless = (Number(flags) & AGELESS) !== 0;
-    generation.truncated = (Number(flags) & TRUNCATED) !== 0;
-    generation.copied = (Number(flags) & COPIED) !== 0;
-    generation.noted = (Number(flags) & NOTED) !== 0;
+  /**
+   * The opposite of {@link toJson}.
+   *
+   * @throws TailraceError STATE_INVALID for anything else, here and below: a position that is not known is not guessed
+   */
+  static fromJson(name: string, id: number, json: Json): Generation {
+    const [log, at, offset, bytes, hash, prefix, checkBytes, checkHash, flags, key, born, mtime] = checkState(
+      name,
+      json,
+      stored,
+    );
+    const read = readOf(offset, [bytes, hash], [checkBytes, checkHash], (flags & SKIPPING) !== 0);
+    const generation = new Generation(id, log, at === '' ? log : at, read);
+    generation.prefix = prefix;
+    generation.file = { key, born };
+    generation.mtime = mtime;
+    generation.whole = (flags & WHOLE) !== 0;
+    generation.ended = (flags & ENDED) !== 0;
+    generation.ageless = (flags & AGELESS) !== 0;
+    generation.truncated = (flags & TRUNCATED) !== 0;
+    generation.copied = (flags & COPIED) !== 0;
+    generation.noted = (flags & NOTED) !== 0;
     generation.dirty = false;
     return generation;
   }
 
   /** Reads what versions up to 0.1 wrote of an open file: an object under `file <device and inode>`. */
-  static fromOpenFile(id: number, key: string, json: Json): Generation | null {
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) return null;
-    const value = json as { readonly [key: string]: Json };
-    const { path, offset, fingerprint: head, check, skipping, born, at } = value;
-    if (typeof path !== 'string' || typeof offset !== 'number' || !Array.isArray(head)) return null;
-    const read = readOf(offset, head, Array.isArray(check) ? check : [0, ''], skipping === true);
-    const generation = new Generation(id, path, typeof at === 'string' ? at : path, read);
-    generation.file = { key, born: typeof born === 'string' ? born : '' };
+  static fromOpenFile(name: string, id: number, key: string, json: Json): Generation {
+    const {
+      path,
+      at = path,
+      offset,
+      fingerprint: head,
+      check,
+      skipping = false,
+      born = '',
+    } = checkState(name, json, storedOpenFile);
+    const generation = new Generation(id, path, at, readOf(offset, head, check ?? [0, ''], skipping));
+    generation.file = { key, born };
     return generation;
   }
 
   /** Reads what versions up to 0.1 wrote of a closed file: an entry of the array under `log <path>`. */
-  static fromClosedFile(id: number, log: string, json: Json): Generation | null {
-    if (!Array.isArray(json)) return null;
-    const [bytes, hash, offset, checkBytes, checkHash, flags = 0, key = '', born = ''] = json;
-    if (typeof bytes !== 'number' || typeof offset !== 'number') return null;
-    const read = readOf(offset, [bytes, hash], [checkBytes, checkHash], (Number(flags) & SKIPPING) !== 0);
+  static fromClosedFile(name: string, id: number, log: string, json: Json): Generation {
+    const [bytes, hash, offset, checkBytes = 0, checkHash = '', flags = 0, key = '', born = ''] = checkState(
+      name,
+      json,
+      storedClosedFile,
+    );
+    const check = [Number(checkBytes), String(checkHash)] as const;
+    const read = readOf(offset, [bytes, hash], check, (Number(flags) & SKIPPING) !== 0);
     const generation = new Generation(id, log, log, read);
     generation.file = { key: String(key), born: String(born) };
     generation.whole = (Number(flags) & WHOLE) !== 0 || offset === BEFORE_OUR_TIME;
@@ -166,15 +214,9 @@ export function passedOver(head: Buffer, size: number): Position {
   return { offset: Math.max(size, 0), fingerprint: fingerprint(head), check: UNREAD.check, skipping: false };
 }
 
-function readOf(
-  offset: number,
-  head: readonly unknown[],
-  check: readonly unknown[],
-  skipping: boolean,
-): Position {
-  const pair = ([bytes, hash]: readonly unknown[]): Fingerprint => ({
-    bytes: Number(bytes),
-    hash: String(hash),
-  });
+type Mark = readonly [bytes: number, hash: string];
+
+function readOf(offset: number, head: Mark, check: Mark, skipping: boolean): Position {
+  const pair = ([bytes, hash]: Mark): Fingerprint => ({ bytes, hash });
   return { offset, fingerprint: pair(head), check: pair(check), skipping };
 }

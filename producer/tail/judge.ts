@@ -47,6 +47,8 @@ export interface JudgeDependencies {
   readonly excluded: (file: string) => boolean;
   readonly attach: (place: Place, generation: Generation | null) => void;
   readonly follow: (place: Place, generation: Generation, file: OpenedSource, from: Position) => void;
+  /** Takes a generation from all names of a file that no longer holds it. */
+  readonly detach: (generation: Generation, place: Place, stats: BigIntStats) => void;
   /** Gives up the file that held a generation: the one at another place has taken over. */
   readonly release: (generation: Generation, place: Place) => void;
   readonly ready: (follower: Follower) => void;
@@ -138,7 +140,7 @@ export class Judge {
     file: Examined,
     last: boolean,
   ): boolean | 'left' {
-    const { ledger, fresh, attach, seek } = this.#dependencies;
+    const { ledger, fresh, detach, seek } = this.#dependencies;
     for (;;) {
       const known = ledger.inFile(file.stats, place.path);
       const candidates =
@@ -168,7 +170,7 @@ export class Judge {
       action.generation.truncated = true;
       if (!action.generation.ended) seek(action.generation);
       action.generation.ended = true;
-      attach(place, null);
+      detach(action.generation, place, file.stats);
     }
   }
 

@@ -4,7 +4,8 @@
  */
 import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
-import type { StateMap } from '../state.ts';
+import * as z from 'zod/mini';
+import { checkState, type StateMap } from '../state.ts';
 import { begins, fingerprint, NO_PREFIX, prefixOf } from './fingerprint.ts';
 import type { Position } from './follower.ts';
 import { type FileIdentity, Generation, NO_FILE } from './generation.ts';
@@ -14,6 +15,7 @@ const GENERATION = 'gen ';
 /** Keys of versions up to 0.1. */
 const OPEN_FILE = 'file ';
 const CLOSED_FILES = 'log ';
+const identifier = z.int().check(z.positive());
 /** Milliseconds for which a generation is kept of which no file is left: a volume may be away, a backup come back. */
 const FORGET_AFTER = 7 * 24 * 3_600_000;
 /** From this many such generations on, milliseconds for which one is kept. */
@@ -39,10 +41,9 @@ export class Ledger {
     this.#state = state;
     for (const [key, value] of state.entries()) {
       if (!key.startsWith(GENERATION)) continue;
-      const id = Number(key.slice(GENERATION.length));
+      const id = checkState(key, Number(key.slice(GENERATION.length)), identifier);
       this.#next = Math.max(this.#next, id + 1);
-      const generation = Generation.fromJson(id, value);
-      if (generation) this.#index(generation);
+      this.#index(Generation.fromJson(key, id, value));
     }
     this.#migrate();
   }
@@ -51,13 +52,11 @@ export class Ledger {
   #migrate(): void {
     for (const [key, value] of this.#state.entries()) {
       if (key.startsWith(OPEN_FILE)) {
-        const generation = Generation.fromOpenFile(this.#next++, key.slice(OPEN_FILE.length), value);
-        if (generation) this.#index(generation);
+        this.#index(Generation.fromOpenFile(key, this.#next++, key.slice(OPEN_FILE.length), value));
       } else if (key.startsWith(CLOSED_FILES)) {
-        for (const entry of Array.isArray(value) ? value : []) {
-          const generation = Generation.fromClosedFile(this.#next++, key.slice(CLOSED_FILES.length), entry);
-          if (generation) this.#index(generation);
-        }
+        const log = key.slice(CLOSED_FILES.length);
+        for (const entry of checkState(key, value, z.array(z.json())))
+          this.#index(Generation.fromClosedFile(key, this.#next++, log, entry));
       } else continue;
       this.#gone.push(key);
     }

@@ -9,6 +9,7 @@
 import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
 import type { Logger } from 'pino';
+import * as z from 'zod/mini';
 import type { StateMap } from '../state.ts';
 import { FileAccess } from './access.ts';
 import { CompressedSource } from './compressed.ts';
@@ -96,10 +97,9 @@ export class Scanner {
   constructor(options: ScannerOptions, dependencies: ScannerDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    const started = dependencies.state.get(STARTED);
-    this.#started = typeof started === 'number';
-    this.#lookedAt =
-      typeof started === 'number' ? notLater(started, dependencies.now()) : Number.POSITIVE_INFINITY;
+    const started = dependencies.state.read(STARTED, z.number());
+    this.#started = started !== undefined;
+    this.#lookedAt = started !== undefined ? notLater(started, dependencies.now()) : Number.POSITIVE_INFINITY;
     this.fresh = !this.#started;
     this.ledger = new Ledger(dependencies.state);
     const { count } = dependencies;
@@ -124,6 +124,7 @@ export class Scanner {
       excluded: (file) => options.exclude.some((glob) => glob.matches(file)),
       attach: (place, generation) => this.#attach(place, generation),
       follow: (place, generation, file, from) => this.#follow(place, generation, file, from),
+      detach: (generation, place, stats) => this.#detach(generation, place, stats),
       release: (generation, place) => this.#release(generation, place),
       seek: (generation) => this.#seek(generation),
     });
@@ -279,11 +280,12 @@ export class Scanner {
       if (place.generation && place.generation.key !== fileKey(stats)) this.#attach(place, null);
     const unknown = changed.some(({ place, stats }) => this.ledger.inFile(stats, place.path) === null);
     // What was written after a truncation is known before a copy of it is looked at.
+    let searches: (() => void)[] = [];
     if (unknown) {
       for (const [follower, { names }] of this.open) if (names.size === 0) grown.add(follower);
       for (const { generation } of this.active)
         if (generation?.follower && this.#hasChanged(generation.follower)) grown.add(generation.follower);
-      this.#verify(grown);
+      searches = this.#verify(grown);
     }
     const rank = ({ place, stats }: Changed): number => {
       if (this.ledger.inFile(stats, place.path)?.noted === false) return 0;
@@ -310,6 +312,8 @@ export class Scanner {
         this.#judge.judge(place, place.home ?? this.#folder(path.dirname(place.path)), stats);
       }
     }
+    // What this look has not found is looked for once more, now that all that it has found is known.
+    for (const search of searches) search();
     // What may be a copy is not known as a log of its own.
     for (const { place } of ranked) place.known ||= place.copyOf === null;
   }
@@ -322,7 +326,7 @@ export class Scanner {
   }
 
   /** Finds out which files were truncated, and how all of them begin by now, before anything is compared with them. */
-  #verify(followers: ReadonlySet<Follower>): void {
+  #verify(followers: ReadonlySet<Follower>): (() => void)[] {
     const truncated: Follower[] = [];
     for (const follower of followers) {
       if (!this.open.has(follower) || !(follower.source instanceof PlainSource)) continue;
@@ -332,7 +336,7 @@ export class Scanner {
       });
       if (holds === false) truncated.push(follower);
     }
-    for (const search of truncated.map((follower) => this.#restart(follower))) search();
+    return truncated.map((follower) => this.#restart(follower));
   }
 
   /** Whether some open file lies under no known name. */
@@ -537,20 +541,21 @@ export class Scanner {
     }
     folders.add(this.#folder(path.dirname(old.at)));
     this.ledger.refresh(next);
+    this.#reconsiderCopies(old);
+    this.#seek(old);
     return () => this.#searchRest(follower, old, unread, folders);
   }
 
   #searchRest(follower: Follower, old: Generation, unread: number, folders: ReadonlySet<Folder>): void {
     const { log, count, ready } = this.#dependencies;
-    this.#reconsiderCopies(old);
-    this.#seek(old);
-    const before = old.follower;
-    for (const folder of folders) this.#listings.forget(folder.path);
-    this.#look([...folders]);
+    if (old.sought) {
+      for (const folder of folders) this.#listings.forget(folder.path);
+      this.#look([...folders]);
+    }
     this.#searched.delete(old);
     const found = !old.sought;
     old.sought = false;
-    if (unread > 0 && !found && old.follower === before) {
+    if (unread > 0 && !found && old.follower === null) {
       count('lost_bytes', unread);
       log.warn(
         { file: follower.file, bytes: unread },
@@ -579,6 +584,17 @@ export class Scanner {
       const home = this.#place(name)?.home;
       if (home) home.disturbed = true;
     }
+  }
+
+  /** Takes a generation from all names of a file that no longer holds it. */
+  #detach(generation: Generation, at: Place, stats: BigIntStats): void {
+    for (const name of [...generation.names]) {
+      const place = this.#place(name);
+      if (!place || place === at || !place.sameFile(stats)) continue;
+      this.#attach(place, null);
+      this.#again.push(place);
+    }
+    this.#attach(at, null);
   }
 
   /** Gives up the file that held a generation: the one at another place has taken over. */

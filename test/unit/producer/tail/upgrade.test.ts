@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import type { TailraceError } from '../../../../base/errors.ts';
 import type { Json } from '../../../../producer/state.ts';
 import { fingerprint } from '../../../../producer/tail/fingerprint.ts';
 import { NumberedLog, temporaryFolder } from '../../../support/numbered-log.ts';
@@ -67,4 +68,39 @@ test('open and closed generations of an earlier version', async (t) => {
   assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 0);
   const left = [...tail.state.keys()].filter((key) => !key.startsWith('gen ') && key !== 'started');
   assert.deepEqual(left, []);
+});
+
+test('a state that is not what a release wrote is refused by name, not skipped', async (t) => {
+  const folder = temporaryFolder(t);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  const tail = new TailHarness({ path: log.file });
+  log.write(3);
+  await tail.start();
+  await tail.settle();
+  await tail.stop();
+  const sound = Object.fromEntries(tail.state);
+  const [key, value] = Object.entries(sound).find(([name]) => name.startsWith('gen '))!;
+  const fields = value as readonly Json[];
+  const damaged: Record<string, Json>[] = [
+    { started: 'yesterday' },
+    { [key]: 'text' },
+    { [key]: fields.slice(0, 5) },
+    { [key]: fields.with(2, -1) },
+    { [key]: fields.with(2, 1.5) },
+    { [key]: fields.with(4, 7) },
+    { 'gen x': value },
+    { 'file 1:2': { path: 'a' } },
+    { 'log a': [[1, 2, 3]] },
+    { 'log a': 'text' },
+  ];
+  for (const change of damaged) {
+    const [name] = Object.keys(change);
+    const next = new TailHarness({ path: log.file });
+    next.load({ ...sound, ...change });
+    await assert.rejects(next.start(), (error: TailraceError) => {
+      assert.equal(error.code, 'STATE_INVALID');
+      assert.ok(error.message.includes(name!), error.message);
+      return true;
+    });
+  }
 });
