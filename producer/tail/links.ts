@@ -75,6 +75,23 @@ export function followLinks(file: string): Way {
   return { path: done, owners };
 }
 
+/** Follows the links of the paths of one look: what leads to a folder is followed once for all its files. */
+export class Ways {
+  readonly #folders = new Map<string, Way>();
+
+  /** @throws as {@link followLinks} */
+  of(file: string): Way {
+    const folder = path.dirname(file);
+    let way = this.#folders.get(folder);
+    if (way === undefined) {
+      way = followLinks(folder);
+      this.#folders.set(folder, way);
+    }
+    const at = path.join(way.path, path.basename(file));
+    return lstatSync(at).isSymbolicLink() ? followLinks(file) : { path: at, owners: way.owners };
+  }
+}
+
 /**
  * Opens a followed file for reading.
  *

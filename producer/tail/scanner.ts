@@ -20,7 +20,7 @@ import type { Glob } from './glob.ts';
 import { Judge, type JudgeEvent, type OpenedSource } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import type { Splitter } from './lines.ts';
-import { followLinks } from './links.ts';
+import { Ways } from './links.ts';
 import { Listings } from './listings.ts';
 import type { Symlinks } from './options.ts';
 import { Folder, Place } from './place.ts';
@@ -133,10 +133,10 @@ export class Scanner {
 
   /** Expands the globs where folders have changed and looks at all that has. */
   refresh(force = false): void {
-    if (this.#listings.begin(force)) this.#expand();
-    const first = this.#started === false || this.places.size === 0;
-    if (force || first || this.#searched.size > 0)
-      for (const place of this.places.values()) this.#locate(place);
+    const ways = new Ways();
+    const located = this.#listings.begin(force) ? this.#expand(ways) : new Set<Place>();
+    if (force || !this.#started || this.#searched.size > 0)
+      for (const place of this.places.values()) if (!located.has(place)) this.#locate(place, ways);
     const folders = [...this.folders.values()].filter((folder) => this.#isDue(folder, force));
     this.#look(folders);
     if (this.#searched.size > 0) this.#search();
@@ -146,8 +146,10 @@ export class Scanner {
     this.ledger.prune(this.#dependencies.uptime());
   }
 
-  #expand(): void {
+  /** @returns the names that are new */
+  #expand(ways: Ways): ReadonlySet<Place> {
     const { include, exclude } = this.#options;
+    const found = new Set<Place>();
     for (const glob of include) {
       for (const file of glob.expand((folder) => this.#listings.list(folder) ?? [])) {
         if (this.places.has(file) || exclude.some((other) => other.matches(file))) continue;
@@ -159,17 +161,19 @@ export class Scanner {
         const place = new Place(file, true);
         place.known = this.ledger.knows(file);
         this.places.set(file, place);
-        this.#locate(place);
+        this.#locate(place, ways);
+        found.add(place);
       }
     }
+    return found;
   }
 
   /** Resolves symbolic links: rotated files lie next to the file itself. */
-  #locate(place: Place): void {
+  #locate(place: Place, ways: Ways): void {
     let target = place.path;
     let owners: ReadonlySet<number> = new Set();
     try {
-      ({ path: target, owners } = followLinks(place.path));
+      ({ path: target, owners } = ways.of(place.path));
     } catch {
       if (place.home !== null) return;
     }
