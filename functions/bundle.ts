@@ -11,6 +11,7 @@ export const FUNCTIONS = [
   'readmit',
   'scale',
   'archive',
+  'compact',
 ] as const;
 
 /** @param outdir where the folders of the functions go */
@@ -30,6 +31,8 @@ export async function bundle(outdir = join(ROOT, 'dist', 'functions')): Promise<
     mainFields: ['module', 'main'],
     // Some dependencies are CommonJS and ask for modules of Node.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+    // Native code: it is packaged next to the one function that loads it.
+    external: ['@duckdb/node-api'],
     legalComments: 'none',
     logLevel: 'warning',
   });

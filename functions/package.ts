@@ -9,6 +9,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DUCKDB_VERSION } from '../archive/duckdb.ts';
 import { TailraceError } from '../base/errors.ts';
 import { bundle } from './bundle.ts';
 import { type DrainTimes, settingsProblem } from './limits.ts';
@@ -41,6 +42,7 @@ export async function packageFunctions(
     for (const name of ['infra', ...Object.values(STACKS)]) {
       cpSync(join(ROOT, name), join(service, name), { recursive: true });
     }
+    if (parameters['compact'] === 'hourly') installDuckDb(join(service, 'dist', 'functions', 'compact'));
     const params = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
     for (const stack of stacks) {
       const args = [
@@ -68,6 +70,29 @@ export async function packageFunctions(
   } finally {
     rmSync(service, { recursive: true, force: true });
   }
+}
+
+/** Puts DuckDB for Lambda's system, whatever this one is, next to the function that loads it. */
+function installDuckDb(folder: string): void {
+  const system = ['--os=linux', '--cpu=arm64', '--libc=glibc'];
+  const args = [
+    'install',
+    '--prefix',
+    folder,
+    '--no-save',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    ...system,
+  ];
+  const { status, stdout, stderr } = spawnSync('npm', [...args, `@duckdb/node-api@${DUCKDB_VERSION}`], {
+    encoding: 'utf8',
+  });
+  if (status !== 0)
+    throw new TailraceError(
+      'PACKAGE_FUNCTIONS',
+      `DuckDB ${DUCKDB_VERSION}, which compact=hourly needs, could not be installed:\n${stdout}${stderr}`,
+    );
 }
 
 /**

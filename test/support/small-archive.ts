@@ -1,4 +1,5 @@
 /** A small archive in memory, written by the archiver from chunks. */
+import type { ArchiveStore } from '../../archive/store.ts';
 import type { LogContext } from '../../archive/writer/context.ts';
 import { ENCODER, ENCODERS } from '../../archive/writer/encoders.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
@@ -31,7 +32,17 @@ export async function archiveOf(
   archive = new MemoryArchive(),
   shard = 'shard-0',
   now = (_batch: number) => NOW,
-) {
+): Promise<MemoryArchive> {
+  await archiveInto(archive, batches, shard, now);
+  return archive;
+}
+
+export async function archiveInto(
+  archive: ArchiveStore,
+  batches: readonly (readonly MadeChunk[])[],
+  shard: string,
+  now: (batch: number) => number,
+): Promise<void> {
   let done = 0;
   const archiver = new ShardArchiver(
     logContext(shard),
@@ -57,5 +68,4 @@ export async function archiveOf(
     await archiver.flush();
     done += 1;
   }
-  return archive;
 }
