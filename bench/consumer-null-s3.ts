@@ -9,7 +9,8 @@ const server = createServer((request, response) => {
   request.resume();
   request.on('end', () => {
     // It keeps nothing, and yet is asked whether it would write over an object.
-    if (request.url!.includes('if-none-match')) response.writeHead(412).end();
+    if (request.url!.includes('if-none-match'))
+      response.writeHead(request.method === 'HEAD' ? 200 : 412).end();
     else if (request.method === 'PUT') response.writeHead(200, { etag: '"0"' }).end();
     else if (request.url!.includes('list-type')) response.writeHead(200).end(EMPTY_LIST);
     else response.writeHead(404).end();

@@ -6,9 +6,7 @@ import { PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
 import { archived, archiveOf, ConsumerProcess, putChunks, until } from '../support/consumer-process.ts';
 import { kplAggregate, kplAggregateOf } from '../support/kpl.ts';
-import { BUCKET } from '../support/local-s3.ts';
 import { S3FaultProxy } from '../support/s3-fault-proxy.ts';
-import { startS3Mock } from '../support/s3mock.ts';
 import { startTestStack } from '../support/test-stack.ts';
 
 const LOWER = '1';
@@ -25,14 +23,8 @@ const FAULTS = [
 ];
 
 test('errors, resets, lost answers and refusals of S3 lose and repeat nothing', async (t) => {
-  const mock = await startS3Mock().catch((error: Error) =>
-    t.skip(`S3Mock cannot be run here: ${error.message}`),
-  );
-  if (!mock) return;
-  t.after(() => mock.stop());
-  const { directory, stack: started, client } = await startTestStack(t, 2);
-  const stack = { ...started, s3Endpoint: mock.endpoint, bucket: BUCKET };
-  const proxy = await S3FaultProxy.start(mock.endpoint);
+  const { directory, stack, client } = await startTestStack(t, 2);
+  const proxy = await S3FaultProxy.start(stack.s3Endpoint);
   t.after(() => proxy.stop());
 
   const hour = Math.floor(Date.now() / 3_600_000);

@@ -35,6 +35,22 @@ test('a store that writes over what stands there is refused', async () => {
   await assert.rejects(requireConditionalWrites(careless, 'p/'), { code: 'CONDITIONAL_WRITES' });
 });
 
+test('a store that looks first and writes later is refused by its first probe: of writers at once, several win', async () => {
+  const archive = new MemoryArchive();
+  const racy = Object.assign(Object.create(archive) as MemoryArchive, {
+    putIfAbsent: async (key: string, body: readonly Uint8Array[]) => {
+      if (archive.objects.has(key)) return 'exists' as const;
+      await new Promise(setImmediate);
+      archive.objects.set(key, Buffer.concat(body));
+      return 'created' as const;
+    },
+  });
+  await assert.rejects(requireConditionalWrites(racy, ''), {
+    code: 'CONDITIONAL_WRITES',
+    message: /let 8 of 8 writers at once win/,
+  });
+});
+
 test('an object in cold storage is named, and counted apart', async () => {
   const archive = new MemoryArchive();
   await archiveOf(archive);
