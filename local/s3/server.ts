@@ -161,12 +161,26 @@ async function getObject(
 
 function checkConditions(headers: http.IncomingHttpHeaders, info: ObjectInfo): void {
   const match = headers['if-match'];
-  if (match !== undefined && match !== '*' && !namesEtag(match, info)) throw preconditionFailed();
+  if (match !== undefined) {
+    if (match !== '*' && !namesEtag(match, info)) throw preconditionFailed();
+    return;
+  }
+  const since = secondsOf(headers['if-unmodified-since']);
+  if (since !== null && Math.floor(info.modified / 1000) > since) throw preconditionFailed();
 }
 
+/** RFC 9110, section 13.2.2: a condition on the ETag makes that on the time void. */
 function notModified(headers: http.IncomingHttpHeaders, info: ObjectInfo): boolean {
   const noneMatch = headers['if-none-match'];
-  return noneMatch !== undefined && (noneMatch === '*' || namesEtag(noneMatch, info));
+  if (noneMatch !== undefined) return noneMatch === '*' || namesEtag(noneMatch, info);
+  const since = secondsOf(headers['if-modified-since']);
+  return since !== null && Math.floor(info.modified / 1000) <= since;
+}
+
+/** A date of HTTP has no milliseconds; one that cannot be parsed is ignored. */
+function secondsOf(date: string | undefined): number | null {
+  const time = Date.parse(date ?? '');
+  return Number.isNaN(time) ? null : Math.floor(time / 1000);
 }
 
 function namesEtag(list: string, info: ObjectInfo): boolean {
@@ -182,10 +196,11 @@ async function listObjects(
   const maxKeys = Number(query.get('max-keys') ?? MAX_KEYS);
   if (!Number.isInteger(maxKeys) || maxKeys < 0) throw invalidArgument('max-keys is not a valid number');
   const continuationToken = query.get('continuation-token');
+  const startAfter = query.get('start-after') ?? '';
   const request: ListRequest = {
     prefix: query.get('prefix') ?? '',
     delimiter: query.get('delimiter') ?? '',
-    startAfter: continuationToken === null ? (query.get('start-after') ?? '') : readToken(continuationToken),
+    startAfter: continuationToken ? readToken(continuationToken) : startAfter,
     maxKeys: Math.min(maxKeys, MAX_KEYS),
   };
   await store.headBucket(bucket);
@@ -201,7 +216,17 @@ async function listObjects(
   sendXml(
     response,
     200,
-    listXml({ bucket, request, continuationToken, nextToken, urlEncoded, listing, objects }),
+    listXml({
+      bucket,
+      request,
+      startAfter,
+      continuationToken,
+      nextToken,
+      urlEncoded,
+      withOwner: query.get('fetch-owner') === 'true',
+      listing,
+      objects,
+    }),
   );
 }
 
@@ -232,6 +257,8 @@ async function deleteObjects(
   }
   body.verify();
   const { keys, quiet } = parseDelete(Buffer.concat(pieces).toString());
+  if (keys.length > MAX_KEYS)
+    throw new S3Error(400, 'MalformedXML', `At most ${MAX_KEYS} keys can be deleted at once`);
   await store.headBucket(bucket);
   const deleted: string[] = [];
   const failed: { key: string; code: string; message: string }[] = [];

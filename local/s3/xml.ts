@@ -3,6 +3,8 @@ import type { Listing, ListRequest } from './listing.ts';
 import type { ObjectInfo } from './store.ts';
 
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+/** Everything belongs to the one account that there is. */
+const OWNER = '<Owner><ID>local</ID><DisplayName>local</DisplayName></Owner>';
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 export function errorXml(code: string, message: string, resource: string, requestId: string): string {
@@ -12,9 +14,12 @@ export function errorXml(code: string, message: string, resource: string, reques
 export interface ListXml {
   readonly bucket: string;
   readonly request: ListRequest;
+  /** As the request has it; the listing itself may start after a token. */
+  readonly startAfter: string;
   readonly continuationToken: string | null;
   readonly nextToken: string | null;
   readonly urlEncoded: boolean;
+  readonly withOwner: boolean;
   readonly listing: Listing;
   readonly objects: readonly ObjectInfo[];
 }
@@ -32,11 +37,12 @@ export function listXml(list: ListXml): string {
   if (request.delimiter !== '') parts.push(tag('Delimiter', name(request.delimiter)));
   if (list.urlEncoded) parts.push(tag('EncodingType', 'url'));
   if (list.continuationToken !== null) parts.push(tag('ContinuationToken', list.continuationToken));
-  else if (request.startAfter !== '') parts.push(tag('StartAfter', name(request.startAfter)));
+  if (list.startAfter !== '') parts.push(tag('StartAfter', name(list.startAfter)));
   if (list.nextToken !== null) parts.push(tag('NextContinuationToken', list.nextToken));
+  const owner = list.withOwner ? OWNER : '';
   for (const object of objects) {
     parts.push(
-      `<Contents>${tag('Key', name(object.key))}${tag('LastModified', new Date(object.modified).toISOString())}${tag('ETag', `"${object.etag}"`)}${tag('Size', object.size)}${tag('StorageClass', 'STANDARD')}</Contents>`,
+      `<Contents>${tag('Key', name(object.key))}${tag('LastModified', new Date(object.modified).toISOString())}${tag('ETag', `"${object.etag}"`)}${tag('Size', object.size)}${owner}${tag('StorageClass', 'STANDARD')}</Contents>`,
     );
   }
   for (const prefix of listing.commonPrefixes) {

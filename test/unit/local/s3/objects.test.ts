@@ -284,6 +284,29 @@ test('a deleted object is gone, with its folder; a second deletion succeeds', as
   await assert.rejects(fs.stat(path.join(s3.folder, Bucket, 'deleted')));
 });
 
+test('conditions on the time of an object hold to the second, unless one on its ETag is there', async () => {
+  await put('timed', 'x');
+  const { LastModified, ETag } = await s3.client.send(new HeadObjectCommand({ Bucket, Key: 'timed' }));
+  const at = (ms: number): string => new Date(LastModified!.getTime() + ms).toUTCString();
+  const get = async (headers: Record<string, string>): Promise<number> =>
+    (await raw('GET', `/${Bucket}/timed`, headers)).status;
+  assert.equal(await get({ 'if-modified-since': at(0) }), 304);
+  assert.equal(await get({ 'if-modified-since': at(-1000) }), 200);
+  assert.equal(await get({ 'if-modified-since': at(0), 'if-none-match': '"other"' }), 200);
+  assert.equal(await get({ 'if-unmodified-since': at(0) }), 200);
+  assert.equal(await get({ 'if-unmodified-since': at(-1000) }), 412);
+  assert.equal(await get({ 'if-unmodified-since': at(-1000), 'if-match': ETag! }), 200);
+  assert.equal(await get({ 'if-modified-since': 'yesterday' }), 200);
+});
+
+test('a deletion of more than 1,000 keys is refused whole', async () => {
+  await put('deleted/1', 'x');
+  const Objects = Array.from({ length: 1001 }, (_, i) => ({ Key: `deleted/${i}` }));
+  const call = s3.client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  assert.deepEqual(await refusal(call), ['MalformedXML', 400]);
+  assert.equal((await bytesOf('deleted/1')).toString(), 'x');
+});
+
 test('an unknown bucket is named, and what is not implemented is refused and not ignored', async () => {
   assert.deepEqual(await refusal(s3.client.send(new GetObjectCommand({ Bucket: 'no-such', Key: 'k' }))), [
     'NoSuchBucket',
