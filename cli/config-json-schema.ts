@@ -1,6 +1,7 @@
 /** The JSON Schema of a configuration, from the schema that the program itself checks with. */
 import * as z from 'zod/mini';
 import type { ConfigKind } from './config-kind.ts';
+import { AGENT_OPTIONS, CONSUMER_OPTIONS, KCL_OPTIONS } from './config-options.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -16,7 +17,22 @@ export async function jsonSchema(kind: ConfigKind): Promise<Schema> {
       : (await import('../consumer/config.ts')).consumerSchema;
   const found = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Schema;
   for (const key of OF_THE_HOST) delete (found['properties'] as Record<string, Schema>)[key]?.['default'];
-  return { title: `tailrace: ${kind}.yaml`, ...(withPlaceholders(found) as Schema) };
+  const whole = withPlaceholders(found) as Schema;
+  for (const { keys, means } of kind === 'agent' ? AGENT_OPTIONS : [...CONSUMER_OPTIONS, ...KCL_OPTIONS])
+    for (const key of keys) describe(whole, key.split('.'), plain(means));
+  return { title: `tailrace: ${kind}.yaml`, ...whole };
+}
+
+/** For editors, which show it while a key is typed. */
+function describe(schema: Schema, [key, ...below]: readonly string[], description: string): void {
+  const property = (schema['properties'] as Record<string, Schema>)[key!]!;
+  if (below.length === 0) property['description'] = description;
+  else describe(property, below, description);
+}
+
+/** Links of documents mean nothing outside them. */
+function plain(markdown: string): string {
+  return markdown.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1');
 }
 
 function withPlaceholders(value: unknown): unknown {

@@ -66,6 +66,7 @@ test('the JSON Schemas know every key, and allow a placeholder for a number or a
       { type: 'string', pattern: '^\\$\\{(env|file):' },
     ],
     default: 1,
+    description: 'lanes that a run starts with, 1 to 64',
   });
   const consumer = (await jsonSchema('consumer')) as typeof agent;
   assert.ok(!('default' in consumer.properties['worker_id']!), 'the same on every host');
