@@ -28,6 +28,8 @@ interface Options {
   readonly of: 'agent' | 'consumer';
   readonly arch: Arch;
   readonly out: string;
+  /** Of the package; package.json's unless said. */
+  readonly version?: string;
 }
 
 interface Content {
@@ -38,7 +40,8 @@ interface Content {
 }
 
 /** @returns the paths of the packages */
-export async function buildSystemPackages({ of, arch, out }: Options): Promise<string[]> {
+export async function buildSystemPackages(options: Options): Promise<string[]> {
+  const { of, arch, out } = options;
   const work = mkdtempSync(join(tmpdir(), 'tailrace-system-'));
   try {
     const tarball = await buildPackage({ of, archs: [arch], out: work, level: 1 });
@@ -46,10 +49,13 @@ export async function buildSystemPackages({ of, arch, out }: Options): Promise<s
     const version = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version as string;
     const name = of === 'agent' ? 'tailrace' : 'tailrace-consumer';
     const generated = join(work, 'generated');
+    const unpacked = join(work, `${name}-${version}`);
     generate(generated);
+    writeConfiguration(of, name, unpacked, generated);
     const config = join(work, 'nfpm.json');
-    const contents = contentsOf(of, name, join(work, `${name}-${version}`), generated);
-    writeFileSync(config, JSON.stringify(description(of, name, version, arch, contents)));
+    const contents = contentsOf(of, name, unpacked, generated);
+    const described = description(of, name, options.version ?? version, arch, contents);
+    writeFileSync(config, JSON.stringify(described));
     mkdirSync(out, { recursive: true });
     return FORMATS.map((format) => pack(format, config, out));
   } finally {
@@ -68,8 +74,15 @@ function generate(folder: string): void {
     writeFileSync(join(folder, `${kind}.schema.json`), print('schema', kind));
 }
 
+/** The default configuration, whose first line names the schema for editors with the YAML language server. */
+function writeConfiguration(of: Options['of'], name: string, unpacked: string, generated: string): void {
+  const text = readFileSync(join(unpacked, 'systemd', `${of}.yaml`), 'utf8');
+  const line = `# yaml-language-server: $schema=/usr/share/${name}/${of}.schema.json\n`;
+  writeFileSync(join(generated, `${of}.yaml`), line + text);
+}
+
 function contentsOf(of: Options['of'], name: string, unpacked: string, generated: string): Content[] {
-  const config = { src: join(unpacked, 'systemd', `${of}.yaml`), dst: `/etc/tailrace/${of}.yaml` };
+  const config = { src: join(generated, `${of}.yaml`), dst: `/etc/tailrace/${of}.yaml` };
   const program: Content[] = ['bin', 'lib', 'node', ...(of === 'consumer' ? ['jars'] : [])].map((folder) => ({
     src: join(unpacked, folder),
     dst: `/opt/${name}/${folder}`,

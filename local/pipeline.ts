@@ -8,7 +8,7 @@ import { APPLICATION, type Listening, type PipelinePaths, pipelinePaths, writeCo
 import { ACCESS_LOG, type DemoOptions, type DemoProgress } from './demo/serve.ts';
 import { clearFolder } from './folder.ts';
 import { freePorts } from './ports.ts';
-import { type Stack, startStack } from './stack.ts';
+import { type Stack, type StackOptions, startStack } from './stack.ts';
 import { agentStatus, consumerStatus } from './status.ts';
 
 export interface PipelineOptions {
@@ -22,6 +22,8 @@ export interface PipelineOptions {
   readonly batchAge: string;
   /** Whether to remove what earlier runs left in the folder first. */
   readonly fresh?: boolean;
+  /** Of services that run elsewhere. */
+  readonly endpoints?: StackOptions['endpoints'];
   readonly log?: (message: string) => void;
   /** Called as soon as the demo makes events, while everything else is still starting. */
   readonly onDemo?: (demo: { readonly progress: DemoProgress }) => void;
@@ -92,6 +94,7 @@ export class Pipeline {
       dataDir,
       shards,
       application: APPLICATION,
+      ...(options.endpoints ? { endpoints: options.endpoints } : {}),
       ...(options.log ? { log: options.log } : {}),
       // The web server is there before the agent, as on any host: its log is read from the beginning.
       onHeld: () => demo.start(),

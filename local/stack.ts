@@ -25,6 +25,8 @@ export interface StackOptions {
   readonly application?: string | null;
   /** 0 or undefined: any free port. */
   readonly ports?: { readonly kinesis?: number; readonly dynamodb?: number; readonly s3?: number };
+  /** Of services that run elsewhere: these are not started. */
+  readonly endpoints?: Partial<Readonly<Record<Service, string>>>;
   /** Receives short progress messages. */
   readonly log?: (message: string) => void;
   /** Called once the folder is this stack's, before its services are up. */
@@ -84,6 +86,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     }
   };
   const start = async (service: Service, port: number): Promise<string> => {
+    const elsewhere = options.endpoints?.[service];
+    if (elsewhere !== undefined) return elsewhere;
     const child = startService(service, dataDir, port);
     children.push(child);
     const endpoint = await endpointOf(child, service, dataDir);
@@ -143,7 +147,7 @@ function firstDeath(children: readonly Child[]): Promise<never> {
   return promise;
 }
 
-type Service = 'kinesis' | 'dynamodb' | 's3';
+export type Service = 'kinesis' | 'dynamodb' | 's3';
 
 const NAMES: Readonly<Record<Service, string>> = { kinesis: 'Kinesis', dynamodb: 'DynamoDB', s3: 'S3' };
 /** It keeps every record in memory at many times its size; Node's own limit would let garbage pile up further. */

@@ -8,7 +8,8 @@ import { ensureJar } from '../../consumer/kcl/jars.ts';
 import { freePorts } from '../../local/ports.ts';
 import { BUCKET, testClient } from './local-s3.ts';
 
-const S3MOCK = 'com/adobe/testing/s3mock/5.2.0/s3mock-5.2.0-exec.jar';
+export const S3MOCK_VERSION = '5.2.0';
+const S3MOCK = `com/adobe/testing/s3mock/${S3MOCK_VERSION}/s3mock-${S3MOCK_VERSION}-exec.jar`;
 const S3MOCK_SHA256 = 'dd7c192fef0005374dec507317ae946eaa5beeffeb4e901d8b97f7fd2ddfb741';
 const START_MS = 60_000;
 
