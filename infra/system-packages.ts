@@ -166,24 +166,43 @@ function pack(format: (typeof FORMATS)[number], config: string, out: string): st
   return found;
 }
 
-/** What the locked packages are, for scanners; it names no time and no random number, so that it stays the same. */
+interface Bill {
+  readonly serialNumber: string;
+  readonly metadata: { timestamp?: string };
+  readonly components: readonly Component[];
+  readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
+}
+
+interface Component {
+  readonly 'bom-ref': string;
+  readonly properties: readonly { readonly name: string }[];
+}
+
+const DEVELOPMENT = 'cdx:npm:package:development';
+
+/**
+ * What the locked packages are, for scanners; it names no time and no random number, so that it stays the same. `npm sbom
+ * --omit dev` leaves out what development needs as well (npm 11.19.1), so what it marks is left out here.
+ */
 function writeBillOfMaterials(out: string): string {
-  const text = execFileSync(
-    'npm',
-    ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev', '--package-lock-only'],
-    {
-      cwd: ROOT,
-      encoding: 'utf8',
-    },
-  );
-  const {
-    serialNumber: _,
-    metadata,
-    ...rest
-  } = JSON.parse(text) as { serialNumber: string; metadata: { timestamp?: string } };
+  const text = execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx', '--package-lock-only'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  const { serialNumber: _, metadata, ...rest } = JSON.parse(text) as Bill;
   delete metadata.timestamp;
+  const components = rest.components.filter(
+    ({ properties }) => !properties.some(({ name }) => name === DEVELOPMENT),
+  );
+  const shipped = new Set(components.map((component) => component['bom-ref']));
+  const dependencies = rest.dependencies
+    .filter(
+      ({ ref }) => shipped.has(ref) || rest.components.every((component) => component['bom-ref'] !== ref),
+    )
+    .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((to) => shipped.has(to)) }));
   const file = join(out, 'tailrace.cdx.json');
-  writeFileSync(file, `${JSON.stringify({ ...rest, metadata }, null, 1)}\n`);
+  writeFileSync(file, `${JSON.stringify({ ...rest, metadata, components, dependencies }, null, 1)}\n`);
   return file;
 }
 

@@ -7,7 +7,7 @@ import { LOCAL_ENV } from '../../local/clients.ts';
 import { createFront } from '../../local/kinesis/front.ts';
 import { type Service, startStack } from '../../local/stack.ts';
 import { S3MOCK_VERSION, startS3Mock } from '../support/s3mock.ts';
-import { goProgram, npmModule, pythonPrograms } from './install.ts';
+import { goProgram, pythonPrograms } from './install.ts';
 import { Server } from './server.ts';
 
 export interface Running {
@@ -33,7 +33,6 @@ export interface Implementation {
 
 const VERSITYGW = 'v1.8.0';
 const GOFAKES3 = 'v1.2.0';
-const KINESALITE = '3.3.3';
 const MOTO = '5.2.5';
 
 const CREDENTIALS = {
@@ -143,39 +142,6 @@ const moto: Implementation = {
   },
 };
 
-/** By its interface, because its command binds every address. */
-const KINESALITE_SERVER = `
-const [module, port] = process.argv.slice(1);
-const times = { createStreamMs: 50, deleteStreamMs: 50, updateStreamMs: 50, shardLimit: 100 };
-require(module)(times).listen(Number(port), '127.0.0.1');
-`;
-
-const kinesalite: Implementation = {
-  name: 'kinesalite',
-  version: KINESALITE,
-  from: 'JavaScript, npm `kinesalite`',
-  services: ['kinesis'],
-  start: async (folder) => {
-    const module = await npmModule('kinesalite', KINESALITE);
-    const server = await Server.start({
-      program: process.execPath,
-      args: (port) => ['-e', KINESALITE_SERVER, module, String(port)],
-      folder,
-    });
-    const front = await startFront(server.port);
-    return {
-      raw: { kinesis: server.endpoint },
-      endpoints: { kinesis: front.endpoint },
-      // The AWS SDK for Java finds its answers in CBOR to GetRecords cut short.
-      env: { CBOR_ENABLED: 'false' },
-      stop: async () => {
-        front.close();
-        await server.stop();
-      },
-    };
-  },
-};
-
 /** HTTP/2, which KCL needs, before a server that has only HTTP/1.1. */
 async function startFront(port: number): Promise<{ readonly endpoint: string; close(): void }> {
   const front = createFront(Promise.resolve(port));
@@ -187,11 +153,4 @@ async function startFront(port: number): Promise<{ readonly endpoint: string; cl
   };
 }
 
-export const IMPLEMENTATIONS: readonly Implementation[] = [
-  embedded,
-  versitygw,
-  moto,
-  s3mock,
-  gofakes3,
-  kinesalite,
-];
+export const IMPLEMENTATIONS: readonly Implementation[] = [embedded, versitygw, moto, s3mock, gofakes3];

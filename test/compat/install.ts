@@ -28,27 +28,13 @@ export async function pythonPrograms(name: string, ...packages: readonly string[
   return programs;
 }
 
-/** @returns the folder of an npm package, which is installed apart from the project's own */
-export async function npmModule(name: string, version: string): Promise<string> {
-  const folder = path.join(CACHE, `${name}-${version}`);
-  const module = path.join(folder, 'node_modules', name);
-  if (!fs.existsSync(module)) {
-    fs.mkdirSync(folder, { recursive: true });
-    fs.writeFileSync(path.join(folder, 'package.json'), '{}');
-    await run('npm', ['install', '--silent', '--ignore-scripts', `${name}@${version}`], {}, folder);
-  }
-  return module;
-}
-
 /** @throws Error with the end of what the program wrote, when it fails or is not there */
 async function run(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  cwd = process.cwd(),
 ): Promise<void> {
   const child = spawn(program, args, {
-    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
