@@ -9,12 +9,15 @@ import { TailraceError } from '../../base/errors.ts';
 import { explicitHashKey, partitionKey } from '../../chunk/header.ts';
 import type { Counters } from '../counters.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from '../spool/spool.ts';
+import { type BatchLimits, type OutgoingRecord, takeBatch } from './batch.ts';
 import { type Condition, PASSING, type Trouble } from './failures.ts';
 import { LaneQueue, RECORD_BACKOFF } from './lane-queue.ts';
+import { type LaneStatus, laneStatus } from './lane-status.ts';
 import type { Lanes } from './lanes.ts';
 import { News } from './news.ts';
 import { Pace } from './pace.ts';
 import { RecentChunks } from './recent.ts';
+import { ShardNews } from './shard-news.ts';
 import type { Stream } from './stream.ts';
 
 export interface SenderOptions {
@@ -43,21 +46,8 @@ export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
 };
 
 const REQUEST_BACKOFF = { base: 200, cap: 30_000 };
-/** Milliseconds between questions for the stream's shards, and after one that was refused. */
-const SHARDS_INTERVAL_MS = 10_000;
-const SHARDS_REFUSED_MS = 60_000;
-/** Milliseconds of throttling of all lanes after which the log says so. */
-const THROTTLED_NEWS_MS = 10_000;
-/** Bytes of the longest partition key: `producer/epoch/lane/sequence`. */
-const KEY_BYTES = 32 + 1 + 16 + 1 + 32 + 1 + 16;
-
 /** What a shard answers when it takes no more at present. */
 const THROTTLED = 'ProvisionedThroughputExceededException';
-
-interface OutgoingRecord {
-  readonly lane: LaneQueue;
-  readonly chunks: readonly SpooledChunk[];
-}
 
 /** What one answer said of a lane. */
 interface LaneOutcome {
@@ -66,17 +56,6 @@ interface LaneOutcome {
   shard: string | null;
   readonly refused: SpooledChunk[];
   refusedRecords: number;
-}
-
-/** A lane with what waits in it, for status. */
-export interface LaneStatus {
-  readonly lane: string;
-  readonly shard: string | null;
-  /** Whether new chunks may go to it. */
-  readonly active: boolean;
-  readonly chunks: number;
-  readonly bytes: number;
-  readonly throttled_ms: number;
 }
 
 export interface SenderDependencies {
@@ -106,11 +85,9 @@ export class Sender {
   #failures = 0;
   #trouble: Trouble | null = null;
   readonly #news = new News<Condition>();
-  readonly #throttling = new News<'all'>();
-  readonly #listing = new News<'refused'>();
+  readonly #shards: ShardNews;
   /** Bytes that a request may hold at present: less where the network does not carry a full one in time. */
   #requestBytes: number;
-  #shardsAskAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
 
@@ -120,6 +97,7 @@ export class Sender {
     this.#requestBytes = options.requestBytes;
     this.#recent = new RecentChunks(options.recentBytes);
     this.#pace = new Pace(options.bytesPerSecond, performance.now());
+    this.#shards = new ShardNews(dependencies);
   }
 
   /** The lane for the next chunk that is sealed. */
@@ -192,31 +170,7 @@ export class Sender {
   }
 
   lanes(): LaneStatus[] {
-    const now = performance.now();
-    const active = this.#dependencies.lanes.active.map(({ lane, shard, throttledSince }) => {
-      const queue = this.#queues.get(lane);
-      return {
-        lane,
-        shard,
-        active: true,
-        chunks: queue ? queue.waiting + queue.inFlight : 0,
-        bytes: queue?.backlog ?? 0,
-        throttled_ms: throttledSince === null ? 0 : Math.round(now - throttledSince),
-      };
-    });
-    const known = new Set(active.map(({ lane }) => lane));
-    const others = [...this.#queues.values()].filter(({ lane }) => !known.has(lane));
-    return [
-      ...active,
-      ...others.map(({ lane, waiting, inFlight, backlog }) => ({
-        lane,
-        shard: null,
-        active: false,
-        chunks: waiting + inFlight,
-        bytes: backlog,
-        throttled_ms: 0,
-      })),
-    ];
+    return laneStatus(this.#dependencies.lanes.active, this.#queues, performance.now());
   }
 
   /** Changes the limits from the next request on. */
@@ -253,7 +207,7 @@ export class Sender {
     while (this.#requests < allowed) {
       const now = performance.now();
       if (now < this.#notBefore || now < this.#pace.readyAt(now)) break;
-      const batch = this.#takeBatch(now);
+      const batch = takeBatch([...this.#queues.values()], this.#turn++, now, this.#limits);
       if (batch.length === 0) break;
       this.#requests++;
       for (const record of batch) {
@@ -271,34 +225,16 @@ export class Sender {
     if (this.#requests < allowed) this.#wakeLater();
   }
 
-  /** Fills one request, a record of each ready lane in turn. */
-  #takeBatch(now: number): OutgoingRecord[] {
-    const { recordBytes, bytesPerSecond } = this.#options;
-    // Where bytes a second are bounded, a request carries about a quarter of a second's share.
-    const requestBytes = Math.min(this.#requestBytes, Math.max(recordBytes, bytesPerSecond / 4));
-    // A request that the service refuses as such goes in single records, to find the one that is at fault.
-    const requestRecords = this.#trouble?.condition === 'request' ? 1 : this.#options.requestRecords;
-    const batch: OutgoingRecord[] = [];
-    let bytes = 0;
-    const queues = [...this.#queues.values()];
-    // Another lane begins each time, so that a small request serves all of them.
-    const start = this.#turn++ % Math.max(1, queues.length);
-    let ready = [...queues.slice(start), ...queues.slice(0, start)].filter(
-      (lane) => lane.waiting > 0 && lane.hasRoom && now >= lane.readyAt(recordBytes),
-    );
-    while (ready.length > 0) {
-      for (const lane of ready) {
-        // A record is at most its target or one chunk; neither may take the request over its limit.
-        const next = Math.max(recordBytes, lane.first?.header.bytes ?? 0) + KEY_BYTES;
-        if (batch.length >= requestRecords || (batch.length > 0 && bytes + next > requestBytes)) return batch;
-        const chunks = lane.takeRecord(recordBytes);
-        if (chunks.length === 0) continue;
-        batch.push({ lane, chunks });
-        bytes += KEY_BYTES + chunks.reduce((sum, { header }) => sum + header.bytes, 0);
-      }
-      ready = ready.filter((lane) => lane.waiting > 0 && lane.hasRoom && now >= lane.readyAt(recordBytes));
-    }
-    return batch;
+  /** The limits of the next request. */
+  get #limits(): BatchLimits {
+    const { recordBytes, requestRecords, bytesPerSecond } = this.#options;
+    return {
+      recordBytes,
+      // Where bytes a second are bounded, a request carries about a quarter of a second's share.
+      requestBytes: Math.min(this.#requestBytes, Math.max(recordBytes, bytesPerSecond / 4)),
+      // A request that the service refuses as such goes in single records, to find the one that is at fault.
+      requestRecords: this.#trouble?.condition === 'request' ? 1 : requestRecords,
+    };
   }
 
   /** @param done gets the chunks that are done with */
@@ -425,41 +361,8 @@ export class Sender {
     if (outcome.throttled) counters.add('tailrace_agent_throttled_answers_total');
     // While this answer was worked off another one may have emptied the lane, and new chunks have started another backlog.
     if (lane.empty && this.#queues.get(lane.lane) === lane) this.#queues.delete(lane.lane);
-    this.#tellOfThrottling(now);
-    if (lanes.wantsShards) void this.#askForShards(now);
-  }
-
-  /** A log line when every lane has been throttled for long, and one when that is over. */
-  #tellOfThrottling(now: number): void {
-    const { lanes, log } = this.#dependencies;
-    const all = lanes.active.every(
-      ({ throttledSince }) => throttledSince !== null && now - throttledSince >= THROTTLED_NEWS_MS,
-    );
-    const shards = lanes.active.map(({ shard }) => shard);
-    if (!all) {
-      if (this.#throttling.over().length > 0) log.info({ shards }, 'the stream keeps up');
-    } else if (this.#throttling.worthTelling('all', now)) {
-      log.warn({ shards }, 'every shard in use throttles: more comes in than the stream takes');
-    }
-  }
-
-  async #askForShards(now: number): Promise<void> {
-    if (now < this.#shardsAskAt) return;
-    this.#shardsAskAt = now + SHARDS_INTERVAL_MS;
-    const { lanes, stream, log } = this.#dependencies;
-    try {
-      const shards = await stream.listShards();
-      lanes.setShards(shards);
-      this.#listing.over();
-      log.debug({ shards: shards.length }, 'the shards of the stream were listed');
-    } catch (error) {
-      this.#shardsAskAt = performance.now() + SHARDS_REFUSED_MS;
-      if (!this.#listing.worthTelling('refused', now)) return;
-      log.warn(
-        { err: error },
-        "the stream's shards cannot be listed (kinesis:ListShards): new lanes are placed by chance",
-      );
-    }
+    this.#shards.notice(now);
+    if (lanes.wantsShards) void this.#shards.ask(now);
   }
 
   #requestFailed(sent: readonly OutgoingRecord[], error: unknown): void {

@@ -1,0 +1,52 @@
+/** What goes into one request: records of whole chunks, one of each ready lane in turn. */
+import type { SpooledChunk } from '../spool/spool.ts';
+import type { LaneQueue } from './lane-queue.ts';
+
+/** Bytes of the longest partition key: `producer/epoch/lane/sequence`. */
+const KEY_BYTES = 32 + 1 + 16 + 1 + 32 + 1 + 16;
+
+export interface OutgoingRecord {
+  readonly lane: LaneQueue;
+  readonly chunks: readonly SpooledChunk[];
+}
+
+export interface BatchLimits {
+  /** Bytes of chunks that a record aims at. */
+  readonly recordBytes: number;
+  /** Bytes of data and partition keys, and records, of the request. */
+  readonly requestBytes: number;
+  readonly requestRecords: number;
+}
+
+/**
+ * Takes the records of one request from their lanes.
+ *
+ * @param turn which lane begins: another one each time, so that a small request serves all of them
+ * @param now milliseconds of a monotonic clock
+ */
+export function takeBatch(
+  queues: readonly LaneQueue[],
+  turn: number,
+  now: number,
+  { recordBytes, requestBytes, requestRecords }: BatchLimits,
+): OutgoingRecord[] {
+  const batch: OutgoingRecord[] = [];
+  let bytes = 0;
+  const start = turn % Math.max(1, queues.length);
+  const isReady = (lane: LaneQueue): boolean =>
+    lane.waiting > 0 && lane.hasRoom && now >= lane.readyAt(recordBytes);
+  let ready = [...queues.slice(start), ...queues.slice(0, start)].filter(isReady);
+  while (ready.length > 0) {
+    for (const lane of ready) {
+      // A record is at most its target or one chunk; neither may take the request over its limit.
+      const next = Math.max(recordBytes, lane.first?.header.bytes ?? 0) + KEY_BYTES;
+      if (batch.length >= requestRecords || (batch.length > 0 && bytes + next > requestBytes)) return batch;
+      const chunks = lane.takeRecord(recordBytes);
+      if (chunks.length === 0) continue;
+      batch.push({ lane, chunks });
+      bytes += KEY_BYTES + chunks.reduce((sum, { header }) => sum + header.bytes, 0);
+    }
+    ready = ready.filter(isReady);
+  }
+  return batch;
+}
