@@ -13,7 +13,7 @@ export async function shardsCommand(
 ): Promise<{ code: number; text: string }> {
   const where = ['--stream', stack.streamName, '--endpoint', stack.kinesisEndpoint];
   const child = spawn(process.execPath, [CLI, 'shards', ...args, ...where], {
-    env: { ...process.env, ...stack.env },
+    env: { ...process.env, ...stack.env, AWS_ENDPOINT_URL_DYNAMODB: stack.dynamodbEndpoint },
   });
   let text = '';
   for (const output of [child.stdout, child.stderr]) {
