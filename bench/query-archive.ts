@@ -98,7 +98,7 @@ function rawLines(count: number, first: number, span: number, random: () => numb
   let text = '';
   for (let i = 0; i < count; i++) {
     const time = clf(new Date(first + (span * i) / count));
-    const isRare = random() < 0.0005;
+    const isRare = random() < 0.002;
     const address = isRare
       ? RARE_ADDRESS
       : [10, 256, 256, 256].map((n) => Math.floor(random() * n)).join('.');
