@@ -91,6 +91,25 @@ export async function* wholeLines(
   }
 }
 
+/**
+ * The same lines, which end where they break off: aws-kcl has no place for an error of its input, and one that nobody
+ * handles would end the process with all of its shards.
+ */
+export async function* untilBroken(
+  lines: AsyncIterable<string>,
+  onBreak: (error: unknown) => void,
+): AsyncGenerator<string> {
+  try {
+    for await (const line of lines) {
+      // As aws-kcl will, where what it throws could not be caught.
+      if (line.trim() !== '') JSON.parse(line);
+      yield line;
+    }
+  } catch (error) {
+    onBreak(error);
+  }
+}
+
 /** The buffer, or one of twice the length that is needed with the first `kept` bytes in it. */
 function withRoom(buffer: Buffer, needed: number, kept: number): Buffer {
   if (buffer.length >= needed) return buffer;

@@ -95,7 +95,9 @@ function serveRelays(dependencies: SessionDependencies, directory: string): void
 function serveRelay(dependencies: SessionDependencies, directory: string, pid: number): void {
   const { log } = dependencies;
   let pipes: { input: net.Socket; output: net.Socket; life: net.Socket };
+  let daemon: number;
   try {
+    daemon = parentOf(pid);
     pipes = {
       input: openPipe(`/proc/${pid}/fd/${PIPE_FDS.stdin}`, O_RDONLY),
       output: openPipe(`/proc/${pid}/fd/${PIPE_FDS.stdout}`, O_WRONLY),
@@ -119,7 +121,7 @@ function serveRelay(dependencies: SessionDependencies, directory: string, pid: n
     input,
     output: patientPipe(output),
     pid,
-    daemon: parentOf(pid),
+    daemon,
   });
   session.ended.then(
     () => close(0),

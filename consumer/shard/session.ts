@@ -16,7 +16,7 @@ import type { ShardConfig } from './config.ts';
 import { GoneShard } from './gone.ts';
 import type { LineSlots } from './line-slots.ts';
 import { type KclProcessor, kclProcessor, type ShardWork } from './processor.ts';
-import { wholeLines } from './protocol.ts';
+import { untilBroken, wholeLines } from './protocol.ts';
 import { RecordData } from './record-data.ts';
 import type { Resources } from './resources.ts';
 import { ShardStatus } from './status.ts';
@@ -87,7 +87,9 @@ export class ShardSession {
     output.once('error', close);
     const take = (line: Buffer): string => this.#data.take(line);
     const lines = wholeLines(input, dependencies.slots, take, dependencies.onLine);
-    kcl(this.#processor(), Readable.from(lines, { highWaterMark: 1 }), output, process.stderr).run();
+    // A relay that dies closes the pipe in the middle of anything, and costs no shard but its own.
+    const whole = untilBroken(lines, (error) => (input.destroyed ? close() : this.#fail(error)));
+    kcl(this.#processor(), Readable.from(whole, { highWaterMark: 1 }), output, process.stderr).run();
     const release = (): void => this.#release();
     this.ended.then(release, release);
   }
@@ -147,15 +149,17 @@ export class ShardSession {
         this.#every(TELL_EVERY_MS, tell);
         this.#report();
       },
-      failed: (error) => {
-        const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
-        log.fatal(
-          { shard: status.shard, code, stack },
-          `the daemon has to be restarted for this shard: ${message ?? String(error)}`,
-        );
-        this.#end.reject(error);
-      },
+      failed: (error) => this.#fail(error),
     });
+  }
+
+  #fail(error: unknown): void {
+    const { code, message, stack } = error as { code?: string; message?: string; stack?: string };
+    this.#dependencies.log.fatal(
+      { shard: this.#status.shard, code, stack },
+      `the daemon has to be restarted for this shard: ${message ?? String(error)}`,
+    );
+    this.#end.reject(error);
   }
 
   async #open(shard: string): Promise<ShardWork> {

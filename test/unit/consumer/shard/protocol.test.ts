@@ -1,11 +1,13 @@
 /** KCL's lines arrive whole, however the pipe cuts them, and stdout has nothing else. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { PassThrough } from 'node:stream';
+import { once } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
+import kcl from 'aws-kcl';
 import fc from 'fast-check';
 import { LineSlots } from '../../../../consumer/shard/line-slots.ts';
-import { wholeLines } from '../../../../consumer/shard/protocol.ts';
+import { untilBroken, wholeLines } from '../../../../consumer/shard/protocol.ts';
 
 test('lines come out as they went in', async () => {
   const line = fc.oneof(
@@ -39,6 +41,39 @@ test('lines come out as they went in', async () => {
       },
     ),
   );
+});
+
+const nothing = (_: unknown, done: () => void): void => done();
+const IDLE = {
+  initialize: nothing,
+  processRecords: nothing,
+  leaseLost: nothing,
+  shardEnded: nothing,
+  shutdownRequested: nothing,
+};
+
+test('a pipe that breaks, or brings what is no protocol, ends its own shard and not the process', async () => {
+  const breaks: [string, (input: PassThrough) => void, RegExp][] = [
+    ['in a line', (input) => input.write('{"action":"ini', () => input.destroy()), /Premature close/],
+    ['between lines', (input) => input.destroy(), /Premature close/],
+    ['by an error', (input) => input.destroy(new Error('EIO')), /EIO/],
+    ['not JSON', (input) => input.write('\n\nnot json\n'), /JSON/],
+  ];
+  for (const [name, cause, expected] of breaks) {
+    const input = new PassThrough();
+    input.on('error', () => {});
+    const broken = Promise.withResolvers<unknown>();
+    const lines = untilBroken(
+      wholeLines(input, new LineSlots(1), String, () => {}),
+      (error) => broken.resolve(error),
+    );
+    const source = Readable.from(lines, { highWaterMark: 1 });
+    kcl(IDLE, source, new PassThrough(), process.stderr).run();
+    cause(input);
+    assert.match(String(await broken.promise), expected, name);
+    // Nothing is thrown where nobody could catch it.
+    if (!source.closed) await once(source, 'close');
+  }
 });
 
 test('what is printed goes to stderr, and only the protocol to stdout', () => {
