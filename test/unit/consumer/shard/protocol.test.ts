@@ -52,7 +52,7 @@ const IDLE = {
   shutdownRequested: nothing,
 };
 
-test('a pipe that breaks, or brings what is no protocol, ends its own shard and not the process', async () => {
+test('a pipe that breaks, or brings what is not the protocol, ends its own shard and not the process', async () => {
   const breaks: [string, (input: PassThrough) => void, RegExp][] = [
     ['in a line', (input) => input.write('{"action":"ini', () => input.destroy()), /Premature close/],
     ['between lines', (input) => input.destroy(), /Premature close/],
