@@ -93,20 +93,14 @@ export class ParquetMaker {
   }
 
   /** @throws TailraceError COMPACTION_ROWS when the objects have another number of lines than their commits say */
-  async make({ tag, rows, columns, sources }: Table): Promise<MadeParquet> {
-    const { files } = await this.#files(sources);
-    const select = logsSql({
-      files,
-      columns: columns.map((column) => ({ ...column, known: true })),
-      withRest: true,
-      strict: false,
-    });
-    const list = ['time', ...columns.map(columnSql), 'rest::VARCHAR AS rest'];
+  async make(table: Table): Promise<MadeParquet> {
+    const { tag, rows, sources } = table;
+    const select = await this.#select(table);
     const path = join(this.#options.folder, `${this.#runs++}.parquet`);
     const drop = (): void => rmSync(path, { force: true });
     try {
       await this.#connection.run(
-        `COPY (SELECT ${list.join(', ')} FROM (${select}) ORDER BY time) TO ${text(path)} ` +
+        `COPY (${select} ORDER BY time) TO ${text(path)} ` +
           `(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groupRows(rows)})`,
       );
       const found = await this.#countRows(path);
@@ -124,22 +118,66 @@ export class ParquetMaker {
     return { body: () => [readFileSync(path)], drop };
   }
 
-  async #countRows(path: string): Promise<number> {
-    const reader = await this.#connection.runAndReadAll(`SELECT count(*) FROM read_parquet(${text(path)})`);
+  #countRows(path: string): Promise<number> {
+    return this.#count(`read_parquet(${text(path)})`);
+  }
+
+  async #count(rows: string): Promise<number> {
+    const reader = await this.#connection.runAndReadAll(`SELECT count(*) FROM ${rows}`);
     return Number(reader.getRows()[0]![0]);
+  }
+
+  /** The SELECT of a table's rows from its data objects. */
+  async #select({ columns, sources }: Table): Promise<string> {
+    const { files } = await this.#files(sources);
+    const select = logsSql({
+      files,
+      columns: columns.map((column) => ({ ...column, known: true })),
+      withRest: true,
+      strict: false,
+    });
+    return `SELECT ${['time', ...columns.map(columnSql), 'rest::VARCHAR AS rest'].join(', ')} FROM (${select})`;
+  }
+
+  /**
+   * Events of the data objects of which the Parquet object has no row that is equal in all columns.
+   *
+   * @throws TailraceError COMPACTION_ROWS when a data object cannot be read
+   */
+  async differing(table: Table): Promise<number> {
+    const select = await this.#select(table);
+    const names = ['time', ...table.columns.map(({ name }) => quoted(name)), 'rest'];
+    try {
+      return await this.#withFile(table.key, 0, (path) =>
+        this.#count(`(${select} EXCEPT ALL SELECT ${names.join(', ')} FROM read_parquet(${text(path)}))`),
+      );
+    } catch {
+      // Not Parquet, or of other columns.
+      return table.rows;
+    } finally {
+      this.#drop();
+    }
   }
 
   /** Rows of a Parquet object of the archive; null when there is none of that name. */
   async rowsOf(key: string): Promise<number | null> {
+    return this.#withFile(key, null, async (path) => {
+      try {
+        return await this.#countRows(path);
+      } catch {
+        // What cannot be read as Parquet has no rows.
+        return 0;
+      }
+    });
+  }
+
+  async #withFile<T, N>(key: string, none: N, work: (path: string) => Promise<T>): Promise<T | N> {
     const bytes = await this.#options.store.get(key);
-    if (bytes === null) return null;
+    if (bytes === null) return none;
     const path = join(this.#options.folder, `${this.#runs++}.parquet`);
     writeFileSync(path, bytes);
     try {
-      return await this.#countRows(path);
-    } catch {
-      // What cannot be read as Parquet has no rows.
-      return 0;
+      return await work(path);
     } finally {
       rmSync(path);
     }
@@ -182,8 +220,12 @@ function groupRows(rows: number): number {
 
 /** Not every reader knows JSON as a type. */
 function columnSql({ name, type }: TableColumn): string {
-  const id = `"${name.replaceAll('"', '""')}"`;
+  const id = quoted(name);
   return type === 'JSON' ? `${id}::VARCHAR AS ${id}` : id;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function text(value: string): string {

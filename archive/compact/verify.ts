@@ -24,6 +24,8 @@ export interface CompactionsRequest {
   readonly hours: readonly [number, number];
   /** Rows of a Parquet object; null when there is none of that name. */
   readonly rowsOf: (key: string) => Promise<number | null>;
+  /** Events of a table's data objects that its Parquet object does not have as they are; when they are to be compared. */
+  readonly differing?: ((table: Table) => Promise<number>) | undefined;
   readonly show?: ShowProgress | undefined;
 }
 
@@ -52,7 +54,11 @@ export async function verifyCompactions(request: CompactionsRequest): Promise<Co
   return { ok: problems.length === 0, hours: chosen.length, objects, rows, events, late, expired, problems };
 }
 
-async function checkHour({ archive, rowsOf }: CompactionsRequest, hour: number, tally: Tally): Promise<void> {
+async function checkHour(
+  { archive, rowsOf, differing }: CompactionsRequest,
+  hour: number,
+  tally: Tally,
+): Promise<void> {
   const found = await findObjects(archive, { hours: [hour, hour] }, null, undefined);
   const { entries } = await finalObjects(archive, found);
   const live = new Map(entries.map((entry) => [entry.object.key, entry]));
@@ -61,6 +67,11 @@ async function checkHour({ archive, rowsOf }: CompactionsRequest, hour: number, 
     tally.parquet.add(table.key);
     await checkRows(table, rowsOf, tally);
     for (const source of table.sources) await checkSource(archive, source, live.get(source.key), tally);
+    // What is expired cannot be compared.
+    if (differing === undefined || table.sources.some(({ key }) => !live.has(key))) continue;
+    const events = await differing(table);
+    if (events > 0)
+      tally.problems.push(`${table.key} has other rows than its data objects: ${events} events differ`);
   }
   for (const [key, { object }] of live) if (!tally.covered.has(key)) tally.late += object.events;
 }

@@ -262,8 +262,9 @@ function whyNot({ id: producer, epochs, heard }: Producer, policy: HoursPolicy, 
 function waitForLate({ id: producer, epochs }: Producer, hour: HourFacts): Wait | null {
   const last = epochs.at(-1)!;
   const sequences = last.points.at(-1)?.sequences;
-  for (const [name, runs] of hour.lanes) {
-    if (!last.lanes.has(name)) continue;
+  for (const name of last.lanes.keys()) {
+    const runs = hour.lanes.get(name);
+    if (runs === undefined) continue;
     // rule: an hour that got an event after it was closed is open until the next watermark
     if (runs.last > (sequences?.get(name) ?? 0)) return { producer, why: 'late', since: null };
   }

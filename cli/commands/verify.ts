@@ -33,7 +33,10 @@ export function command(): Command {
       'Read the commit logs and report, per producer, whether every chunk is archived exactly once.',
     )
     .option('--deep', 'also read every object and check its checksums and chunks')
-    .option('--parquet', 'also check that the rows of Parquet objects are the events of the compacted hours')
+    .option(
+      '--parquet',
+      'also check that the rows of Parquet objects are the events of the compacted hours; with --deep, value by value',
+    )
     .option('--producer <id>', 'only producers whose id begins with this')
     .addOption(
       durationOption(
@@ -79,7 +82,7 @@ async function run(options: VerifyCommandOptions): Promise<void> {
     horizon: dedupeHorizon ?? horizon,
     ...(line ? { onProgress: line.show } : {}),
   });
-  const parquet = options.parquet ? await checkParquet(archive, hoursOf(range), line) : null;
+  const parquet = options.parquet ? await checkParquet(archive, hoursOf(range), options, line) : null;
   line?.clear();
   store.close();
   const whole = parquet === null ? report : { ...report, parquet };
@@ -96,6 +99,7 @@ async function run(options: VerifyCommandOptions): Promise<void> {
 async function checkParquet(
   archive: OpenArchive,
   hours: readonly [number, number],
+  { deep }: VerifyCommandOptions,
   line: Progress | null,
 ): Promise<CompactionsReport> {
   const folder = createRunFolder();
@@ -104,7 +108,13 @@ async function checkParquet(
     new Map(),
   );
   try {
-    return await verifyCompactions({ archive, hours, rowsOf: (key) => maker.rowsOf(key), show: line?.show });
+    return await verifyCompactions({
+      archive,
+      hours,
+      rowsOf: (key) => maker.rowsOf(key),
+      differing: deep ? (table) => maker.differing(table) : undefined,
+      show: line?.show,
+    });
   } finally {
     maker.close();
     folder.remove();

@@ -162,6 +162,7 @@ test('verify finds rows that are too few, objects that nobody named, what is com
       archive: { store: archive, prefix: '', keyTemplate: 'logs/tag={tag}/{name}' },
       hours: [HOUR, HOUR],
       rowsOf: (key) => maker.rowsOf(key),
+      differing: (table) => maker.differing(table),
     });
   const report = await verify();
   assert.deepEqual([report.ok, report.rows, report.events, report.objects, report.late], [true, 3, 3, 2, 0]);
@@ -176,9 +177,12 @@ test('verify finds rows that are too few, objects that nobody named, what is com
   archive.objects.set(web, archive.objects.get(app)!);
   archive.objects.set(app.replace(/1-\w+/, '1-other'), whole);
   const found = (await verify()).problems;
-  assert.equal(found.length, 2);
+  assert.equal(found.length, 3);
   assert.match(found[0]!, /has 1 rows of 2 events/);
-  assert.match(found[1]!, /1-other.parquet is not named by the compactions of/);
+  assert.match(found[1]!, /has other rows than its data objects: 2 events differ/);
+  assert.match(found[2]!, /1-other.parquet is not named by the compactions of/);
+  archive.objects.set(web, Buffer.from('not Parquet'));
+  assert.match((await verify()).problems[0]!, /has 0 rows of 2 events/);
   archive.objects.delete(web);
   assert.match((await verify()).problems[0]!, /is missing/);
   maker.close();
