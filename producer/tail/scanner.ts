@@ -286,7 +286,9 @@ export class Scanner {
     // What was written after a truncation is known before a copy of it is looked at.
     let searches: (() => void)[] = [];
     if (unknown) {
-      for (const [follower, { names }] of this.open) if (names.size === 0) grown.add(follower);
+      // An earlier look may have seen what is not read yet.
+      for (const [follower, { names }] of this.open)
+        if (names.size === 0 || !follower.isRead) grown.add(follower);
       for (const { generation } of this.active)
         if (generation?.follower && this.#hasChanged(generation.follower)) grown.add(generation.follower);
       searches = this.#verify(grown);
