@@ -64,7 +64,7 @@ export async function tryOut(
 
 async function askEverything({ raw }: Running): Promise<Answers> {
   const answers: Answers = {};
-  if (raw.s3 !== undefined) answers.s3 = await ask(s3ProbeClient, raw.s3, S3_PROBES);
+  if (raw.s3 !== undefined) answers.s3 = await ask((endpoint) => s3ProbeClient(endpoint), raw.s3, S3_PROBES);
   if (raw.kinesis !== undefined) answers.kinesis = await ask(kinesisProbeClient, raw.kinesis, KINESIS_PROBES);
   if (raw.dynamodb !== undefined)
     answers.dynamodb = await ask(dynamodbProbeClient, raw.dynamodb, DYNAMODB_PROBES);

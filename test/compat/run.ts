@@ -5,7 +5,7 @@
  *     npm run compat
  *     npm run compat -- --only moto --only versitygw     the columns of the others stay as they were
  *     npm run compat -- --probes                         only ask
- *     npm run compat -- --s3 http://127.0.0.1:9000       ask an S3 of your own, with the credentials of AWS_*
+ *     npm run compat -- --s3 http://127.0.0.1:9000       ask an S3 of your own, with the credentials of AWS_*, in a new bucket
  *
  * Exit code 0 when nothing was lost or repeated anywhere, 1 when something was or a pipeline failed, 2 for a wrong option.
  */
@@ -37,7 +37,14 @@ else await tryAll(values.only ?? IMPLEMENTATIONS.map(({ name }) => name), !value
 process.exit();
 
 async function askOwn(endpoint: string): Promise<void> {
-  const client = await s3ProbeClient(endpoint);
+  const env = process.env as Readonly<Record<string, string>>;
+  if (!env['AWS_ACCESS_KEY_ID'] || !env['AWS_SECRET_ACCESS_KEY']) {
+    process.stderr.write(
+      '--s3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set: set those of the store\n',
+    );
+    process.exit(2);
+  }
+  const client = await s3ProbeClient(endpoint, env);
   const answers = await askAll(S3_PROBES, client);
   for (const [i, { about, amazon }] of S3_PROBES.entries()) {
     const same = answers[i] === amazon;

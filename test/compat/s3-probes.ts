@@ -13,7 +13,8 @@ import {
 import { LOCAL_ENV, REGION } from '../../local/clients.ts';
 import { answerOf, type Probe, speaksHttp2 } from './probe.ts';
 
-const Bucket = 'probes';
+/** Another at each run, because a store of somebody's own keeps what an earlier run left. */
+const Bucket = `tailrace-probes-${Date.now().toString(36)}`;
 const RACES = 50;
 const RACERS = 8;
 const HOUR_MS = 3_600_000;
@@ -88,46 +89,44 @@ export const S3_PROBES: readonly Probe<S3Client>[] = [
   {
     about: 'a wrong secret key',
     amazon: '403 SignatureDoesNotMatch',
-    ask: (s3) => asOther(s3, { credentials: { ...CREDENTIALS, secretAccessKey: 'wrong' } }),
+    ask: async (s3) => {
+      const { accessKeyId } = await s3.config.credentials();
+      return asOther(s3, { credentials: { accessKeyId, secretAccessKey: 'wrong' } });
+    },
   },
   {
     about: 'a clock that is an hour wrong',
     amazon: '403 RequestTimeTooSkewed',
-    ask: (s3) => asOther(s3, { systemClockOffset: HOUR_MS }),
+    ask: async (s3) =>
+      asOther(s3, { credentials: await s3.config.credentials(), systemClockOffset: HOUR_MS }),
   },
   {
     about: 'HTTP/2 without TLS',
     amazon: 'no',
-    ask: async (s3) => speaksHttp2((await s3.config.endpoint!()).port!),
+    ask: async (s3) => speaksHttp2((await s3.config.endpoint!()).port ?? 80),
   },
 ];
 
-const CREDENTIALS = {
-  accessKeyId: LOCAL_ENV.AWS_ACCESS_KEY_ID!,
-  secretAccessKey: LOCAL_ENV.AWS_SECRET_ACCESS_KEY!,
-};
+interface Access {
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly systemClockOffset?: number;
+}
 
 /** A client without retries, and the bucket of the probes. */
-export async function s3ProbeClient(endpoint: string): Promise<S3Client> {
-  const client = clientOf(endpoint, {});
+export async function s3ProbeClient(endpoint: string, env = LOCAL_ENV): Promise<S3Client> {
+  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = env;
+  const client = clientOf(endpoint, { credentials: { accessKeyId, secretAccessKey } });
   await client.send(new CreateBucketCommand({ Bucket }));
   return client;
 }
 
-function clientOf(endpoint: string, more: { systemClockOffset?: number; credentials?: typeof CREDENTIALS }) {
-  return new S3Client({
-    endpoint,
-    region: REGION,
-    credentials: CREDENTIALS,
-    forcePathStyle: true,
-    maxAttempts: 1,
-    ...more,
-  });
+function clientOf(endpoint: string, access: Access): S3Client {
+  return new S3Client({ endpoint, region: REGION, forcePathStyle: true, maxAttempts: 1, ...access });
 }
 
-async function asOther(s3: S3Client, more: Parameters<typeof clientOf>[1]): Promise<string> {
+async function asOther(s3: S3Client, access: Access): Promise<string> {
   const { protocol, hostname, port } = await s3.config.endpoint!();
-  const other = clientOf(`${protocol}//${hostname}:${port}`, more);
+  const other = clientOf(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`, access);
   try {
     return await answerOf(put(other, { Key: 'other' }));
   } finally {
@@ -144,12 +143,16 @@ function put(
 
 async function raceAnswer(s3: S3Client): Promise<string> {
   let several = 0;
+  let none = 0;
   for (let race = 0; race < RACES; race++) {
     const answers = await Promise.all(
       Array.from({ length: RACERS }, () => answerOf(put(s3, { Key: `race-${race}`, IfNoneMatch: '*' }))),
     );
-    if (answers.filter((status) => status === '200').length > 1) several++;
+    const winners = answers.filter((status) => status === '200').length;
+    if (winners > 1) several++;
+    else if (winners === 0) none++;
   }
+  if (none > 0) return `nobody wins in ${none} of ${RACES} races`;
   return several === 0 ? 'one wins' : `several win in ${several} of ${RACES} races`;
 }
 
