@@ -36,7 +36,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_events_total: 'Events received from clients; a line joined from parts is one.',
   tailrace_agent_forward_incomplete_events_total: 'Split lines passed on without their missing parts.',
   tailrace_agent_forward_invalid_utf8_total: 'Events in which invalid UTF-8 was replaced.',
-  tailrace_agent_forward_joined_parts_events_total: 'Parts of split lines that were joined into one event.',
+  tailrace_agent_forward_joined_parts_events_total: 'Events that were joined from the parts of a split line.',
   tailrace_agent_forward_messages_total: 'Messages received.',
   tailrace_agent_forward_refused_total: 'Connections and messages refused, by reason.',
   tailrace_agent_forward_repeated_messages_total:

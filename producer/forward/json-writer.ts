@@ -201,7 +201,7 @@ export class JsonWriter extends JsonOutput {
   }
 
   /**
-   * The pairs of the map at `at` whose keys are all strings and all different: the constant for the general way when they are not.
+   * The pairs of the map at `at` whose keys are all strings and all different; a constant says where they are not.
    *
    * @param reserved a key that the record may not have, as `"key":`, which is in the output already
    */

@@ -216,3 +216,9 @@ test('the real journalctl', {
   );
   assert.equal(agent.durable[0]!['severity'], 'err');
 });
+
+test('a saved cursor that is not one is refused, and does not have the whole journal read once more', async () => {
+  const agent = new Harness({});
+  agent.saved.set('cursor', 5);
+  await assert.rejects(agent.start(), { code: 'STATE_INVALID' });
+});
