@@ -100,6 +100,14 @@ test('an archive in a folder is read in place, but for a file of another size', 
   assert.equal(fetched, 5);
 });
 
+test('a damaged file of an archive in a folder is named, not read', async () => {
+  const archiveFolder = mkdtempSync(join(root, 'damaged-'));
+  writeFileSync(join(archiveFolder, 'a'), Buffer.from('fi_st'));
+  const { files: there, faults } = await files([entry('a')], { archiveFolder });
+  assert.deepEqual([there.length, faults.length], [0, 1]);
+  assert.match(faults[0]!.fault, /^does not match its checksum/);
+});
+
 test('nothing is fetched of what is too much', async () => {
   const silent = { get: () => assert.fail(), range: () => assert.fail() };
   await assert.rejects(files([entry('a'), entry('b')], { store: silent, limit: 9 * 1024 * 1024 }), {
