@@ -70,10 +70,12 @@ function npmRefusalOf(words: readonly string[]): string | null {
   if (command === undefined) return `there is no script ${script}`;
   const args = words.slice(words.indexOf('--') + 1);
   if (!words.includes('--')) return null;
-  const source = readFileSync(
-    join(ROOT, command.match(/[\w./-]+\.(?:ts|mjs)(?= *(?:$|-))/g)!.at(-1)!),
-    'utf8',
-  );
+  // A bench's options are read by its own file.
+  const sources =
+    script === 'bench'
+      ? globSync(`bench/${args[0]}*.ts`, { cwd: ROOT })
+      : [command.match(/[\w./-]+\.(?:ts|mjs)(?= *(?:$|-))/g)!.at(-1)!];
+  const source = sources.map((path) => readFileSync(join(ROOT, path), 'utf8')).join('\n');
   for (const word of args) {
     const option = /^--([a-z-]+)/.exec(word)?.[1];
     const takesAny =
@@ -133,6 +135,7 @@ test('planted: commands and options that do not exist are found, in spans and in
     'npm run package -- --nothing',
     'npm run deploy -- --stage prod --param=nothing=1',
     'npm run bench -- nothing && npm test -- nothing',
+    'npm run bench -- query --nothing',
     'EVENTS=7 npm run nothing',
     '```',
   ].join('\n');
@@ -149,6 +152,7 @@ test('planted: commands and options that do not exist are found, in spans and in
       'serverless.yml has no parameter nothing',
       'there is no bench nothing',
       "no test's path contains nothing",
+      'bench has no option --nothing',
       'there is no script nothing',
     ],
   );
