@@ -43,6 +43,10 @@ export class KilledPipeline {
         async () => {
           await pipeline.kill(pipeline.agent);
           pipeline.restartAgent();
+          // A process that is asked to stop before it listens to signals ends by the signal.
+          while ((await pipeline.status()).agent === null) {
+            await Promise.race([pipeline.died, wait(LOOK_EVERY_MS)]);
+          }
         },
       ],
       [
