@@ -10,7 +10,7 @@ import type { Progress } from '../progress.ts';
 import type { Engine } from './engine.ts';
 import type { Chosen } from './selection.ts';
 import type { Reads } from './statement.ts';
-import { tableFiles, tablesSql, typesOfTables } from './tables.ts';
+import { storedIn, tableFiles, tablesSql, typesOfTables } from './tables.ts';
 
 /** Of columns alone, so many objects say enough. */
 const DESCRIBED_OBJECTS = 16;
@@ -71,7 +71,9 @@ export async function createLogs(request: LogsRequest): Promise<void> {
     ...(timeKey === undefined ? {} : { timeFields: [timeKey] }),
   });
   const select =
-    tables.length === 0 ? lines : `${lines}\nUNION ALL\n${tablesSql(tables, columns, stored, withRest)}`;
+    tables.length === 0
+      ? lines
+      : `${lines}\nUNION ALL\n${tablesSql(tables, columns, storedIn(fewTables), withRest)}`;
   await engine.run(`CREATE VIEW logs AS SELECT * FROM (${select})${withinSql(range)}`);
 }
 

@@ -113,11 +113,28 @@ export function typesOfTables(tables: readonly NeededTable[]): Map<string, Colum
   return types;
 }
 
-/** A SELECT of the same columns as that over data objects. */
+export interface Stored {
+  /** Columns that some table has. */
+  readonly somewhere: ReadonlySet<string>;
+  /** Columns that every table has. */
+  readonly everywhere: ReadonlySet<string>;
+}
+
+export function storedIn(tables: readonly Pick<NeededTable, 'table'>[]): Stored {
+  const names = tables.map(({ table }) => new Set(table.columns.map(({ name }) => name)));
+  const somewhere = new Set(names.flatMap((own) => [...own]));
+  const everywhere = new Set([...somewhere].filter((name) => names.every((own) => own.has(name))));
+  return { somewhere, everywhere };
+}
+
+/**
+ * A SELECT of the same columns as that over data objects. A field that a table has no column for, because few events
+ * had it when the hour was compacted, is in the table's rest.
+ */
 export function tablesSql(
   files: readonly TableFile[],
   columns: readonly Column[],
-  stored: ReadonlyMap<string, unknown>,
+  stored: Stored,
   withRest: boolean,
 ): string {
   const list = [
@@ -126,7 +143,10 @@ export function tablesSql(
     'make_timestamp(_h::BIGINT * 3600000000) AS hour',
     ...columns.map(({ name, type }) => {
       const id = `"${name.replaceAll('"', '""')}"`;
-      return `${stored.has(name) ? `TRY_CAST(_rows.${id} AS ${type})` : `NULL::${type}`} AS ${id}`;
+      const own = `TRY_CAST(_rows.${id} AS ${type})`;
+      if (stored.everywhere.has(name)) return `${own} AS ${id}`;
+      const rest = restSql(name, type);
+      return `${stored.somewhere.has(name) ? `coalesce(${own}, ${rest})` : rest} AS ${id}`;
     }),
     ...(withRest ? ['_rows.rest::JSON AS rest'] : []),
   ];
@@ -135,4 +155,9 @@ export function tablesSql(
   return `SELECT ${list.join(',\n  ')}
 FROM read_parquet(${paths}, union_by_name = true, hive_partitioning = false) AS _rows
 JOIN (VALUES ${objects.join(', ')}) AS _object(_file, _tag, _h) ON _rows.file_index = _object._file::UBIGINT`;
+}
+
+function restSql(name: string, type: Column['type']): string {
+  const json = `json_extract(_rows.rest::JSON, ${text(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`;
+  return type === 'JSON' ? json : `TRY_CAST(${json} ->> '$' AS ${type})`;
 }
