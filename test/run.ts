@@ -21,7 +21,7 @@ const PHASES = ['check', 'unit', 'model', 'processes'] as const;
 const TEST_TIMEOUT_MS = { unit: 120_000, model: 300_000, processes: 300_000 };
 /** Test files in parallel. Those with processes mostly wait, but each may hold a whole stack in memory. */
 const CORES = Math.max(2, availableParallelism());
-const AT_ONCE = { unit: CORES, model: CORES, processes: Math.min(4, CORES) };
+const AT_ONCE = { unit: CORES, model: CORES, processes: Math.min(4, CORES + 1) };
 /** The slowest start first, so that they do not run alone at the end; one that computes next to one that waits. */
 const FIRST = ['faults.test', 'consumer-kill', 'termination', 'end-to-end', 'forward-clients'];
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { checkSchedule, PROFILES } from '../../support/archive-check.ts';
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 150);
+const RUNS = Number(process.env.MODEL_RUNS ?? 100);
 
 const code = {
   ...(await import('../../../archive/writer/shard-archiver.ts')),
