@@ -243,11 +243,10 @@ export class ShardArchiver {
   async #advance(close: boolean, nothingMore: boolean, force = false): Promise<void> {
     for (;;) {
       // rule: data that another worker lacks is written before the next commit
-      if (this.#incomplete && !(await this.#settle({ nothingMore }))) {
-        // The shard's end has come by, but not what is in the stream.
-        if (close) throw new RereadNeededError(this.#incomplete.shard, this.#incomplete.number);
-        return;
-      }
+      const settled = this.#incomplete === null || (await this.#settle({ nothingMore }));
+      // The shard's end has come by, but not what is in the stream.
+      if (!settled && close) throw new RereadNeededError(this.#context.shard, this.#incomplete!.number);
+      if (!settled) return;
       // rule: nothing is written after a closing commit
       if (this.#state.closed) {
         // Whoever closed the log says that nothing comes after; what is pending was trimmed from the stream.

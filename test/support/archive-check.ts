@@ -6,7 +6,8 @@ import { Runs } from '../../archive/runs.ts';
 import type { VerifyReport } from '../../archive/verify/report.ts';
 import { readHeader } from '../../chunk/header.ts';
 import { readChunks } from '../../chunk/reader.ts';
-import { ArchiveModel, type Code, START_TIME, type Weights } from './archive-model.ts';
+import { ArchiveModel, START_TIME, type Weights } from './archive-model.ts';
+import type { Code } from './model-services.ts';
 import { generator } from './random.ts';
 
 export interface CheckedCode extends Code {
@@ -91,20 +92,22 @@ export async function checkSchedule(
   for (const [chunk, count] of chunks) assert.equal(count, 1, `chunk ${chunk} is archived ${count} times`);
   for (const [id, count] of foreign)
     assert.equal(count, 1, `foreign record ${id} is archived ${count} times`);
-  const retained = model.retained();
+  const retained = model.stream.retained();
   for (const chunk of retained.chunks)
     assert.ok(chunks.has(chunk) || kept.has(chunk), `chunk ${chunk} is not archived`);
   for (const id of retained.foreign) assert.ok(foreign.has(id), `foreign record ${id} is not archived`);
-  for (const chunk of chunks.keys()) assert.ok(model.chunks.has(chunk), `chunk ${chunk} was never made`);
-  for (const chunk of kept.keys()) assert.ok(model.liars.has(chunk), `chunk ${chunk} is kept as bytes`);
-  const missing = [...model.chunks.keys()].filter((chunk) => !chunks.has(chunk));
+  for (const chunk of chunks.keys())
+    assert.ok(model.producers.chunks.has(chunk), `chunk ${chunk} was never made`);
+  for (const chunk of kept.keys())
+    assert.ok(model.producers.liars.has(chunk), `chunk ${chunk} is kept as bytes`);
+  const missing = [...model.producers.chunks.keys()].filter((chunk) => !chunks.has(chunk));
   const nothingTrimmed = weights.trim === 0 && weights.recreate === 0;
   if (nothingTrimmed)
     assert.deepEqual(
-      missing.filter((chunk) => !model.liars.has(chunk)),
+      missing.filter((chunk) => !model.producers.liars.has(chunk)),
       [],
     );
-  for (const [chunk, puts] of model.liars) {
+  for (const [chunk, puts] of model.producers.liars) {
     const count = kept.get(chunk) ?? 0;
     assert.ok(count <= puts, `chunk ${chunk} is kept ${count} times of ${puts}`);
     // A worker of the first release archives it as it is, and skips the repeats.
@@ -211,7 +214,7 @@ async function contents(model: ArchiveModel): Promise<Contents> {
       for (const { header } of readChunks(bytes)) {
         const chunk = `${header.lane}/${header.sequence}`;
         add(found.chunks, chunk);
-        if (model.liars.has(chunk)) found.unreadable.add(key);
+        if (model.producers.liars.has(chunk)) found.unreadable.add(key);
       }
     } else {
       addLines(found, gunzipSync(bytes).toString(), object.foreign > 0);

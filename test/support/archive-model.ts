@@ -4,21 +4,13 @@
  * to the store waits until the schedule lets it continue, so that anything can happen between any two of them.
  */
 import { parseCommit } from '../../archive/commit.ts';
-import { commitFolder, compareSequence } from '../../archive/commit-keys.ts';
-import type { ArchiveStore } from '../../archive/store.ts';
-import type { LogContext } from '../../archive/writer/context.ts';
-import type { Encoder } from '../../archive/writer/encoders.ts';
+import { commitFolder } from '../../archive/commit-keys.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
-import type { Position, ShardInfo } from '../../archive/writer/start.ts';
-import { ChunkSource, digest32, epochName, LIES, type MadeChunk } from './chunks.ts';
 import { MemoryArchive } from './memory-archive.ts';
-
-/** The production code under test: of this tree, or of a copy with a fault in it. */
-export interface Code {
-  readonly ShardArchiver: typeof import('../../archive/writer/shard-archiver.ts').ShardArchiver;
-  readonly DeliveredArchiver: typeof import('../../archive/writer/delivered.ts').DeliveredArchiver;
-  readonly ENCODERS: typeof import('../../archive/writer/encoders.ts').ENCODERS;
-}
+import { ModelProducers } from './model-producers.ts';
+import { type Code, dead, isAfter, ModelServices, type Worker } from './model-services.ts';
+import { type ModelShard, ModelStream } from './model-stream.ts';
+import { Chance } from './random.ts';
 
 /** What may happen in a schedule; the numbers are relative weights. */
 export interface Weights {
@@ -45,42 +37,10 @@ export interface Weights {
 
 type Action = Exclude<keyof Weights, 'survivor'>;
 
-interface ModelShard {
-  readonly id: string;
-  readonly info: ShardInfo;
-  readonly incarnation: string;
-  readonly records: {
-    readonly record: StreamRecord;
-    readonly chunks: readonly string[];
-    foreign: string | null;
-  }[];
-  /** How many records retention has trimmed from the front. */
-  trimmed: number;
-  closed: boolean;
-  /** The stream's newest sequence number when the shard was closed. */
-  closedAt: bigint;
-  deleted: boolean;
-}
-
 interface Lease {
   /** Null at the beginning of the stream, END when the shard is finished. */
   checkpoint: string | null;
   owner: Worker | null;
-}
-
-interface Worker {
-  readonly application: number;
-  readonly shard: ModelShard;
-  readonly encoder: number;
-  alive: boolean;
-}
-
-/** One epoch of a producer. */
-interface Source {
-  readonly source: ChunkSource;
-  readonly name: string;
-  readonly epoch: number;
-  readonly made: MadeChunk[];
 }
 
 interface Waiting {
@@ -93,63 +53,40 @@ const EXPECTED_CODES = new Set(['REREAD_NEEDED', 'DEAD', 'ENCODER_UNKNOWN']);
 const END = 'END';
 /** The lease table of the event source mapping, which a person does not see. */
 const MAPPING = 9;
-const FAMILY = 'abcdefabcd';
 const HOUR_MS = 3_600_000;
-const HASHES = 2 ** 16;
 export const START_TIME = 495_000 * HOUR_MS;
 
 export class ArchiveModel {
   readonly archive = new MemoryArchive();
-  /** Every chunk ever put, and whether some record of it was never trimmed. */
-  readonly chunks = new Map<string, MadeChunk>();
-  readonly foreign = new Set<string>();
-  /** Of the chunks those whose data is not what they say, and in how many records they were put. */
-  readonly liars = new Map<string, number>();
+  readonly stream: ModelStream;
+  readonly producers: ModelProducers;
   /** Counts of what happened, so that a test can check that it exercised something. */
   readonly happened = new Map<string, number>();
   now = START_TIME;
   readonly #code: Code;
-  readonly #random: () => number;
+  readonly #chance: Chance;
+  readonly #services: ModelServices;
   readonly #weights: Weights;
-  #shards: ModelShard[] = [];
-  readonly #allShards: ModelShard[] = [];
-  get dbg(): unknown {
-    return {
-      trimmedTo: String(this.#trimmedTo),
-      leases: [...this.#leases].map(([k, l]) => [k, l.checkpoint]),
-      shards: this.#allShards.map((s) => [
-        s.id,
-        s.info,
-        s.closed,
-        String(s.closedAt),
-        s.trimmed,
-        s.records.length,
-        this.#isGone(s),
-        s.records.at(-1)?.record.sequence,
-        s.records.map((r, i) =>
-          [i, r.record.sequence, r.chunks.map((c) => c.slice(0, 6) + c.slice(32)), r.foreign].join(' '),
-        ),
-      ]),
-    };
-  }
   #waiting: Waiting[] = [];
   #leases = new Map<string, Lease>();
-  #incarnation = 0;
-  #shardNumber = 0;
-  #sequence = 10n ** 20n;
-  #trimmedTo = 0n;
-  #sources: Source[] = [];
-  /** Chunks of all epochs that have not been put yet. */
-  #held: { readonly name: string; readonly epoch: number; readonly chunk: MadeChunk }[] = [];
   #failure: unknown = null;
-  #foreignCount = 0;
 
   constructor(code: Code, random: () => number, weights: Weights) {
     this.#code = code;
-    this.#random = random;
+    this.#chance = new Chance(random);
     this.#weights = weights;
-    this.#createStream(1 + this.#below(3));
-    for (let i = 0; i < 3; i++) this.#newEpoch(i, 1);
+    this.stream = new ModelStream(this.#chance, () => this.now);
+    this.stream.create(1 + this.#chance.below(3));
+    this.#services = new ModelServices({
+      code,
+      stream: this.stream,
+      archive: this.archive,
+      chance: this.#chance,
+      gate: (worker) => this.#gate(worker),
+      count: (what) => this.#count(what),
+    });
+    const hour = Math.floor(START_TIME / HOUR_MS);
+    this.producers = new ModelProducers(this.stream, this.#chance, hour, (what) => this.#count(what));
   }
 
   /** Runs a schedule of this many steps, then lets everything finish. */
@@ -160,13 +97,13 @@ export class ArchiveModel {
     ][];
     const total = actions.reduce((sum, [, weight]) => sum + weight, 0);
     for (let i = 0; i < steps; i++) {
-      let pick = this.#random() * total;
+      let pick = this.#chance.next() * total;
       const [action] = actions.find(([, weight]) => {
         pick -= weight;
         return pick < 0;
       })!;
       this.#act(action);
-      this.now += this.#below(400);
+      this.now += this.#chance.below(400);
       await this.#settled();
     }
     await this.#finish();
@@ -178,63 +115,57 @@ export class ArchiveModel {
         this.#release();
         return;
       case 'put':
-        this.#putNew();
+        this.producers.putNew();
         return;
       case 'repeat':
-        this.#putAgain();
+        this.producers.putAgain();
         return;
       case 'hold':
-        this.#hold();
+        this.producers.hold();
         return;
       case 'readmit':
-        this.#readmit(this.#below(this.#held.length));
+        this.producers.readmit();
         return;
       case 'foreign':
-        this.#putForeign();
+        this.producers.putForeign();
         return;
       case 'start':
-        this.#start(this.#below(4) === 0 ? 1 : 0, this.#pick(this.#shards));
+        this.#start(this.#chance.below(4) === 0 ? 1 : 0, this.#chance.pick(this.stream.shards));
         return;
       case 'invoke':
-        this.#invoke(this.#pick(this.#shards));
+        this.#invoke(this.#chance.pick(this.stream.shards));
         return;
       case 'crash': {
-        const waiting = this.#pick(this.#waiting);
+        const waiting = this.#chance.pick(this.#waiting);
         if (waiting) this.#kill(waiting.worker);
         return;
       }
       case 'split':
-        this.#split();
+        this.stream.split();
         return;
       case 'merge':
-        this.#merge();
+        this.stream.merge();
         return;
       case 'trim':
-        this.#trim();
+        this.stream.trim();
         return;
       case 'recreate':
-        for (const shard of this.#shards) shard.deleted = true;
+        for (const shard of this.stream.shards) shard.deleted = true;
         this.#leases.clear();
-        this.#createStream(1 + this.#below(3));
+        this.stream.create(1 + this.#chance.below(3));
         return;
       case 'loseLeases':
         this.#leases.clear();
         return;
-      case 'epoch': {
-        const i = this.#below(this.#sources.length);
-        this.#newEpoch(i, this.#sources[i]!.epoch + 1);
+      case 'epoch':
+        this.producers.restart();
         return;
-      }
     }
   }
 
   /** Everyone's last chunks, all processes but zombies replaced, every shard read to its end. */
   async #finish(): Promise<void> {
-    while (this.#held.length > 0) this.#readmit(this.#below(this.#held.length));
-    for (let i = 0; i < this.#sources.length; i++) {
-      const { source } = this.#sources[i]!;
-      this.#put([this.#make(i, source, { end: true })]);
-    }
+    this.producers.end();
     await this.#comeToRest();
     // A zombie's last commit may stand behind a worker that has read its shard to the end; a takeover finds it.
     if (this.#hasUnfinishedCommit()) {
@@ -248,8 +179,8 @@ export class ArchiveModel {
     for (let round = 0; ; round++) {
       if (round > 3000) throw new Error('the model does not come to rest');
       let busy = false;
-      for (const shard of this.#shards) {
-        if (this.#isGone(shard)) continue;
+      for (const shard of this.stream.shards) {
+        if (this.stream.isGone(shard)) continue;
         const byFunction = this.#weights.survivor === 'function';
         const lease = this.#lease(byFunction ? MAPPING : 0, shard);
         if (lease.checkpoint === END) continue;
@@ -300,196 +231,6 @@ export class ArchiveModel {
 
   readonly #idle = new Set<Worker>();
 
-  // What producers do.
-
-  #newEpoch(i: number, epoch: number): void {
-    const name = `p${i}`;
-    const before = this.#sources[i];
-    const previous = before ? { epoch: before.epoch, ordinal: before.made.length } : null;
-    const lane = digest32(`${name} ${epoch} ${this.#below(1e9)}`);
-    const source = new ChunkSource({
-      name,
-      epoch,
-      lane,
-      // What is still held may arrive at any time; the rest was acknowledged, may be forgotten and is never resent.
-      floor: () => this.#floorOf(name, epoch),
-      previous: before && before.made.length > 0 ? previous : null,
-    });
-    this.#sources[i] = { source, name, epoch, made: [] };
-  }
-
-  #make(i: number, source: ChunkSource, changes: object = {}): MadeChunk {
-    const hour = Math.floor(START_TIME / HOUR_MS) - this.#below(2);
-    const lie = this.#below(30) === 0 ? this.#pick(LIES) : undefined;
-    const kind = lie ?? (this.#below(6) === 0 ? 'old' : 'spliceable');
-    const chunk = source.next(this.#below(3) === 0 ? 'b' : 'a', hour, 1 + this.#below(2), changes, kind);
-    this.#sources[i]!.made.push(chunk);
-    const name = `${chunk.lane}/${chunk.sequence}`;
-    this.chunks.set(name, chunk);
-    if (lie !== undefined) {
-      this.#count('liars');
-      this.liars.set(name, 0);
-    }
-    return chunk;
-  }
-
-  #floorOf(name: string, epoch: number): number {
-    return Math.min(epoch, ...this.#held.filter((held) => held.name === name).map((held) => held.epoch));
-  }
-
-  #hold(): void {
-    const i = this.#below(this.#sources.length);
-    const { source, name, epoch } = this.#sources[i]!;
-    const before = this.#held.length;
-    for (let n = 1 + this.#below(3); n > 0; n--)
-      this.#held.push({ name, epoch, chunk: this.#make(i, source) });
-    this.#count('held');
-    // Some of them were sent before without anyone knowing.
-    for (const { chunk } of this.#held.slice(before)) if (this.#below(3) === 0) this.#put([chunk]);
-  }
-
-  #readmit(i: number): void {
-    const [held] = this.#held.splice(i, 1);
-    if (!held) return;
-    const isLate = this.#sources.some(({ name, epoch }) => name === held.name && epoch > held.epoch);
-    this.#count(isLate ? 'readmitted in a later epoch' : 'readmitted');
-    this.#put([held.chunk]);
-  }
-
-  #putNew(): void {
-    const i = this.#below(this.#sources.length);
-    const count = 1 + this.#below(3);
-    const { source } = this.#sources[i]!;
-    const chunks = Array.from({ length: count }, () => this.#make(i, source));
-    // Chunks of one record travel together, not always in order.
-    this.#put(this.#below(3) === 0 ? chunks.reverse() : chunks);
-  }
-
-  #putAgain(): void {
-    const made = this.#pick(this.#sources)!.made;
-    const chunk = this.#pick(made);
-    if (chunk) this.#put(this.#below(2) === 0 ? [chunk] : [chunk, chunk]);
-  }
-
-  #put(chunks: readonly MadeChunk[]): void {
-    const lane = chunks[0]!.lane;
-    const shard = this.#shards.find(
-      ({ closed, info }) => !closed && lane >= info.range[0] && lane <= info.range[1],
-    )!;
-    const data = Buffer.concat(chunks.map((chunk) => chunk.bytes));
-    for (const { lane: of, sequence } of chunks) {
-      const puts = this.liars.get(`${of}/${sequence}`);
-      if (puts !== undefined) this.liars.set(`${of}/${sequence}`, puts + 1);
-    }
-    this.#append(
-      shard,
-      data,
-      chunks.map((chunk) => `${chunk.lane}/${chunk.sequence}`),
-      null,
-    );
-  }
-
-  #putForeign(): void {
-    const shard = this.#pick(this.#shards.filter(({ closed }) => !closed))!;
-    const sequence = this.#nextSequence();
-    // Some are user records of one aggregate.
-    for (let i = this.#below(4) === 0 ? 3 : 1; i > 0; i--) {
-      const id = `f${this.#foreignCount++}`;
-      this.foreign.add(id);
-      this.#append(shard, Buffer.from(JSON.stringify({ foreign: id })), [], id, sequence);
-    }
-  }
-
-  #append(
-    shard: ModelShard,
-    data: Buffer,
-    chunks: readonly string[],
-    foreign: string | null,
-    sequence: string = this.#nextSequence(),
-  ): void {
-    shard.records.push({ record: { sequence, arrival: this.now, data }, chunks, foreign });
-  }
-
-  #nextSequence(): string {
-    this.#sequence += BigInt(1 + this.#below(5));
-    return this.#sequence.toString();
-  }
-
-  // What happens to the stream.
-
-  #createStream(shards: number): void {
-    this.#incarnation += 1;
-    this.#trimmedTo = this.#sequence;
-    this.#shardNumber = 0;
-    this.#shards = [];
-    const step = HASHES / shards;
-    for (let i = 0; i < shards; i++) {
-      this.#addShard(Math.round(i * step), Math.round((i + 1) * step), []);
-    }
-  }
-
-  #addShard(from: number, to: number, parents: readonly string[]): void {
-    const id = `shardId-${String(this.#shardNumber++).padStart(12, '0')}`;
-    const range = [
-      from.toString(16).padStart(4, '0') + '0'.repeat(28),
-      (to - 1).toString(16).padStart(4, '0') + 'f'.repeat(28),
-    ] as const;
-    const incarnation = FAMILY + this.#incarnation.toString(16).padStart(8, '0');
-    const shard: ModelShard = {
-      id,
-      info: { id, parents, range },
-      incarnation,
-      records: [],
-      trimmed: 0,
-      closed: false,
-      closedAt: 0n,
-      deleted: false,
-    };
-    this.#shards.push(shard);
-    this.#allShards.push(shard);
-  }
-
-  #split(): void {
-    const open = this.#shards.filter(({ closed }) => !closed);
-    const shard = this.#pick(open)!;
-    const [from, to] = bounds(shard);
-    if (open.length >= 5 || to - from < 16) return;
-    const middle = from + 1 + this.#below(to - from - 2);
-    this.#close(shard);
-    this.#addShard(from, middle, [shard.id]);
-    this.#addShard(middle, to, [shard.id]);
-  }
-
-  #merge(): void {
-    const open = this.#shards.filter(({ closed }) => !closed);
-    const shard = this.#pick(open)!;
-    const next = open.find((other) => bounds(other)[0] === bounds(shard)[1]);
-    if (!next) return;
-    this.#close(shard);
-    this.#close(next);
-    this.#addShard(bounds(shard)[0], bounds(next)[1], [shard.id, next.id]);
-  }
-
-  #close(shard: ModelShard): void {
-    shard.closed = true;
-    shard.closedAt = this.#sequence;
-  }
-
-  /** Retention trims the oldest records of all shards; a parent disappears before its children. */
-  #trim(): void {
-    const left = Number(this.#sequence - this.#trimmedTo);
-    this.#trimmedTo += BigInt(this.#below(4) === 0 ? left : this.#below(left + 1));
-    for (const shard of this.#shards) {
-      const kept = shard.records.findIndex(({ record }) => BigInt(record.sequence) > this.#trimmedTo);
-      shard.trimmed = kept === -1 ? shard.records.length : kept;
-    }
-  }
-
-  /** Whether the stream no longer lists it. */
-  #isGone(shard: ModelShard): boolean {
-    return shard.deleted || (shard.closed && shard.closedAt <= this.#trimmedTo);
-  }
-
   // What KCL and its workers do.
 
   #lease(application: number, shard: ModelShard): Lease {
@@ -504,14 +245,15 @@ export class ArchiveModel {
 
   /** A worker takes the lease; the previous owner continues as a zombie. */
   #start(application: number, shard: ModelShard | undefined): void {
-    if (!shard || this.#isGone(shard)) return;
+    if (!shard || this.stream.isGone(shard)) return;
     const lease = this.#lease(application, shard);
     if (lease.checkpoint === END) return;
     for (const parent of shard.info.parents) {
-      const present = this.#shards.find(({ id }) => id === parent);
-      if (present && !this.#isGone(present) && this.#lease(application, present).checkpoint !== END) return;
+      const present = this.stream.shards.find(({ id }) => id === parent);
+      if (present && !this.stream.isGone(present) && this.#lease(application, present).checkpoint !== END)
+        return;
     }
-    const worker: Worker = { application, shard, encoder: 1 + this.#below(3), alive: true };
+    const worker: Worker = { application, shard, encoder: 1 + this.#chance.below(3), alive: true };
     lease.owner = worker;
     this.#work(worker, lease).catch((error: unknown) => {
       worker.alive = false;
@@ -524,11 +266,11 @@ export class ArchiveModel {
   async #work(worker: Worker, lease: Lease): Promise<void> {
     const { shard } = worker;
     const archiver = new this.#code.ShardArchiver(
-      this.#context(worker),
-      this.#store(worker),
-      this.#view(worker),
+      this.#services.context(worker),
+      this.#services.store(worker),
+      this.#services.view(worker),
       {
-        limits: { maxBytes: 200 + this.#below(1500), maxAge: 2000 + this.#below(8000) },
+        limits: { maxBytes: 200 + this.#chance.below(1500), maxAge: 2000 + this.#chance.below(8000) },
         now: () => this.now,
         uptime: () => this.now,
         wait: () => this.#gate(worker),
@@ -545,7 +287,7 @@ export class ArchiveModel {
     const checkpoint = lease.checkpoint === END ? null : lease.checkpoint;
     // KCL reads ahead, from before a processor is initialized: what it delivers may be old.
     const read = this.#readerOf(shard, checkpoint);
-    const queue = this.#below(2) === 0 ? [] : [read()];
+    const queue = this.#chance.below(2) === 0 ? [] : [read()];
     await archiver.initialize(checkpoint);
     let cursor = checkpoint;
     let checkpointed = checkpoint;
@@ -555,7 +297,7 @@ export class ArchiveModel {
       this.#idle.delete(worker);
       if (shard.deleted) throw dead();
       queue.push(read());
-      if (queue.length <= this.#below(3)) continue;
+      if (queue.length <= this.#chance.below(3)) continue;
       const { records, atTip, ended } = queue.shift()!;
       if (ended && records.length === 0) {
         await archiver.end();
@@ -584,7 +326,7 @@ export class ArchiveModel {
       const left = shard.records
         .slice(shard.trimmed)
         .filter(({ record }) => isAfter(record.sequence, cursor));
-      let count = this.#below(Math.min(left.length, 5) + 1);
+      let count = this.#chance.below(Math.min(left.length, 5) + 1);
       while (count > 0 && left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
       const records = left.slice(0, count).map(({ record }) => record);
       cursor = records.at(-1)?.sequence ?? cursor;
@@ -597,17 +339,23 @@ export class ArchiveModel {
    * or ran out of time, it redelivers, cut otherwise; the function that was given up may still continue.
    */
   #invoke(shard: ModelShard | undefined): void {
-    if (!shard || this.#isGone(shard)) return;
+    if (!shard || this.stream.isGone(shard)) return;
     const lease = this.#lease(MAPPING, shard);
-    if (lease.checkpoint === END || (lease.owner?.alive && this.#below(6) > 0)) return;
+    if (lease.checkpoint === END || (lease.owner?.alive && this.#chance.below(6) > 0)) return;
     // Mostly parents come first.
     for (const parent of shard.info.parents) {
-      const present = this.#shards.find(({ id }) => id === parent);
-      if (!present || this.#isGone(present) || this.#lease(MAPPING, present).checkpoint === END) continue;
-      if (this.#below(4) > 0 || this.#weights.survivor === 'function') return;
+      const present = this.stream.shards.find(({ id }) => id === parent);
+      if (!present || this.stream.isGone(present) || this.#lease(MAPPING, present).checkpoint === END)
+        continue;
+      if (this.#chance.below(4) > 0 || this.#weights.survivor === 'function') return;
     }
     const last = shard.records.at(-1);
-    if (lease.checkpoint === null && last && this.#weights.survivor === 'worker' && this.#below(4) === 0) {
+    if (
+      lease.checkpoint === null &&
+      last &&
+      this.#weights.survivor === 'worker' &&
+      this.#chance.below(4) === 0
+    ) {
       // A mapping may begin at the stream's end, and may be configured to discard batches.
       this.#count('left out by the mapping');
       lease.checkpoint = last.record.sequence;
@@ -619,10 +367,10 @@ export class ArchiveModel {
       this.#complete(shard, lease);
       return;
     }
-    let count = 1 + this.#below(Math.min(left.length, 6));
+    let count = 1 + this.#chance.below(Math.min(left.length, 6));
     while (left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
     const records = left.slice(0, count).map(({ record }) => record);
-    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(3), alive: true };
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#chance.below(3), alive: true };
     lease.owner = worker;
     this.#count('invoked');
     this.#answer(worker, this.#function(worker).archive(shard.id, records), () => {
@@ -634,7 +382,7 @@ export class ArchiveModel {
 
   /** A schedule looks after shards that get no batches. */
   #complete(shard: ModelShard, lease: Lease): void {
-    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#below(3), alive: true };
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#chance.below(3), alive: true };
     lease.owner = worker;
     this.#count('looked after');
     const records = shard.records.length;
@@ -677,37 +425,16 @@ export class ArchiveModel {
   }
 
   #function(worker: Worker) {
-    const read = (id: string, from: Position) => {
-      let cursor = from;
-      return {
-        next: async (limit = 1 + this.#below(6)) => {
-          await this.#gate(worker);
-          if (worker.shard.deleted) throw dead();
-          const shard = this.#shards.find((one) => one.id === id && !this.#isGone(one));
-          // Listed a moment ago, and gone since.
-          if (!shard) throw dead();
-          const left = shard.records
-            .slice(shard.trimmed)
-            .filter(({ record }) => isFrom(record.sequence, cursor));
-          let count = Math.min(limit, left.length);
-          while (count > 0 && left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
-          const records = left.slice(0, count).map(({ record }) => record);
-          if (records.length > 0) cursor = { after: records.at(-1)!.sequence };
-          const atTip = count === left.length;
-          return { records, atTip, ended: atTip && shard.closed };
-        },
-      };
-    };
     return new this.#code.DeliveredArchiver({
-      store: this.#store(worker),
-      stream: this.#view(worker),
-      reader: { open: read },
+      store: this.#services.store(worker),
+      stream: this.#services.view(worker),
+      reader: this.#services.reader(worker),
       contextOf: async (id) => {
-        const shard = this.#shards.find((one) => one.id === id);
+        const shard = this.stream.shards.find((one) => one.id === id);
         if (!shard || shard.incarnation !== worker.shard.incarnation) throw dead();
-        return this.#context({ ...worker, shard });
+        return this.#services.context({ ...worker, shard });
       },
-      limits: { maxBytes: 200 + this.#below(1500), maxAge: 2000 + this.#below(8000) },
+      limits: { maxBytes: 200 + this.#chance.below(1500), maxAge: 2000 + this.#chance.below(8000) },
       now: () => this.now,
       uptime: () => this.now,
       events: {
@@ -721,78 +448,6 @@ export class ArchiveModel {
     });
   }
 
-  #context(worker: Worker): LogContext {
-    const { shard } = worker;
-    const { ENCODERS } = this.#code;
-    const v2 = ENCODERS.get(2)!;
-    // The release after this one writes foreign records otherwise, and those before it do not know how.
-    const v3: Encoder = {
-      ...v2,
-      assemble: (draft, source) => v2.assemble({ ...draft, records: draft.records.toReversed() }, source),
-    };
-    const all = new Map([...ENCODERS, [3, v3] as const]);
-    const encoders = new Map([...all].filter(([version]) => version <= worker.encoder));
-    return {
-      stream: 'stream',
-      incarnation: shard.incarnation,
-      shard: shard.id,
-      range: shard.info.range,
-      parents: shard.info.parents,
-      prefix: 'x/',
-      keyTemplate: 'tag={tag}/{hour}/{name}',
-      forget: { horizon: 90 * 24 * HOUR_MS, grace: 0 },
-      snapshotEvery: 3,
-      encoder: worker.encoder,
-      encoders,
-    };
-  }
-
-  #view(worker: Worker) {
-    return {
-      family: FAMILY,
-      shards: async () => {
-        if (worker.shard.deleted) throw dead();
-        return this.#shards.filter((shard) => !this.#isGone(shard)).map(({ info }) => info);
-      },
-      holds: async (id: string, from: Position, to: string) => {
-        await this.#gate(worker);
-        if (worker.shard.deleted) throw dead();
-        const shard = this.#shards.find((one) => one.id === id && !this.#isGone(one));
-        const left = shard?.records.slice(shard.trimmed).find(({ record }) => isFrom(record.sequence, from));
-        this.#count('looked at the stream');
-        return left !== undefined && compareSequence(left.record.sequence, to) <= 0;
-      },
-    };
-  }
-
-  /** The archive; every call waits for the schedule, and a put may be attempted twice. */
-  #store(worker: Worker): ArchiveStore {
-    const { archive } = this;
-    return {
-      putIfAbsent: async (key, body) => {
-        await this.#gate(worker);
-        const first = await archive.putIfAbsent(key, body);
-        return this.#below(8) === 0 ? archive.putIfAbsent(key, body) : first;
-      },
-      get: async (key) => {
-        await this.#gate(worker);
-        return archive.get(key);
-      },
-      head: async (key) => {
-        await this.#gate(worker);
-        return archive.head(key);
-      },
-      first: async (prefix) => {
-        await this.#gate(worker);
-        return archive.first(prefix);
-      },
-      folders: async (prefix) => {
-        await this.#gate(worker);
-        return archive.folders(prefix);
-      },
-    };
-  }
-
   // The schedule.
 
   #gate(worker: Worker): Promise<void> {
@@ -804,7 +459,7 @@ export class ArchiveModel {
 
   #release(): void {
     if (this.#waiting.length === 0) return;
-    const i = this.#below(this.#waiting.length);
+    const i = this.#chance.below(this.#waiting.length);
     const [waiting] = this.#waiting.splice(i, 1);
     waiting!.go();
   }
@@ -821,52 +476,7 @@ export class ArchiveModel {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  // What must hold at the end.
-
-  /** Chunks and foreign records of which a record is still in the stream, or was when the stream ended. */
-  retained(): { readonly chunks: ReadonlySet<string>; readonly foreign: ReadonlySet<string> } {
-    const chunks = new Set<string>();
-    const foreign = new Set<string>();
-    for (const shard of this.#allShards) {
-      if (shard.deleted) continue;
-      for (const record of shard.records.slice(shard.trimmed)) {
-        for (const chunk of record.chunks) chunks.add(chunk);
-        if (record.foreign) foreign.add(record.foreign);
-      }
-    }
-    return { chunks, foreign };
-  }
-
   #count(what: string): void {
     this.happened.set(what, (this.happened.get(what) ?? 0) + 1);
   }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
-
-  #pick<T>(values: readonly T[]): T | undefined {
-    return values[this.#below(values.length)];
-  }
 }
-
-function bounds(shard: ModelShard): [from: number, to: number] {
-  const [first, last] = shard.info.range;
-  return [Number.parseInt(first.slice(0, 4), 16), Number.parseInt(last.slice(0, 4), 16) + 1];
-}
-
-function isAfter(sequence: string, cursor: string | null): boolean {
-  return cursor === null || BigInt(sequence) > BigInt(cursor);
-}
-
-function isFrom(sequence: string, position: Position): boolean {
-  if (position === null) return true;
-  if ('at' in position) return BigInt(sequence) >= BigInt(position.at);
-  return BigInt(sequence) > BigInt(position.after);
-}
-
-function dead(): Error {
-  return Object.assign(new Error('the stream is gone'), { code: 'DEAD' });
-}
-
-export { epochName };

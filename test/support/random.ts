@@ -24,3 +24,22 @@ export function noise(random: () => number, bytes: number): Buffer {
   const words = Uint32Array.from({ length: Math.ceil(bytes / 4) }, () => random() * 2 ** 32);
   return Buffer.from(words.buffer, 0, bytes);
 }
+
+/** Choices by a generator. */
+export class Chance {
+  readonly next: () => number;
+
+  constructor(next: () => number) {
+    this.next = next;
+  }
+
+  /** A whole number from 0 to below `limit`. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
+  }
+
+  /** One of them; undefined when there are none. */
+  pick<T>(values: readonly T[]): T | undefined {
+    return values[this.below(values.length)];
+  }
+}
