@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DescribeStreamSummaryCommand,
+  ExpiredIteratorException,
   GetRecordsCommand,
-  type GetRecordsCommandOutput,
   GetShardIteratorCommand,
   KinesisClient,
   ResourceNotFoundException,
@@ -15,6 +15,9 @@ import { compareSequence, incarnationFamily, incarnationOf, type StreamIdentity 
 import type { Position, ShardInfo, StreamView } from './writer/start.ts';
 
 const BACKOFF: BackoffLimits = { base: 1000, cap: 20_000, jitter: 'half' };
+
+/** A shard answers five reads a second to all its readers together. */
+const EMPTY_PAGE_MS = 250;
 
 export interface StreamLocation {
   readonly name: string;
@@ -33,6 +36,14 @@ export interface StreamShard extends ShardInfo {
   readonly startingSequence: string;
   /** Whether the shard was split or merged: nothing is added to it any more. */
   readonly closed: boolean;
+}
+
+export interface RangeQuestion {
+  readonly stream: StreamLocation;
+  readonly shard: string;
+  readonly from: Position;
+  readonly to: string;
+  readonly onTrouble: (error: Error) => void;
 }
 
 export class KinesisStream implements StreamView {
@@ -67,33 +78,7 @@ export class KinesisStream implements StreamView {
   }
 
   holds(shard: string, from: Position, to: string): Promise<boolean> {
-    return untilAnswered(this.#onTrouble, async () => {
-      try {
-        const first = await this.#firstRecord(shard, from);
-        return first !== null && compareSequence(first, to) <= 0;
-      } catch (error) {
-        // The shard is gone from the stream, with all that it had.
-        if (error instanceof ResourceNotFoundException) return false;
-        throw error;
-      }
-    });
-  }
-
-  /** The sequence number of the first record from a place on. */
-  async #firstRecord(shard: string, from: Position): Promise<string | null> {
-    const start = { ...streamTarget(this.#config), ShardId: shard, ...iteratorStart(from) };
-    let iterator = (await this.#client.send(new GetShardIteratorCommand(start))).ShardIterator;
-    while (iterator !== undefined) {
-      const page: GetRecordsCommandOutput = await this.#client.send(
-        new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }),
-      );
-      const first = page.Records?.[0];
-      if (first) return first.SequenceNumber!;
-      // Kinesis may answer with nothing in the middle of a shard; it is then behind the latest record.
-      if (page.MillisBehindLatest === 0) return null;
-      iterator = page.NextShardIterator;
-    }
-    return null;
+    return holdsRecord(this.#client, { stream: this.#config, shard, from, to, onTrouble: this.#onTrouble });
   }
 
   close(): void {
@@ -113,6 +98,34 @@ export function iteratorStart(position: Position) {
     return { ShardIteratorType: 'AT_SEQUENCE_NUMBER', StartingSequenceNumber: position.at } as const;
   }
   return { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: position.after } as const;
+}
+
+/** Whether a shard has a record from a place on, up to and including the one with sequence number `to`. */
+export async function holdsRecord(
+  client: Pick<KinesisClient, 'send'>,
+  { stream, shard, from, to, onTrouble }: RangeQuestion,
+): Promise<boolean> {
+  const start = { ...streamTarget(stream), ShardId: shard, ...iteratorStart(from) };
+  let iterator: string | undefined;
+  for (;;) {
+    const page = await untilAnswered(onTrouble, async () => {
+      try {
+        iterator ??= (await client.send(new GetShardIteratorCommand(start))).ShardIterator;
+        return await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }));
+      } catch (error) {
+        // The shard is gone from the stream, with all that it had.
+        if (error instanceof ResourceNotFoundException) return null;
+        if (error instanceof ExpiredIteratorException) iterator = undefined;
+        throw error;
+      }
+    });
+    const first = page?.Records?.[0];
+    if (first) return compareSequence(first.SequenceNumber!, to) <= 0;
+    // Kinesis may answer with nothing in the middle of a shard; it is then behind the latest record.
+    iterator = page?.NextShardIterator;
+    if (page?.MillisBehindLatest === 0 || iterator === undefined) return false;
+    await sleep(EMPTY_PAGE_MS);
+  }
 }
 
 /** All shards that the stream has, closed ones included while their records are retained. */

@@ -301,12 +301,11 @@ export class ShardArchiver {
   }
 
   /**
-   * Whether no more records of the commit's range can come. That a reader was at the tip does not say so: it may have
-   * read before others archived what came after, and its batches wait in queues.
+   * Whether no more records of the commit's range can come, by a look at the stream. That a reader was at the tip does
+   * not say so: it may have read before others archived what came after, and its batches wait in queues.
    */
   async #isTrimmed(commit: Commit): Promise<boolean> {
     const from: Position = this.#hasSeen(commit.from) ? { after: this.#seen! } : { at: commit.from! };
-    // The range of a commit is given up only after a look at the stream
     return !(await this.#stream.holds(commit.shard, from, commit.to!));
   }
 
