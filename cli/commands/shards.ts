@@ -126,7 +126,7 @@ async function scaleStream(target: Target | null, options: ShardsOptions): Promi
     const hours = summary.RetentionPeriodHours!;
     const cost = monthlyCost(wanted, hours) - monthlyCost(open, hours);
     write(
-      `plan: ${[open, ...plan.steps].join(' → ')} shards, ${plan.steps.length} of ${plan.changesLeft} changes left, ${cost < 0 ? '-' : '+'}$${Math.abs(Math.round(cost))} a month\n`,
+      `plan: ${[open, ...plan.steps].join(' → ')} shards, uses ${plan.steps.length} of the ${plan.changesLeft} changes left, ${cost < 0 ? '-' : '+'}$${Math.abs(Math.round(cost))} a month\n`,
     );
     if (options.dryRun) return null;
     const emergency = options.emergency ? ' --emergency' : '';

@@ -7,7 +7,7 @@ import { startTestStack } from '../support/test-stack.ts';
 test('shards are shown, scaled, split, merged and made even; a limit is refused by its name', async (t) => {
   const { stack } = await startTestStack(t, 2);
   const dry = await shardsCommand(stack, 'scale', '8', '--dry-run');
-  assert.match(dry.text, /plan: 2 → 4 → 8 shards, 2 of 10 changes left, \+\$\d+ a month/);
+  assert.match(dry.text, /plan: 2 → 4 → 8 shards, uses 2 of the 10 changes left, \+\$\d+ a month/);
   assert.match((await shardsCommand(stack, 'scale', 'x2')).text, /change 1 of 1: to 4 shards .*\ndone/);
   assert.match((await shardsCommand(stack, 'scale', '4')).text, /has 4 shards already/);
   const split = await shardsCommand(stack, 'split');

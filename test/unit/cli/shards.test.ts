@@ -96,7 +96,7 @@ test('a factor that is interrupted is continued by the number it meant', async (
   const stream = new Stream();
   stream.onChange = () => void process.emit('SIGTERM');
   const first = await run(t, stream, 'scale', 'x4');
-  assert.match(first, /plan: 2 → 4 → 8 shards/);
+  assert.match(first, /plan: 2 → 4 → 8 shards, uses 2 of the \d+ changes left/);
   assert.match(first, /if interrupted, continue with: tailrace shards scale 8 --stream weblogs\n/);
   assert.match(first, /stopped; continue with: tailrace shards scale 8 --stream weblogs\n$/);
   assert.equal(stream.open, 4);
