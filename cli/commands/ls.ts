@@ -33,13 +33,18 @@ export function command(): Command {
     .description('List what the archive holds: tags, or with --hours each hour of a tag.')
     .option('--hours', 'print one line per hour')
     .option('--json', 'print one JSON object per line')
-    .addHelpText('after', '\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive cannot be read.');
+    .addHelpText(
+      'after',
+      '\nSums are of whole hours: --last 2h includes all of the hour in which it begins.\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive cannot be read.',
+    );
   return withArchiveOptions(withRangeOptions(ls, 'events')).action(run);
 }
 
 async function run(options: LsOptions): Promise<void> {
   const range = timesOf(options, Date.now());
-  requireWholeHours(range, '`tailrace cat --count` counts the events of any range');
+  // --last nearly always begins within an hour, which is listed as a whole.
+  if (options.last === undefined)
+    requireWholeHours(range, '`tailrace cat --count` counts the events of any range');
   const archive = await openArchive(options);
   const shown = progress(true);
   const lines = new Map<string, Line>();

@@ -1,0 +1,23 @@
+/** What commands that read an archive say of a small one in a folder. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { command as ls } from '../../../cli/commands/ls.ts';
+import { fillFolder } from '../../support/archive-folder.ts';
+import { runCommand } from '../../support/run-command.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tailrace-test-'));
+const LAST_HOUR = Math.floor(Date.now() / 3_600_000) - 1;
+
+before(() => fillFolder(folder, '', LAST_HOUR));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('ls takes --last, though the range begins within an hour', async (t) => {
+  const { stdout } = await runCommand(t, ls(), '--folder', folder, '--last', '90m');
+  assert.match(stdout, /^ +3 .* nginx\.access$/m);
+  assert.equal((await runCommand(t, ls(), '--folder', folder, '--from', '2999-01-01')).stdout, '');
+  const within = runCommand(t, ls(), '--folder', folder, '--from', '2026-11-23T07:30');
+  await assert.rejects(within, /whole hours/);
+});
