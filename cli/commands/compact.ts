@@ -79,7 +79,7 @@ async function run(options: CompactOptions): Promise<void> {
     line?.clear();
     if (!options.json)
       process.stdout.write(
-        `${count(tables)} objects made, ${count(done)} hours are compacted${openNote(open)}\n`,
+        `objects made: ${count(tables)}; hours compacted: ${count(done)}${openNote(open)}\n`,
       );
   } finally {
     line?.clear();
@@ -114,5 +114,6 @@ function text({ report, made, newColumns, faults }: HourResult): string {
 function openNote(open: readonly HourReport[]): string {
   const withEvents = open.filter(({ events }) => events > 0);
   if (withEvents.length === 0) return '';
-  return `; ${count(withEvents.length)} hours are open, from ${hourText(withEvents[0]!.hour)}: tailrace hours says why`;
+  const hours = withEvents.length === 1 ? '1 hour is' : `${count(withEvents.length)} hours are`;
+  return `; ${hours} open, from ${hourText(withEvents[0]!.hour)}: tailrace hours says why`;
 }

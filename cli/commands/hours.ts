@@ -59,7 +59,7 @@ const REASONS: Readonly<Record<Why, (wait: Wait, now: number) => string>> = {
   stopped: ({ since }, now) => `stopped at ${timeText(since!)}${agoText(since, now)} and may come back`,
   missing: ({ missing, lanes, since }) =>
     `sealed ${missing === undefined ? 'chunks' : `${count(missing)} or more chunks`} that are not archived${since === null ? '' : `, after ${timeText(since)}`}${lanes ? `; lane ${lanes.join(', ')}` : ''}`,
-  unmarked: () => 'does not say how far it has read: upgrade its agent',
+  unmarked: () => 'has not said how far it has read: its agent has just started, or needs an upgrade',
   late: () => 'sent late events: its next watermark closes the hour once more',
 };
 

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { command as compact } from '../../../cli/commands/compact.ts';
+import { command as hours } from '../../../cli/commands/hours.ts';
 import { command as ls } from '../../../cli/commands/ls.ts';
 import { fillFolder } from '../../support/archive-folder.ts';
 import { runCommand } from '../../support/run-command.ts';
@@ -20,4 +22,14 @@ test('ls takes --last, though the range begins within an hour', async (t) => {
   assert.equal((await runCommand(t, ls(), '--folder', folder, '--from', '2999-01-01')).stdout, '');
   const within = runCommand(t, ls(), '--folder', folder, '--from', '2026-11-23T07:30');
   await assert.rejects(within, /whole hours/);
+});
+
+test('hours does not take an agent that has just started for an old one', async (t) => {
+  const { stdout } = await runCommand(t, hours(), '--folder', folder, '--last', '90m');
+  assert.match(stdout, /has not said how far it has read: its agent has just started, or needs an upgrade/);
+});
+
+test('compact counts one open hour as one', async (t) => {
+  const { stdout } = await runCommand(t, compact(), '--folder', folder, '--last', '90m');
+  assert.match(stdout, /objects made: 0; hours compacted: 0; 1 hour is open, from /);
 });
