@@ -101,9 +101,22 @@ function pieceOf(raw: Buffer, events: number, of: readonly ForeignRecord[]): Pie
     crc: crc32(raw),
     rawBytes: raw.length,
     events,
-    firstTime: Math.min(...of.map((record) => record.arrival)),
-    lastTime: Math.max(...of.map((record) => record.arrival)),
+    ...arrivalsOf(of),
   };
+}
+
+/** Not by Math.min(...): a batch may hold more small records than a call takes arguments. */
+function arrivalsOf(records: readonly { readonly arrival: number }[]): {
+  firstTime: number;
+  lastTime: number;
+} {
+  let firstTime = Number.POSITIVE_INFINITY;
+  let lastTime = Number.NEGATIVE_INFINITY;
+  for (const { arrival } of records) {
+    firstTime = Math.min(firstTime, arrival);
+    lastTime = Math.max(lastTime, arrival);
+  }
+  return { firstTime, lastTime };
 }
 
 /** The lines of records in pieces of a bounded size, each with its records. */
@@ -147,8 +160,7 @@ function storedChunk(
     end: false,
     tag: foreignTag(stream),
     hour,
-    firstTime: Math.min(...records.map((record) => record.arrival)),
-    lastTime: Math.max(...records.map((record) => record.arrival)),
+    ...arrivalsOf(records),
     events: records.length,
     rawBytes: raw.length,
   });

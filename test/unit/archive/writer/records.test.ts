@@ -8,7 +8,9 @@ import { readRecord } from '../../../../archive/writer/record.ts';
 import { zstdFrames } from '../../../../archive/zstd-frames.ts';
 import { ChunkVersionError } from '../../../../base/errors.ts';
 import { inflateChunk, readChunks } from '../../../../chunk/reader.ts';
+import { openArchiver } from '../../../support/archiver.ts';
 import { ChunkSource } from '../../../support/chunks.ts';
+import { MemoryArchive } from '../../../support/memory-archive.ts';
 
 const record = (data: Buffer) => readRecord({ sequence: '1', arrival: 1_764_000_000_000, data });
 const FROZEN =
@@ -146,4 +148,19 @@ test('concatenated zstd frames are split where each ends', () => {
   const frame = zstdCompressSync('hello');
   assert.throws(() => [...zstdFrames(frame.subarray(0, frame.length - 1))], { code: 'CHUNK_TRUNCATED' });
   assert.throws(() => [...zstdFrames(Buffer.from('not zstd'))], { code: 'CHUNK_CORRUPT' });
+});
+
+test('a batch of more foreign records than a call takes arguments is archived, by every encoder', async () => {
+  const data = Buffer.from('{"a":1}');
+  const records = Array.from({ length: 150_000 }, (_, i) => ({
+    sequence: `${i + 1}`,
+    arrival: 1e12 + i,
+    data,
+  }));
+  for (const encoder of [1, 2, 3]) {
+    const archiver = await openArchiver(new MemoryArchive(), { encoder });
+    await archiver.take(records, false);
+    await archiver.flush();
+    assert.equal(archiver.pendingSince, null, `encoder ${encoder}`);
+  }
 });
