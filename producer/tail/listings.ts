@@ -17,6 +17,8 @@ export class Listings {
   readonly #folders = new Map<string, Listing>();
   readonly #now: () => number;
   readonly #refused: (folder: string, code: string) => void;
+  /** Folders that could not be read when they were last asked for. */
+  readonly #unread = new Set<string>();
   #round = 0;
 
   /**
@@ -28,11 +30,12 @@ export class Listings {
     this.#refused = refused;
   }
 
-  /** Begins a look: each folder is checked at most once until the next one. Returns whether any has changed. */
+  /** Begins a look: each folder is checked at most once until the next one. Returns whether any may have changed. */
   begin(force: boolean): boolean {
     this.#round++;
     if (force) this.#folders.clear();
-    let changed = force || this.#folders.size === 0;
+    let changed = force || this.#folders.size === 0 || this.#unread.size > 0;
+    this.#unread.clear();
     for (const [folder, listing] of this.#folders) {
       if (!listing.settled || signatureOf(folder) !== listing.signature) {
         this.#folders.delete(folder);
@@ -60,6 +63,7 @@ export class Listings {
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+      this.#unread.add(folder);
       this.#refused(folder, code);
       return null;
     }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { tailOptions } from '../../../../producer/tail/options.ts';
 import { sampleTail } from '../../../../producer/tail/sample.ts';
@@ -172,4 +173,33 @@ test('a named pipe, a folder, and a file that fails to be read hold nobody up', 
   await tail.settle();
   log.assertOnce(tail.messages());
   assert.deepEqual(said(tail), ['not a file', 'not a file', 'EIO']);
+});
+
+test('a folder that may not be read is retried with each refresh, though nothing else changes', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  const [open, closed] = ['open', 'closed'].map((name) => path.join(folder, name)) as [string, string];
+  for (const each of [open, closed]) {
+    fs.mkdirSync(each);
+    fs.writeFileSync(path.join(each, 'a.log'), `${path.basename(each)}\n`);
+    // A folder that changed of late would be relisted anyway.
+    fs.utimesSync(each, new Date(0), new Date(0));
+  }
+  fs.chmodSync(closed, 0);
+  const patterns = [open, closed].map((each) => path.join(each, '*.log'));
+  const tail = new TailHarness({ path: patterns, read_from_head: true, refresh_interval: '20ms' });
+  t.after(() => tail.crash());
+  await unprivileged(async () => {
+    await tail.start();
+    await setTimeout(100);
+  });
+  fs.chmodSync(closed, 0o755);
+  await unprivileged(async () => {
+    for (let i = 0; i < 250 && tail.messages().length < 2; i++) {
+      await setTimeout(20);
+      tail.cut();
+    }
+  });
+  assert.deepEqual(tail.messages(), ['open', 'closed']);
+  assert.equal(tail.counters.total(REFUSED), 1);
 });
