@@ -51,6 +51,11 @@ export class Follower {
   mtimeSeen = 0n;
   /** How the next turn takes what stands at its end. */
   ending: Ending = MORE_TO_COME;
+  /** All whole lines that it had at this time went into events, by the monotonic clock; 0 before that is known. */
+  givenUpTo = 0;
+  /** Where it ended at the last turn that reached its end, and when that was. */
+  #end = 0;
+  #endedAt = 0;
   #head: Buffer;
   #fingerprint: Fingerprint = NO_FINGERPRINT;
   /** Its size at the last look, while it did not get shorter, and at the one before. */
@@ -186,13 +191,19 @@ export class Follower {
         buffer.copy(this.#check, 0, taken - this.#checkBytes, taken);
       }
     }
-    return full ? 'more' : 'end';
+    if (this.offset >= this.#end) this.givenUpTo = this.#endedAt;
+    if (full) return 'more';
+    this.#end = end;
+    this.#endedAt = now;
+    if (this.offset === end || ending !== MORE_TO_COME) this.givenUpTo = now;
+    return 'end';
   }
 
   /** Restarts at the first byte of a file that was truncated, and begins with `head` now. */
   restart(head: Buffer, now: number): void {
     this.offset = 0;
     this.seen = 0;
+    this.#end = 0;
     this.#head = head;
     this.#fingerprint = NO_FINGERPRINT;
     this.#checkBytes = 0;

@@ -330,9 +330,13 @@ class TailInput implements Input {
   /** When nothing that was found is left to read, all was read that the files had before the last looks at all of them. */
   #noteReadUpTo(): void {
     if (this.#head < this.#queue.length || this.#scanner.waiting > 0 || this.#scanner.unsettled) return;
-    for (const { failing, source } of this.#restless)
+    let upTo = Math.min(this.#looks.sweptSince, this.#refreshed);
+    for (const { failing, source, seen, offset, givenUpTo } of this.#restless) {
       if (failing || (source instanceof CompressedSource && !source.ended)) return;
-    this.#readUpTo = Math.min(this.#looks.sweptSince, this.#refreshed);
+      // Lines that wait for more are in no event yet; one without its newline alone is not waited for.
+      if (seen > offset && this.#flushInterval < Infinity) upTo = Math.min(upTo, givenUpTo);
+    }
+    this.#readUpTo = Math.max(this.#readUpTo, upTo);
   }
 
   #next(): Follower | null {
