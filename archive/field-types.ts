@@ -70,14 +70,24 @@ export class FieldsSeen {
     }
     if (typeof event !== 'object' || event === null || Array.isArray(event)) return;
     for (const [name, value] of Object.entries(event)) {
-      let seen = this.#fields.get(name);
-      if (!seen) {
-        seen = new Set();
-        this.#fields.set(name, seen);
-      }
+      const seen = this.#kindsOf(name);
       const kind = kindOf(value);
       if (kind !== null) seen.add(kind);
     }
+  }
+
+  /** @param columns in which values of such fields are stored: further ones only widen their types */
+  addColumns(columns: readonly Pick<Column, 'name' | 'type'>[]): void {
+    for (const { name, type } of columns) this.#kindsOf(name).add(KIND_OF_COLUMN[type]);
+  }
+
+  #kindsOf(name: string): Set<Seen> {
+    let seen = this.#fields.get(name);
+    if (!seen) {
+      seen = new Set();
+      this.#fields.set(name, seen);
+    }
+    return seen;
   }
 
   /**
@@ -108,6 +118,15 @@ export class FieldsSeen {
     return columns;
   }
 }
+
+const KIND_OF_COLUMN: Readonly<Record<ColumnType, Seen>> = {
+  INTEGER: 'BIGINT',
+  BIGINT: 'BIGINT',
+  DOUBLE: 'DOUBLE',
+  BOOLEAN: 'BOOLEAN',
+  VARCHAR: 'VARCHAR',
+  JSON: 'NESTED',
+};
 
 function kindOf(value: unknown): Seen | null {
   switch (typeof value) {

@@ -98,7 +98,8 @@ function nothing(names: readonly string[]): string {
   return `(SELECT ${[...columns, ...numbers, "'' AS _tag"].join(', ')} WHERE false)`;
 }
 
-function valueSql({ name, type, known }: Column, json: string, strict: boolean): string {
+/** @param json the field, as JSON */
+export function valueSql({ name, type, known }: Column, json: string, strict: boolean): string {
   const value = `(${json} ->> '$')`;
   if (type === 'JSON') return json;
   if (type === 'VARCHAR') return value;

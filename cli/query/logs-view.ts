@@ -10,7 +10,7 @@ import type { Progress } from '../progress.ts';
 import type { Engine } from './engine.ts';
 import type { Chosen } from './selection.ts';
 import type { Reads } from './statement.ts';
-import { storedIn, tableFiles, tablesSql, typesOfTables } from './tables.ts';
+import { storedIn, tableFiles, tablesSql } from './tables.ts';
 
 /** Of columns alone, so many objects say enough. */
 const DESCRIBED_OBJECTS = 16;
@@ -60,8 +60,8 @@ export async function createLogs(request: LogsRequest): Promise<void> {
   if (files.files.length + tables.length === 0)
     process.stderr.write('no archived object is of these tags and times\n');
   const seen = await sampleFields(files.files.map(({ path }) => path));
-  const stored = typesOfTables(fewTables);
-  const columns = seen.columns(new Map([...stored, ...asked]), reads.names);
+  for (const { table } of fewTables) seen.addColumns(table.columns);
+  const columns = seen.columns(asked, reads.names);
   const withRest = reads.everything || reads.names.has('rest');
   const lines = logsSql({
     files: files.files,

@@ -6,7 +6,7 @@ import { compactedHours, readCompactions, type Table } from '../../archive/compa
 import type { Column } from '../../archive/field-types.ts';
 import type { ShowProgress } from '../../archive/find.ts';
 import type { ListableStore } from '../../archive/listing.ts';
-import { logFileOf } from '../../archive/logs-sql.ts';
+import { logFileOf, valueSql } from '../../archive/logs-sql.ts';
 import type { ObjectBytes } from '../../archive/reading.ts';
 import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
@@ -106,30 +106,29 @@ async function fetchTable(store: ObjectBytes, key: string, bytes: number, path: 
   await finished(file);
 }
 
-/** The types of the tables' columns; where they differ, that of the newest. */
-export function typesOfTables(tables: readonly NeededTable[]): Map<string, Column['type']> {
-  const types = new Map<string, Column['type']>();
-  for (const { table } of tables) for (const { name, type } of table.columns) types.set(name, type);
-  return types;
-}
-
 export interface Stored {
   /** Columns that some table has. */
   readonly somewhere: ReadonlySet<string>;
   /** Columns that every table has. */
   readonly everywhere: ReadonlySet<string>;
+  /** Columns of a type that some values may not fit: those are in the rest of their table. */
+  readonly narrow: ReadonlySet<string>;
 }
 
 export function storedIn(tables: readonly Pick<NeededTable, 'table'>[]): Stored {
   const names = tables.map(({ table }) => new Set(table.columns.map(({ name }) => name)));
   const somewhere = new Set(names.flatMap((own) => [...own]));
   const everywhere = new Set([...somewhere].filter((name) => names.every((own) => own.has(name))));
-  return { somewhere, everywhere };
+  const all = tables.flatMap(({ table }) => table.columns);
+  const narrow = new Set(
+    all.filter(({ type }) => type !== 'VARCHAR' && type !== 'JSON').map(({ name }) => name),
+  );
+  return { somewhere, everywhere, narrow };
 }
 
 /**
- * A SELECT of the same columns as that over data objects. A field that a table has no column for, because few events
- * had it when the hour was compacted, is in the table's rest.
+ * A SELECT of the same columns as that over data objects. What a table has no column for, because few events had it when
+ * the hour was compacted, or what does not fit into its column, is in the table's rest.
  */
 export function tablesSql(
   files: readonly TableFile[],
@@ -141,11 +140,13 @@ export function tablesSql(
     '_tag AS tag',
     'time',
     'make_timestamp(_h::BIGINT * 3600000000) AS hour',
-    ...columns.map(({ name, type }) => {
+    ...columns.map((column) => {
+      const { name, type, known } = column;
       const id = `"${name.replaceAll('"', '""')}"`;
-      const own = `TRY_CAST(_rows.${id} AS ${type})`;
-      if (stored.everywhere.has(name)) return `${own} AS ${id}`;
-      const rest = restSql(name, type);
+      const cast = `TRY_CAST(_rows.${id} AS ${type})`;
+      const own = type === 'JSON' ? `coalesce(${cast}, to_json(_rows.${id}))` : cast;
+      if (stored.everywhere.has(name) && (known || !stored.narrow.has(name))) return `${own} AS ${id}`;
+      const rest = valueSql(column, restSql(name), true);
       return `${stored.somewhere.has(name) ? `coalesce(${own}, ${rest})` : rest} AS ${id}`;
     }),
     ...(withRest ? ['_rows.rest::JSON AS rest'] : []),
@@ -157,7 +158,6 @@ FROM read_parquet(${paths}, union_by_name = true, hive_partitioning = false) AS 
 JOIN (VALUES ${objects.join(', ')}) AS _object(_file, _tag, _h) ON _rows.file_index = _object._file::UBIGINT`;
 }
 
-function restSql(name: string, type: Column['type']): string {
-  const json = `json_extract(_rows.rest::JSON, ${text(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`;
-  return type === 'JSON' ? json : `TRY_CAST(${json} ->> '$' AS ${type})`;
+function restSql(name: string): string {
+  return `json_extract(_rows.rest::JSON, ${text(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`;
 }
