@@ -1,8 +1,17 @@
 /** Where the answer of a query goes: row by row to stdout, or whole to a file. */
 import { once } from 'node:events';
-import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  createReadStream,
+  createWriteStream,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { Progress } from '../progress.ts';
 import type { Engine } from './engine.ts';
 import { type TextFormat, type Write, writeResult } from './result.ts';
@@ -37,7 +46,7 @@ export async function answer(engine: Engine, sql: string, options: AnswerOptions
         await write.end();
       }
     });
-    if (output !== undefined) moveFile(staged, resolve(output));
+    if (output !== undefined) await deliver(staged, resolve(output));
   } finally {
     clearInterval(timer);
   }
@@ -66,6 +75,14 @@ async function toFile(path: string): Promise<Sink> {
     },
     end: () => file.close(),
   };
+}
+
+/** A pipe or a device is written to; a link stays, and what it leads to is the file. */
+async function deliver(staged: string, output: string): Promise<void> {
+  const found = statSync(output, { throwIfNoEntry: false });
+  if (!found) moveFile(staged, output);
+  else if (found.isFile()) moveFile(staged, realpathSync(output));
+  else await pipeline(createReadStream(staged), createWriteStream(output));
 }
 
 /** A result is there as a whole or not at all. */

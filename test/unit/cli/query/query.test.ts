@@ -1,8 +1,20 @@
 /** `tailrace query` on an archive in a folder: answers, forms of output, and what SQL is kept from. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { FIRST_HOUR, fill } from '../../../../bench/query-archive.ts';
@@ -25,13 +37,17 @@ let number = 0;
 /** The answer as it is in the file that the command writes. */
 async function query(sql: string, ...args: string[]): Promise<string> {
   const output = join(folder, `answer-${number++}`);
+  await queryTo(output, sql, ...args);
+  return readFileSync(output, 'utf8');
+}
+
+async function queryTo(output: string, sql: string, ...args: string[]): Promise<void> {
   const words = [sql, '--folder', archive, '--temp', temp, '--output', output, ...args];
   try {
     await command().exitOverride().parseAsync(words, { from: 'user' });
   } finally {
     assert.deepEqual(readdirSync(temp), [], 'nothing is left behind');
   }
-  return readFileSync(output, 'utf8');
 }
 
 test('counts are those of the raw log, whatever the form', async () => {
@@ -71,6 +87,26 @@ test('counts are those of the raw log, whatever the form', async () => {
   duckdb.closeSync();
 });
 
+test('--output writes to a pipe and through a link, and replaces neither', async () => {
+  const [pipe, link, target] = ['pipe', 'link', 'target'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  execFileSync('mkfifo', [pipe]);
+  const reader = execFile('cat', [pipe]);
+  const received = text(reader.stdout!);
+  await queryTo(pipe, 'SELECT 1 AS a');
+  if (!statSync(pipe).isFIFO()) reader.kill();
+  assert.equal(await received, 'a\n1\n');
+  assert.ok(statSync(pipe).isFIFO());
+  writeFileSync(target, '');
+  symlinkSync(target, link);
+  await queryTo(link, 'SELECT 2 AS a');
+  assert.equal(readFileSync(target, 'utf8'), 'a\n2\n');
+  assert.ok(lstatSync(link).isSymbolicLink());
+});
+
 test('all rows of all hours are there, and commits and holes besides', async () => {
   const lines = Array.from({ length: 24 }, (_, hour) => raw(hour).length).reduce((sum, n) => sum + n);
   assert.equal(await query('SELECT count(*) AS n FROM logs', '--format', 'csv'), `n\n${lines}\n`);
@@ -82,8 +118,8 @@ test('all rows of all hours are there, and commits and holes besides', async () 
 });
 
 test('--explain names the objects of all, and reads none', async () => {
-  const text = await query(`SELECT 1 FROM logs WHERE hour = '${time(3)}'`, '--explain');
-  const lines = text.split('\n');
+  const listed = await query(`SELECT 1 FROM logs WHERE hour = '${time(3)}'`, '--explain');
+  const lines = listed.split('\n');
   assert.match(lines[0]!, /logs\/tag=nginx\.access\/dt=2026-10-24\/hour=03\/.*-7-/);
   assert.match(lines[2]!, /^2 of 48 objects, /);
 });
