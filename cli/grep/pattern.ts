@@ -19,8 +19,9 @@ export interface Pattern {
 export function compilePattern(source: string, { fixed, ignoreCase }: PatternOptions): Pattern {
   const flags = `um${ignoreCase ? 'i' : ''}`;
   const expression = compile(fixed ? source.replace(/[\\^$.|?*+()[\]{}/]/g, '\\$&') : source, flags);
-  // A negative look around may see another line and reject, so it cannot be asked of many lines at once.
-  const looksAround = !fixed && /\(\?<?!/.test(source);
+  // A negative look around may see another line and reject, and without the flag m ^ and $ are not those of lines: neither
+  // can be asked of many lines at once.
+  const looksAround = !fixed && /\(\?(?:<?!|\w*-)/.test(source);
   const matches = (line: string): boolean =>
     fixed && !ignoreCase ? line.includes(source) : expression.test(line);
   return {

@@ -79,6 +79,6 @@ function matchTime(
 export function addressHints(ip: readonly string[] | undefined): string[] | null {
   if (ip === undefined || ip.length === 0) return null;
   return ip.every((address) => /^\d+\.\d+\.\d+\.\d+(?:\/32)?$/.test(address))
-    ? [...ip.map((address) => address.replace('/32', '')), '::ffff:', '::FFFF:', ':0:']
+    ? [...ip.map((address) => address.replace('/32', '')), ':ffff:', ':FFFF:']
     : null;
 }

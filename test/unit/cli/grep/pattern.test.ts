@@ -17,6 +17,8 @@ test('the quick look at many lines takes every text of which a line matches', ()
     '\\B',
     '^',
     '$',
+    '(?-m:^)',
+    '(?i-m:$)',
     'b*',
     'a+?',
     '\\W',

@@ -66,3 +66,23 @@ test('patterns, addresses, conditions and times select lines', async () => {
   assert.deepEqual(await find('"p/1/7/0"', [], { from: 0, to: start - 1 }), []);
   assert.deepEqual(await find('"p/1/7/0"', [], { from: start, to: start + 1 }), ['p/1/7/0']);
 });
+
+test('an IPv4 address is found in every form, though only texts with a hint of it are looked at', () => {
+  const ip = ['10.0.0.9'];
+  const takes = eventFilter({ ip })!;
+  for (const form of [
+    '10.0.0.9',
+    '10.0.0.9:443',
+    '::ffff:10.0.0.9',
+    '::ffff:a00:9',
+    '0:0:0:0:0:FFFF:a00:9',
+    '0000:0000:0000:0000:0000:ffff:0a00:0009',
+  ]) {
+    const line = JSON.stringify({ remote: form });
+    assert.ok(takes(line, JSON.parse(line)), form);
+    assert.ok(
+      addressHints(ip)!.some((hint) => line.includes(hint)),
+      form,
+    );
+  }
+});
