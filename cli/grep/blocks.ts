@@ -80,8 +80,9 @@ export class BlockBuilder {
 export class NewestFirst<T extends { readonly time: number }> {
   #waiting: T[] = [];
 
+  /** @param values of the same time, a later one is the newer */
   add(values: readonly T[]): void {
-    this.#waiting.push(...values);
+    this.#waiting = this.#waiting.concat(values.toReversed());
   }
 
   /** @param latest no value that comes later is newer than this */

@@ -28,7 +28,6 @@ export async function searchObject({ object }: CatalogEntry, search: Search): Pr
   const { store, range } = search;
   const builder = new BlockBuilder(search.context);
   const faults: string[] = [];
-  const blocks: FoundBlock[] = [];
   for await (const block of readObject(store, object, range)) {
     if ('fault' in block) {
       faults.push(block.fault);
@@ -45,8 +44,7 @@ export async function searchObject({ object }: CatalogEntry, search: Search): Pr
         builder.add(line, matchTime(line, object.hour, limits, Math.max(0, block.firstTime), search));
     }
   }
-  blocks.push(...builder.end());
-  return { blocks, faults };
+  return { blocks: builder.end(), faults };
 }
 
 function mayMatch(text: string, { pattern, hints }: Search): boolean {

@@ -58,3 +58,13 @@ test('what objects hold comes newest first, though their times overlap', () => {
     }),
   );
 });
+
+test('of events of the same second, the last archived is the newest; an object can have any number', () => {
+  const order = new NewestFirst<{ readonly time: number; readonly id: number }>();
+  const ids = Array.from({ length: 300_000 }, (_, i) => i);
+  order.add(ids.map((id) => ({ time: Math.floor(id / 3), id })));
+  assert.deepEqual(
+    order.take(Number.NEGATIVE_INFINITY).map(({ id }) => id),
+    ids.toReversed(),
+  );
+});
