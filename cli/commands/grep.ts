@@ -8,7 +8,7 @@ import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive
 import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
 import { type EventFilterOptions, eventFilter } from '../event-filter.ts';
 import { TIME_KEYS, writeOut } from '../event-printer.ts';
-import { type FoundBlock, NewestFirst } from '../grep/blocks.ts';
+import { type FoundBlock, lastMatches, NewestFirst } from '../grep/blocks.ts';
 import { compilePattern, type Pattern } from '../grep/pattern.ts';
 import { addressHints, type Found, type Search, searchObject } from '../grep/search.ts';
 import { collect, countArgument } from '../options.ts';
@@ -171,13 +171,15 @@ class BlockPrinter {
 
   async print(block: FoundBlock & { readonly tag: string }): Promise<void> {
     if (this.isFull) return;
+    const { count, context, maxCount = Number.POSITIVE_INFINITY } = this.#options;
     const isFirst = this.matches === 0;
-    this.matches += block.matches;
-    if (this.#options.count) return;
-    const lines = block.lines.map(
+    const { matches, lines: wanted } = lastMatches(block, maxCount - this.matches, context);
+    this.matches += matches;
+    if (count) return;
+    const lines = wanted.map(
       ({ text, isMatch }) => `${this.#prefix(block.tag)}${this.#line(text, isMatch)}\n`,
     );
-    await writeOut((this.#options.context > 0 && !isFirst ? BETWEEN_BLOCKS : '') + lines.join(''));
+    await writeOut((context > 0 && !isFirst ? BETWEEN_BLOCKS : '') + lines.join(''));
   }
 
   #prefix(tag: string): string {

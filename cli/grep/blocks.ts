@@ -12,6 +12,19 @@ export interface FoundBlock {
   readonly lines: readonly BlockLine[];
 }
 
+/** A block with its last matches alone: as many as are wanted, and the lines around them. */
+export function lastMatches(block: FoundBlock, most: number, context: number): FoundBlock {
+  if (block.matches <= most) return block;
+  const at = block.lines.flatMap(({ isMatch }, i) => (isMatch ? [i] : [])).at(-most)!;
+  const lines = block.lines.slice(Math.max(0, at - context));
+  const before = block.lines.length - lines.length;
+  return {
+    ...block,
+    matches: most,
+    lines: lines.map((line, i) => (before + i < at ? { ...line, isMatch: false } : line)),
+  };
+}
+
 /** Makes blocks of lines that come one after another. */
 export class BlockBuilder {
   readonly #context: number;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BlockBuilder, NewestFirst } from '../../../../cli/grep/blocks.ts';
+import { BlockBuilder, lastMatches, NewestFirst } from '../../../../cli/grep/blocks.ts';
 
 test('every line within reach of a match is in a block, once and in order, however lines come', () => {
   const parts = fc.array(fc.array(fc.boolean(), { maxLength: 12 }), { maxLength: 6 });
@@ -67,4 +67,20 @@ test('of events of the same second, the last archived is the newest; an object c
     order.take(Number.NEGATIVE_INFINITY).map(({ id }) => id),
     ids.toReversed(),
   );
+});
+
+test('a block gives no more matches than are wanted: its last, with the lines around them', () => {
+  const builder = new BlockBuilder(2);
+  for (const text of ['a', 'B', 'C', 'd', 'E', 'f']) builder.add(text, text < 'a' ? 1 : null);
+  const [block] = builder.end();
+  const shown = (most: number): [number, string] => {
+    const { matches, lines } = lastMatches(block!, most, 2);
+    return [matches, lines.map(({ text, isMatch }) => (isMatch ? `${text}!` : text)).join('')];
+  };
+  assert.deepEqual([1, 2, 3, Number.POSITIVE_INFINITY].map(shown), [
+    [1, 'CdE!f'],
+    [2, 'aBC!dE!f'],
+    [3, 'aB!C!dE!f'],
+    [3, 'aB!C!dE!f'],
+  ]);
 });
