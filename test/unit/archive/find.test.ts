@@ -43,3 +43,30 @@ test('objects of a newest commit are left out while one of them lacks its data',
     assert.deepEqual(await find(), whole);
   }
 });
+
+test('an object that a later commit voids is not found', async () => {
+  for (const keyTemplate of ['logs/tag={tag}/dt={dt}/hour={hour}/{name}', 'logs/tag={tag}/{name}']) {
+    const store = new MemoryArchive();
+    const source = new ChunkSource({ name: 'p' });
+    const record = (sequence: string, tag: string) => ({
+      sequence,
+      arrival: 1000,
+      data: source.next(tag, HOUR, 3).bytes,
+    });
+    const first = await openArchiver(store, { keyTemplate });
+    await first.take([record('10', 'lost'), record('11', 'kept')], false);
+    await first.flush();
+    const place = { store, prefix: '', keyTemplate };
+    const find = () => findObjects(place, { hours: [0, 1e9] }, null, undefined);
+    const [before] = (await find()).filter(({ object }) => object.tag === 'lost');
+    store.objects.delete(before!.object.key);
+    // The stream has nothing of it any more: whoever comes next puts an empty object there, and voids it.
+    const second = await openArchiver(store, { keyTemplate });
+    await second.take([record('12', 'late')], false);
+    await second.flush();
+    assert.ok(store.objects.get(before!.object.key)!.length < 30, keyTemplate);
+    const { entries, unfinished } = await finalObjects(place, await find());
+    assert.deepEqual(entries.map(({ object }) => object.tag).sort(), ['kept', 'late'], keyTemplate);
+    assert.deepEqual(unfinished, []);
+  }
+});
