@@ -1,11 +1,27 @@
 /** Which archived events a command is asked for, by their fields: --grep, --where, --ip and the range of time. */
 import { BlockList, isIP } from 'node:net';
+import type { Command } from 'commander';
 import { TailraceError } from '../base/errors.ts';
+import { collect } from './options.ts';
 
 export interface EventFilterOptions {
   readonly grep?: string;
   readonly where?: readonly string[];
   readonly ip?: readonly string[];
+}
+
+export function withFilterOptions(command: Command): Command {
+  return command
+    .option(
+      '--where <condition>',
+      'only events whose field is so, such as code=404 or request_time>=1.5; may be repeated',
+      collect,
+    )
+    .option(
+      '--ip <address>',
+      'only events with this address, or one of this network, in a value; may be repeated',
+      collect,
+    );
 }
 
 /** Whether a line, and the event that it is, are asked for. `event` is null where the line is not a JSON object. */

@@ -13,9 +13,8 @@ import {
 import { plain } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
-import { type EventFilterOptions, eventFilter } from '../event-filter.ts';
+import { type EventFilterOptions, eventFilter, withFilterOptions } from '../event-filter.ts';
 import { EventPrinter, TIME_KEYS } from '../event-printer.ts';
-import { collect } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 
 interface CatOptions extends ArchiveOptions, RangeOptions, EventFilterOptions {
@@ -29,21 +28,12 @@ const FETCHED_AHEAD = 4;
 const POLL_MS = 1000;
 
 export function command(): Command {
-  const cat = new Command('cat')
+  const described = new Command('cat')
     .description(
       'Print archived events as NDJSON, hour by hour: only what the commits name, each event once.',
     )
-    .option('--grep <text>', 'only events with this text in one of their values')
-    .option(
-      '--where <condition>',
-      'only events whose field is so, such as code=404 or request_time>=1.5; may be repeated',
-      collect,
-    )
-    .option(
-      '--ip <address>',
-      'only events with this address, or one of this network, in a value; may be repeated',
-      collect,
-    )
+    .option('--grep <text>', 'only events with this text in one of their values');
+  const cat = withFilterOptions(described)
     .option('--fields <names>', 'print only these fields, separated by commas')
     .option('--count', 'print the number of events instead')
     .option('--time-key <field>', "the field with an event's time, if it is not time")
@@ -73,8 +63,6 @@ async function run(options: CatOptions): Promise<void> {
   const { store, prefix } = archive;
   // A progress line would end up among the events on a terminal that shows both.
   const line = progress(!process.stdout.isTTY && !options.follow);
-  // A reader that has seen enough, such as head, closes the pipe.
-  process.stdout.on('error', () => process.exit(0));
   const catalog = new Catalog(store, prefix);
   const upTo = options.follow ? await catalog.skipToEnd() : null;
   await printEntries(await findObjects(archive, { tag, hours }, upTo, line?.show), {

@@ -6,12 +6,12 @@ import { TailraceError } from '../../base/errors.ts';
 import { plain, plainLines } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
-import { type EventFilterOptions, eventFilter } from '../event-filter.ts';
+import { type EventFilterOptions, eventFilter, withFilterOptions } from '../event-filter.ts';
 import { TIME_KEYS, writeOut } from '../event-printer.ts';
 import { type FoundBlock, lastMatches, NewestFirst } from '../grep/blocks.ts';
 import { compilePattern, type Pattern } from '../grep/pattern.ts';
 import { addressHints, type Found, type Search, searchObject } from '../grep/search.ts';
-import { collect, countArgument } from '../options.ts';
+import { countArgument } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 
 interface GrepOptions extends ArchiveOptions, RangeOptions, Omit<EventFilterOptions, 'grep'> {
@@ -28,7 +28,7 @@ interface GrepOptions extends ArchiveOptions, RangeOptions, Omit<EventFilterOpti
 const SEARCHED_AT_ONCE = 8;
 
 export function command(): Command {
-  const grep = new Command('grep')
+  const described = new Command('grep')
     .description(
       'Find archived events, newest first. The pattern is a regular expression (JavaScript, flag u), tried on each line as ' +
         'the archive has it: one JSON object.',
@@ -41,17 +41,8 @@ export function command(): Command {
       new Option('-C, --context <n>', 'also print this many lines before and after, as they were archived')
         .argParser(contextArgument)
         .default(0, '0'),
-    )
-    .option(
-      '--where <condition>',
-      'only events whose field is so, such as code=404 or request_time>=1.5; may be repeated',
-      collect,
-    )
-    .option(
-      '--ip <address>',
-      'only events with this address, or one of this network, in a value; may be repeated',
-      collect,
-    )
+    );
+  const grep = withFilterOptions(described)
     .option('--count', 'print the number of events instead')
     .option('--time-key <field>', "the field with an event's time, if it is not time")
     .addOption(
@@ -81,8 +72,6 @@ async function run(source: string | undefined, options: GrepOptions): Promise<vo
   const range = timesOf(options, Date.now());
   const archive = await openArchive(options);
   const line = progress(!process.stdout.isTTY);
-  // A reader that has seen enough, such as head, closes the pipe.
-  process.stdout.on('error', () => process.exit(0));
   const wanted = { tag: tagFilter(options.tag), hours: hoursOf(range) };
   const entries = (await findObjects(archive, wanted, null, line?.show)).sort(newestFirst);
   const printer = new BlockPrinter(
