@@ -223,3 +223,26 @@ test('the result over the needed objects is the result over all', async () => {
   assert.ok(refused < tried / 2, `${refused} of ${tried} statements are not SQL`);
   assert.ok(passedOver > tried * 5, `only ${passedOver} objects were passed over`);
 });
+
+test('edges that random statements seldom meet', async () => {
+  for (const sql of [
+    // The last microseconds of an object's last millisecond.
+    "SELECT id FROM logs WHERE time >= TIMESTAMP '2026-11-22 22:19:59.9995' AND time < '2026-11-22 22:20:00'",
+    "SELECT id FROM logs WHERE time < TIMESTAMP_NS '2026-11-22 22:00:00.000000005'",
+    // A text that is compared with a date is read as one.
+    "SELECT id FROM logs WHERE time::DATE = '2026-11-23 01:30'",
+    "SELECT id FROM logs WHERE time::DATE >= '2026-11-23 01:30'",
+    // The names of the columns are those of others.
+    "SELECT id FROM logs AS l(tag, hour, time, id) WHERE time = '2026-11-22 23:00:00'",
+  ]) {
+    const all = await resultOf(sql, ALL());
+    assert.ok(all.length > 0, sql);
+    assert.deepEqual(await resultOf(sql, await neededBy(sql)), all, sql);
+  }
+  // A sample is taken before the condition.
+  for (const sql of [
+    "SELECT id FROM logs TABLESAMPLE 10 ROWS WHERE tag = 'app_1'",
+    "SELECT id FROM logs WHERE tag = 'app_1' USING SAMPLE 10 ROWS",
+  ])
+    assert.deepEqual(await neededBy(sql), ALL(), sql);
+});
