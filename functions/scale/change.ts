@@ -27,7 +27,7 @@ export async function changeCount(
     stream,
     (log) => ({ ...log, counts: [...changesOfDay(log.counts, now), now] }),
     (log) => ({ ...log, counts: without(log.counts, now) }),
-    () => kinesis.send(command),
+    (failed) => kinesis.send(telling(command, failed)),
   );
 }
 
@@ -57,7 +57,7 @@ export async function changeBorders(
       return { ...log, lastSplit: now };
     },
     (log) => ({ ...log, lastSplit: before }),
-    () => kinesis.send(command),
+    (failed) => kinesis.send(telling(command, failed)),
   );
 }
 
@@ -67,13 +67,14 @@ async function noted(
   stream: string,
   note: (log: ChangeLog) => ChangeLog,
   takeBack: (log: ChangeLog) => ChangeLog,
-  change: () => Promise<unknown>,
+  change: (failed: (error: unknown) => void) => Promise<unknown>,
 ): Promise<void> {
+  const failures: unknown[] = [];
   await writeChanges(kinesis, stream, note(await readChanges(kinesis, stream)));
   try {
-    await change();
+    await change((failure) => failures.push(failure));
   } catch (error) {
-    if (isRefused(error)) {
+    if ([...failures, error].every(isRefusal)) {
       // Read once more: whoever made the change under way may have noted it meanwhile. A note that cannot be taken
       // back counts one change too many, never one too few.
       const log = await readChanges(kinesis, stream).catch(() => null);
@@ -83,13 +84,29 @@ async function noted(
   }
 }
 
-/** Whether the service has certainly not begun the change: not after an answer that was lost and a retry. */
-function isRefused(error: unknown): boolean {
-  return (
-    error instanceof KinesisServiceException &&
-    error.$fault === 'client' &&
-    (error.$metadata.attempts ?? 1) === 1
+/** The command, which says how each of its tries failed: the SDK repeats it even when the service refuses it, for a limit. */
+function telling<C extends UpdateShardCountCommand | SplitShardCommand>(
+  command: C,
+  failed: (error: unknown) => void,
+): C {
+  (command as UpdateShardCountCommand).middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        failed(error);
+        throw error;
+      }
+    },
+    // Within the SDK's retries.
+    { step: 'finalizeRequest', priority: 'low' },
   );
+  return command;
+}
+
+/** Whether the service has certainly not begun the change: not when an answer was lost, whatever a retry says. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof KinesisServiceException && error.$fault === 'client';
 }
 
 /** Without one of this second: a tag has whole seconds. */

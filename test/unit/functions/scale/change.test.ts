@@ -1,7 +1,16 @@
 /** Changes of shards and their notes: what the service refuses uses up nothing, what may have been done does. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { type KinesisClient, LimitExceededException, ResourceInUseException } from '@aws-sdk/client-kinesis';
+import {
+  KinesisClient,
+  LimitExceededException,
+  ResourceInUseException,
+  UpdateShardCountCommand,
+} from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { changeBorders, changeCount } from '../../../../functions/scale/change.ts';
 import { parseChanges } from '../../../../functions/scale/change-log.ts';
 
@@ -45,8 +54,30 @@ class Stream {
   }
 }
 
-const refusal = (attempts: number): Error =>
-  new LimitExceededException({ message: 'simulated', $metadata: { attempts } });
+/** A service that ends each call with the next of these errors, `lost` without an answer. */
+async function serve(errors: string[]) {
+  const server = http.createServer((request, response) => {
+    const error = errors.shift();
+    if (error === 'lost') request.socket.destroy();
+    else response.writeHead(error === 'InternalFailure' ? 500 : 400).end(JSON.stringify({ __type: error }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const kinesis = new KinesisClient({
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    region: 'us-east-1',
+    maxAttempts: 2,
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    requestHandler: new NodeHttpHandler(),
+  });
+  const end = async (): Promise<void> => {
+    kinesis.destroy();
+    server.close();
+  };
+  return { kinesis, [Symbol.asyncDispose]: end };
+}
+
+const refusal = new LimitExceededException({ message: 'simulated', $metadata: {} });
 
 test('a change of the count is noted before it is asked for; older than a day is dropped', async () => {
   const stream = new Stream('1763900000 1763990000');
@@ -57,8 +88,8 @@ test('a change of the count is noted before it is asked for; older than a day is
 });
 
 test('a refused change is taken back, and is still an error', async () => {
-  const busy = new ResourceInUseException({ message: 'simulated', $metadata: { attempts: 1 } });
-  for (const error of [refusal(1), busy]) {
+  const busy = new ResourceInUseException({ message: 'simulated', $metadata: {} });
+  for (const error of [refusal, busy]) {
     const stream = new Stream('1763990000 s1763980000', error);
     await assert.rejects(changeCount(stream.client, 'weblogs', 8, NOW), error);
     assert.equal(stream.tag, '1763990000 s1763980000');
@@ -69,11 +100,29 @@ test('a refused change is taken back, and is still an error', async () => {
   }
 });
 
-test('a change that may have been made stays noted: no answer, or a refusal only of the retry', async () => {
-  for (const error of [new Error('socket hang up'), refusal(2)]) {
-    const stream = new Stream('', error);
-    await assert.rejects(changeCount(stream.client, 'weblogs', 8, NOW), error);
-    assert.equal(stream.tag, '1764000000');
+test('a change that may have been made stays noted', async () => {
+  const error = new Error('socket hang up');
+  const stream = new Stream('', error);
+  await assert.rejects(changeCount(stream.client, 'weblogs', 8, NOW), error);
+  assert.equal(stream.tag, '1764000000');
+});
+
+test('the SDK retries: refused each time, it is taken back; after a lost answer it stays noted', async () => {
+  const limit = 'LimitExceededException';
+  for (const [tries, tag] of [
+    [[limit, limit], ''],
+    [['lost', limit], '1764000000'],
+    [['InternalFailure', 'ResourceInUseException'], '1764000000'],
+  ] as const) {
+    const stream = new Stream();
+    const left: string[] = [...tries];
+    await using server = await serve(left);
+    const send = (command: UpdateShardCountCommand): Promise<unknown> =>
+      command instanceof UpdateShardCountCommand ? server.kinesis.send(command) : stream.client.send(command);
+    const error = tries.at(-1)!;
+    await assert.rejects(changeCount({ send } as KinesisClient, 'weblogs', 8, NOW), { name: error });
+    assert.deepEqual(left, []);
+    assert.equal(stream.tag, tag, tries.join());
   }
 });
 
