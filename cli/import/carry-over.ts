@@ -63,7 +63,13 @@ export function carryOver(sections: readonly Section[]): Imported {
       }
     } else if (section.role === 'other') unknown(section);
   }
-  for (const section of carried) leftOvers(section, missing, needless);
+  carried.push(...parsers.filter(({ taken }) => taken.length > 0));
+  for (const section of carried) {
+    leftOvers(section, missing, needless);
+    // Filters name those of their values that nothing computes themselves.
+    for (const { key, value, line } of section.role === 'filter' ? [] : section.taken)
+      if (value.includes('#{')) missing.push({ line, text: `${key} ${value}: not computed` });
+  }
   return { config: { stream: stream ?? {}, inputs: inputs.map(({ config }) => config) }, missing, needless };
 }
 
@@ -77,9 +83,13 @@ interface CarriedInput {
 function leftOvers(section: Section, missing: Note[], needless: Note[]): void {
   for (const property of section.rest) leftOver(property, missing, needless);
   for (const child of section.children) {
+    const argument = child.match.join(' ');
     if (child.type === 'buffer' || child.type === 'format')
       needless.push({ line: child.line, text: `<${child.type}>: the spool does this` });
-    else leftOvers(child, missing, needless);
+    else {
+      if (argument !== '') missing.push({ line: child.line, text: `<${child.type} ${argument}>` });
+      leftOvers(child, missing, needless);
+    }
   }
 }
 
@@ -95,7 +105,10 @@ function streamOf(section: Section): Record<string, string> {
   return {
     ...(name === undefined ? {} : { name }),
     ...(region === undefined ? {} : { region }),
-    ...(endpoint?.startsWith('http') ? { endpoint } : {}),
+    // Fluent Bit's is a host.
+    ...(endpoint === undefined
+      ? {}
+      : { endpoint: endpoint.includes('://') ? endpoint : `https://${endpoint}` }),
   };
 }
 
@@ -138,15 +151,17 @@ function tailOf(
     tag,
     format: formatOf(section, parsers, missing),
     // Both others begin at the end of a file unless configured otherwise; Vector at its beginning.
-    ...(section.type === 'file' ? {} : { read_from_head: /^(true|on|yes)$/i.test(fromHead ?? '') }),
+    ...(section.type === 'file' && fromHead !== 'end'
+      ? {}
+      : { read_from_head: /^(true|on|yes)$/i.test(fromHead ?? '') }),
     ...(refresh === undefined ? {} : { refresh_interval: duration(refresh) }),
     ...(rotate === undefined ? {} : { rotate_wait: duration(rotate) }),
   };
 }
 
 function forwardOf(section: Section): Record<string, unknown> {
-  // Clients bring their own tags.
-  section.take('tag');
+  // Vector's is the source's name, and the events keep the tags that clients gave them.
+  if (section.type === 'fluent') section.take('tag');
   const host = section.take('bind', 'listen') ?? '0.0.0.0';
   const listen = section.take('address') ?? `${host}:${section.take('port') ?? 24224}`;
   const security = section.child('security');

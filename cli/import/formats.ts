@@ -32,7 +32,7 @@ export function formatOf(
   missing: Missing,
 ): string | Record<string, string | string[]> {
   const nested = input.child('parse');
-  const own = input.take('format', 'parser', 'multiline.parser');
+  const own = nested ? undefined : input.take('format', 'parser', 'multiline.parser');
   const holder = nested ?? parsers.find((parser) => parser.type === own?.toLowerCase()) ?? input;
   const named = nested ? nested.take('@type') : holder === input ? own : holder.take('format');
   const type = named?.toLowerCase() ?? 'none';
@@ -43,8 +43,8 @@ export function formatOf(
   if (timeFormat !== undefined) timed['time_format'] = timeFormat;
   const expression = holder.take('expression', 'regex') ?? (type.startsWith('/') ? named : undefined);
   if (expression !== undefined) return { type: 'regexp', expression, ...timed };
-  const columns = holder.take('keys', 'columns');
-  if (columns !== undefined && (type === 'csv' || type === 'tsv'))
+  const columns = type === 'csv' || type === 'tsv' ? holder.take('keys', 'columns') : undefined;
+  if (columns !== undefined)
     return { type, columns: columns.split(',').map((name) => name.trim()), ...timed };
   const same = SAME[type];
   if (same === undefined) {

@@ -57,15 +57,21 @@ export class Section {
     }));
   }
 
-  /** The value of a property, which counts as carried over from now on. */
+  /** The value of the first of these properties, which alone counts as carried over from now on. */
   take(...keys: readonly string[]): string | undefined {
-    return this.takeAll(...keys)[0]?.value;
+    const found = this.#properties.find(({ key }) => keys.includes(key));
+    if (found) this.#used.add(found);
+    return found?.value;
   }
 
   takeAll(...keys: readonly string[]): Property[] {
     const found = this.#properties.filter(({ key }) => keys.includes(key));
     for (const property of found) this.#used.add(property);
     return found;
+  }
+
+  get taken(): readonly Property[] {
+    return [...this.#used];
   }
 
   /** What nobody has taken. */

@@ -270,6 +270,63 @@ test('fluentd: what grep combines as tailrace does is carried over, the rest is 
   for (const text of ['6: host h', '34: key e', '38: key f']) assert.ok(lost.includes(text), lost.join('\n'));
 });
 
+test('fluentd: a tag for forwarded events, TLS, Ruby in a value and a second parser are listed', () => {
+  const { missing } = imported(
+    parseFluentd(`<source>
+  @type forward
+  tag all
+  <transport tls>
+  </transport>
+</source>
+<source>
+  @type tail
+  path /a
+  tag "#{Socket.gethostname}.a"
+  format nginx
+  <parse>
+    @type json
+  </parse>
+</source>
+`),
+  );
+  assert.deepEqual(texts(missing), [
+    '3: tag all',
+    '4: <transport tls>',
+    '11: format nginx',
+    '10: tag #{Socket.gethostname}.a: not computed',
+  ]);
+});
+
+test('Fluent Bit: what a parser has further, a second parser and an endpoint without a scheme', () => {
+  const { config, missing } = imported(
+    parseFluentBit(`[INPUT]
+  Name tail
+  Path /a
+  Parser mine
+  multiline.parser cri
+[PARSER]
+  Name mine
+  Format json
+  Time_Offset +0200
+[PARSER]
+  Name unused
+  Format ltsv
+  Time_Offset +0200
+[OUTPUT]
+  Name kinesis_streams
+  stream logs
+  endpoint kinesis.example
+`),
+  );
+  assert.deepEqual(config.stream, { name: 'logs', endpoint: 'https://kinesis.example' });
+  assert.deepEqual(texts(missing), ['5: multiline.parser cri', '9: time_offset +0200']);
+});
+
+test('Vector: a file that is read from its end', () => {
+  const { config } = imported(parseYaml('sources: { a: { type: file, include: [/a], read_from: end } }'));
+  assert.equal(config.inputs[0]!['read_from_head'], false);
+});
+
 test('fluentd: a section that is never closed, or closed by another, is an error with its line', () => {
   for (const [text, why] of [
     ['<source>\n@type tail\n', /line 1: <source> is never closed/],
