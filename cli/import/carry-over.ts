@@ -232,6 +232,8 @@ function merge(input: Record<string, unknown>, transform: Record<string, unknown
 
 /** The counterpart of a filter: `include`, `exclude`, `add`, `rename`, `remove`. */
 function transformOf(filter: Section, missing: Note[]): Record<string, unknown> | null {
+  // For some events only, of which nothing here can say which: for all of them it would be another filter.
+  if (filter.rest.some(({ key }) => key === 'condition' || key === 'match_regex')) return null;
   const result: Record<string, unknown[] | Record<string, string>> = {};
   if (filter.type === 'grep') {
     const { include, exclude } = grepOf(filter, missing);
@@ -285,8 +287,16 @@ function grepOf(filter: Section, missing: Note[]): { include: object[]; exclude:
     const [, field = '', pattern = ''] = /^\$?\.?(\S+)\s+(.*)$/s.exec(value) ?? [];
     return { field, pattern };
   };
-  include.push(...filter.takeAll('regex', ...numbered('regexp')).map(rule));
-  exclude.push(...filter.takeAll('exclude', ...numbered('exclude')).map(rule));
+  const regex = filter.takeAll('regex', ...numbered('regexp'));
+  const excluded = filter.takeAll('exclude', ...numbered('exclude'));
+  const operator = filter.take('logical_op')?.toLowerCase();
+  const others = { and: excluded, or: regex }[operator ?? ''] ?? [];
+  if (others.length > 0 && regex.length + excluded.length > 1)
+    missing.push({ line: filter.line, text: `rules combined by logical_op ${operator} have no counterpart` });
+  else {
+    include.push(...regex.map(rule));
+    exclude.push(...excluded.map(rule));
+  }
   return { include, exclude };
 }
 

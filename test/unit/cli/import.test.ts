@@ -322,6 +322,31 @@ test('Fluent Bit: what a parser has further, a second parser and an endpoint wit
   assert.deepEqual(texts(missing), ['5: multiline.parser cri', '9: time_offset +0200']);
 });
 
+test('Fluent Bit: a filter for some events only does not become one for all', () => {
+  const inputOf = (filter: string) =>
+    imported(parseFluentBit(`[INPUT]\n Name tail\n Path /a\n Tag a\n[FILTER]\n${filter}`));
+  for (const filter of [
+    'Name grep\nMatch a\nLogical_Op OR\nRegex level warn\nRegex level error',
+    'Name grep\nMatch a\nLogical_Op and\nExclude level debug\nExclude path /health',
+    'Name modify\nMatch a\nCondition Key_exists x\nRemove y',
+    'Name grep\nMatch_Regex ^b\nRegex level warn',
+  ]) {
+    const { config, missing } = inputOf(filter);
+    assert.deepEqual(Object.keys(config.inputs[0]!), ['type', 'path', 'tag', 'format', 'read_from_head']);
+    assert.equal(missing.length, 1, filter);
+  }
+  for (const [filter, key] of [
+    ['Name grep\nMatch a\nLogical_Op OR\nExclude level debug\nExclude path /health', 'exclude'],
+    ['Name grep\nMatch a\nLogical_Op AND\nRegex level warn\nRegex path /a', 'include'],
+    ['Name grep\nMatch a\nLogical_Op OR\nRegex level warn', 'include'],
+    ['Name grep\nMatch a\nLogical_Op legacy\nRegex level warn\nRegex path /a', 'include'],
+  ] as const) {
+    const { config, missing } = inputOf(filter);
+    assert.ok(config.inputs[0]![key], filter);
+    assert.deepEqual(missing, []);
+  }
+});
+
 test('Vector: a file that is read from its end', () => {
   const { config } = imported(parseYaml('sources: { a: { type: file, include: [/a], read_from: end } }'));
   assert.equal(config.inputs[0]!['read_from_head'], false);
