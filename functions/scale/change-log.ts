@@ -19,8 +19,17 @@ export interface ChangeLog {
 }
 
 export async function readChanges(kinesis: KinesisClient, stream: string): Promise<ChangeLog> {
-  const { Tags = [] } = await kinesis.send(new ListTagsForStreamCommand({ StreamName: stream }));
-  return parseChanges(Tags.find(({ Key }) => Key === TAG)?.Value ?? '');
+  let after: string | undefined;
+  for (;;) {
+    const input = {
+      StreamName: stream,
+      ...(after === undefined ? {} : { ExclusiveStartTagKey: after }),
+    };
+    const { Tags = [], HasMoreTags } = await kinesis.send(new ListTagsForStreamCommand(input));
+    const found = Tags.find(({ Key }) => Key === TAG);
+    after = Tags.at(-1)?.Key;
+    if (found || !HasMoreTags || after === undefined) return parseChanges(found?.Value ?? '');
+  }
 }
 
 export async function writeChanges(kinesis: KinesisClient, stream: string, log: ChangeLog): Promise<void> {

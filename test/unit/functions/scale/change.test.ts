@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { changeBorders, changeCount } from '../../../../functions/scale/change.ts';
-import { parseChanges } from '../../../../functions/scale/change-log.ts';
+import { parseChanges, readChanges } from '../../../../functions/scale/change-log.ts';
 
 const NOW = 1_764_000_000_500;
 const SECOND = 1_764_000_000_000;
@@ -132,4 +132,15 @@ test('a split is noted apart and uses up none of the day; a merge needs no note'
   await changeBorders(stream.client, 'weblogs', { kind: 'merge', shard: 'a', with: 'b' }, NOW + 60_000);
   assert.deepEqual(stream.changes, ['SplitShardCommand', 'MergeShardsCommand']);
   assert.equal(stream.tag, '1763990000 s1764000000');
+});
+
+test('the tag is found behind more tags than the service lists at once', async () => {
+  const keys = [...Array.from({ length: 25 }, (_, i) => `a${i}`), 'tailrace:shard-changes'];
+  const send = async ({ input }: { input: { ExclusiveStartTagKey?: string } }) => {
+    const from = keys.indexOf(input.ExclusiveStartTagKey ?? '') + 1;
+    const Tags = keys.slice(from, from + 10).map((Key) => ({ Key, Value: '1763990000' }));
+    return { Tags, HasMoreTags: from + 10 < keys.length };
+  };
+  const { counts } = await readChanges({ send } as unknown as KinesisClient, 'weblogs');
+  assert.deepEqual(counts, [1_763_990_000_000]);
 });
