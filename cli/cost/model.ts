@@ -53,6 +53,9 @@ const KEEPER_FUNCTION_USD = 0.1;
 /** Custom metrics of a stack, and those that its alarms look at: counted in the code by the tests. */
 const METRICS = { worker: 23, function: 22 };
 const ALARMED_METRICS = { worker: 22, function: 22 };
+/** Those of the keeper among them: a stream on demand has none. */
+const KEEPER_METRICS = 5;
+const KEEPER_ALARMED_METRICS = 2;
 /** Of the worker's instance, by detailed monitoring. */
 const INSTANCE_METRICS = 7;
 /** CloudWatch Logs stores compressed, to about this part. */
@@ -85,6 +88,9 @@ export function workerBill(load: Load, prices: Prices, mode: 'provisioned' | 'on
   const batchBytes = Math.min(SHARD_MIB, WORKER_MIB / shards) * 1024 ** 2;
   const batches = Math.max(BATCHES_A_DAY, (compressedADay * 1e9) / shards / batchBytes) * shards * MONTH_DAYS;
   const isLarge = load.gbPerDay >= 1000;
+  const isKept = mode === 'provisioned';
+  const metrics = METRICS.worker + INSTANCE_METRICS - (isKept ? 0 : KEEPER_METRICS);
+  const alarmed = ALARMED_METRICS.worker - (isKept ? 0 : KEEPER_ALARMED_METRICS);
   return bill(mode === 'provisioned' ? 'worker' : 'worker, stream on demand', [
     ...streamLines(load, sizes, prices, mode, 7),
     line('interface endpoints', '5 endpoints', 5 * MONTH_HOURS * prices.endpoint_hour),
@@ -104,16 +110,18 @@ export function workerBill(load: Load, prices: Prices, mode: 'provisioned' | 'on
     ),
     line(
       'CloudWatch',
-      `${METRICS.worker + INSTANCE_METRICS} metrics, ${ALARMED_METRICS.worker} alarmed metrics, a dashboard`,
-      (METRICS.worker + INSTANCE_METRICS) * prices.metric_month +
-        ALARMED_METRICS.worker * prices.alarm_month +
-        prices.dashboard_month,
+      `${metrics} metrics, ${alarmed} alarmed metrics, a dashboard`,
+      metrics * prices.metric_month + alarmed * prices.alarm_month + prices.dashboard_month,
     ),
-    line(
-      'shard keeper',
-      '3 metrics read a minute',
-      (KEEPER_READS * prices.metric_read_thousand) / 1000 + KEEPER_FUNCTION_USD,
-    ),
+    ...(isKept
+      ? [
+          line(
+            'shard keeper',
+            '3 metrics read a minute',
+            (KEEPER_READS * prices.metric_read_thousand) / 1000 + KEEPER_FUNCTION_USD,
+          ),
+        ]
+      : []),
     ...commonLines(prices),
   ]);
 }

@@ -24,13 +24,13 @@ function keepsShards(archiver: Archiver): boolean {
 }
 
 /** Custom metrics, each charged by the month. */
-export function customMetrics(archiver: Archiver): number {
+export function customMetrics(archiver: Archiver, hasKeeper = keepsShards(archiver)): number {
   const { drain, readmit, scale, archive } = METRICS;
   const servers = readFileSync(join(INFRA, 'scripts', 'web.sh'), 'utf8').match(/^put [A-Z]\w+ /gm)!;
   return (
     drain.length +
     readmit.length +
-    (keepsShards(archiver) ? scale.length : 0) +
+    (hasKeeper ? scale.length : 0) +
     (archiver === 'function' ? archive.length : 0) +
     servers.length
   );
@@ -43,12 +43,12 @@ interface Alarm {
 }
 
 /** Metrics of all alarms: one that computes is charged for each metric that it computes with. */
-export function alarmedMetrics(archiver: Archiver): number {
+export function alarmedMetrics(archiver: Archiver, hasKeeper = keepsShards(archiver)): number {
   const alarms = FILES[archiver]
     .map((file) => parse(readFileSync(join(INFRA, file), 'utf8'), { merge: true }) as { Resources: object })
     .flatMap(({ Resources }) => Object.values(Resources) as Alarm[])
     .filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm')
-    .filter(({ Condition }) => Condition !== 'KeepsShards' || keepsShards(archiver));
+    .filter(({ Condition }) => Condition !== 'KeepsShards' || hasKeeper);
   return alarms
     .map(({ Properties: { Metrics } }) => Metrics?.filter(({ MetricStat }) => MetricStat).length ?? 1)
     .reduce((sum, metrics) => sum + metrics, 0);

@@ -72,6 +72,16 @@ test("the worker's metrics and alarms are those that the stack has", () => {
   near(usd, metrics * 0.3 + alarmedMetrics('worker') * 0.1 + 3, 'CloudWatch');
 });
 
+test('a stream on demand has no keeper: neither its calls nor its metrics and alarm are charged', () => {
+  const { lines } = workerBill(load(10), prices, 'on demand');
+  assert.ok(!lines.some(({ what }) => what === 'shard keeper'));
+  const metrics = customMetrics('worker', false) + 7;
+  const alarmed = alarmedMetrics('worker', false);
+  const { how, usd } = lines.find(({ what }) => what === 'CloudWatch')!;
+  assert.equal(how, `${metrics} metrics, ${alarmed} alarmed metrics, a dashboard`);
+  near(usd, metrics * 0.3 + alarmed * 0.1 + 3, 'CloudWatch');
+});
+
 test('the volume from which on one is cheaper is where their bills cross', () => {
   const from = cheaperFrom(
     (at) => functionBill(at, prices, 'provisioned'),
