@@ -7,9 +7,8 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { DescribeManagedPrefixListsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { TailraceError } from '../base/errors.ts';
-import { bundle } from './bundle.ts';
 import { type DeployOptions, deployOptions, lookUpProblem } from './deploy-options.ts';
-import { assertSettings, OSLS } from './package.ts';
+import { assertSettings, buildFunctions, OSLS, parametersOf } from './package.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -53,7 +52,7 @@ async function main(given: readonly string[]): Promise<void> {
   const args = [...options.args];
   if (options.stack === 'stack') args.push(...(await prefixLists(options)));
   const directory = join('dist', options.stack);
-  await bundle();
+  await buildFunctions(join(ROOT, 'dist', 'functions'), parametersOf(options.params));
   osls(['package', '--package', directory, ...args]);
   assertSettings(join(ROOT, directory));
   osls(['deploy', '--package', directory, ...args]);

@@ -5,7 +5,7 @@
  *     dist/attach/    the drain alone, for groups that exist (serverless.attach.yml)
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -38,11 +38,10 @@ export async function packageFunctions(
 ): Promise<void> {
   const service = mkdtempSync(join(tmpdir(), 'tailrace-functions-'));
   try {
-    await bundle(join(service, 'dist', 'functions'));
+    await buildFunctions(join(service, 'dist', 'functions'), parameters);
     for (const name of ['infra', ...Object.values(STACKS)]) {
       cpSync(join(ROOT, name), join(service, name), { recursive: true });
     }
-    if (parameters['compact'] === 'hourly') installDuckDb(join(service, 'dist', 'functions', 'compact'));
     const params = Object.entries(parameters).map(([name, value]) => `--param=${name}=${value}`);
     for (const stack of stacks) {
       const args = [
@@ -72,8 +71,23 @@ export async function packageFunctions(
   }
 }
 
+/** The functions' code in `folder`, with what must be next to it. */
+export async function buildFunctions(
+  folder: string,
+  parameters: Readonly<Record<string, string | number>>,
+): Promise<void> {
+  if (parameters['compact'] === 'hourly') installDuckDb(join(folder, 'compact'));
+  await bundle(folder);
+}
+
+/** @param params `name=value`, as `--param` takes them */
+export function parametersOf(params: readonly string[]): Record<string, string> {
+  return Object.fromEntries(params.map((text) => [text.split('=')[0]!, text.slice(text.indexOf('=') + 1)]));
+}
+
 /** Puts DuckDB for Lambda's system, whatever this one is, next to the function that loads it. */
 function installDuckDb(folder: string): void {
+  mkdirSync(folder, { recursive: true });
   const system = ['--os=linux', '--cpu=arm64', '--libc=glibc'];
   const args = [
     'install',
@@ -134,9 +148,7 @@ async function main(): Promise<void> {
       param: { type: 'string', multiple: true, default: [] },
     },
   });
-  const parameters = Object.fromEntries(
-    values.param.map((text) => [text.split('=')[0]!, text.slice(text.indexOf('=') + 1)]),
-  );
+  const parameters = parametersOf(values.param);
   const options = [`--stage=${values.stage}`, `--region=${values.region}`];
   await packageFunctions(join(ROOT, 'dist'), parameters, ['stack', 'attach'], options);
   for (const stack of Object.keys(STACKS)) {

@@ -1,5 +1,9 @@
 /** `npm run deploy`: what it reads of the options, in every form that osls takes them, and what it refuses. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { deployOptions, lookUpProblem } from '../../../functions/deploy-options.ts';
 
@@ -52,4 +56,21 @@ test('missing credentials and a missing right say what to do', () => {
   assert.match(lookUpProblem('x', failed('CredentialsProviderError')), /no AWS credentials.*AWS_PROFILE/);
   const denied = lookUpProblem('eu-west-1', failed('UnauthorizedOperation'));
   assert.match(denied, /eu-west-1 .*UnauthorizedOperation: some text.*ec2:DescribeManagedPrefixLists/);
+});
+
+test('compact=hourly installs DuckDB for the function, whose code is not deployed without it', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tailrace-deploy-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'npm'), `#!/bin/sh\necho "$@" > ${folder}/asked; exit 1\n`, { mode: 0o755 });
+  const params = ['compact=hourly', 's3PrefixListId=pl-1', 'dynamoDbPrefixListId=pl-2'];
+  const args = ['--region', 'us-east-1', ...params.map((param) => `--param=${param}`)];
+  const deploy = join(import.meta.dirname, '../../../functions/deploy.ts');
+  const { status, stderr } = spawnSync(process.execPath, [deploy, ...args], {
+    encoding: 'utf8',
+    // Nothing else is found, osls neither.
+    env: { PATH: folder },
+  });
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /DuckDB .* could not be installed/);
+  assert.match(readFileSync(join(folder, 'asked'), 'utf8'), /--os=linux --cpu=arm64 .*@duckdb\/node-api@/);
 });
