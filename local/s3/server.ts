@@ -54,6 +54,7 @@ async function answer(
     case 'HEAD object':
       return getObject(store, bucket, key, request, response);
     case 'DELETE object':
+      if (request.headers['if-match'] !== undefined) throw notImplemented('If-Match in DeleteObject');
       await store.delete(bucket, key);
       response.writeHead(204).end();
       return;

@@ -319,6 +319,7 @@ test('an unknown bucket is named, and what is not implemented is refused and not
     ['PUT', `/${Bucket}/k`, { 'x-amz-copy-source': 'a/b' }],
     ['PUT', `/${Bucket}/k`, { 'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA=' }],
     ['PUT', `/${Bucket}/k?tagging`, {}],
+    ['DELETE', `/${Bucket}/k`, { 'if-match': '"x"' }],
     ['POST', `/${Bucket}/k?uploads`, {}],
     ['GET', `/${Bucket}?versions`, {}],
   ];
