@@ -31,6 +31,8 @@ interface World {
   refuse: boolean;
   /** The shard that takes all of the load, of two. */
   hot: string | null;
+  /** Where the shards after the first begin, in eighths of the hash space. */
+  borders: readonly bigint[];
   /** Whether that shard is closed when the pass lists the shards to split it. */
   gone: boolean;
 }
@@ -42,6 +44,7 @@ const WORLD: World = {
   refused: 0,
   refuse: false,
   hot: null,
+  borders: [4n],
   gone: false,
 };
 
@@ -78,9 +81,10 @@ async function kinesis(command: { constructor: { name: string }; input: Call['in
   }
   if (name === 'ListShardsCommand') {
     const asked = calls.filter((call) => call.name === name).length;
-    const half = 2n ** 127n;
+    const starts = [0n, ...world.borders, 8n].map((eighths) => eighths * 2n ** 125n);
+    const isClosed = (i: number): boolean => i === 1 && world.gone && asked > 1;
     return {
-      Shards: [shard('shardId-0', 0n, half), shard('shardId-1', half, 2n * half, world.gone && asked > 1)],
+      Shards: starts.slice(1).map((end, i) => shard(`shardId-${i}`, starts[i]!, end, isClosed(i))),
     };
   }
   if (name === 'UpdateShardCountCommand' && world.refuse) {
@@ -185,21 +189,21 @@ test('a hot shard is split in its middle and the split is noted; one that is gon
 test('with no change left the largest shard is split', async () => {
   const now = Math.floor(Date.now() / 1000);
   tag = Array.from({ length: 10 }, (_, i) => now - 3600 * (i + 1)).join(' ');
-  const { plan, changed } = await run({});
+  const { plan, changed } = await run({ borders: [1n, 5n, 6n] });
   assert.equal(plan, 'split');
-  assert.equal(changed[0]!.input['ShardToSplit'], 'shardId-0');
+  assert.equal(changed[0]!.input['ShardToSplit'], 'shardId-1');
   tag = '';
 });
 
 test('the two smallest neighbours are merged', async () => {
   const now = Math.floor(Date.now() / 1000);
   tag = Array.from({ length: 10 }, (_, i) => now - 3600 * (i + 1)).join(' ');
-  const { plan, changed } = await run({ load: 1, open: 40 });
+  const { plan, changed } = await run({ load: 1, open: 40, borders: [1n, 5n, 6n] });
   assert.equal(plan, 'merge');
   assert.deepEqual(changed[0]!.input, {
     StreamName: 'weblogs',
-    ShardToMerge: 'shardId-0',
-    AdjacentShardToMerge: 'shardId-1',
+    ShardToMerge: 'shardId-2',
+    AdjacentShardToMerge: 'shardId-3',
   });
   assert.ok(!calls.some(({ name }) => name === 'AddTagsToStreamCommand'));
   tag = '';
