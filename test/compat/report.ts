@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Service } from '../../local/stack.ts';
 import { betweenMarkers } from '../support/between-markers.ts';
 import type { Implementation } from './implementations.ts';
-import type { Result } from './round.ts';
+import type { PipelineResult, Result } from './round.ts';
 import { S3_PROBES } from './s3-probes.ts';
 import { KINESIS_PROBES } from './stream-probes.ts';
 import { DYNAMODB_PROBES } from './table-probes.ts';
@@ -73,6 +73,11 @@ function pipelineCell(pipeline: Result['pipeline']): string {
   const { events, missing, repeated, kills, verify } = pipeline;
   const counts = `${events.toLocaleString('en-US')} events, ${missing} lost, ${repeated} repeated`;
   return `${counts}, verify ${verify}; killed: ${kills.join(', ')}`;
+}
+
+/** Whether nothing was lost or repeated, and verify says so. */
+export function isWhole({ missing, repeated, verify }: PipelineResult): boolean {
+  return missing === 0 && repeated === 0 && verify === 0;
 }
 
 export function writeTables(text: string): void {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { IMPLEMENTATIONS } from '../../compat/implementations.ts';
-import { COMPATIBILITY_FILE, compatibilityTables } from '../../compat/report.ts';
+import { COMPATIBILITY_FILE, compatibilityTables, isWhole } from '../../compat/report.ts';
 import type { Result } from '../../compat/round.ts';
 import { S3_PROBES } from '../../compat/s3-probes.ts';
 import { KINESIS_PROBES } from '../../compat/stream-probes.ts';
@@ -51,4 +51,17 @@ test('only what stands between the markers is replaced', () => {
   );
   assert.equal(betweenMarkers(once, 'y', 'new'), once);
   assert.throws(() => betweenMarkers(document, 'z', 'new'), /lacks the lines/);
+});
+
+test('a pipeline is whole when nothing is lost or repeated and verify ended with 0, and was not killed', () => {
+  const whole = { ...PIPELINE, repeated: 0 };
+  assert.ok(isWhole(whole));
+  for (const fault of [
+    { missing: 1 },
+    { repeated: 1 },
+    { verify: 1 },
+    { verify: -1 },
+    { missing: 1, verify: -1 },
+  ])
+    assert.ok(!isWhole({ ...whole, ...fault }), JSON.stringify(fault));
 });
