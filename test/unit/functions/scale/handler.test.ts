@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
-import { KinesisClient, LimitExceededException } from '@aws-sdk/client-kinesis';
+import { KinesisClient, LimitExceededException, ResourceInUseException } from '@aws-sdk/client-kinesis';
 import { log } from '../../../../functions/runtime/log.ts';
 import { SHARD_BYTES } from '../../../../functions/scale/rules.ts';
 
@@ -28,7 +28,7 @@ interface World {
   load: number | null;
   /** Records that each minute refuses. */
   refused: number;
-  refuse: boolean;
+  refuse: (new (options: { message: string; $metadata: object }) => Error) | null;
   /** The shard that takes all of the load, of two. */
   hot: string | null;
   /** Where the shards after the first begin, in eighths of the hash space. */
@@ -42,7 +42,7 @@ const WORLD: World = {
   status: 'ACTIVE',
   load: 9,
   refused: 0,
-  refuse: false,
+  refuse: null,
   hot: null,
   borders: [4n],
   gone: false,
@@ -88,7 +88,7 @@ async function kinesis(command: { constructor: { name: string }; input: Call['in
     };
   }
   if (name === 'UpdateShardCountCommand' && world.refuse) {
-    throw new LimitExceededException({ message: 'simulated', $metadata: {} });
+    throw new world.refuse({ message: 'simulated', $metadata: {} });
   }
   return {};
 }
@@ -163,10 +163,12 @@ test('ten changes of the day are read from the tag, and are the end', async () =
 
 test('a change that the service refuses is left to the next pass, and uses up none of the day', async () => {
   tag = '';
-  const { plan, changed } = await run({ refuse: true });
-  assert.equal(plan, 'hold');
-  assert.equal(changed.length, 1);
-  assert.equal(tag, '');
+  for (const refuse of [LimitExceededException, ResourceInUseException]) {
+    const { plan, changed } = await run({ refuse });
+    assert.equal(plan, 'hold');
+    assert.equal(changed.length, 1);
+    assert.equal(tag, '');
+  }
 });
 
 test('a hot shard is split in its middle and the split is noted; one that is gone meanwhile changes nothing', async (t) => {

@@ -127,6 +127,10 @@ test('a hot shard is split by its own traffic', () => {
   const hottest = { shard: 'shardId-7', share: 0.4 };
   const made = plan(8, { minutes: refusing, hottest });
   assert.equal(made.kind === 'split' && made.shard, 'shardId-7');
+  for (const limit of [{ maximum: 8 }, { ceiling: 8 * 26 }]) {
+    const held = plan(8, { minutes: refusing, hottest }, [], limit);
+    assert.deepEqual([held.kind, held.limited], ['hold', true], 'a hot shard does not exceed a limit');
+  }
   // One that takes its share is not hot.
   assert.equal(shardsOf(plan(8, { minutes: refusing, hottest: { shard: 's', share: 0.13 } })), 10);
 });
