@@ -101,14 +101,17 @@ export class FieldsSeen {
     const more = [...mentioned].filter((name) => isEmpty || isDefined(name));
     const names = new Set([...this.#fields.keys(), ...asked.keys(), ...more]);
     // Names of SQL's columns do not differ by case.
+    const reserved = new Set([...asked.keys()].map((name) => name.toLowerCase()));
     const taken = new Set<string>(EVENT_COLUMNS);
     for (const name of TIME_FIELDS) taken.add(name);
     const columns: Column[] = [];
+    let room = MAX_COLUMNS - asked.size;
     for (const name of names) {
       const folded = name.toLowerCase();
-      if (name === '' || taken.has(folded) || columns.length >= MAX_COLUMNS) continue;
-      taken.add(folded);
+      if (name === '' || taken.has(folded)) continue;
       const wanted = asked.get(name);
+      if (wanted === undefined && (reserved.has(folded) || room-- <= 0)) continue;
+      taken.add(folded);
       columns.push(
         wanted === undefined
           ? columnOf(name, this.#fields.get(name) ?? new Set())

@@ -92,9 +92,15 @@ async function knownColumns({ store, prefix }: ArchivePlace): Promise<Map<string
       for (const { tag, columns } of tables) {
         const own = known.get(tag) ?? [];
         known.set(tag, own);
-        for (const column of columns) if (!own.some(({ name }) => name === column.name)) own.push(column);
+        for (const column of columns)
+          if (!own.some(({ name }) => isSame(name, column.name))) own.push(column);
       }
     }
   }
   return known;
+}
+
+/** Names of columns do not differ by case. */
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }

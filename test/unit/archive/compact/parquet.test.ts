@@ -61,11 +61,14 @@ function chunkOf(tag: string, hour: number, events: readonly object[]): MadeChun
   return { bytes: encodeChunk(raw, header, { codec: 'gzip', level: 1 }), lane, sequence, tag, hour, ids: [] };
 }
 
-async function compact(archive: ReadableArchive): Promise<HourResult[]> {
+async function compact(
+  archive: ReadableArchive,
+  hours: readonly [number, number] = [HOUR, HOUR + 1],
+): Promise<HourResult[]> {
   const results: HourResult[] = [];
   await compactArchive({
     archive: { store: archive, prefix: '', keyTemplate: 'logs/tag={tag}/{name}' },
-    hours: [HOUR, HOUR + 1],
+    hours,
     policy: { ...DEFAULT_HOURS_POLICY, now: NOW + 100 * 3_600_000, isGone: () => false },
     openAfter: 3_600_000,
     parquet: { folder, memory: '256MiB' },
@@ -132,6 +135,43 @@ test('a column keeps the type of earlier hours, new ones are reported, and late 
     [[1], 2, []],
   );
   assert.equal((await rowsOf(archive, 'n')).length, 3);
+});
+
+test('a field that differs from an earlier column by case alone stays in the rest', async () => {
+  const archive = new ReadableArchive();
+  const first = chunkOf('case', HOUR, [{ time: at(1), Rack: 'a' }]);
+  const second = chunkOf('case', HOUR + 1, [{ time: at(3601), rack: 'b' }]);
+  await archiveOf([[first], [second]], archive);
+  const results = await compact(archive);
+  assert.deepEqual(
+    results.map(({ newColumns }) => [...newColumns]),
+    [[], [['case', []]]],
+  );
+  assert.deepEqual(await rowsOf(archive, 'Rack, rest'), [
+    ['a', null],
+    [null, '{"rack":"b"}'],
+  ]);
+});
+
+test('compactors that named columns in another case at the same time do not stop the next one', async () => {
+  const archive = new ReadableArchive();
+  const rack = (hour: number, name: string) =>
+    chunkOf('case', hour, [{ time: at((hour - HOUR) * 3600), [name]: 'a' }]);
+  await archiveOf([[rack(HOUR, 'Rack')], [rack(HOUR + 1, 'rack')], [rack(HOUR + 2, 'RACK')]], archive);
+  // Neither has read what the other wrote.
+  const entries = (): string[] =>
+    [...archive.objects.keys()].filter((key) => key.startsWith('_compactions/'));
+  await compact(archive, [HOUR, HOUR]);
+  const held = entries().map((key) => [key, archive.objects.get(key)!] as const);
+  for (const [key] of held) archive.objects.delete(key);
+  await compact(archive, [HOUR + 1, HOUR + 1]);
+  for (const [key, bytes] of held) archive.objects.set(key, bytes);
+  assert.equal(entries().length, 2);
+  const [last] = await compact(archive, [HOUR + 2, HOUR + 2]);
+  assert.deepEqual(
+    last!.made[0]!.columns.map(({ name }) => name),
+    ['Rack'],
+  );
 });
 
 test('objects that are not what their commits say are named and stay as they are, and other tags are compacted', async () => {
