@@ -94,7 +94,7 @@ export interface ObjectName {
   readonly hash: string;
   /** What it holds; the names of commits of version 1 do not say it. */
   readonly counts?: { readonly events: number; readonly rawBytes: number };
-  /** What tells it from the commit's other objects of this tag, hour and codec; none unless said. */
+  /** Letters that tell it from the commit's other objects of this tag, hour and codec; none unless said. */
   readonly part?: string;
 }
 

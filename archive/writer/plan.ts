@@ -41,7 +41,7 @@ export function planCommit(context: LogContext, input: PlanInput): Plan {
   const commit = { ...bare, hash: commitHash(bare) };
   const bodies = new Map<string, Body>();
   const named = made.map(({ draft, assembled, object }) => {
-    const key = keyOf(context, draft, commit, object);
+    const key = keyOf(context, draft, commit, object, bodies);
     bodies.set(key, assembled.body);
     return { ...object, key };
   });
@@ -140,7 +140,13 @@ function timesOf({ chunks, records }: Draft): { first_time: number; last_time: n
   return { first_time: first, last_time: last };
 }
 
-function keyOf(context: LogContext, draft: Draft, commit: Commit, object: CommitObject): string {
+function keyOf(
+  context: LogContext,
+  draft: Draft,
+  commit: Commit,
+  object: CommitObject,
+  taken: ReadonlyMap<string, Body>,
+): string {
   const { prefix, keyTemplate } = context;
   const { incarnation, shard, number, hash, version } = commit;
   const { tag, hour, codec, form, records } = draft;
@@ -148,7 +154,15 @@ function keyOf(context: LogContext, draft: Draft, commit: Commit, object: Commit
   if (version === 1) return objectKey(prefix, keyTemplate, name);
   const part = records.length > 0 ? 'foreign' : form === 'members' ? form : '';
   const counts = { events: object.events, rawBytes: object.raw_bytes };
-  return objectKey(prefix, keyTemplate, { ...name, part, counts });
+  for (let n = 0; ; n++) {
+    // A template may leave out what tells two objects apart: the second would count as written already.
+    const key = objectKey(prefix, keyTemplate, { ...name, part: part + lettersOf(n), counts });
+    if (!taken.has(key)) return key;
+  }
+}
+
+function lettersOf(n: number): string {
+  return n === 0 ? '' : [...String(n)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
 }
 
 function addSequence(
