@@ -57,15 +57,17 @@ export class Catalog {
     const entries: CatalogEntry[] = [];
     for (const [name, log] of numbers) {
       const commits = await this.#readRange(log, log.from, log.to, onRead);
-      if (settled && commits.length > 0 && !(await isWhole(this.#store, commits.at(-1)!))) commits.pop();
-      commits.forEach((commit, i) => {
+      const isLeft = settled && commits.length > 0 && !(await isWhole(this.#store, commits.at(-1)!));
+      // What a commit that is left voids of the one before it is void.
+      const taken = isLeft ? commits.slice(0, -1) : commits;
+      taken.forEach((commit, i) => {
         const lost = new Set(commits[i + 1]?.voided.map(({ key }) => key));
         for (const object of commit.objects) {
           if (lost.has(object.key) || !matches(object, filter)) continue;
           entries.push({ object, incarnation: log.incarnation, shard: log.shard, number: commit.number });
         }
       });
-      const last = commits.at(-1);
+      const last = taken.at(-1);
       if (last) this.#read.set(name, last);
     }
     return entries.sort(inOrder);

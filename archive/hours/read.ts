@@ -50,9 +50,9 @@ export async function readFacts(
       onProgress(++done, total, 'commits');
     });
     // Only the newest commit of a log can lack data, and it may be voided.
-    if (!(await isWhole(store, commits.at(-1)!))) commits.pop();
-    if (part.before) facts.addState(part.before, commits[0] ?? null);
-    commits.forEach((commit, i) => {
+    const final = (await isWhole(store, commits.at(-1)!)) ? commits : commits.slice(0, -1);
+    if (part.before) facts.addState(part.before, commits[0]!);
+    final.forEach((commit, i) => {
       facts.add(commit, new Set(commits[i + 1]?.voided.map(({ key }) => key)));
     });
   });

@@ -1,5 +1,6 @@
 /** An in-memory object store with S3's conditional writes. */
 import type { ArchiveReader } from '../../archive/verify/verify.ts';
+import { isVoid } from '../../archive/voiding.ts';
 
 export class MemoryArchive implements ArchiveReader {
   readonly objects = new Map<string, Buffer>();
@@ -33,5 +34,16 @@ export class MemoryArchive implements ArchiveReader {
 
   #keys(prefix: string): string[] {
     return [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+  }
+}
+
+/** One that takes commits and voids, and no data, while its writer is dying. */
+export class DyingArchive extends MemoryArchive {
+  isDying = false;
+
+  override async putIfAbsent(key: string, body: readonly Uint8Array[]): Promise<'created' | 'exists'> {
+    const isData = !key.includes('_commits/') && !isVoid('gzip', Buffer.concat(body).length);
+    if (this.isDying && isData) throw new Error('killed');
+    return super.putIfAbsent(key, body);
   }
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { finalObjects, findObjects } from '../../../archive/find.ts';
 import { openArchiver } from '../../support/archiver.ts';
 import { ChunkSource } from '../../support/chunks.ts';
-import { MemoryArchive } from '../../support/memory-archive.ts';
+import { DyingArchive, MemoryArchive } from '../../support/memory-archive.ts';
 
 const HOUR = 494_000;
 
@@ -68,5 +68,36 @@ test('an object that a later commit voids is not found', async () => {
     const { entries, unfinished } = await finalObjects(place, await find());
     assert.deepEqual(entries.map(({ object }) => object.tag).sort(), ['kept', 'late'], keyTemplate);
     assert.deepEqual(unfinished, []);
+  }
+});
+
+test('what an unfinished commit voids is void', async () => {
+  for (const keyTemplate of ['logs/tag={tag}/dt={dt}/hour={hour}/{name}', 'logs/{shard}/{name}']) {
+    const store = new DyingArchive();
+    const source = new ChunkSource({ name: 'p' });
+    const [lost, kept, next] = ['a', 'b', 'c'].map((tag, i) => ({
+      sequence: `${1 + i}`,
+      arrival: 1000,
+      data: source.next(tag, HOUR, 1 + i).bytes,
+    }));
+    const first = await openArchiver(store, { keyTemplate });
+    await first.take([lost!, kept!], false);
+    await first.flush();
+    const gone = [...store.objects.keys()].find((key) => key.startsWith('logs/') && key.includes('-1-'))!;
+    store.objects.delete(gone);
+    store.isDying = true;
+    const second = await openArchiver(store, { keyTemplate });
+    const dies = second.take([next!], true).then(() => second.flush());
+    await assert.rejects(dies, /killed/);
+    const place = { store, prefix: '', keyTemplate };
+    const { entries } = await finalObjects(
+      place,
+      await findObjects(place, { hours: [0, 1e9] }, null, undefined),
+    );
+    assert.deepEqual(
+      entries.map(({ object }) => object.tag),
+      ['b'],
+      keyTemplate,
+    );
   }
 });

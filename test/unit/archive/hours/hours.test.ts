@@ -6,8 +6,9 @@ import { judgeHours } from '../../../../archive/hours/judge.ts';
 import { DEFAULT_HOURS_POLICY } from '../../../../archive/hours/policy.ts';
 import { readFacts } from '../../../../archive/hours/read.ts';
 import { verifyArchive } from '../../../../archive/verify/verify.ts';
+import { openArchiver } from '../../../support/archiver.ts';
 import { ChunkSource, type MadeChunk } from '../../../support/chunks.ts';
-import type { MemoryArchive } from '../../../support/memory-archive.ts';
+import { DyingArchive, type MemoryArchive } from '../../../support/memory-archive.ts';
 import { archiveOf, HOUR, NOW } from '../../../support/small-archive.ts';
 
 const MINUTE = 60_000;
@@ -90,6 +91,28 @@ test('what is missing of another lane keeps the hour open, and the hour only tha
   assert.deepEqual(hole.waits[0]!.lanes, ['b'.repeat(32)]);
   const whole = await archiveOf([[...data, ...marks]], undefined, undefined, at);
   assert.equal((await judge(whole, END + 13 * MINUTE)).state, 'closed');
+});
+
+test('what an unfinished commit gives up keeps its hour open', async () => {
+  const archive = new DyingArchive();
+  const agent = source('p');
+  const now = END + 12 * MINUTE;
+  const records = [
+    agent.next('t', HOUR, 1),
+    mark(agent, END + 11 * MINUTE),
+    agent.next('t', HOUR + 1, 1),
+  ].map(({ bytes: data }, i) => ({ sequence: `${1 + i}`, arrival: now, data }));
+  const first = await openArchiver(archive, { now: () => now });
+  await first.take(records.slice(0, 2), false);
+  await first.flush();
+  assert.equal((await judge(archive, now)).state, 'closed');
+  archive.objects.delete([...archive.objects.keys()].find((key) => key.startsWith('logs/'))!);
+  archive.isDying = true;
+  const second = await openArchiver(archive, { now: () => now });
+  const dies = second.take(records.slice(2), true).then(() => second.flush());
+  await assert.rejects(dies, /killed/);
+  const report = await judge(archive, now);
+  assert.deepEqual([report.state, report.waits.map(({ why }) => why)], ['open', ['missing']]);
 });
 
 test('a late chunk reopens an hour until the next watermark, and stays counted', async () => {
