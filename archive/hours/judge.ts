@@ -243,12 +243,7 @@ function faultBefore(
 function whyNot({ id: producer, epochs, heard }: Producer, policy: HoursPolicy, hour: number): Wait {
   const last = epochs.at(-1)!;
   const point = last.points.at(-1);
-  const newest = Math.max(
-    ...[...last.lanes.values()].flatMap(({ watermarks }) =>
-      [...watermarks.values()].map(([, , until]) => until),
-    ),
-    -1,
-  );
+  const newest = newestOf(last.lanes);
   const inTime = (hour + 1) * HOUR_MS + policy.lateness;
   if (point?.end) return { producer, why: 'stopped', since: point.at };
   if (policy.now - heard > USUAL_LAG) return { producer, why: 'silent', since: heard };
@@ -256,6 +251,14 @@ function whyNot({ id: producer, epochs, heard }: Producer, policy: HoursPolicy, 
   if (newest >= inTime) return { producer, why: 'missing', since: point?.until ?? null };
   if (heard - newest > USUAL_LAG) return { producer, why: 'behind', since: newest || null };
   return { producer, why: 'awaited', since: newest || null };
+}
+
+/** The latest time up to which all was read, as any watermark says; -1 when there is none. */
+function newestOf(lanes: Lanes): number {
+  let newest = -1;
+  for (const { watermarks } of lanes.values())
+    for (const [, , until] of watermarks.values()) newest = Math.max(newest, until);
+  return newest;
 }
 
 /** Events of the hour behind the last point of the producer's last epoch: its next watermark says that they are all. */

@@ -1,10 +1,13 @@
 /** From watermark chunks over commits to closed hours: an archive that the archiver has written. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Watermark } from '../../../../archive/commit.ts';
 import { newestCommit } from '../../../../archive/commit-log.ts';
+import { Facts } from '../../../../archive/hours/facts.ts';
 import { judgeHours } from '../../../../archive/hours/judge.ts';
 import { DEFAULT_HOURS_POLICY } from '../../../../archive/hours/policy.ts';
 import { readFacts } from '../../../../archive/hours/read.ts';
+import { Runs } from '../../../../archive/runs.ts';
 import { verifyArchive } from '../../../../archive/verify/verify.ts';
 import { openArchiver } from '../../../support/archiver.ts';
 import { ChunkSource, type MadeChunk } from '../../../support/chunks.ts';
@@ -141,6 +144,24 @@ test('a producer that fell silent is named with the time, one that stopped is no
   assert.deepEqual(report.waits, [{ producer: silent.producer, why: 'silent', since: NOW + 20 * MINUTE }]);
   const without = await judge(archive, END + 15 * MINUTE, [silent.producer]);
   assert.deepEqual([without.state, without.without], ['closed', [silent.producer]]);
+});
+
+test('an hour is judged however many watermarks there are of earlier ones', () => {
+  const count = 150_000;
+  const archived = new Runs();
+  archived.addRange(1, count);
+  const until = (n: number): number => NOW - (count - n) * MINUTE;
+  const watermarks = Array.from({ length: count }, (_, i): [number, Watermark] => {
+    const time = until(i + 1);
+    return [i + 1, [i + 1, i + 1, time, time, 0]];
+  });
+  const epoch = epochAt(until(0)).toString(16).padStart(16, '0');
+  const facts = new Facts();
+  facts.lanes.set('a'.repeat(32), { producer: 'p', epoch, archived, watermarks: new Map(watermarks) });
+  facts.producers.set('p', new Map([[epoch, { previous: null, heard: NOW }]]));
+  const policy = { ...DEFAULT_HOURS_POLICY, now: NOW + 10 * MINUTE, isGone: () => false };
+  const [report] = judgeHours(facts, policy, [HOUR, HOUR]);
+  assert.deepEqual(report!.waits, [{ producer: 'p', why: 'awaited', since: NOW }]);
 });
 
 test('an agent of an earlier release is named, and its clean stop still counts', async () => {
