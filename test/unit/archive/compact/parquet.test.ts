@@ -227,3 +227,47 @@ test('verify finds rows that are too few, objects that nobody named, what is com
   assert.match((await verify()).problems[0]!, /is missing/);
   maker.close();
 });
+
+/** An archive to which something happens just before it is first asked for a name with a prefix. */
+class BusyArchive extends ReadableArchive {
+  readonly meanwhile = new Map<string, () => Promise<unknown>>();
+
+  override async first(prefix: string): Promise<string | null> {
+    await this.#happens(prefix);
+    return super.first(prefix);
+  }
+
+  override async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+    await this.#happens(prefix);
+    yield* super.list(prefix);
+  }
+
+  async #happens(prefix: string): Promise<void> {
+    for (const [start, what] of this.meanwhile) {
+      if (!prefix.startsWith(start)) continue;
+      this.meanwhile.delete(start);
+      await what();
+    }
+  }
+}
+
+test('verify takes nothing that is compacted meanwhile for a fault', async () => {
+  const archive = new BusyArchive();
+  await archiveOf([[chunkOf('web', HOUR, [{ time: at(1) }])]], archive);
+  await compact(archive);
+  const late = async (hour: number, shard: string): Promise<void> => {
+    await archiveOf([[chunkOf('web', hour, [{ time: at(2) }])]], archive, shard);
+    assert.equal((await compact(archive)).flatMap(({ made }) => made).length, 1);
+  };
+  archive.meanwhile.set('_compactions/2026', () => late(HOUR, 'shard-1'));
+  archive.meanwhile.set('parquet/', () => late(HOUR + 1, 'shard-2'));
+  const maker = await ParquetMaker.open({ store: archive, folder, memory: '256MiB' }, new Map());
+  const report = await verifyCompactions({
+    archive: { store: archive, prefix: '', keyTemplate: 'logs/tag={tag}/{name}' },
+    hours: [HOUR, HOUR + 1],
+    rowsOf: (key) => maker.rowsOf(key),
+  });
+  maker.close();
+  assert.equal(archive.meanwhile.size, 0);
+  assert.deepEqual([report.problems, report.rows], [[], 2]);
+});
