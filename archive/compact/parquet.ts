@@ -92,17 +92,28 @@ export class ParquetMaker {
     return columns;
   }
 
-  /** @throws TailraceError COMPACTION_ROWS when the objects have another number of lines than their commits say */
+  /**
+   * @throws TailraceError COMPACTION_ROWS when DuckDB fails, or the objects have another number of lines than their
+   * commits say
+   */
   async make(table: Table): Promise<MadeParquet> {
     const { tag, rows, sources } = table;
     const select = await this.#select(table);
     const path = join(this.#options.folder, `${this.#runs++}.parquet`);
     const drop = (): void => rmSync(path, { force: true });
     try {
-      await this.#connection.run(
-        `COPY (${select} ORDER BY time) TO ${text(path)} ` +
-          `(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groupRows(rows)})`,
-      );
+      await this.#connection
+        .run(
+          `COPY (${select} ORDER BY time) TO ${text(path)} ` +
+            `(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groupRows(rows)})`,
+        )
+        .catch((cause: Error) => {
+          throw new TailraceError(
+            'COMPACTION_ROWS',
+            `tag ${tag}: DuckDB cannot make Parquet of ${sources.length} objects: ${cause.message}`,
+            { cause },
+          );
+        });
       const found = await this.#countRows(path);
       if (found !== rows)
         throw new TailraceError(

@@ -188,6 +188,28 @@ test('objects that are not what their commits say are named and stay as they are
   }
 });
 
+test('objects that DuckDB cannot read are named, and other tags and hours are compacted', async () => {
+  const archive = new ReadableArchive();
+  await archiveOf(
+    [
+      [
+        chunkOf('long', HOUR, [{ line: 'x'.repeat(40 * 1024 * 1024) }]),
+        chunkOf('web', HOUR, [{ time: at(1) }]),
+      ],
+      [chunkOf('web', HOUR + 1, [{ time: at(3601) }])],
+    ],
+    archive,
+  );
+  for (const made of [['web'], []]) {
+    const [first, second] = await compact(archive);
+    assert.match(first!.faults[0]!.message, /^tag long: DuckDB cannot make Parquet of 1 objects: /);
+    assert.deepEqual(
+      [first, second].map((result) => result!.made.map(({ tag }) => tag)),
+      [made, made],
+    );
+  }
+});
+
 test('verify finds rows that are too few, objects that nobody named, what is compacted twice, and what came since', async () => {
   const archive = new ReadableArchive();
   const chunks = [
