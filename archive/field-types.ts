@@ -18,6 +18,8 @@ type Seen = 'BIGINT' | 'DOUBLE' | 'BOOLEAN' | 'VARCHAR' | 'NUMBER_TEXT' | 'NESTE
 
 /** Columns that every event has besides those of its fields; a field of such a name is in `rest`. */
 const EVENT_COLUMNS = ['tag', 'time', 'hour', 'rest'] as const;
+/** DuckDB reads these as functions, unless a column has the name: fields of these names are in `rest` alone. */
+export const FUNCTION_NAMES: ReadonlySet<string> = new Set(['current_timestamp', 'current_date']);
 /** Fields that hold the event's time, as the inputs name it; the first that has one of the event's hour counts. */
 export const TIME_FIELDS = ['_time', 'time'] as const;
 /** A table of more columns helps nobody: further fields are in `rest`. */
@@ -102,8 +104,7 @@ export class FieldsSeen {
     const names = new Set([...this.#fields.keys(), ...asked.keys(), ...more]);
     // Names of SQL's columns do not differ by case.
     const reserved = new Set([...asked.keys()].map((name) => name.toLowerCase()));
-    const taken = new Set<string>(EVENT_COLUMNS);
-    for (const name of TIME_FIELDS) taken.add(name);
+    const taken = new Set<string>([...EVENT_COLUMNS, ...TIME_FIELDS, ...FUNCTION_NAMES]);
     const columns: Column[] = [];
     let room = MAX_COLUMNS - asked.size;
     for (const name of names) {

@@ -4,6 +4,7 @@
  */
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBValue } from '@duckdb/node-api';
 import { loadDuckDb } from '../../archive/duckdb.ts';
+import { FUNCTION_NAMES } from '../../archive/field-types.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Constant } from './predicate.ts';
 import { listOf, type Part, walk } from './statement.ts';
@@ -24,7 +25,6 @@ const STEADY: ReadonlySet<string> = new Set([
   ...['strptime', 'to_microseconds', 'to_milliseconds', 'to_seconds', 'to_minutes', 'to_hours', 'to_days'],
   ...['to_weeks', 'to_months', 'to_years', 'concat', '||'],
 ]);
-const STEADY_COLUMNS: ReadonlySet<string> = new Set(['current_timestamp', 'current_date']);
 const STEADY_CLASSES: ReadonlySet<unknown> = new Set(['CONSTANT', 'CAST', 'FUNCTION', 'COLUMN_REF']);
 
 export class Engine {
@@ -178,7 +178,7 @@ function isSteady(expression: Part): boolean {
     if (!STEADY_CLASSES.has(part.class)) steady = false;
     if (part.class === 'FUNCTION' && !STEADY.has(String(part.function_name).toLowerCase())) steady = false;
     const path = listOf(part.column_names);
-    const isKnown = path.length === 1 && STEADY_COLUMNS.has(String(path[0]).toLowerCase());
+    const isKnown = path.length === 1 && FUNCTION_NAMES.has(String(path[0]).toLowerCase());
     if (part.class === 'COLUMN_REF' && !isKnown) steady = false;
   });
   return steady;

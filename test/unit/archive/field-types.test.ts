@@ -18,3 +18,12 @@ test('a column that is asked for has its name before a field that differs by cas
     { name: 'Rack', type: 'BIGINT', known: true },
   ]);
 });
+
+test('a field named like a function without parentheses has no column: conditions on the time mean the function', () => {
+  const seen = new FieldsSeen();
+  seen.add('{"current_date":"2020-01-01","CURRENT_TIMESTAMP":1,"code":200}');
+  assert.deepEqual(
+    seen.columns().map(({ name }) => name),
+    ['code'],
+  );
+});
