@@ -2,7 +2,7 @@
  * Parquet objects of data objects, by DuckDB: zstd, sorted by time, row groups of about a minute of an hour, so that
  * their statistics tell which few of them a short time needs.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { TailraceError } from '../../base/errors.ts';
@@ -30,7 +30,12 @@ export interface ParquetOptions {
   readonly archiveFolder?: string | undefined;
   /** What DuckDB may use, as `512MiB`; sorts beyond that go to the folder. */
   readonly memory: string;
+  /** The largest object that is made, bytes; by default what can be put in one piece. */
+  readonly maxBytes?: number;
 }
+
+/** A file is read into one buffer to be put, and Node reads at most this much. */
+const MAX_BYTES = 2 ** 31 - 1;
 
 export class ParquetMaker {
   readonly #options: ParquetOptions;
@@ -93,8 +98,8 @@ export class ParquetMaker {
   }
 
   /**
-   * @throws TailraceError COMPACTION_ROWS when DuckDB fails, or the objects have another number of lines than their
-   * commits say
+   * @throws TailraceError COMPACTION_ROWS when DuckDB fails, the result is too large, or the objects have another number
+   * of lines than their commits say
    */
   async make(table: Table): Promise<MadeParquet> {
     const { tag, rows, sources } = table;
@@ -119,6 +124,12 @@ export class ParquetMaker {
         throw new TailraceError(
           'COMPACTION_ROWS',
           `tag ${tag}: ${sources.length} objects have ${found} lines, their commits say ${rows}: run tailrace verify --deep for the hour`,
+        );
+      const { size } = statSync(path);
+      if (size > (this.#options.maxBytes ?? MAX_BYTES))
+        throw new TailraceError(
+          'COMPACTION_ROWS',
+          `tag ${tag}: its Parquet of ${size} bytes is too large to be put`,
         );
     } catch (error) {
       drop();

@@ -64,6 +64,7 @@ function chunkOf(tag: string, hour: number, events: readonly object[]): MadeChun
 async function compact(
   archive: ReadableArchive,
   hours: readonly [number, number] = [HOUR, HOUR + 1],
+  maxBytes?: number,
 ): Promise<HourResult[]> {
   const results: HourResult[] = [];
   await compactArchive({
@@ -71,7 +72,7 @@ async function compact(
     hours,
     policy: { ...DEFAULT_HOURS_POLICY, now: NOW + 100 * 3_600_000, isGone: () => false },
     openAfter: 3_600_000,
-    parquet: { folder, memory: '256MiB' },
+    parquet: { folder, memory: '256MiB', ...(maxBytes === undefined ? {} : { maxBytes }) },
     onHour: (result) => results.push(result),
   });
   return results;
@@ -208,6 +209,20 @@ test('objects that DuckDB cannot read are named, and other tags and hours are co
       [made, made],
     );
   }
+});
+
+test('Parquet that is too large to be put is named before the log has it, and other tags are compacted', async () => {
+  const archive = new ReadableArchive();
+  const large = Array.from({ length: 2000 }, (_, i) => ({ time: at(i % 3600), id: digest32(String(i)) }));
+  await archiveOf([[chunkOf('large', HOUR, large), chunkOf('web', HOUR, [{ time: at(1) }])]], archive);
+  const [result] = await compact(archive, [HOUR, HOUR], 20_000);
+  assert.match(result!.faults[0]!.message, /^tag large: its Parquet of \d+ bytes is too large to be put$/);
+  assert.deepEqual(
+    result!.made.map(({ tag }) => tag),
+    ['web'],
+  );
+  const [again] = await compact(archive, [HOUR, HOUR]);
+  assert.deepEqual([again!.made.map(({ tag }) => tag), again!.faults], [['large'], []]);
 });
 
 test('verify finds rows that are too few, objects that nobody named, what is compacted twice, and what came since', async () => {
