@@ -133,7 +133,9 @@ export function planShards(
   if (!isTime && open <= SPARE * shardsFor(lately, policy.target)) return carries;
   const needs = needsOf(traffic.past, lately, open, policy, now);
   const plan = isTime ? planDay(needs, open, changes, policy, now) : carries;
-  return plan.kind === 'hold' ? planMerge(plan, needs, open, changes, now) : plan;
+  if (plan.kind !== 'hold') return plan;
+  const busiest = traffic.hottest?.share ?? 1 / open;
+  return 2 * busiest * lately > policy.target ? plan : planMerge(plan, needs, open, changes, now);
 }
 
 /** When the layout last changed, by whatever change. */
@@ -207,7 +209,8 @@ function needsOf(
 
 /**
  * Takes a shard away where far more are open than the next hours need, as after a spike that has used up the changes.
- * A merged shard has at most twice its even part of the keys, and even that must not fill it.
+ * A merged shard has at most twice its even part of the keys, and even that must not fill it; nor must twice what the
+ * busiest shard takes: its halves would be merged, refuse records and be split, time and again.
  */
 function planMerge(
   otherwise: Hold,

@@ -196,6 +196,14 @@ test('where no change is left for what a spike has left behind, shards are merge
   assert.equal(made.kind, 'merge');
 });
 
+test('shards are not merged while twice what the busiest takes would fill one: its halves would be split anew', () => {
+  const used = Array.from({ length: 10 }, (_, i) => NOW - (i + 1) * HOUR);
+  const idle = { minutes: steady(1.3), past: weeks(() => 1.3) };
+  const busiest = (share: number) => ({ hottest: { shard: 'shardId-000000000004', share } });
+  assert.equal(plan(9, { ...idle, ...busiest(0.36) }, used).kind, 'hold');
+  assert.equal(plan(9, { ...idle, ...busiest(0.34) }, used).kind, 'merge');
+});
+
 test('minimum, maximum and cost ceiling hold, and the one that holds is named', () => {
   const busy = { minutes: steady(30) };
   assert.equal(shardsOf(plan(20, busy, [], { maximum: 24 })), 24);
