@@ -210,7 +210,7 @@ function needsOf(
 /**
  * Takes a shard away where far more are open than the next hours need, as after a spike that has used up the changes.
  * A merged shard has at most twice its even part of the keys, and even that must not fill it; nor must twice what the
- * busiest shard takes: its halves would be merged, refuse records and be split, time and again.
+ * busiest shard takes: its halves would be merged, refuse records and be split, over and over.
  */
 function planMerge(
   otherwise: Hold,

@@ -196,7 +196,7 @@ test('where no change is left for what a spike has left behind, shards are merge
   assert.equal(made.kind, 'merge');
 });
 
-test('shards are not merged while twice what the busiest takes would fill one: its halves would be split anew', () => {
+test('shards are not merged while twice what the busiest takes would fill one: its halves would fill up as well', () => {
   const used = Array.from({ length: 10 }, (_, i) => NOW - (i + 1) * HOUR);
   const idle = { minutes: steady(1.3), past: weeks(() => 1.3) };
   const busiest = (share: number) => ({ hottest: { shard: 'shardId-000000000004', share } });
