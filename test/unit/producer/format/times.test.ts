@@ -34,13 +34,46 @@ test('a time without a format: whatever it looks like', () => {
     'Mon Nov 23 20:30:00 2026',
     'Mon Nov 23 20:30:00 UTC 2026',
     'Tue Nov 24 05:30:00 KST 2026',
+    ' 2026-11-23T20:30:00Z ',
+    '2026-11-23T21:30:00+01:00[Europe/Berlin]',
+    '2026-11-23T20:30:00Z[Etc/GMT+0]',
+    '2026-11-23_20:30:00.00000',
+    '2026.11.23 20:30:00',
+    '20261123T203000Z',
+    '20261123T2030Z',
+    '20261123T213000.000+0100',
+    '20261123 20:30:00',
+    'Monday, 23-Nov-26 20:30:00 GMT',
+    'Nov 23, 2026 8:30:00 PM',
+    'Nov 23, 2026, 8:30:00\u202fPM UTC',
+    'Monday, November 23, 2026 20:30:00',
+    '23.11.2026 20:30:00',
+    '23/Nov/2026 08:30:00 PM',
+    '2026-11-23 8:30:00 p.m.',
+    '23.11.2026, 20:30:00,000',
   ]) {
     assert.equal(read(text), '2026-11-23T20:30:00.000Z', text);
   }
-  for (const text of ['', 'soon', '2026-13-01 00:00:00', '23/Nov/2026', '2026-11-23 20:30:00 QQQ', '1e999']) {
+  for (const text of [
+    '',
+    'soon',
+    '2026-13-01 00:00:00',
+    '23/Nov/2026',
+    '2026-11-23 20:30:00 QQQ',
+    '1e999',
+    '20261123T2460Z',
+    'Nov 23, 2026 13:30:00 PM',
+    'Nov 23, 2026 0:30:00 AM',
+    '11/23/2026 20:30:00',
+    '23.13.2026 20:30:00',
+    '2026112320'.repeat(11),
+  ]) {
     assert.equal(read(text), null, text);
   }
   assert.equal(read('2026/11/23 21:30:00', undefined, 'Europe/Berlin'), '2026-11-23T20:30:00.000Z');
+  assert.equal(read('Nov 23, 2026 12:30:00 AM'), '2026-11-23T00:30:00.000Z');
+  assert.equal(read('Nov 23, 2026 12:30:00 PM'), '2026-11-23T12:30:00.000Z');
+  assert.equal(read('Sunday, 06-Nov-94 08:49:37 GMT'), '1994-11-06T08:49:37.000Z');
 });
 
 test('zones by name are the zone or no time, and a Z that the format spells is UTC', () => {
