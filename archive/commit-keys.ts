@@ -145,6 +145,15 @@ export function parseObjectName(name: string): NameParts | null {
   };
 }
 
+/**
+ * Key of the object by which `consumer --check` learns whether it may write data objects, without the prefix: in the folder
+ * that all of them share, under a name that Athena, Spark and Hive pass over.
+ */
+export function checkProbe(template: string): string {
+  const [fixed] = template.split('{', 1);
+  return `${fixed!.slice(0, fixed!.lastIndexOf('/') + 1)}_tailrace-check`;
+}
+
 /** What is wrong with a key template, or null: names must stay unique and clear of the commits. */
 export function templateFault(template: string): string | null {
   if (!template.endsWith('{name}')) return 'must end in {name}';

@@ -91,6 +91,13 @@ export function streamTarget({ name, arn }: StreamLocation): { StreamARN: string
   return arn === undefined ? { StreamName: name } : { StreamARN: arn };
 }
 
+/** Its ARN, asked for where the configuration has none. */
+export async function streamArn(client: KinesisClient, config: StreamLocation): Promise<string> {
+  if (config.arn !== undefined) return config.arn;
+  const answer = await client.send(new DescribeStreamSummaryCommand(streamTarget(config)));
+  return answer.StreamDescriptionSummary!.StreamARN!;
+}
+
 /** Where an iterator starts, as GetShardIterator takes it. */
 export function iteratorStart(position: Position) {
   if (position === null) return { ShardIteratorType: 'TRIM_HORIZON' } as const;

@@ -88,11 +88,28 @@ export class S3Store implements ArchiveStore {
     return new S3Store(this.#location, { ...this.#options, ...options }, this.#client);
   }
 
-  async putIfAbsent(
+  putIfAbsent(
     key: string,
     body: readonly Uint8Array[],
     kind: ObjectKind,
     known?: string,
+  ): Promise<'created' | 'exists'> {
+    return this.#put(key, body, kind, { known, condition: { IfNoneMatch: '*' } });
+  }
+
+  /** Replaces whatever stands there: never for what an archive consists of. */
+  async overwrite(key: string, body: readonly Uint8Array[], kind: ObjectKind): Promise<void> {
+    await this.#put(key, body, kind, { condition: {} });
+  }
+
+  async #put(
+    key: string,
+    body: readonly Uint8Array[],
+    kind: ObjectKind,
+    {
+      known,
+      condition,
+    }: { readonly known?: string | undefined; readonly condition: { readonly IfNoneMatch?: '*' } },
   ): Promise<'created' | 'exists'> {
     const length = body.reduce((sum, part) => sum + part.length, 0);
     const hash = known ?? sha256(body);
@@ -105,7 +122,7 @@ export class S3Store implements ArchiveStore {
         ContentLength: length,
         ContentType: CONTENT_TYPE[kind],
         ChecksumSHA256: Buffer.from(hash, 'hex').toString('base64'),
-        IfNoneMatch: '*',
+        ...condition,
         ...this.#writeInput(kind),
       });
       // The signature needs the same hash; given here, it is not computed twice.
@@ -246,7 +263,7 @@ export class S3Store implements ArchiveStore {
         if (error instanceof TypeError || error instanceof RangeError) throw error;
         if ((error as Error).name === 'InvalidObjectState') throw coldObject(key, error);
         const reason = reasonOf(error);
-        const message = `S3 ${operation} s3://${this.#bucket}/${key}: ${reason}: ${(error as Error).message}`;
+        const message = `S3 ${operation} s3://${this.#bucket}/${key}: ${reason}: ${explained(error)}`;
         // With S3's own time, which the answer has brought, the next request is signed right.
         if (isClockCorrected(error) && !corrected) {
           corrected = true;
@@ -284,11 +301,18 @@ async function nullWhenAbsent<T>(call: () => Promise<T>): Promise<T | null> {
   }
 }
 
+/** S3's message, and where a bucket is that is not here. */
+function explained(error: unknown): string {
+  const { message, $response } = error as Error & { $response?: { headers?: Record<string, string> } };
+  const region = $response?.headers?.['x-amz-bucket-region'];
+  if (region === undefined || reasonOf(error) !== 'wrong_region') return message;
+  return `the bucket is in ${region}: set archive.region, or --region`;
+}
+
 function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
 }
 
-/** Reasons by the name of the error; a HEAD has no body, and so only a status. */
 /** S3's answer to a read of an object in GLACIER, DEEP_ARCHIVE or an archive tier that was not restored. */
 function coldObject(key: string, cause: unknown): TailraceError {
   return new TailraceError('OBJECT_COLD', `${key} is in cold storage: restore it in S3, then read it`, {
@@ -296,6 +320,7 @@ function coldObject(key: string, cause: unknown): TailraceError {
   });
 }
 
+/** Reasons by the name of the error; a HEAD has no body, and so only a status. */
 const REASONS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'no_such_bucket',
   PermanentRedirect: 'wrong_region',

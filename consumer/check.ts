@@ -1,4 +1,7 @@
-/** Tries each right that a worker needs, without changing anything, and names those that are missing. */
+/**
+ * Tries each right that a worker needs, and names those that are missing. It changes nothing but two probes in the bucket,
+ * which stay there for the next time: `_commits/if-none-match`, and one in the folder of the data objects.
+ */
 import {
   DeleteItemCommand,
   DescribeTableCommand,
@@ -9,15 +12,20 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { GetRecordsCommand, GetShardIteratorCommand } from '@aws-sdk/client-kinesis';
-import { COMMITS_FOLDER } from '../archive/commit-keys.ts';
-import { streamClient, streamShards, streamTarget } from '../archive/kinesis-stream.ts';
+import {
+  DescribeStreamConsumerCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+} from '@aws-sdk/client-kinesis';
+import { COMMITS_FOLDER, checkProbe } from '../archive/commit-keys.ts';
+import { streamArn, streamClient, streamShards, streamTarget } from '../archive/kinesis-stream.ts';
 import { requireConditionalWrites } from '../archive/probe.ts';
 import { S3Store } from '../archive/s3.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 import type { ConsumerConfig } from './config.ts';
 
 const TRY_MS = 15_000;
+const PROBE = [Buffer.from('Written by tailrace consumer --check to learn whether it may write here.\n')];
 /** Errors that only a caller with the right to ask gets. */
 const ALLOWED = new Set(['ConditionalCheckFailedException', 'ResourceNotFoundException']);
 /** No item has it and has it not: what is written under this condition is never written. */
@@ -36,10 +44,19 @@ export async function missingRights(config: ConsumerConfig): Promise<string[]> {
   return missing.flat();
 }
 
-async function streamRights({ stream }: ConsumerConfig): Promise<string[]> {
+async function streamRights({ stream, kcl, application }: ConsumerConfig): Promise<string[]> {
   const client = streamClient(stream, 3);
+  const fanOut: Right = {
+    name: 'kinesis:DescribeStreamConsumer, for kcl.retrieval: fan_out',
+    call: async (abortSignal) => {
+      const StreamARN = await streamArn(client, stream);
+      const input = { StreamARN, ConsumerName: application };
+      await client.send(new DescribeStreamConsumerCommand(input), { abortSignal });
+    },
+  };
   try {
     return await lacking(`stream ${stream.name}`, [
+      ...(kcl.retrieval === 'fan_out' ? [fanOut] : []),
       {
         name: 'kinesis:ListShards, kinesis:GetShardIterator and kinesis:GetRecords, and kms:Decrypt with its key',
         call: async (abortSignal) => {
@@ -76,8 +93,18 @@ async function tableRights({ application, stream, dynamodb }: ConsumerConfig): P
   const write = { TableName, ConditionExpression: NEVER };
   const owner = { ':owner': { S: 'tailrace-check' } };
   const right = (name: string, send: Right['call']): Right => ({ name: `dynamodb:${name}`, call: send });
+  // KCL looks whether an earlier release has made them.
+  const others = ['WorkerMetricStats', 'CoordinatorState'].map((suffix) => `${application}-${suffix}`);
   try {
-    return await lacking(`table ${application}`, [
+    const lackingOthers = await lacking(
+      'tables of KCL before 3.5',
+      others.map((name) =>
+        right(`DescribeTable of ${name}`, (abortSignal) =>
+          client.send(new DescribeTableCommand({ TableName: name }), { abortSignal }),
+        ),
+      ),
+    );
+    const lackingOwn = await lacking(`table ${application}`, [
       right('DescribeTable', (abortSignal) =>
         client.send(new DescribeTableCommand({ TableName }), { abortSignal }),
       ),
@@ -101,28 +128,57 @@ async function tableRights({ application, stream, dynamodb }: ConsumerConfig): P
         });
       }),
     ]);
+    return [...lackingOwn, ...lackingOthers];
   } finally {
     client.destroy();
   }
 }
 
 async function bucketRights({ archive, stream }: ConsumerConfig): Promise<string[]> {
-  const { bucket, region = stream.region, endpoint, prefix } = archive;
-  const store = new S3Store({ bucket, region, endpoint }, { tries: 1 });
+  const { bucket, region = stream.region, endpoint, prefix, kms_key, storage_class, tags } = archive;
+  const written = { kmsKey: kms_key, storageClass: storage_class, tags };
+  const store = new S3Store({ bucket, region, endpoint }, { tries: 1, ...written });
+  const data = prefix + checkProbe(archive.key_template);
+  const folder = data.slice(0, data.lastIndexOf('/') + 1);
   try {
     if (await isMissing(store, prefix)) {
       return [
         `archive.bucket: there is no bucket ${bucket} at ${endpoint ?? `S3 in ${region}`}: create it, or correct its name`,
       ];
     }
-    return await lacking(`bucket ${bucket}`, [
+    const written = await lacking(`bucket ${bucket}`, [
+      {
+        name: `s3:PutObject to ${folder}*${tags ? ', with s3:PutObjectTagging' : ''}, and kms:GenerateDataKey with the key of archive.kms_key or the bucket`,
+        call: () => writeProbe(store, data),
+      },
+    ]);
+    const read = await lacking(`bucket ${bucket}`, [
       { name: 's3:ListBucket', call: () => store.first(prefix + COMMITS_FOLDER) },
       // Without s3:ListBucket S3 denies what is not there, so this asks for both.
       { name: 's3:PutObject with If-None-Match', call: () => requireConditionalWrites(store, prefix) },
       { name: 's3:GetObject', call: () => store.get(`${prefix}${COMMITS_FOLDER}tailrace-check`) },
+      // What was written with a key can be read with it alone.
+      {
+        name: `s3:GetObject of ${folder}*, and kms:Decrypt with the key of archive.kms_key or the bucket`,
+        call: () => store.get(data),
+      },
     ]);
+    return [...written, ...read];
   } finally {
     store.close();
+  }
+}
+
+/**
+ * Writes a probe as data objects are written. Where a policy lets nobody write without If-None-Match, the day's own probe
+ * is written like that: one that is there already would not show whether the key may be used.
+ */
+async function writeProbe(store: S3Store, key: string): Promise<void> {
+  try {
+    await store.overwrite(key, PROBE, 'gzip');
+  } catch (error) {
+    const day = new Date().toISOString().slice(0, 10);
+    if (!(await store.putIfAbsent(`${key}-${day}`, PROBE, 'gzip').catch(() => null))) throw error;
   }
 }
 

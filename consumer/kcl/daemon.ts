@@ -24,6 +24,8 @@ export interface DaemonOptions {
   readonly onWarning: (text: string) => void;
   /** What serves the shards, instead of consumer/shard/child.ts: for tests. */
   readonly child?: string | undefined;
+  /** Instead of {@link JVM_FLAGS}: for benches. */
+  readonly jvmFlags?: readonly string[] | undefined;
 }
 
 export interface DaemonEnd {
@@ -34,6 +36,7 @@ export interface DaemonEnd {
 /** Of one line of the daemon's log. */
 const LONGEST_MESSAGE = 8192;
 const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
+export const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 /** A small young generation: most of what a shard's process allocates are lines of megabytes, which are not in it. */
 export const NODE_FLAGS = ['--max-semi-space-size=2'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
@@ -133,12 +136,12 @@ export class Daemon {
   }
 }
 
-function javaArguments({ config, classPath }: DaemonOptions, properties: string, logging: string): string[] {
+function javaArguments(options: DaemonOptions, properties: string, logging: string): string[] {
+  const { config, classPath, jvmFlags = JVM_FLAGS } = options;
   const heap = Math.ceil(config.java.heap / 1024 / 1024);
   return [
     `-Xmx${heap}m`,
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
+    ...jvmFlags,
     '-XX:+ExitOnOutOfMemoryError',
     '-cp',
     classPath,

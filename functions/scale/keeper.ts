@@ -35,8 +35,16 @@ export interface Traffic {
   readonly minutes: readonly Minute[];
   /** Two weeks, for what is expected at a time of the week. */
   readonly past: Grid;
-  /** Share of the stream's bytes or records that the busiest shard takes, 0 to 1, where shards are measured. */
-  readonly hottest?: { readonly shard: string; readonly share: number } | undefined;
+  /** The busiest shard, where shards are measured and somebody has asked. */
+  readonly hottest?: Hottest | undefined;
+}
+
+export interface Hottest {
+  readonly shard: string;
+  /** Of the stream's bytes or records, 0 to 1. */
+  readonly share: number;
+  /** Of the hash space, 0 to 1. */
+  readonly width: number;
 }
 
 export interface Layout {
@@ -99,6 +107,13 @@ const SPARE_SLOTS = 6;
 const REFUSED_PART = 0.01;
 /** A shard that takes more than this many times its share is split, instead of all of them. */
 const HOT_FACTOR = 2;
+/**
+ * A shard of less than this part of an even range that is still hot holds one key, or very few, which no split divides: a
+ * range of many keys would have been halved three times by then.
+ */
+const KEY_PART = 1 / 8;
+/** So many times what the average needs, and records are refused: more shards do not help, where none is measured. */
+const UNEVEN = 4;
 
 export function planShards(
   traffic: Traffic,
@@ -118,7 +133,8 @@ export function planShards(
   const fresh = recent.slice(-GROW_MINUTES);
   const needed = shardsFor(peak(fresh), policy.target);
   const refused = since.filter((minute) => minute.refused > REFUSED_PART * (minute.records + minute.refused));
-  if (refused.length >= 2 && needed <= open) return onRefusals(traffic, open, changes, policy, now);
+  if (refused.length >= 2 && needed <= open)
+    return onRefusals(traffic.hottest, { open, needed }, changes, policy, now);
   if (peak(fresh) > open * URGENT_USE) {
     const why = `the last minutes need ${needed} shards at ${percent(policy.target)} use`;
     return grow(open, Math.max(needed, rising(fresh, open)), why, changes, policy, now);
@@ -133,9 +149,31 @@ export function planShards(
   if (!isTime && open <= SPARE * shardsFor(lately, policy.target)) return carries;
   const needs = needsOf(traffic.past, lately, open, policy, now);
   const plan = isTime ? planDay(needs, open, changes, policy, now) : carries;
+  const { hottest } = traffic;
+  if (
+    plan.kind === 'scale' &&
+    plan.shards < open &&
+    hottest &&
+    isFilled(hottest, lately, plan.shards, policy)
+  ) {
+    return hold(`with ${plan.shards} shards the range of busy ${hottest.shard} would fill one: ${open} stay`);
+  }
   if (plan.kind !== 'hold') return plan;
-  const busiest = traffic.hottest?.share ?? 1 / open;
+  const busiest = hottest?.share ?? 1 / open;
   return 2 * busiest * lately > policy.target ? plan : planMerge(plan, needs, open, changes, now);
+}
+
+/** Whether the range of the busiest shard, as a part of one of so many even ones, would fill that. */
+function isFilled(
+  { share, width }: Hottest,
+  load: number,
+  shards: number,
+  { target }: KeeperPolicy,
+): boolean {
+  const even = 1 / shards;
+  // One that is wider than an even one is divided; around one that is narrower the rest is spread evenly.
+  const part = width >= even ? (share * even) / width : share + ((1 - share) * (even - width)) / (1 - width);
+  return part * load > target;
 }
 
 /** When the layout last changed, by whatever change. */
@@ -176,17 +214,35 @@ function grow(
 
 /** Refusals although the average fits: some shard is full. They count once, since the last change. */
 function onRefusals(
-  { hottest }: Traffic,
-  open: number,
+  hottest: Hottest | undefined,
+  { open, needed }: { readonly open: number; readonly needed: number },
   changes: ChangeLog,
   policy: KeeperPolicy,
   now: number,
 ): Plan {
+  const useless = (why: string): Hold => ({
+    kind: 'hold',
+    wanted: open,
+    limited: true,
+    reason: `records are refused, ${why}: spread the records by their partition keys`,
+  });
   if (hottest && hottest.share > HOT_FACTOR / open) {
-    const reason = `records are refused, and shard ${hottest.shard} takes ${percent(hottest.share)} of the traffic`;
-    if (open < mostShards(policy).shards) {
-      return { kind: 'split', shard: hottest.shard, wanted: open + 1, limited: false, reason };
+    const { shard, share, width } = hottest;
+    const takes = `shard ${shard} takes ${percent(share)} of the traffic`;
+    if (width < KEY_PART / open) {
+      return useless(
+        `and ${takes} in a range so small that it is one hash key or few, which no split divides`,
+      );
     }
+    if (open < mostShards(policy).shards) {
+      const reason = `records are refused, and ${takes}`;
+      return { kind: 'split', shard, wanted: open + 1, limited: false, reason };
+    }
+  }
+  if (!hottest && open >= UNEVEN * needed) {
+    return useless(
+      `${open} shards are open where the traffic would fit into ${needed}, and shards are not measured`,
+    );
   }
   const wanted = open + Math.max(1, Math.ceil(open / 4));
   return grow(open, wanted, 'records are refused although the average fits', changes, policy, now);

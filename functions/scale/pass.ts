@@ -12,13 +12,15 @@ import type { Measures } from '../runtime/metrics.ts';
 import { changeBorders, changeCount } from './change.ts';
 import { readChanges } from './change-log.ts';
 import type { Grid } from './forecast.ts';
-import { type KeeperPolicy, type Plan, planShards, type Traffic } from './keeper.ts';
+import { type Hottest, type KeeperPolicy, type Plan, planShards, type Traffic } from './keeper.ts';
 import { middleOf, type OpenShard, openShards, type Reshard, shareOf } from './layout.ts';
 import { CHANGES_PER_DAY, changesOfDay } from './rules.ts';
 import { hottestOf, pastOf, recentMinutes, shardRates } from './traffic.ts';
 
 /** Milliseconds for which two weeks of traffic are remembered by a container. */
 const PAST_FOR_MS = 3_600_000;
+/** Milliseconds for which the busiest shard is, where that keeps shards from being taken away: each shard is asked for. */
+const ASK_EVERY_MS = 900_000;
 
 export interface PassTools {
   readonly kinesis: KinesisClient;
@@ -35,6 +37,7 @@ export interface PassResult {
 
 export class Keeper {
   #past: { readonly at: number; readonly grid: Grid } | null = null;
+  #hottest: { readonly at: number; readonly hottest: Hottest | undefined } | null = null;
 
   /** @param now milliseconds since 1970 */
   async pass(tools: PassTools, now: number): Promise<PassResult> {
@@ -53,13 +56,15 @@ export class Keeper {
       return { open, plan: 'hold' };
     }
     const changes = await readChanges(kinesis, stream);
-    const plan = planShards(
-      await this.#trafficOf(tools, now),
-      { open, settled: summary?.StreamStatus === 'ACTIVE' },
-      changes,
-      { ...tools.policy, retentionHours: summary?.RetentionPeriodHours ?? 24 },
-      now,
-    );
+    const policy = { ...tools.policy, retentionHours: summary?.RetentionPeriodHours ?? 24 };
+    const layout = { open, settled: summary?.StreamStatus === 'ACTIVE' };
+    const traffic = await this.#trafficOf(tools, now);
+    let plan = planShards(traffic, layout, changes, policy, now);
+    // Whether a shard is busy is worth asking only where that decides.
+    if (isFewer(plan, open) && !traffic.hottest) {
+      const hottest = await this.#hottestOf(tools, now, ASK_EVERY_MS);
+      plan = planShards({ ...traffic, hottest }, layout, changes, policy, now);
+    }
     measures.add('ShardsWanted', plan.wanted);
     measures.add('ShardsAtLimit', plan.limited ? 1 : 0);
     measures.add('ShardChangesLeft', Math.max(0, CHANGES_PER_DAY - changesOfDay(changes.counts, now).length));
@@ -94,7 +99,8 @@ export class Keeper {
     return true;
   }
 
-  async #trafficOf({ kinesis, cloudWatch, stream }: PassTools, now: number): Promise<Traffic> {
+  async #trafficOf(tools: PassTools, now: number): Promise<Traffic> {
+    const { cloudWatch, stream } = tools;
     if (this.#past === null || now - this.#past.at > PAST_FOR_MS) {
       this.#past = { at: now, grid: await pastOf(cloudWatch, stream, now) };
     }
@@ -102,10 +108,29 @@ export class Keeper {
     const minutes = await recentMinutes(cloudWatch, stream, now);
     // Only refusals make it worth asking which shard is hot; without enhanced monitoring there is no answer.
     if (!minutes.slice(-5).some(({ refused }) => refused > 0)) return { minutes, past };
-    const ids = (await shardsOf(kinesis, stream)).map(({ id }) => id);
-    const hottest = hottestOf(await shardRates(cloudWatch, stream, ids, 5, now));
-    return { minutes, past, hottest };
+    return { minutes, past, hottest: await this.#hottestOf(tools, now, 0) };
   }
+
+  /** @param maxAge of an answer that is good enough, ms */
+  async #hottestOf(
+    { kinesis, cloudWatch, stream }: PassTools,
+    now: number,
+    maxAge: number,
+  ): Promise<Hottest | undefined> {
+    const known = this.#hottest;
+    if (known !== null && now - known.at < maxAge) return known.hottest;
+    const open = await shardsOf(kinesis, stream);
+    const ids = open.map(({ id }) => id);
+    const busiest = hottestOf(await shardRates(cloudWatch, stream, ids, 5, now));
+    const shard = open.find(({ id }) => id === busiest?.shard);
+    const hottest = busiest && shard ? { ...busiest, width: shareOf(shard) } : undefined;
+    this.#hottest = { at: now, hottest };
+    return hottest;
+  }
+}
+
+function isFewer(plan: Plan, open: number): boolean {
+  return plan.kind === 'merge' || (plan.kind === 'scale' && plan.shards < open);
 }
 
 async function shardsOf(kinesis: KinesisClient, stream: string): Promise<OpenShard[]> {

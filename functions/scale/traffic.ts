@@ -156,8 +156,11 @@ export async function shardRates(
 
 /** The shard that takes the largest part of the stream's load, and that part. */
 export function hottestOf(rates: ReadonlyMap<string, Rate>): { shard: string; share: number } | undefined {
-  const load = ({ bytes, records, refused }: Rate): number =>
-    Math.max(bytes / SHARD_BYTES, (records + refused) / SHARD_RECORDS);
+  // What was refused was as large as what was taken.
+  const load = ({ bytes, records, refused }: Rate): number => {
+    const offered = records > 0 ? (records + refused) / records : 1;
+    return Math.max((bytes * offered) / SHARD_BYTES, (records + refused) / SHARD_RECORDS);
+  };
   const loads = [...rates].map(([shard, rate]) => ({ shard, load: load(rate) }));
   const total = loads.reduce((sum, one) => sum + one.load, 0);
   if (total === 0) return undefined;

@@ -121,7 +121,8 @@ ${policyOf('worker.yml', 'WorkerRole')}
 - Nobody needs \`s3:DeleteObject\`. The bucket policy in infra/storage.yml denies it for \`_commits/\`,
   and denies writing a commit without \`If-None-Match\`.
 
-\`tailrace consumer --check --config consumer.yaml\` tries each right and names those that are missing.
+\`tailrace consumer --check --config consumer.yaml\` tries each right and names those that are missing;
+this policy lets it.
 
 ## The function that archives, in place of a worker
 

@@ -56,6 +56,11 @@ interface Query {
   };
 }
 
+/** Milliseconds that the function's clock is ahead: what a container remembers is too old then. */
+let ahead = 0;
+const clock = Date.now;
+Date.now = () => clock() + ahead;
+
 const calls: Call[] = [];
 const world: World = { ...WORLD };
 let tag = '';
@@ -188,6 +193,20 @@ test('a hot shard is split in its middle and the split is noted; one that is gon
   assert.equal(updates(), undefined);
 });
 
+test('before shards are taken away the busiest is asked for, once in a quarter of an hour', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  tag = Array.from({ length: 10 }, (_, i) => now - 3600 * (i + 1)).join(' ');
+  const idle = { load: 0.8, open: 40, hot: 'shardId-2', borders: [1n, 5n, 6n] };
+  const asked = (): number => calls.filter(({ name }) => name === 'ListShardsCommand').length;
+  ahead += 15 * 60_000;
+  const { plan, changed } = await run(idle);
+  assert.deepEqual([plan, changed, asked()], ['hold', [], 1]);
+  await run(idle);
+  assert.equal(asked(), 0);
+  ahead += 15 * 60_000;
+  tag = '';
+});
+
 test('with no change left the largest shard is split', async () => {
   const now = Math.floor(Date.now() / 1000);
   tag = Array.from({ length: 10 }, (_, i) => now - 3600 * (i + 1)).join(' ');
@@ -212,8 +231,15 @@ test('the two smallest neighbours are merged', async () => {
 });
 
 test('a stream that is being made or deleted has nothing to keep', async () => {
-  for (const change of [{ status: 'CREATING', open: 0 }, { status: 'DELETING' }, { open: 0 }]) {
+  const ends = [{ status: 'CREATING', open: 0 }, { status: 'CREATING' }, { status: 'DELETING' }, { open: 0 }];
+  for (const change of ends) {
     const { plan, changed } = await run(change);
     assert.deepEqual([plan, changed], ['hold', []]);
+    // Neither its metrics nor its tags are worth a question.
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['DescribeStreamSummaryCommand'],
+      JSON.stringify(change),
+    );
   }
 });

@@ -112,7 +112,7 @@ test('one refused record changes nothing; many grow the stream once, until there
 
 test('a split answers what was refused before it, as a change of the count does', () => {
   const refusing = [...steady(3), ...[5, 4, 3, 2].map((ago) => minute(ago, 3, 4000))];
-  const hottest = { shard: 'shardId-7', share: 0.4 };
+  const hottest = { shard: 'shardId-7', share: 0.4, width: 1 / 8 };
   const after = (minutes: number): Plan =>
     plan(8, { minutes: refusing, hottest }, [], {}, { lastSplit: NOW - minutes * MINUTE });
   assert.equal(after(2).kind, 'hold');
@@ -124,7 +124,7 @@ test('a split answers what was refused before it, as a change of the count does'
 
 test('a hot shard is split by its own traffic', () => {
   const refusing = [...steady(3), ...[5, 4, 3, 2].map((ago) => minute(ago, 3, 4000))];
-  const hottest = { shard: 'shardId-7', share: 0.4 };
+  const hottest = { shard: 'shardId-7', share: 0.4, width: 1 / 8 };
   const made = plan(8, { minutes: refusing, hottest });
   assert.equal(made.kind === 'split' && made.shard, 'shardId-7');
   for (const limit of [{ maximum: 8 }, { ceiling: 8 * 26 }]) {
@@ -132,7 +132,60 @@ test('a hot shard is split by its own traffic', () => {
     assert.deepEqual([held.kind, held.limited], ['hold', true], 'a hot shard does not exceed a limit');
   }
   // One that takes its share is not hot.
-  assert.equal(shardsOf(plan(8, { minutes: refusing, hottest: { shard: 's', share: 0.13 } })), 10);
+  assert.equal(
+    shardsOf(plan(8, { minutes: refusing, hottest: { shard: 's', share: 0.13, width: 1 / 8 } })),
+    10,
+  );
+});
+
+test('refusals of a load that does not fit are answered by what it needs, not by a quarter more', () => {
+  const refusing = (load: number) => [5, 4, 3, 2].map((ago) => minute(ago, load, 4000));
+  // 11.7 shards' load with what was refused of it: 13 at 90 % use, where a quarter more is 10.
+  assert.equal(shardsOf(plan(8, { minutes: [...steady(11), ...refusing(11)] })), 13);
+  // 7.1 shards' load needs the 8 that are there: the average just fits.
+  assert.match(plan(8, { minutes: [...steady(6.4), ...refusing(6.4)] }).reason, /although the average fits/);
+});
+
+test('one hot key is split three times below an even range, and then named instead of splitting on to the maximum', () => {
+  const refusing = [...steady(0.9), ...[5, 4, 3, 2].map((ago) => minute(ago, 0.9, 4000))];
+  let [open, width] = [4, 1 / 4];
+  let made: Plan;
+  for (;;) {
+    made = plan(open, { minutes: refusing, hottest: { shard: 'shardId-9', share: 0.9, width } });
+    if (made.kind !== 'split') break;
+    open += 1;
+    width /= 2;
+  }
+  assert.deepEqual([made.kind, made.limited, open], ['hold', true, 9]);
+  assert.match(
+    made.reason,
+    /shardId-9 takes 90 % of the traffic in a range so small that it is one hash key/,
+  );
+});
+
+test('refusals where no shard is measured stop at four times what the traffic needs', () => {
+  const refusing = [...steady(0.9), ...[5, 4, 3, 2].map((ago) => minute(ago, 0.9, 4000))];
+  assert.equal(shardsOf(plan(7, { minutes: refusing })), 9);
+  const made = plan(8, { minutes: refusing });
+  assert.deepEqual([made.kind, made.limited], ['hold', true]);
+  assert.match(
+    made.reason,
+    /8 shards are open where the traffic would fit into 2, and shards are not measured/,
+  );
+});
+
+test('the count is not lowered where the range of a busy one would be joined and fill one', () => {
+  const idle = { minutes: steady(1.3), past: weeks(() => 1.3) };
+  const busiest = (share: number, width: number) => ({ hottest: { shard: 'shardId-4', share, width } });
+  assert.equal(shardsOf(plan(9, idle)), 5);
+  // In a fifth of the keys it would meet a tenth of the others' load: 0.65 + 0.17 * 0.35 of 1.3 shards is under 0.93.
+  assert.match(
+    plan(9, { ...idle, ...busiest(0.65, 1 / 32) }).reason,
+    /busy shardId-4 would fill one: 9 stay/,
+  );
+  assert.equal(shardsOf(plan(9, { ...idle, ...busiest(0.6, 1 / 32) })), 5);
+  // A wide one is divided.
+  assert.equal(shardsOf(plan(9, { ...idle, ...busiest(0.9, 1 / 2) })), 5);
 });
 
 test('shrinks by at most half where the coming day needs less, and not where it is not known', () => {
@@ -199,7 +252,9 @@ test('where no change is left for what a spike has left behind, shards are merge
 test('shards are not merged while twice what the busiest takes would fill one: its halves would fill up as well', () => {
   const used = Array.from({ length: 10 }, (_, i) => NOW - (i + 1) * HOUR);
   const idle = { minutes: steady(1.3), past: weeks(() => 1.3) };
-  const busiest = (share: number) => ({ hottest: { shard: 'shardId-000000000004', share } });
+  const busiest = (share: number) => ({
+    hottest: { shard: 'shardId-000000000004', share, width: 1 / 9 },
+  });
   assert.equal(plan(9, { ...idle, ...busiest(0.36) }, used).kind, 'hold');
   assert.equal(plan(9, { ...idle, ...busiest(0.34) }, used).kind, 'merge');
 });

@@ -108,4 +108,11 @@ test('the hottest shard by bytes or records', () => {
     ['b', rate(10, 1200, 300)],
   ]);
   assert.deepEqual(hottestOf(rates), { shard: 'b', share: 0.75 });
+  // What a shard refuses is part of its load, in bytes as in records: 1 MiB/s taken of four.
+  const full = new Map([
+    ['a', rate(1024 * 1024, 4, 12)],
+    ['b', rate(1024 * 1024, 4)],
+    ['c', rate(10, 100, 900)],
+  ]);
+  assert.deepEqual(hottestOf(full), { shard: 'a', share: 4 / 6 });
 });

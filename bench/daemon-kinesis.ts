@@ -1,0 +1,122 @@
+/**
+ * The source of the daemon bench, as KCL meets it: a Kinesis over TLS and HTTP/2 whose answers to KCL are CBOR, and whose
+ * every shard has the same chunks. Prints its port; ends with its stdin.
+ */
+import * as fs from 'node:fs';
+import * as http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { makeChunk } from './consumer-driver.ts';
+
+interface Options {
+  readonly shards: number;
+  /** Records of each shard, and of one read. */
+  readonly records: number;
+  readonly perRead: number;
+  readonly recordBytes: number;
+  /** Of the TLS key and certificate, PEM. */
+  readonly key: string;
+  readonly certificate: string;
+}
+
+const options = JSON.parse(process.argv[2]!) as Options;
+const CREATED = 1_764_000_000;
+const shardId = (i: number): string => `shardId-${String(i).padStart(12, '0')}`;
+const make = makeChunk(0, options.recordBytes);
+const records = Array.from({ length: options.records }, (_, i) => make(i + 1));
+
+/** RFC 8949: what the answers need of it. */
+function cbor(value: unknown): Buffer {
+  if (typeof value === 'number') return head(0, value);
+  if (value === null) return Buffer.of(0xf6);
+  if (Buffer.isBuffer(value)) return Buffer.concat([head(2, value.length), value]);
+  if (typeof value === 'string')
+    return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)]);
+  if (Array.isArray(value)) return Buffer.concat([head(4, value.length), ...value.map(cbor)]);
+  // Tag 1: a time; the services' are milliseconds.
+  if (value instanceof Date) return Buffer.concat([Buffer.of(0xc1), head(0, value.getTime())]);
+  const entries = Object.entries(value as object);
+  return Buffer.concat([head(5, entries.length), ...entries.flatMap(([key, one]) => [cbor(key), cbor(one)])]);
+}
+
+function head(major: number, length: number): Buffer {
+  const first = major << 5;
+  if (length < 24) return Buffer.of(first | length);
+  const bytes = Buffer.alloc(9);
+  bytes[0] = first | 27;
+  bytes.writeBigUInt64BE(BigInt(length), 1);
+  return bytes;
+}
+
+function answer(operation: string, body: string, isCbor: boolean): object {
+  const time = (ms: number): unknown => (isCbor ? new Date(ms) : ms / 1000);
+  switch (operation) {
+    case 'ListShards': {
+      const range = 2n ** 128n / BigInt(options.shards);
+      const Shards = Array.from({ length: options.shards }, (_, i) => ({
+        ShardId: shardId(i),
+        HashKeyRange: {
+          StartingHashKey: String(range * BigInt(i)),
+          EndingHashKey: String(i === options.shards - 1 ? 2n ** 128n - 1n : range * BigInt(i + 1) - 1n),
+        },
+        SequenceNumberRange: { StartingSequenceNumber: '0' },
+      }));
+      return { Shards };
+    }
+    case 'GetShardIterator': {
+      const after = /AFTER_SEQUENCE_NUMBER/.test(body) ? Number(/1\d{15}/.exec(body)![0]) - 10 ** 15 : 0;
+      return { ShardIterator: `it-${after}.` };
+    }
+    case 'GetRecords': {
+      const from = Number(/it-(\d+)\./.exec(body)![1]);
+      const part = records.slice(from, from + options.perRead);
+      const behind = Math.max(0, records.length - from - options.perRead);
+      return {
+        Records: part.map((Data, i) => ({
+          Data,
+          PartitionKey: 'bench',
+          SequenceNumber: String(10 ** 15 + from + i + 1),
+          ApproximateArrivalTimestamp: time(Date.now()),
+        })),
+        NextShardIterator: `it-${from + part.length}.`,
+        MillisBehindLatest: behind * 1000,
+      };
+    }
+    default:
+      return {
+        StreamDescriptionSummary: {
+          StreamName: 'weblogs',
+          StreamARN: 'arn:aws:kinesis:us-east-1:000000000000:stream/weblogs',
+          StreamStatus: 'ACTIVE',
+          RetentionPeriodHours: 24,
+          StreamCreationTimestamp: time(CREATED * 1000),
+          EnhancedMonitoring: [],
+          OpenShardCount: options.shards,
+        },
+      };
+  }
+}
+
+const server = http2.createSecureServer({
+  key: fs.readFileSync(options.key),
+  cert: fs.readFileSync(options.certificate),
+  settings: { initialWindowSize: 1024 * 1024 },
+});
+server.on('stream', (stream, headers) => {
+  const parts: Buffer[] = [];
+  stream.on('data', (part: Buffer) => parts.push(part));
+  stream.on('error', () => {});
+  stream.on('end', () => {
+    const operation = String(headers['x-amz-target']).split('.')[1] ?? '';
+    const type = String(headers['content-type']);
+    const isCbor = type.includes('cbor');
+    const value = answer(operation, Buffer.concat(parts).toString('latin1'), isCbor);
+    stream.respond({ ':status': 200, 'content-type': type, date: new Date().toUTCString() });
+    stream.end(isCbor ? cbor(value) : JSON.stringify(value));
+  });
+});
+server.on('sessionError', () => {});
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
+});
+process.stdin.resume();
+process.stdin.on('end', () => process.exit(0));

@@ -1,0 +1,294 @@
+/**
+ * The CPU that KCL's daemon takes for a GB of records, and what it goes down by: the real daemon and the process that
+ * serves its shards, as the package starts them, before a Kinesis over TLS and an S3 that swallows. Each variant changes
+ * one thing; rounds of all variants follow each other, and medians count.
+ *
+ *     DAEMON_ROUNDS=3 DAEMON_VARIANTS=default,c1 DAEMON_SHARDS=8 DAEMON_MIB=768 npm run bench -- daemon
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as tls from 'node:tls';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { pino } from 'pino';
+import { checkConfig } from '../cli/config.ts';
+import { type ConsumerConfig, consumerSchema } from '../consumer/config.ts';
+import { Daemon, JVM_FLAGS } from '../consumer/kcl/daemon.ts';
+import { ensureJars } from '../consumer/kcl/jars.ts';
+import { ReportServer } from '../consumer/status/report.ts';
+import { Child } from '../local/child.ts';
+import { primeLeases } from '../local/prime.ts';
+import { cpuSeconds, firstLine } from './consumer-driver.ts';
+import { bundleProgram } from './fork-bundled.ts';
+import type { BenchResult } from './run.ts';
+
+const MiB = 1024 * 1024;
+const SHARDS = Number(process.env['DAEMON_SHARDS'] ?? 8);
+const TOTAL_MIB = Number(process.env['DAEMON_MIB'] ?? 768);
+const ROUNDS = Number(process.env['DAEMON_ROUNDS'] ?? 3);
+const RECORD_BYTES = Number(process.env['DAEMON_RECORD_BYTES'] ?? 256 * 1024);
+/** The first part of the bytes is a warm-up: a worker runs for months. */
+const WARM = 1 / 3;
+const SAMPLE_MS = 50;
+
+interface Variant {
+  readonly jvmFlags?: readonly string[];
+  readonly kcl?: object;
+  readonly heap?: string;
+  /** Bytes of one read of a shard. */
+  readonly readBytes?: number;
+}
+
+const SERIAL = '-XX:+UseSerialGC';
+const C1 = '-XX:TieredStopAtLevel=1';
+const VARIANTS: Readonly<Record<string, Variant>> = {
+  default: {},
+  c1: { jvmFlags: [SERIAL, C1] },
+  c2: { jvmFlags: [SERIAL] },
+  'parallel-gc': { jvmFlags: ['-XX:+UseParallelGC'] },
+  g1: { jvmFlags: ['-XX:+UseG1GC'] },
+  'heap-256': { heap: '256MiB' },
+  'heap-1024': { heap: '1GiB' },
+  'read-512k': { readBytes: 512 * 1024 },
+  'read-10m': { readBytes: 10 * MiB },
+  'idle-200': { kcl: { idle_between_reads: '200ms' } },
+  'young-64': { jvmFlags: [...JVM_FLAGS, '-Xmn64m'] },
+};
+
+interface Measured {
+  /** CPU seconds a GB after the warm-up. */
+  readonly java: number;
+  readonly host: number;
+  /** CPU seconds of the daemon until the first byte and for everything. */
+  readonly start: number;
+  readonly total: number;
+  readonly rssMiB: number;
+  readonly mibPerSecond: number;
+}
+
+interface Bench {
+  readonly directory: string;
+  readonly child: string;
+  readonly classPath: string;
+  readonly s3: string;
+  readonly key: string;
+  readonly certificate: string;
+  readonly trustStore: string;
+}
+
+export async function run(): Promise<BenchResult> {
+  Object.assign(process.env, {
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
+    AWS_REGION: 'us-east-1',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  });
+  const names = (process.env['DAEMON_VARIANTS'] ?? Object.keys(VARIANTS).join(',')).split(',');
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-bench-'));
+  const s3 = spawn(process.execPath, [path.join(import.meta.dirname, 'consumer-null-s3.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  try {
+    const trusted = makeCertificate(directory);
+    tls.setDefaultCACertificates([fs.readFileSync(trusted.certificate, 'utf8')]);
+    process.env['NODE_EXTRA_CA_CERTS'] = trusted.certificate;
+    const bench: Bench = {
+      directory,
+      child: await bundleProgram('../consumer/shard/child.ts', directory),
+      classPath: process.env['DAEMON_CLASS_PATH'] ?? (await ensureJars()).classPath,
+      s3: `http://127.0.0.1:${await firstLine(s3)}`,
+      ...trusted,
+    };
+    const results = new Map<string, Measured[]>(names.map((name) => [name, []]));
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const name of names) {
+        const measured = await measure(bench, VARIANTS[name]!);
+        results.get(name)!.push(measured);
+        process.stderr.write(`${name}: ${line(measured)}\n`);
+      }
+    }
+    process.stderr.write('medians:\n');
+    for (const [name, list] of results) process.stderr.write(`${name}: ${line(medianOf(list))}\n`);
+    const { java, host, rssMiB } = medianOf(results.get(names[0]!)!);
+    return {
+      bench: 'daemon',
+      value: Math.round(java * 10) / 10,
+      unit: 'CPU seconds of the JVM a GB',
+      bare: host,
+      ratio: Math.round((java / host) * 100) / 100,
+      rssMiB,
+    };
+  } finally {
+    s3.stdin!.end();
+    fs.rmSync(directory, { recursive: true });
+  }
+}
+
+function line({ java, host, start, total, rssMiB, mibPerSecond }: Measured): string {
+  return (
+    `JVM ${java.toFixed(1)} s CPU a GB, host ${host.toFixed(1)} s; start ${start.toFixed(1)} s, in all ${total.toFixed(1)} s; ` +
+    `${rssMiB.toFixed(0)} MiB resident; ${mibPerSecond.toFixed(0)} MiB/s`
+  );
+}
+
+function medianOf(list: readonly Measured[]): Measured {
+  const median = (key: keyof Measured): number =>
+    list.map((one) => one[key]).toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!;
+  return {
+    java: median('java'),
+    host: median('host'),
+    start: median('start'),
+    total: median('total'),
+    rssMiB: median('rssMiB'),
+    mibPerSecond: median('mibPerSecond'),
+  };
+}
+
+/** A certificate for localhost, and what makes Java trust it. */
+function makeCertificate(directory: string): Pick<Bench, 'key' | 'certificate' | 'trustStore'> {
+  const [key, certificate, trustStore] = ['key.pem', 'cert.pem', 'trust.p12'].map((name) =>
+    path.join(directory, name),
+  ) as [string, string, string];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  execFileSync('openssl', ['req', '-x509', ...curve, '-keyout', key, '-out', certificate, ...subject], {
+    stdio: 'ignore',
+  });
+  execFileSync(
+    'keytool',
+    ['-importcert', '-noprompt', '-file', certificate, '-keystore', trustStore, '-storepass', 'bench-bench'],
+    { stdio: 'ignore' },
+  );
+  return { key, certificate, trustStore };
+}
+
+async function measure(bench: Bench, variant: Variant): Promise<Measured> {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-'));
+  const { readBytes = MiB } = variant;
+  const perShard = Math.floor((TOTAL_MIB * MiB) / SHARDS / RECORD_BYTES);
+  const options = {
+    shards: SHARDS,
+    records: perShard,
+    perRead: Math.max(1, Math.floor(readBytes / RECORD_BYTES)),
+    recordBytes: RECORD_BYTES,
+    key: bench.key,
+    certificate: bench.certificate,
+  };
+  const kinesis = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, 'daemon-kinesis.ts'), JSON.stringify(options)],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  const dynamodb = new Child({
+    name: 'DynamoDB',
+    args: [path.join(import.meta.dirname, '../local/dynamodb/serve.ts'), path.join(directory, 'tables')],
+    logFile: path.join(directory, 'dynamodb.log'),
+  });
+  try {
+    const config = {
+      stream: {
+        name: 'weblogs',
+        region: 'us-east-1',
+        endpoint: `https://localhost:${await firstLine(kinesis)}`,
+      },
+      dynamodb: { endpoint: `http://127.0.0.1:${await dynamodb.ready(30_000)}` },
+      archive: { bucket: 'b', endpoint: bench.s3 },
+      worker_id: 'bench',
+      kcl: {
+        idle_between_reads: '200ms',
+        credentials_provider: 'EnvironmentVariableCredentialsProvider',
+        ...variant.kcl,
+      },
+      java: { heap: variant.heap ?? '512MiB' },
+      log_level: 'warn',
+    };
+    return await measureDaemon(bench, variant, checkConfig('bench', config, consumerSchema), directory);
+  } finally {
+    await dynamodb.stop(5000);
+    await endOf(kinesis);
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function measureDaemon(
+  bench: Bench,
+  { jvmFlags = JVM_FLAGS }: Variant,
+  config: ConsumerConfig,
+  directory: string,
+): Promise<Measured> {
+  await prime(config);
+  const received = new Map<string, number>();
+  let hostPid = 0;
+  const reports = new ReportServer(
+    (report) => {
+      hostPid = report.host_pid;
+      received.set(report.shard, report.counters.bytes_received);
+    },
+    () => {},
+  );
+  const socket = path.join(directory, 'r.sock');
+  await reports.listen(socket);
+  const trust = [
+    `-Djavax.net.ssl.trustStore=${bench.trustStore}`,
+    '-Djavax.net.ssl.trustStorePassword=bench-bench',
+  ];
+  const daemon = await Daemon.start({
+    config,
+    classPath: bench.classPath,
+    directory,
+    reports: socket,
+    child: bench.child,
+    log: pino({ level: 'error' }, pino.destination({ fd: 2 })),
+    onWarning: () => {},
+    jvmFlags: [...jvmFlags, ...trust],
+  });
+  const bytes = (): number => [...received.values()].reduce((sum, one) => sum + one, 0);
+  const until = async (part: number): Promise<{ bytes: number; java: number; host: number; at: number }> => {
+    const goal = SHARDS * Math.floor((TOTAL_MIB * MiB) / SHARDS / RECORD_BYTES) * RECORD_BYTES * part;
+    // Chunks are a little smaller than they were asked for.
+    while (bytes() < goal * 0.98) {
+      if (!fs.existsSync(`/proc/${daemon.pid}`)) throw new Error('the daemon died');
+      await sleep(SAMPLE_MS);
+    }
+    const host = hostPid === 0 ? 0 : cpuSeconds(hostPid);
+    return { bytes: bytes(), java: cpuSeconds(daemon.pid), host, at: performance.now() };
+  };
+  try {
+    const start = await until(0.001);
+    const warm = await until(WARM);
+    const done = await until(1);
+    const gb = (done.bytes - warm.bytes) / 1e9;
+    const rss = /VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${daemon.pid}/status`, 'utf8'))![1];
+    return {
+      java: (done.java - warm.java) / gb,
+      host: (done.host - warm.host) / gb,
+      start: start.java,
+      total: done.java,
+      rssMiB: Math.round(Number(rss) / 1024),
+      mibPerSecond: ((done.bytes - warm.bytes) / MiB / (done.at - warm.at)) * 1000,
+    };
+  } finally {
+    daemon.kill();
+    await daemon.ended;
+    reports.close();
+  }
+}
+
+/** Leases as KCL would have made them, half a minute later. */
+async function prime(config: ConsumerConfig): Promise<void> {
+  const { stream, dynamodb, application } = config;
+  const tables = new DynamoDBClient({ region: stream.region, endpoint: dynamodb.endpoint! });
+  const kinesis = new KinesisClient({ region: stream.region, endpoint: stream.endpoint! });
+  await primeLeases({ kinesis, dynamodb: tables, streamName: stream.name, application });
+  tables.destroy();
+  kinesis.destroy();
+}
+
+async function endOf(child: ChildProcess): Promise<void> {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.stdin!.end();
+  await ended;
+}
