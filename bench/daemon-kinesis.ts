@@ -1,10 +1,11 @@
 /**
  * The source of the daemon bench, as KCL meets it: a Kinesis over TLS and HTTP/2 whose answers to KCL are CBOR, and whose
- * every shard has the same chunks. Prints its port; ends with its stdin.
+ * every shard has the same chunks. Prints its port and how many bytes there are; ends with its stdin.
  */
 import * as fs from 'node:fs';
 import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import * as tls from 'node:tls';
 import { makeChunk } from './consumer-driver.ts';
 
 interface Options {
@@ -96,12 +97,8 @@ function answer(operation: string, body: string, isCbor: boolean): object {
   }
 }
 
-const server = http2.createSecureServer({
-  key: fs.readFileSync(options.key),
-  cert: fs.readFileSync(options.certificate),
-  settings: { initialWindowSize: 1024 * 1024 },
-});
-server.on('stream', (stream, headers) => {
+const http2Server = http2.createServer({ settings: { initialWindowSize: 1024 * 1024 } });
+http2Server.on('stream', (stream, headers) => {
   const parts: Buffer[] = [];
   stream.on('data', (part: Buffer) => parts.push(part));
   stream.on('error', () => {});
@@ -114,9 +111,19 @@ server.on('stream', (stream, headers) => {
     stream.end(isCbor ? cbor(value) : JSON.stringify(value));
   });
 });
-server.on('sessionError', () => {});
+http2Server.on('sessionError', () => {});
+// KCL speaks HTTP/2 without asking for it (ALPN), which Node's own secure server takes for HTTP/1.
+const server = tls.createServer(
+  { key: fs.readFileSync(options.key), cert: fs.readFileSync(options.certificate), ALPNProtocols: ['h2'] },
+  (socket) => {
+    socket.on('error', () => socket.destroy());
+    if (socket.alpnProtocol === false) socket.alpnProtocol = 'h2';
+    http2Server.emit('connection', socket);
+  },
+);
 server.listen(0, '127.0.0.1', () => {
-  process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
+  const bytes = records.reduce((sum, { length }) => sum + length, 0) * options.shards;
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port, bytes })}\n`);
 });
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));
