@@ -14,7 +14,7 @@ export const LAYERS: Layers = {
   infra: ['base', 'consumer/kcl/jars.ts', 'functions/package.ts'],
   local: PROGRAMS,
   cli: [...PROGRAMS, 'local'],
-  bench: [...PROGRAMS, 'local', 'cli', 'test'],
+  bench: [...PROGRAMS, 'infra', 'local', 'cli', 'test'],
   test: [...PROGRAMS, 'infra', 'local', 'cli', 'bench'],
 };
 

@@ -1,0 +1,28 @@
+/** How many events a Kinesis record holds: whole chunks say so themselves, another agent's lines are counted. */
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { codecAt } from '../chunk/header.ts';
+import { readChunks } from '../chunk/reader.ts';
+
+const NEWLINE = 0x0a;
+const GZIP_MAGIC = 0x1f8b;
+/** The magic number of a zstd frame, as the file has it (RFC 8878, section 3.1.1). */
+const ZSTD_MAGIC = 0x28b52ffd;
+
+export function eventsOf(record: Buffer): number {
+  if (codecAt(record, 0) !== null) {
+    let events = 0;
+    for (const { header } of readChunks(record)) events += header.events;
+    return events;
+  }
+  const lines = decompress(record);
+  let events = 0;
+  for (let at = lines.indexOf(NEWLINE); at !== -1; at = lines.indexOf(NEWLINE, at + 1)) events++;
+  // A last line may lack its newline.
+  return lines.length > 0 && lines.at(-1) !== NEWLINE ? events + 1 : events;
+}
+
+function decompress(record: Buffer): Buffer {
+  if (record.length >= 2 && record.readUInt16BE(0) === GZIP_MAGIC) return gunzipSync(record);
+  if (record.length >= 4 && record.readUInt32BE(0) === ZSTD_MAGIC) return zstdDecompressSync(record);
+  return record;
+}
