@@ -108,7 +108,7 @@ export const AGENT_OPTIONS: readonly Option[] = [
   {
     keys: ['http.listen'],
     fallback: 'off',
-    means: 'address of /health and /metrics, e.g. `127.0.0.1:24280`',
+    means: 'address of /health, /metrics and /status, e.g. `127.0.0.1:24280`',
   },
   {
     keys: ['emf.namespace', 'emf.interval', 'emf.address'],

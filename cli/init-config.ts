@@ -42,7 +42,7 @@ ${inputs.join('\n')}
   - type: forward
     listen: 127.0.0.1:24224
 
-# /health and /metrics
+# /health, /metrics and /status
 http:
   listen: 127.0.0.1:24280
 

@@ -275,6 +275,7 @@ export class Agent {
         counters: this.#counters,
         gauges: () => gaugesOf(this.#parts()),
         health: () => this.health(),
+        status: () => this.status(),
       });
     }
     const recovered = this.#spool.takeRecovered();

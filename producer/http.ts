@@ -1,4 +1,7 @@
-/** The agent's HTTP endpoint on loopback: /health for load balancers and people, /metrics for Prometheus. */
+/**
+ * The agent's HTTP endpoint on loopback: /health for load balancers and people, /metrics for Prometheus, /status for
+ * `tailrace console`.
+ */
 import { createServer, type Server } from 'node:http';
 import { Gauge, Counter as PrometheusCounter, Registry } from 'prom-client';
 import { TailraceError } from '../base/errors.ts';
@@ -24,6 +27,8 @@ export interface HttpDependencies {
   readonly counters: Counters;
   readonly gauges: () => Gauges;
   readonly health: () => Health;
+  /** What the control socket answers to `status`. */
+  readonly status: () => object;
 }
 
 /**
@@ -42,9 +47,13 @@ export async function serveHttp(listen: string, dependencies: HttpDependencies):
       const health = dependencies.health();
       response.statusCode = health.state === 'ready' ? 200 : 503;
       response.setHeader('content-type', 'application/json').end(`${JSON.stringify(health)}\n`);
+    } else if (request.url === '/status') {
+      response
+        .setHeader('content-type', 'application/json')
+        .end(`${JSON.stringify(dependencies.status())}\n`);
     } else {
       response.statusCode = 404;
-      response.end('/health or /metrics\n');
+      response.end('there is /health, /metrics and /status\n');
     }
   });
   const { host, port } = parseHostPort(listen)!;
@@ -62,7 +71,10 @@ export async function serveHttp(listen: string, dependencies: HttpDependencies):
 }
 
 /** The text of /metrics, rendered from the plain numbers at each scrape. */
-export async function exposition({ counters, gauges }: HttpDependencies): Promise<string> {
+export async function exposition({
+  counters,
+  gauges,
+}: Pick<HttpDependencies, 'counters' | 'gauges'>): Promise<string> {
   const registry = new Registry();
   const metrics = new Map<string, PrometheusCounter>();
   for (const { name, labels, value } of counters) {

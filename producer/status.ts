@@ -1,6 +1,7 @@
 /** What an agent reports about itself, for people and programs: its status and its health. */
 import { hostname } from 'node:os';
 import * as z from 'zod/mini';
+import { VERSION } from '../base/version.ts';
 import type { Counters } from './counters.ts';
 import type { Health } from './http.ts';
 import type { Identity } from './identity.ts';
@@ -19,6 +20,8 @@ const byName = z.record(z.string(), z.record(z.string(), count));
 /** The answer of the control socket to `status`, and what `tailrace status --json` prints. */
 export const agentStatus = z.object({
   pid: count,
+  /** The release; agents of before it was said have none. */
+  version: z.optional(z.string()),
   host: z.string(),
   state: z.enum(['ready', 'degraded', 'stopping']),
   reasons: z.readonly(z.array(z.string())),
@@ -152,6 +155,7 @@ export function statusOf(agent: AgentParts): AgentStatus {
   const total = (name: string): number => counters.total(`tailrace_agent_${name}_total`);
   return {
     pid: process.pid,
+    version: VERSION,
     host: hostname(),
     ...healthOf(agent),
     producer: identity.producer,

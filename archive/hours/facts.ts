@@ -31,6 +31,12 @@ export class Facts {
   readonly producers = new Map<string, Map<string, EpochFacts>>();
   /** By hours since 1970. */
   readonly hours = new Map<number, HourFacts>();
+  readonly #keepRuns: boolean;
+
+  /** @param keepRuns whether the objects of hours have their runs, which are most of what they are */
+  constructor(keepRuns = true) {
+    this.#keepRuns = keepRuns;
+  }
 
   /**
    * What a log had before the commits that are added.
@@ -55,7 +61,7 @@ export class Facts {
       if (lost.has(object.key)) continue;
       const hour = this.hours.get(object.hour) ?? { lanes: new Map<string, Runs>(), objects: [] };
       this.hours.set(object.hour, hour);
-      hour.objects.push(object);
+      hour.objects.push(this.#keepRuns ? object : { ...object, runs: {}, lane_events: {} });
       this.#addRuns(commit, object.runs);
       for (const [name, text] of Object.entries(object.runs)) {
         const runs = hour.lanes.get(name) ?? new Runs();

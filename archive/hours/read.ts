@@ -1,11 +1,11 @@
-/** Reads from an archive's commit logs what {@link judgeHours} needs to know of a range of hours. */
+/** Reads from an archive's commit logs what {@link judgeHours} needs to know of a range of hours, once or as it grows. */
 import { atOnce } from '../../base/at-once.ts';
 import { isWhole } from '../catalog.ts';
 import type { Commit } from '../commit.ts';
-import { COMMITS_FOLDER } from '../commit-keys.ts';
+import { COMMITS_FOLDER, commitFolder, parseCommitKey } from '../commit-keys.ts';
 import { type LogName, newestCommit, readCommit, shardsOf } from '../commit-log.ts';
 import type { ArchiveStore } from '../store.ts';
-import { partOf } from '../verify/range.ts';
+import { type LogPart, partOf } from '../verify/range.ts';
 import { Facts } from './facts.ts';
 
 const HOUR_MS = 3_600_000;
@@ -13,6 +13,8 @@ const HOUR_MS = 3_600_000;
 const MARGIN_MS = 2 * HOUR_MS;
 const LOGS_AT_ONCE = 8;
 const READS_AT_ONCE = 32;
+
+type ShowProgress = (done: number, total: number, what: string) => void;
 
 /**
  * @param firstHour since 1970
@@ -22,39 +24,156 @@ export async function readFacts(
   store: ArchiveStore,
   prefix: string,
   firstHour: number,
-  onProgress: (done: number, total: number, what: string) => void = () => {},
+  onProgress?: ShowProgress,
 ): Promise<Facts> {
-  const logs: LogName[] = [];
-  for (const incarnation of (await store.folders(prefix + COMMITS_FOLDER)).sort())
-    for (const shard of (await shardsOf(store, prefix, incarnation)).sort())
-      logs.push({ prefix, incarnation, shard });
-  const facts = new Facts();
-  let total = 0;
-  let done = 0;
-  await atOnce(LOGS_AT_ONCE, logs, async (log) => {
-    const newest = await newestCommit(store, log);
-    const part = await partOf(store, log, {
-      from: firstHour * HOUR_MS - MARGIN_MS,
-      to: Number.MAX_SAFE_INTEGER,
-    });
-    if (part === null || newest === null) return;
-    if (part.first > part.last) {
-      if (part.before) facts.addState(part.before, null);
-      return;
+  const reader = new FactsReader(store, prefix, firstHour, { ...(onProgress ? { onProgress } : {}) });
+  await reader.look();
+  return reader.facts;
+}
+
+export interface FactsReaderOptions {
+  readonly onProgress?: ShowProgress;
+  /** See {@link Facts}. */
+  readonly keepRuns?: boolean;
+  /** Most commits that the first look reads: where there are more, it begins at a later hour. */
+  readonly mostCommits?: number;
+  /** Called for each commit that counts, in the order of its log; `lost` are keys of its objects that were voided. */
+  readonly onCommit?: (commit: Commit, lost: ReadonlySet<string>) => void;
+}
+
+/** A log, and how far it has been read. */
+interface Followed {
+  readonly log: LogName;
+  /** Number of the newest commit that the facts have. */
+  read: number;
+  /** Whether no further commit can come. */
+  over: boolean;
+}
+
+/** Reads the logs, and on each further look what has come since. */
+export class FactsReader {
+  readonly facts: Facts;
+  readonly #store: ArchiveStore;
+  readonly #prefix: string;
+  readonly #options: FactsReaderOptions;
+  readonly #followed = new Map<string, Followed>();
+  #firstHour: number;
+  #isOlder = false;
+
+  constructor(store: ArchiveStore, prefix: string, firstHour: number, options: FactsReaderOptions = {}) {
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#firstHour = firstHour;
+    this.#options = options;
+    this.facts = new Facts(options.keepRuns);
+  }
+
+  /** The first hour of which all is known, since 1970. */
+  get firstHour(): number {
+    return this.#firstHour;
+  }
+
+  /** Whether the archive has commits of before what was read. */
+  get isOlder(): boolean {
+    return this.#isOlder;
+  }
+
+  /** Logs that may still grow. */
+  get openLogs(): number {
+    return [...this.#followed.values()].filter(({ over }) => !over).length;
+  }
+
+  async look(): Promise<void> {
+    const fresh: LogName[] = [];
+    const known: Followed[] = [];
+    for (const incarnation of (await this.#store.folders(this.#prefix + COMMITS_FOLDER)).sort()) {
+      for (const shard of (await shardsOf(this.#store, this.#prefix, incarnation)).sort()) {
+        const followed = this.#followed.get(`${incarnation}/${shard}`);
+        if (followed) known.push(followed);
+        else fresh.push({ prefix: this.#prefix, incarnation, shard });
+      }
     }
-    const numbers = Array.from({ length: part.last - part.first + 1 }, (_, i) => part.first + i);
-    total += numbers.length;
+    await this.#begin(fresh);
+    await atOnce(
+      LOGS_AT_ONCE,
+      known.filter(({ over }) => !over),
+      async (followed) => {
+        const { incarnation, shard } = followed.log;
+        const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
+        const newest = key === null ? null : parseCommitKey(key);
+        if (newest === null || newest.number <= followed.read) return;
+        await this.#take(followed, await this.#commits(followed.log, followed.read + 1, newest.number));
+      },
+    );
+  }
+
+  async #begin(fresh: readonly LogName[]): Promise<void> {
+    let parts = await this.#parts(fresh);
+    const isFirst = this.#followed.size === 0;
+    const now = Math.floor(Date.now() / HOUR_MS);
+    for (const most = this.#options.mostCommits; isFirst && most !== undefined && countOf(parts) > most; ) {
+      if (this.#firstHour >= now) break;
+      this.#firstHour = Math.ceil((this.#firstHour + now) / 2);
+      parts = await this.#parts(fresh);
+    }
+    const total = countOf(parts);
+    let done = 0;
+    const onRead = (): void => this.#options.onProgress?.(++done, total, 'commits');
+    await atOnce(LOGS_AT_ONCE, parts, async ({ log, part }) => {
+      const followed = { log, read: part.first - 1, over: part.closed };
+      if (part.before) this.#isOlder = true;
+      if (part.first <= part.last) {
+        const commits = await this.#commits(log, part.first, part.last, onRead);
+        if (part.before) this.facts.addState(part.before, commits[0]!);
+        await this.#take(followed, commits);
+      } else if (part.before) this.facts.addState(part.before, null);
+      this.#followed.set(`${log.incarnation}/${log.shard}`, followed);
+    });
+  }
+
+  async #parts(logs: readonly LogName[]): Promise<Beginning[]> {
+    const from = this.#firstHour * HOUR_MS - MARGIN_MS;
+    const parts: (Beginning | undefined)[] = new Array(logs.length);
+    await atOnce(LOGS_AT_ONCE, [...logs.entries()], async ([i, log]) => {
+      const newest = await newestCommit(this.#store, log);
+      const part = await partOf(this.#store, log, { from, to: Number.MAX_SAFE_INTEGER });
+      if (part === null || newest === null) return;
+      const closed = newest.close && part.first > part.last && (await isWhole(this.#store, newest));
+      parts[i] = { log, part: { ...part, closed } };
+    });
+    return parts.filter((part) => part !== undefined);
+  }
+
+  async #commits(log: LogName, first: number, last: number, onRead = () => {}): Promise<Commit[]> {
+    const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
     const commits: Commit[] = new Array(numbers.length);
     await atOnce(READS_AT_ONCE, numbers, async (number) => {
-      commits[number - part.first] = await readCommit(store, log, number);
-      onProgress(++done, total, 'commits');
+      commits[number - first] = await readCommit(this.#store, log, number);
+      onRead();
     });
-    // Only the newest commit of a log can lack data, and it may be voided.
-    const final = (await isWhole(store, commits.at(-1)!)) ? commits : commits.slice(0, -1);
-    if (part.before) facts.addState(part.before, commits[0]!);
+    return commits;
+  }
+
+  async #take(followed: Followed, commits: readonly Commit[]): Promise<void> {
+    const newest = commits.at(-1)!;
+    // Only the newest commit of a log can lack data, and it may be voided: it waits for the next look.
+    const isFinal = await isWhole(this.#store, newest);
+    const final = isFinal ? commits : commits.slice(0, -1);
     final.forEach((commit, i) => {
-      facts.add(commit, new Set(commits[i + 1]?.voided.map(({ key }) => key)));
+      const lost = new Set(commits[i + 1]?.voided.map(({ key }) => key));
+      this.facts.add(commit, lost);
+      this.#options.onCommit?.(commit, lost);
     });
-  });
-  return facts;
+    followed.read = final.at(-1)?.number ?? followed.read;
+    followed.over = isFinal && newest.close;
+  }
+}
+
+interface Beginning {
+  readonly log: LogName;
+  readonly part: LogPart & { readonly closed: boolean };
+}
+
+function countOf(parts: readonly Beginning[]): number {
+  return parts.reduce((sum, { part }) => sum + part.last - part.first + 1, 0);
 }

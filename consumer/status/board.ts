@@ -1,5 +1,6 @@
 /** What the worker knows about all its shards, and what is wrong with it. */
 import { uptime } from '../../base/uptime.ts';
+import { VERSION } from '../../base/version.ts';
 import type { ConsumerConfig } from '../config.ts';
 import { Refusals } from './refusals.ts';
 import { COUNTERS, type ShardCounters, type ShardReport, zeroCounters } from './report.ts';
@@ -59,6 +60,8 @@ export interface ShardLine extends ShardCounters {
 
 /** The JSON of /status. */
 export interface WorkerStatus {
+  /** The release; workers of before it was said have none. */
+  readonly version?: string;
   readonly application: string;
   readonly worker_id: string;
   readonly stream: string;
@@ -206,6 +209,7 @@ export class Board {
       for (const counter of COUNTERS) totals[counter] += line[counter];
     }
     return {
+      version: VERSION,
       application: this.#config.application,
       worker_id: this.#config.worker_id,
       stream: this.#config.stream.name,

@@ -60,7 +60,6 @@ test('/metrics gives counters and gauges with their labels', async () => {
   counters.add('tailrace_agent_tail_events_total', 15, { input: 'tail:/a "quoted"\nname' });
   const text = await exposition({
     counters,
-    health: () => ({ state: 'ready', reasons: [] }),
     gauges: () => ({
       tailrace_agent_stream_condition: {
         help: 'Condition.',
