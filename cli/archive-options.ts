@@ -51,7 +51,7 @@ export function withArchiveOptions(command: Command): Command {
  *   no archive
  */
 export async function openArchive(options: ArchiveOptions, isWritten = false): Promise<OpenArchive> {
-  const archive = await locate(options, isWritten);
+  const archive = await locateArchive(options, isWritten);
   const commits = archive.prefix + COMMITS_FOLDER;
   if ((await archive.store.first(commits)) !== null) return archive;
   archive.store.close();
@@ -62,7 +62,12 @@ export async function openArchive(options: ArchiveOptions, isWritten = false): P
   );
 }
 
-async function locate(options: ArchiveOptions, isWritten: boolean): Promise<OpenArchive> {
+/**
+ * An archive that may have nothing in it yet.
+ *
+ * @throws TailraceError CONFIG, or NO_ARCHIVE when there is no such folder
+ */
+export async function locateArchive(options: ArchiveOptions, isWritten = false): Promise<OpenArchive> {
   if (options.folder !== undefined) {
     const { openFolder } = await import('./archive-folder.ts');
     return {

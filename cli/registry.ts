@@ -47,6 +47,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     },
   },
   'The archive:': {
+    console: {
+      summary: 'serve a page that shows the pipeline and its archive',
+      load: () => import('./commands/console.ts'),
+    },
     ls: { summary: 'list what the archive holds', load: () => import('./commands/ls.ts') },
     cat: { summary: 'print archived events as NDJSON', load: () => import('./commands/cat.ts') },
     grep: { summary: 'find archived events, newest first', load: () => import('./commands/grep.ts') },

@@ -22,6 +22,7 @@ import { basename, delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
 import { TailraceError } from '../base/errors.ts';
+import { buildPage } from '../cli/console/build-page.ts';
 import { ensureJars } from '../consumer/kcl/jars.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -157,12 +158,15 @@ export function command() {
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },
-    // fluent-logger's for a logger that is not ours; asked for by those who use it. DuckDB is native code, and optional.
-    external: ['winston-transport', '@duckdb/node-api'],
+    // fluent-logger's for a logger that is not ours; asked for by those who use it. DuckDB is native code, and
+    // optional. The console's page is made below.
+    external: ['winston-transport', '@duckdb/node-api', 'esbuild'],
     plugins: [absent],
     logLevel: 'warning',
   });
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}\n');
+  mkdirSync(join(outdir, 'console-page'));
+  for (const [name, body] of await buildPage()) writeFileSync(join(outdir, 'console-page', name), body);
 }
 
 /** This machine's own Node where it is the pinned one; any other from the npm registry, checked. */

@@ -68,6 +68,7 @@ const wanted =
 for (const phase of wanted) {
   if (phase === 'check') {
     check('types', 'tsc', ['-p', ROOT]);
+    check('types of the page', 'tsc', ['-p', join(ROOT, 'cli', 'console', 'page')]);
     check('style', 'biome', ['check', '--error-on-warnings', ROOT]);
   } else {
     await runTests(phase, words);

@@ -53,17 +53,24 @@ export interface FileFacts {
   readonly chance: readonly { readonly line: number; readonly name: string }[];
 }
 
-/** Reads every file that `tsconfig.json` of `root` names, without those of node_modules. */
-export function readFacts(root: string): FileFacts[] {
+/**
+ * Reads every file that `tsconfig.json` of `root` names, without those of node_modules.
+ *
+ * @param folders with a `tsconfig.json` of their own that are read as well
+ */
+export function readFacts(root: string, folders: readonly string[] = []): FileFacts[] {
   const api = new API({ cwd: root });
   try {
-    using snapshot = api.updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] });
-    const { program } = snapshot.getProjects()[0]!;
-    return program
-      .getSourceFileNames()
-      .filter((name) => name.startsWith(`${root}/`) && !name.includes('/node_modules/'))
-      .map((name) => factsOf(program.getSourceFile(name)!, relative(root, name)))
-      .sort((a, b) => (a.path < b.path ? -1 : 1));
+    const openProjects = ['', ...folders].map((folder) => join(root, folder, 'tsconfig.json'));
+    using snapshot = api.updateSnapshot({ openProjects });
+    const facts = new Map<string, FileFacts>();
+    for (const { program } of snapshot.getProjects())
+      for (const name of program.getSourceFileNames()) {
+        const path = relative(root, name);
+        if (!name.startsWith(`${root}/`) || name.includes('/node_modules/') || facts.has(path)) continue;
+        facts.set(path, factsOf(program.getSourceFile(name)!, path));
+      }
+    return [...facts.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   } finally {
     api.close();
   }

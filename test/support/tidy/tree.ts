@@ -11,7 +11,7 @@ export const LAYERS: Layers = {
   consumer: ['base', 'chunk', 'archive'],
   functions: ['base', 'chunk', 'archive'],
   // A package holds the programs: what it takes from them is files and their names, no logic.
-  infra: ['base', 'consumer/kcl/jars.ts', 'functions/package.ts'],
+  infra: ['base', 'consumer/kcl/jars.ts', 'functions/package.ts', 'cli/console/build-page.ts'],
   local: PROGRAMS,
   cli: [...PROGRAMS, 'local'],
   bench: [...PROGRAMS, 'infra', 'local', 'cli', 'test'],
