@@ -11,6 +11,7 @@ import {
 import { Backoff, type BackoffLimits } from '../base/backoff.ts';
 import { TailraceError } from '../base/errors.ts';
 import { listShards } from '../base/list-shards.ts';
+import { streamOfIterator, streamTarget } from '../base/stream-target.ts';
 import { compareSequence, incarnationFamily, incarnationOf, type StreamIdentity } from './commit-keys.ts';
 import type { Position, ShardInfo, StreamView } from './writer/start.ts';
 
@@ -86,15 +87,15 @@ export class KinesisStream implements StreamView {
   }
 }
 
-/** How a request names the stream: by its ARN where there is one, which reaches another account's, too. */
-export function streamTarget({ name, arn }: StreamLocation): { StreamARN: string } | { StreamName: string } {
-  return arn === undefined ? { StreamName: name } : { StreamARN: arn };
+/** What names the stream in a request: its ARN where there is one, which reaches another account's, too. */
+export function handleOf({ name, arn }: StreamLocation): string {
+  return arn ?? name;
 }
 
 /** Its ARN, asked for where the configuration has none. */
 export async function streamArn(client: KinesisClient, config: StreamLocation): Promise<string> {
   if (config.arn !== undefined) return config.arn;
-  const answer = await client.send(new DescribeStreamSummaryCommand(streamTarget(config)));
+  const answer = await client.send(new DescribeStreamSummaryCommand(streamTarget(handleOf(config))));
   return answer.StreamDescriptionSummary!.StreamARN!;
 }
 
@@ -112,13 +113,14 @@ export async function holdsRecord(
   client: Pick<KinesisClient, 'send'>,
   { stream, shard, from, to, onTrouble }: RangeQuestion,
 ): Promise<boolean> {
-  const start = { ...streamTarget(stream), ShardId: shard, ...iteratorStart(from) };
+  const start = { ...streamTarget(handleOf(stream)), ShardId: shard, ...iteratorStart(from) };
   let iterator: string | undefined;
   for (;;) {
     const page = await untilAnswered(onTrouble, async () => {
       try {
         iterator ??= (await client.send(new GetShardIteratorCommand(start))).ShardIterator;
-        return await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }));
+        const page = { ShardIterator: iterator, Limit: 1, ...streamOfIterator(handleOf(stream)) };
+        return await client.send(new GetRecordsCommand(page));
       } catch (error) {
         // The shard is gone from the stream, with all that it had.
         if (error instanceof ResourceNotFoundException) return null;
@@ -137,8 +139,7 @@ export async function holdsRecord(
 
 /** All shards that the stream has, closed ones included while their records are retained. */
 export async function streamShards(client: KinesisClient, config: StreamLocation): Promise<StreamShard[]> {
-  const stream = config.arn === undefined ? config.name : { StreamARN: config.arn };
-  const shards = await listShards(stream, (command) => client.send(command));
+  const shards = await listShards(handleOf(config), (command) => client.send(command));
   return shards.map((shard) => {
     const { HashKeyRange: keys, SequenceNumberRange: sequences } = shard;
     return {
@@ -165,7 +166,7 @@ export async function describeStream(
   const { name, region } = config;
   try {
     const { StreamDescriptionSummary: summary } = await client.send(
-      new DescribeStreamSummaryCommand(streamTarget(config)),
+      new DescribeStreamSummaryCommand(streamTarget(handleOf(config))),
     );
     // arn:aws:kinesis:<region>:<account>:stream/<name>
     const account = summary!.StreamARN!.split(':')[4]!;

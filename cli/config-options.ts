@@ -22,6 +22,12 @@ export const AGENT_OPTIONS: readonly Option[] = [
   },
   { keys: ['stream.name', 'stream.region'], fallback: '', means: 'required' },
   {
+    keys: ['stream.arn'],
+    fallback: 'none',
+    means:
+      "ARN of a stream in another account, whose resource policy must allow this server's role; `name` and `region` are still required",
+  },
+  {
     keys: ['stream.endpoint'],
     fallback: "the region's",
     means: 'of [another implementation](compatibility.md); HTTP/1.1 is enough here, and not for the consumer',

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { TailraceError } from '../base/errors.ts';
 import { listShards } from '../base/list-shards.ts';
+import { streamTarget } from '../base/stream-target.ts';
 import { changeBorders, changeCount } from '../functions/scale/change.ts';
 import { readChanges } from '../functions/scale/change-log.ts';
 import { type OpenShard, openShards, type Reshard } from '../functions/scale/layout.ts';
@@ -31,7 +32,7 @@ export interface Conduct {
 }
 
 export async function summaryOf(kinesis: KinesisClient, stream: string): Promise<StreamDescriptionSummary> {
-  const command = new DescribeStreamSummaryCommand({ StreamName: stream });
+  const command = new DescribeStreamSummaryCommand(streamTarget(stream));
   return (await kinesis.send(command)).StreamDescriptionSummary!;
 }
 

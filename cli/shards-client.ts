@@ -1,6 +1,7 @@
 /** How the actions of `tailrace shards` reach the stream that their options name. */
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { TailraceError } from '../base/errors.ts';
+import { streamRegion } from '../base/stream-target.ts';
 
 export interface StreamOptions {
   readonly stream: string;
@@ -8,9 +9,9 @@ export interface StreamOptions {
   readonly endpoint?: string;
 }
 
-/** Where the region is not given, the environment or the profile names it. */
-export function placeOf({ region, endpoint }: StreamOptions): { region?: string; endpoint?: string } {
-  const named = region ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+/** Where the region is not given, the ARN, the environment or the profile names it. */
+export function placeOf({ stream, region, endpoint }: StreamOptions): { region?: string; endpoint?: string } {
+  const named = region ?? streamRegion(stream) ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
   const known = named ?? (endpoint === undefined ? undefined : 'us-east-1');
   return {
     ...(known === undefined ? {} : { region: known }),

@@ -6,6 +6,7 @@ import {
   type KinesisClient,
 } from '@aws-sdk/client-kinesis';
 import { atOnce } from '../base/at-once.ts';
+import { streamOfIterator, streamTarget } from '../base/stream-target.ts';
 
 /** Shards asked at once. */
 const CONCURRENCY = 10;
@@ -48,7 +49,9 @@ async function firstAfter(
       Records = [],
       NextShardIterator,
       MillisBehindLatest,
-    } = await kinesis.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }));
+    } = await kinesis.send(
+      new GetRecordsCommand({ ShardIterator: iterator, Limit: 1, ...streamOfIterator(stream) }),
+    );
     const [first] = Records;
     if (first) return first.ApproximateArrivalTimestamp!.getTime();
     if (MillisBehindLatest === 0) return null;
@@ -63,7 +66,7 @@ async function iteratorAfter(
   shard: string,
   checkpoint: string | undefined,
 ): Promise<string | undefined> {
-  const from = { StreamName: stream, ShardId: shard };
+  const from = { ...streamTarget(stream), ShardId: shard };
   const oldest = { ...from, ShardIteratorType: 'TRIM_HORIZON' } as const;
   const isNumber = /^\d+$/.test(checkpoint ?? '');
   const after = {

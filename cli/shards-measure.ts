@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { GetRecordsCommand, GetShardIteratorCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
 import { listShards } from '../base/list-shards.ts';
+import { streamOfIterator, streamTarget } from '../base/stream-target.ts';
 import type { OpenShard } from '../functions/scale/layout.ts';
 import { iteratorAge, shardAges, shardRates } from '../functions/scale/traffic.ts';
 import type { ShardRate, StreamView } from './shards-view.ts';
@@ -48,7 +49,7 @@ export async function fromStream(
   const iterators = new Map<string, string>();
   for (const { id } of open) {
     const { ShardIterator } = await kinesis.send(
-      new GetShardIteratorCommand({ StreamName: stream, ShardId: id, ShardIteratorType: 'LATEST' }),
+      new GetShardIteratorCommand({ ...streamTarget(stream), ShardId: id, ShardIteratorType: 'LATEST' }),
     );
     iterators.set(id, ShardIterator!);
   }
@@ -58,7 +59,7 @@ export async function fromStream(
     await sleep(1000);
     for (const [shard, ShardIterator] of iterators) {
       const { Records = [], NextShardIterator } = await kinesis.send(
-        new GetRecordsCommand({ ShardIterator }),
+        new GetRecordsCommand({ ShardIterator, ...streamOfIterator(stream) }),
       );
       const total = totals.get(shard)!;
       total.records += Records.length;

@@ -1,6 +1,6 @@
 /** `tailrace shards show`: how the shards of a stream are used. */
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
-import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import { AccessDeniedException, type KinesisClient } from '@aws-sdk/client-kinesis';
 import { TailraceError } from '../base/errors.ts';
 import { plainLines } from '../base/human.ts';
 import { listShards } from '../base/list-shards.ts';
@@ -33,7 +33,7 @@ export async function showStream(options: ShowOptions, seconds: number | null): 
     const most = Math.min(summary.RetentionPeriodHours! * 3_600_000, exists);
     // A service that is compatible with Kinesis need not know which shards were open at a time.
     const ages = await agesOf(kinesis, stream, ids, most, now).catch(() => new Map<string, number>());
-    const { counts } = await readChanges(kinesis, stream);
+    const changesUsed = await changesUsedOf(kinesis, stream, now);
     const measured =
       seconds === null
         ? await measuredByCloudWatch(options, open, closed)
@@ -49,13 +49,23 @@ export async function showStream(options: ShowOptions, seconds: number | null): 
           open,
           closed,
           ages,
-          changesUsed: changesOfDay(counts, now).length,
+          changesUsed,
           ...measured,
           ...lagging,
         }),
       ),
     );
   });
+}
+
+/** Null where the tags may not be read, as those of a stream of another account. */
+async function changesUsedOf(kinesis: KinesisClient, stream: string, now: number): Promise<number | null> {
+  try {
+    return changesOfDay((await readChanges(kinesis, stream)).counts, now).length;
+  } catch (error) {
+    if (error instanceof AccessDeniedException) return null;
+    throw error;
+  }
 }
 
 async function measuredByCloudWatch(

@@ -29,7 +29,8 @@ export interface StreamView {
   readonly lags: ReadonlyMap<string, number>;
   /** Milliseconds for which each shard has been open, where it is known; at most the retention. */
   readonly ages: ReadonlyMap<string, number>;
-  readonly changesUsed: number;
+  /** Null when that is not known. */
+  readonly changesUsed: number | null;
 }
 
 const BAR = 20;
@@ -51,7 +52,7 @@ export function viewText(view: StreamView): string {
   ];
   if (mode === 'PROVISIONED') {
     lines.push(
-      `changes left in 24 hours: ${Math.max(0, CHANGES_PER_DAY - view.changesUsed)} of ${CHANGES_PER_DAY} (those made with tailrace are counted)`,
+      changesText(view.changesUsed),
       `cost: $${Math.round(monthlyCost(open.length, retentionHours))} a month; one shard more or less is $${monthlyCost(1, retentionHours).toFixed(2)} (list price of us-east-1)`,
     );
   }
@@ -113,4 +114,10 @@ function table(rows: readonly (readonly string[])[]): string[] {
       .join('  ')
       .trimEnd(),
   );
+}
+
+function changesText(used: number | null): string {
+  if (used === null)
+    return 'changes left in 24 hours: not known, because the tags of the stream may not be read';
+  return `changes left in 24 hours: ${Math.max(0, CHANGES_PER_DAY - used)} of ${CHANGES_PER_DAY} (those made with tailrace are counted)`;
 }

@@ -18,9 +18,10 @@ import {
   GetShardIteratorCommand,
 } from '@aws-sdk/client-kinesis';
 import { COMMITS_FOLDER, checkProbe } from '../archive/commit-keys.ts';
-import { streamArn, streamClient, streamShards, streamTarget } from '../archive/kinesis-stream.ts';
+import { handleOf, streamArn, streamClient, streamShards } from '../archive/kinesis-stream.ts';
 import { requireConditionalWrites } from '../archive/probe.ts';
 import { S3Store } from '../archive/s3.ts';
+import { streamOfIterator, streamTarget } from '../base/stream-target.ts';
 import { withTimeout } from '../base/with-timeout.ts';
 import type { ConsumerConfig } from './config.ts';
 
@@ -64,15 +65,15 @@ async function streamRights({ stream, kcl, application }: ConsumerConfig): Promi
           if (!shard) return;
           const { ShardIterator } = await client.send(
             new GetShardIteratorCommand({
-              ...streamTarget(stream),
+              ...streamTarget(handleOf(stream)),
               ShardId: shard.id,
               ShardIteratorType: 'TRIM_HORIZON',
             }),
             { abortSignal },
           );
           // One record is what the key is needed for.
-          const which = stream.arn === undefined ? {} : { StreamARN: stream.arn };
-          await client.send(new GetRecordsCommand({ ShardIterator, Limit: 1, ...which }), { abortSignal });
+          const page = { ShardIterator, Limit: 1, ...streamOfIterator(handleOf(stream)) };
+          await client.send(new GetRecordsCommand(page), { abortSignal });
         },
       },
     ]);

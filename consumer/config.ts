@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import { DEFAULT_KEY_TEMPLATE, templateFault } from '../archive/commit-keys.ts';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { hostPort } from '../base/host-port.ts';
+import { isSameStream, STREAM_ARN } from '../base/stream-target.ts';
 import { duration, size } from '../base/units.ts';
 
 const text = z.string().check(z.minLength(1));
@@ -59,20 +60,10 @@ const streamSchema = z
     name: text,
     region: text,
     /** Of a stream in another account, whose policy must allow this one's role. */
-    arn: z.optional(
-      text.check(z.regex(/^arn:[\w-]+:kinesis:[\w-]+:\d{12}:stream\/[\w.-]+$/, 'is not the ARN of a stream')),
-    ),
+    arn: z.optional(text.check(z.regex(STREAM_ARN, 'is not the ARN of a stream'))),
     endpoint: z.optional(url),
   })
-  .check(
-    z.refine(
-      ({ name, region, arn }) =>
-        arn === undefined || (arn.split(':')[3] === region && arn.endsWith(`/${name}`)),
-      {
-        error: 'arn: names another stream or region than name and region',
-      },
-    ),
-  );
+  .check(z.refine(isSameStream, { error: 'arn: names another stream or region than name and region' }));
 
 export const consumerSchema = z.strictObject({
   stream: streamSchema,

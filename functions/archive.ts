@@ -10,6 +10,7 @@ import type { LogContext } from '../archive/writer/context.ts';
 import { DeliveredArchiver } from '../archive/writer/delivered.ts';
 import { ENCODER, ENCODERS } from '../archive/writer/encoders.ts';
 import { TailraceError } from '../base/errors.ts';
+import { streamName } from '../base/stream-target.ts';
 import { duration } from '../base/units.ts';
 import { uptime } from '../base/uptime.ts';
 import { batchEvent, batchOf, scheduleEvent } from './archive/events.ts';
@@ -99,8 +100,9 @@ function currentStore(env: z.output<typeof schema>): Promise<S3Store> {
 async function currentStream(env: z.output<typeof schema>): Promise<KinesisStream> {
   if (stream === null || uptime() > stream.until) {
     const location = {
-      name: env.STREAM_NAME,
+      name: streamName(env.STREAM_NAME),
       region: env.AWS_REGION,
+      arn: env.STREAM_NAME.startsWith('arn:') ? env.STREAM_NAME : undefined,
       endpoint: env.AWS_ENDPOINT_URL_KINESIS,
     };
     const view = await KinesisStream.open(location, (error) =>
@@ -139,7 +141,7 @@ async function contextOf(
   if (!info)
     throw new TailraceError('SHARD_GONE', `${shard} is no longer in the stream`, { retriable: true });
   return {
-    stream: env.STREAM_NAME,
+    stream: streamName(env.STREAM_NAME),
     incarnation: view.incarnation,
     shard,
     range: info.range,

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { hostPort } from '../base/host-port.ts';
+import { isSameStream, STREAM_ARN } from '../base/stream-target.ts';
 import { delay, duration, size, timerDuration } from '../base/units.ts';
 import { emfOptions } from './emf.ts';
 import { forwardOptions } from './forward/options.ts';
@@ -15,13 +16,17 @@ import { tailOptions } from './tail/options.ts';
 const SECOND = 1000;
 const MIB = 1024 * 1024;
 
-const stream = z.strictObject({
-  name: z.string().check(z.minLength(1)),
-  region: z.string().check(z.minLength(1)),
-  endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4567' })),
-  /** An unanswered request is abandoned after this time and its records are resent; other requests are unaffected. */
-  request_timeout: z._default(timerDuration, 30 * SECOND),
-});
+const stream = z
+  .strictObject({
+    name: z.string().check(z.minLength(1)),
+    region: z.string().check(z.minLength(1)),
+    /** Of a stream in another account, whose policy must allow this one's role. */
+    arn: z.optional(z.string().check(z.regex(STREAM_ARN, 'is not the ARN of a stream'))),
+    endpoint: z.optional(z.url({ error: 'expected a URL such as http://127.0.0.1:4567' })),
+    /** An unanswered request is abandoned after this time and its records are resent; other requests are unaffected. */
+    request_timeout: z._default(timerDuration, 30 * SECOND),
+  })
+  .check(z.refine(isSameStream, { error: 'arn: names another stream or region than name and region' }));
 
 const atMost = (bytes: number, text: string) =>
   size.check(

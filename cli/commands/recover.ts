@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { pino } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
 import { bytes, count, plain } from '../../base/human.ts';
+import { streamName, streamRegion } from '../../base/stream-target.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { recover } from '../../producer/recover.ts';
 import type { StreamOptions } from '../../producer/sender/stream.ts';
@@ -23,7 +24,7 @@ export function command(): Command {
     .description('Send what a dead agent left in its spool, from its own host or any host that has its disk.')
     .option('-s, --state <directory>', "the dead agent's state directory (default: that of --config)")
     .addOption(configOption('agent.yaml of the dead agent, for the stream and the state directory'))
-    .option('--stream <name>', 'the stream, without --config')
+    .option('--stream <name>', 'the stream, or its ARN for one of another account, without --config')
     .option('--region <region>', 'its region, without --config')
     .option('--endpoint <url>', 'the endpoint, if it is not that of AWS')
     .addOption(timeoutOption('give up after this time', '10m'))
@@ -65,8 +66,10 @@ function source({ state, config, stream, region, endpoint }: Options): {
     const loaded = loadConfig(config, agentConfig);
     return { stateDir: state ?? loaded.state_dir, stream: loaded.stream };
   }
-  if (state === undefined || stream === undefined || region === undefined) {
+  const named = region ?? streamRegion(stream ?? '');
+  if (state === undefined || stream === undefined || named === undefined) {
     throw new TailraceError('CONFIG', 'name the agent with --config, or with --state, --stream and --region');
   }
-  return { stateDir: state, stream: { name: stream, region, endpoint } };
+  const arn = stream.startsWith('arn:') ? stream : undefined;
+  return { stateDir: state, stream: { name: streamName(stream), region: named, arn, endpoint } };
 }

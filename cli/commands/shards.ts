@@ -3,6 +3,7 @@ import { type KinesisClient, UpdateStreamWarmThroughputCommand } from '@aws-sdk/
 import { Argument, Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
 import { plainLines } from '../../base/human.ts';
+import { streamTarget } from '../../base/stream-target.ts';
 import { changeBorders } from '../../functions/scale/change.ts';
 import {
   middleOf,
@@ -56,7 +57,7 @@ export function command(): Command {
         .default('show'),
     )
     .argument('[value]', 'scale: 12, or x2 for twice as many; split, merge: a shard; even: how many shards')
-    .requiredOption('--stream <name>', 'the Kinesis stream')
+    .requiredOption('--stream <name>', 'the Kinesis stream, or its ARN for one of another account')
     .option('--region <name>', "the stream's region")
     .option('--endpoint <url>', 'URL of a Kinesis-compatible service')
     .option(
@@ -147,7 +148,7 @@ async function warm(kinesis: KinesisClient, { stream, warm, dryRun }: ShardsOpti
   }
   if (dryRun) return said(`would set the warm throughput to ${warm} MiB/s\n`);
   await kinesis.send(
-    new UpdateStreamWarmThroughputCommand({ StreamName: stream, WarmThroughputMiBps: warm }),
+    new UpdateStreamWarmThroughputCommand({ ...streamTarget(stream), WarmThroughputMiBps: warm }),
   );
   return said(`the warm throughput is being set to ${warm} MiB/s\n`);
 }

@@ -12,6 +12,7 @@ import type { ShardPage, ShardReader } from '../../archive/writer/delivered.ts';
 import type { Position } from '../../archive/writer/start.ts';
 import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { streamOfIterator, streamTarget } from '../../base/stream-target.ts';
 import { userRecords } from './events.ts';
 
 /** A shard answers five reads a second to all its readers together. */
@@ -68,7 +69,7 @@ class ShardCursor {
   async #open(): Promise<string> {
     const { ShardIterator } = await this.#kinesis.send(
       new GetShardIteratorCommand({
-        StreamName: this.#options.stream,
+        ...streamTarget(this.#options.stream),
         ShardId: this.#shard,
         ...iteratorStart(this.#position),
       }),
@@ -78,7 +79,11 @@ class ShardCursor {
 
   async #read(iterator: string, limit: number): Promise<ShardPage> {
     const { Records, NextShardIterator, MillisBehindLatest } = await this.#kinesis.send(
-      new GetRecordsCommand({ ShardIterator: iterator, Limit: limit }),
+      new GetRecordsCommand({
+        ShardIterator: iterator,
+        Limit: limit,
+        ...streamOfIterator(this.#options.stream),
+      }),
     );
     const read = Records ?? [];
     this.#iterator = NextShardIterator ?? null;

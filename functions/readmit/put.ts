@@ -2,6 +2,7 @@
 import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
 import { Backoff, type BackoffLimits } from '../../base/backoff.ts';
 import { TailraceError } from '../../base/errors.ts';
+import { streamTarget } from '../../base/stream-target.ts';
 import { nextRequest, sizeOf } from './records.ts';
 
 const BACKOFF: BackoffLimits = { base: 250, cap: 8000, jitter: 'half' };
@@ -33,7 +34,7 @@ export async function putAll(
     const request = nextRequest(left);
     const started = pace.now();
     const { Records } = await kinesis.send(
-      new PutRecordsCommand({ StreamName: pace.stream, Records: request }),
+      new PutRecordsCommand({ ...streamTarget(pace.stream), Records: request }),
     );
     // An answer that is missing counts as refused: twice on the stream is archived once.
     const taken = (i: number): boolean => Records?.[i]?.SequenceNumber !== undefined;

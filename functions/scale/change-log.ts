@@ -4,6 +4,7 @@ import {
   type KinesisClient,
   ListTagsForStreamCommand,
 } from '@aws-sdk/client-kinesis';
+import { streamTarget } from '../../base/stream-target.ts';
 import { CHANGES_PER_DAY } from './rules.ts';
 
 const TAG = 'tailrace:shard-changes';
@@ -22,7 +23,7 @@ export async function readChanges(kinesis: KinesisClient, stream: string): Promi
   let after: string | undefined;
   for (;;) {
     const input = {
-      StreamName: stream,
+      ...streamTarget(stream),
       ...(after === undefined ? {} : { ExclusiveStartTagKey: after }),
     };
     const { Tags = [], HasMoreTags } = await kinesis.send(new ListTagsForStreamCommand(input));
@@ -34,7 +35,7 @@ export async function readChanges(kinesis: KinesisClient, stream: string): Promi
 
 export async function writeChanges(kinesis: KinesisClient, stream: string, log: ChangeLog): Promise<void> {
   const Tags = { [TAG]: changesText(log) };
-  await kinesis.send(new AddTagsToStreamCommand({ StreamName: stream, Tags }));
+  await kinesis.send(new AddTagsToStreamCommand({ ...streamTarget(stream), Tags }));
 }
 
 /**

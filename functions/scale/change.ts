@@ -6,6 +6,7 @@ import {
   SplitShardCommand,
   UpdateShardCountCommand,
 } from '@aws-sdk/client-kinesis';
+import { streamTarget } from '../../base/stream-target.ts';
 import { type ChangeLog, readChanges, writeChanges } from './change-log.ts';
 import type { Reshard } from './layout.ts';
 import { changesOfDay } from './rules.ts';
@@ -18,7 +19,7 @@ export async function changeCount(
   now: number,
 ): Promise<void> {
   const command = new UpdateShardCountCommand({
-    StreamName: stream,
+    ...streamTarget(stream),
     TargetShardCount: shards,
     ScalingType: 'UNIFORM_SCALING',
   });
@@ -40,11 +41,13 @@ export async function changeBorders(
 ): Promise<void> {
   if (step.kind === 'merge') {
     const { shard: ShardToMerge, with: AdjacentShardToMerge } = step;
-    await kinesis.send(new MergeShardsCommand({ StreamName: stream, ShardToMerge, AdjacentShardToMerge }));
+    await kinesis.send(
+      new MergeShardsCommand({ ...streamTarget(stream), ShardToMerge, AdjacentShardToMerge }),
+    );
     return;
   }
   const command = new SplitShardCommand({
-    StreamName: stream,
+    ...streamTarget(stream),
     ShardToSplit: step.shard,
     NewStartingHashKey: step.at.toString(),
   });

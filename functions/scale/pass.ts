@@ -7,6 +7,7 @@ import {
   ResourceInUseException,
 } from '@aws-sdk/client-kinesis';
 import { listShards } from '../../base/list-shards.ts';
+import { streamTarget } from '../../base/stream-target.ts';
 import { log } from '../runtime/log.ts';
 import type { Measures } from '../runtime/metrics.ts';
 import { changeBorders, changeCount } from './change.ts';
@@ -43,7 +44,7 @@ export class Keeper {
   async pass(tools: PassTools, now: number): Promise<PassResult> {
     const { kinesis, stream, measures } = tools;
     const { StreamDescriptionSummary: summary } = await kinesis.send(
-      new DescribeStreamSummaryCommand({ StreamName: stream }),
+      new DescribeStreamSummaryCommand(streamTarget(stream)),
     );
     const open = summary?.OpenShardCount ?? 0;
     measures.add('OpenShards', open);

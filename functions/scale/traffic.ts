@@ -5,6 +5,7 @@ import {
   type MetricDataQuery,
   type MetricDataResult,
 } from '@aws-sdk/client-cloudwatch';
+import { streamName } from '../../base/stream-target.ts';
 import type { Grid } from './forecast.ts';
 import type { Minute } from './keeper.ts';
 import { SHARD_BYTES, SHARD_RECORDS } from './rules.ts';
@@ -28,7 +29,7 @@ function query(
   shard?: string,
 ): MetricDataQuery {
   const Dimensions = [
-    { Name: 'StreamName', Value: stream },
+    { Name: 'StreamName', Value: streamName(stream) },
     ...(shard === undefined ? [] : [{ Name: 'ShardId', Value: shard }]),
   ];
   const Metric = { Namespace: 'AWS/Kinesis', MetricName, Dimensions };

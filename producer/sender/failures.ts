@@ -31,6 +31,8 @@ export const PASSING: ReadonlySet<Condition> = new Set(['throttled', 'timeout', 
 export interface StreamName {
   readonly name: string;
   readonly region: string;
+  /** Of a stream in another account. */
+  readonly arn?: string | undefined;
   readonly endpoint?: string | undefined;
 }
 

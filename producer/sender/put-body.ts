@@ -3,10 +3,13 @@
  * serializer encodes base64 in JavaScript, which costs a tenth of what compressing the same data does.
  */
 import type { PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+import { streamTarget } from '../../base/stream-target.ts';
 
 /** JSON as the service's protocol (AWS JSON 1.1) wants it; keys must be such as need no escaping. */
 export function putRecordsBody(stream: string, records: readonly PutRecordsRequestEntry[]): Buffer {
-  const head = `{"StreamName":${JSON.stringify(stream)},"Records":[`;
+  // What names the stream, without the brace that closes it.
+  const target = JSON.stringify(streamTarget(stream)).slice(0, -1);
+  const head = `${target},"Records":[`;
   let length = head.length + 2;
   const tails = records.map(({ PartitionKey, ExplicitHashKey }) => {
     const hashKey = ExplicitHashKey === undefined ? '' : `,"ExplicitHashKey":"${ExplicitHashKey}"`;

@@ -11,6 +11,7 @@ import {
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { resendWhenClockCorrected } from '../../base/clock-skew.ts';
 import { listShards } from '../../base/list-shards.ts';
+import { streamTarget } from '../../base/stream-target.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
 import { CredentialSource } from './credentials.ts';
 import { conditionOf, explain, type StreamName } from './failures.ts';
@@ -39,7 +40,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_CONNECTION_MS = 30_000;
 
 export function openStream(options: StreamOptions): Stream {
-  const { name, requestTimeout = REQUEST_TIMEOUT_MS } = options;
+  const { requestTimeout = REQUEST_TIMEOUT_MS } = options;
+  const stream = options.arn ?? options.name;
   const handler = createHandler(requestTimeout);
   const source = new CredentialSource(options.credentialsTimeout);
   let client = createClient(options, handler, source);
@@ -59,10 +61,10 @@ export function openStream(options: StreamOptions): Stream {
   };
   return {
     async put(records) {
-      const command = new PutRecordsCommand({ StreamName: name, Records: [] });
+      const command = new PutRecordsCommand({ ...streamTarget(stream), Records: [] });
       command.middlewareStack.add(
         (next) => (args) => {
-          (args.request as { body: unknown }).body = putRecordsBody(name, records);
+          (args.request as { body: unknown }).body = putRecordsBody(stream, records);
           return next(args);
         },
         { step: 'build', priority: 'high', name: 'putRecordsBody' },
@@ -72,7 +74,7 @@ export function openStream(options: StreamOptions): Stream {
     },
     async listShards() {
       const shards = await listShards(
-        name,
+        stream,
         (command) => send((kinesis, abortSignal) => kinesis.send(command, { abortSignal })),
         { ShardFilter: { Type: 'AT_LATEST' } },
       );
@@ -125,7 +127,7 @@ function createClient(
 export async function checkStream(options: StreamOptions): Promise<string | null> {
   const handler = createHandler(CONNECT_TIMEOUT_MS);
   try {
-    const command = new DescribeStreamSummaryCommand({ StreamName: options.name });
+    const command = new DescribeStreamSummaryCommand(streamTarget(options.arn ?? options.name));
     const client = createClient(options, handler, new CredentialSource(options.credentialsTimeout));
     await withTimeout(CONNECT_TIMEOUT_MS, (abortSignal) => client.send(command, { abortSignal }));
     return null;

@@ -22,6 +22,12 @@ export interface PutResult {
   readonly ErrorMessage?: string;
 }
 
+interface Input {
+  readonly StreamName?: string;
+  readonly StreamARN?: string;
+  readonly Records: PutRecord[];
+}
+
 interface Answer {
   readonly status: number;
   readonly body: object;
@@ -54,6 +60,8 @@ export class KinesisDouble {
   /** Calls of each operation, and the access keys they used. */
   readonly calls = new Map<string, number>();
   readonly accessKeys = new Set<string>();
+  /** How requests named the stream: its name, its ARN, or nothing. */
+  readonly named = new Set<string | undefined>();
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
   #sequence = 0n;
@@ -118,7 +126,8 @@ export class KinesisDouble {
       request.socket.destroy();
       return;
     }
-    const input = JSON.parse(Buffer.concat(parts).toString()) as { StreamName: string; Records: PutRecord[] };
+    const input = JSON.parse(Buffer.concat(parts).toString()) as Input;
+    this.named.add(input.StreamARN ?? input.StreamName);
     const refused = operation === 'PutRecords' ? this.onRequestRecords(input.Records) : null;
     const { status, body } = decision ?? refused ?? this.#answer(operation, input);
     const fate = decision ? 0 : this.onAnswer(operation);
@@ -143,8 +152,8 @@ export class KinesisDouble {
     return { status: 400, body: { __type: 'InvalidSignatureException', message } };
   }
 
-  #answer(operation: string, input: { StreamName: string; Records: PutRecord[] }): Answer {
-    const arn = `arn:aws:kinesis:us-east-1:000000000000:stream/${input.StreamName}`;
+  #answer(operation: string, input: Input): Answer {
+    const arn = input.StreamARN ?? `arn:aws:kinesis:us-east-1:000000000000:stream/${input.StreamName}`;
     switch (operation) {
       case 'DescribeStreamSummary':
         return {

@@ -142,6 +142,14 @@ test('a bucket in another region is named with its region', async () => {
   assert.match(missing.join('\n'), /wrong_region: the bucket is in eu-west-1: set archive\.region/);
 });
 
+test('a stream of another account is named by its ARN in every request', async () => {
+  const arn = 'arn:aws:kinesis:us-east-1:123456789012:stream/weblogs';
+  kinesis.named.clear();
+  const stream = { name: 'weblogs', region: 'us-east-1', arn, endpoint: kinesis.endpoint };
+  assert.deepEqual(await check({}, { stream }), []);
+  assert.deepEqual([...kinesis.named], [arn]);
+});
+
 test('fan-out asks for its own right', async () => {
   kinesis.onRequest = (operation) =>
     operation === 'DescribeStreamConsumer'
