@@ -114,12 +114,13 @@ function askParser(method: string, n: number, at: string, i: string): string {
 function textCode(step: Step, n: number): string {
   // The literal's first byte can stand inside a list, or is none that a copy stops at.
   const first = step.literal[0] ?? QUOTE;
-  if (step.list || (first !== QUOTE && first !== SPACE)) return askParser('text', n, 'at', 'i');
+  const unread = step.doubts.some((literal) => !(step.spaceless && literal[0] === SPACE));
+  if (step.list || unread || (first !== QUOTE && first !== SPACE)) return askParser('text', n, 'at', 'i');
   return `
     const member = at;
     const value = i;
     ${writeKey(step.key)}
-    ${copyValue(first === QUOTE ? AT_QUOTE : AT_BLANK, step.literal.length === 0)}
+    ${copyValue(first === QUOTE && !step.spaceless ? AT_QUOTE : AT_BLANK, step.literal.length === 0)}
     if (!${follows(step.literal)}) {
       // An escape, a quote, a byte above 0x7f, or the literal's first byte without the rest of it.
       ${askParser('text', n, 'member', 'value')}
@@ -186,6 +187,7 @@ function clfCode(step: Step): string {
 
 /** `GET /path HTTP/1.1`: three members; anything else is the parser's. */
 function requestCode(step: Step, n: number, { method, path, protocol }: RequestKeys): string {
+  if (step.doubts.length > 0) return askParser('request', n, 'at', 'i');
   return `
     const request = i;
     const before = at;

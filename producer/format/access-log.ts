@@ -280,8 +280,9 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
   request(n: number, at: number, i: number, end: number): number {
     const bytes = this.#bytes;
     const out = this.#out;
-    const to = this.#valueEnd(this.#steps[n]!, bytes, i, end);
-    if (to < 0) return FAILED;
+    const step = this.#steps[n]!;
+    const to = this.#valueEnd(step, bytes, i, end);
+    if (to < 0 || this.#doubtful(step, i, to)) return FAILED;
     this.next = to;
     const { request, method, path, protocol } = this.#keys;
     if (!splitRequest(bytes, i, to)) return this.#member(request, out, at, bytes, i, to);

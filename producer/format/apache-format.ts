@@ -103,7 +103,16 @@ export function parsePercentFormat(
       throw new FormatError(`${JSON.stringify(text)}, column ${match.index + 1}: ${error.message}`);
     }
   });
-  return assembleFormat(joinTimes(parts), escaping, text, names);
+  return assembleFormat(joinTimes(joinQueries(parts)), escaping, text, names);
+}
+
+/** `%U%q`, the path and the query with its question mark, is what a request line has between method and protocol. */
+function joinQueries(parts: readonly Part[]): Part[] {
+  return parts.filter((part, i) => {
+    const before = parts[i - 1];
+    const query = typeof part === 'object' && part.variable === NAMES.q;
+    return !(query && typeof before === 'object' && before.variable === NAMES.U);
+  });
 }
 
 /** A time that is written in pieces, `%{%d/%b/%Y %T}t.%{msec_frac}t %{%z}t`, is one field. */

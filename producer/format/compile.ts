@@ -182,11 +182,17 @@ interface Server {
   readonly parse: (text: string) => LogFormat;
   /** The formats that it has by default. */
   readonly usual: readonly string[];
+  /** Of these, the one whose lines begin with a host and a port, and could pass for another's. */
+  readonly hostFirst?: string;
 }
 
 const SERVERS: Readonly<Record<AccessLogOptions['type'], Server>> = {
   nginx: { parse: parseNginxFormat, usual: ['combined', 'main'] },
-  apache2: { parse: parseApacheFormat, usual: ['combined', 'common'] },
+  apache2: {
+    parse: parseApacheFormat,
+    usual: ['combined', 'common', 'vhost_combined'],
+    hostFirst: 'vhost_combined',
+  },
   varnish: { parse: parseApacheFormat, usual: ['combined'] },
   lighttpd: { parse: parseLighttpdFormat, usual: ['default'] },
   tomcat: { parse: parseTomcatFormat, usual: ['combined', 'common'] },
@@ -228,5 +234,7 @@ function accessLog(options: AccessLogOptions, target: Target, transform: Transfo
   });
   const [only] = parsers;
   if (parsers.length === 1 && only instanceof AccessLogParser) return only;
-  return new FirstFitting(parsers, target, transform);
+  const { usual, hostFirst } = SERVERS[options.type];
+  const hosts = options.log_format === undefined && hostFirst !== undefined ? usual.indexOf(hostFirst) : -1;
+  return new FirstFitting(parsers, target, transform, parsers[hosts]);
 }

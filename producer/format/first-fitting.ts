@@ -15,16 +15,23 @@ export class FirstFitting implements LineParser {
   readonly #parsers: readonly Attempt[];
   readonly #target: Target;
   readonly #transform: Transform;
+  readonly #hosts: Attempt | undefined;
   #last: Attempt;
 
-  constructor(parsers: readonly Attempt[], target: Target, transform: Transform) {
-    this.#parsers = parsers;
+  /** @param hosts the one of `parsers` that alone takes lines that begin with `host:port ` */
+  constructor(parsers: readonly Attempt[], target: Target, transform: Transform, hosts?: Attempt) {
+    this.#hosts = hosts;
+    this.#parsers = hosts === undefined ? parsers : parsers.filter((parser) => parser !== hosts);
     this.#target = target;
     this.#transform = transform;
     this.#last = parsers[0]!;
   }
 
   parse(bytes: Buffer, start: number, end: number): void {
+    const hosts = this.#hosts;
+    if (hosts !== undefined && beginsWithPort(bytes, start, end)) {
+      if (hosts.attempt(bytes, start, end) || hosts.recover?.(bytes, start, end)) return;
+    }
     if (this.#last.attempt(bytes, start, end)) return;
     for (const parser of this.#parsers) {
       if (parser === this.#last || !parser.attempt(bytes, start, end)) continue;
@@ -34,4 +41,16 @@ export class FirstFitting implements LineParser {
     if (this.#parsers.some((parser) => parser.recover?.(bytes, start, end))) return;
     keepLine(this.#target, this.#transform, bytes, start, end, UNPARSED);
   }
+}
+
+/** Whether the first word is `host:port`: one colon and digits behind it, which no name or address of a client has. */
+function beginsWithPort(bytes: Buffer, start: number, end: number): boolean {
+  let colon = -1;
+  let i = start;
+  for (; i < end && bytes[i] !== 0x20; i++) {
+    const byte = bytes[i]!;
+    if (byte === 0x3a && colon < 0) colon = i;
+    else if (colon >= 0 && !(byte >= 0x30 && byte <= 0x39)) return false;
+  }
+  return colon > start && i > colon + 1;
 }

@@ -39,7 +39,8 @@ const LISTS = /^(upstream_\w+|http_x_forwarded_for|proxy_add_x_forwarded_for)$/;
 /** Variables that nginx makes itself, or takes from a request only when they have no space in them. */
 const SOLID =
   /^(remote_addr|remote_port|realip_remote_(?:addr|port)|server_(?:addr|name|port|protocol)|proxy_protocol_\w*(?:addr|port)|time_\w+|msec|request_(?:method|id|time|length|completion)|status|body_bytes_sent|bytes_\w+|connection\w*|pid|pipe|hostname|scheme|https|nginx_version|gzip_ratio|protocol|session_time|ssl_(?:protocol|cipher|session_reused|early_data)|tcpinfo_\w+|upstream_(?!http_|cookie_|trailer_)\w+)$/;
-const ADDRESSES = /(?:^|_)addr$/;
+/** Values with colons of their own: `2001:db8::1`, `[::1]`. */
+const ADDRESSES = /(?:^|_)addr$|^(?:host|server_name)$/;
 /** What together is the request's URI, as `$request_uri` is, after decoding and rewriting. */
 const DIVIDED_URI = /\$(?:uri|document_uri)(?:\$is_args|\?)\$(?:args|query_string)/g;
 

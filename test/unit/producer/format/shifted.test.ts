@@ -166,3 +166,67 @@ test('property: whatever a client puts into its user, request and headers, the t
     { numRuns: 1000 },
   );
 });
+
+test('a value at the end of a line, or with blanks of a client in it, does not carry a token past its redaction', () => {
+  const redact = [{ field: 'path', query: ['token'] }];
+  const formats: [object, string][] = [
+    [
+      { type: 'apache2', log_format: '%a %m %U%q %H %>s %v %V' },
+      '192.0.2.1 GET /a b?token=secret HTTP/1.1 200 v.x v.x',
+    ],
+    [
+      { type: 'nginx', log_format: '"$request_method $request_uri $server_protocol" $status' },
+      '"GET /a b?token=secret HTTP/1.1" 200',
+    ],
+    [
+      { type: 'nginx', log_format: '$request_method $request_uri $server_protocol' },
+      'GET /a b?token=secret HTTP/1.1',
+    ],
+  ];
+  for (const [options, line] of formats) {
+    const [event] = events(options, [line], { redact });
+    assert.deepEqual(
+      [event!.method, event!.path, event!.protocol],
+      ['GET', '/a b?token=***', 'HTTP/1.1'],
+      line,
+    );
+    const [whole] = events(options, [line]);
+    assert.deepEqual([whole!.path, whole!.protocol], ['/a b?token=secret', 'HTTP/1.1'], line);
+  }
+  const agents = { type: 'nginx', log_format: '$http_user_agent $request' };
+  const [event] = events(agents, ['curl secret GET /x HTTP/1.1'], {
+    redact: [{ field: 'agent', mask: true }],
+  });
+  assert.ok(!JSON.stringify(event).includes('secret'));
+});
+
+test('a host with its port behind a colon, for IPv6 too', () => {
+  const options = { type: 'nginx', log_format: '$host:$server_port $status $server_name:$server_port' };
+  const parsed = events(options, ['[2001:db8::1]:443 200 _:443', 'h.example:80 200 h.example:80']);
+  assert.deepEqual(
+    parsed.map(({ host, server_port }) => [host, server_port]),
+    [
+      ['[2001:db8::1]', 443],
+      ['h.example', 80],
+    ],
+  );
+});
+
+test('apache2 without a log_format: a line that begins with host and port is vhost_combined, so that the client is host', () => {
+  const rest = `- - ${TIME} "GET / HTTP/1.1" 200 5 "-" "curl"`;
+  const redact = [{ field: 'host', ip: 'truncate' }];
+  for (const [line, server_name, host] of [
+    [`shop.example:443 203.0.113.7 ${rest}`, 'shop.example', '203.0.113.0'],
+    [`shop.example:443 2001:db8:1::7 ${rest}`, 'shop.example', '2001:db8:1::'],
+    [`203.0.113.7 ${rest}`, undefined, '203.0.113.0'],
+    [`2001:db8:1::443 ${rest}`, undefined, '2001:db8:1::'],
+    [
+      `shop.example:443 203.0.113.7 - a [b ${TIME} "GET / HTTP/1.1" 200 5 "-" "curl"`,
+      'shop.example',
+      '203.0.113.0',
+    ],
+  ] as const) {
+    const [event] = events('apache2', [line], { redact });
+    assert.deepEqual([event!.server_name, event!.host], [server_name, host], line);
+  }
+});
