@@ -17,7 +17,14 @@ const SHOWN_FILES = 20;
  * @returns whether the format matches most lines
  */
 function sayFit(path: string, options: TailOptions, say: (line: string) => void): boolean {
-  const { events, unparsed, looksLike } = sampleFit(path, options);
+  const { events, unparsed, looksLike, timeless, timeKey } = sampleFit(path, options);
+  if (2 * timeless >= events && timeless > 0) {
+    say(
+      `  ! ${count(timeless)} of the last ${count(events)} events of ${plain(path)} have no time: they go under the hour of their arrival`,
+    );
+    if (timeKey !== null)
+      say(`    ${plain(timeKey)} seems to hold it: give the format time_key: ${JSON.stringify(timeKey)}`);
+  }
   if (unparsed === 0 || 2 * unparsed < events) return true;
   say(`  ! ${count(unparsed)} of the last ${count(events)} lines of ${plain(path)} do not match the format`);
   if (looksLike !== null) {

@@ -12,8 +12,9 @@ export const SEVERITIES = 'emerg alert crit err warning notice info debug'.split
 /** Longer names than the RFC's are taken too: container runtimes make them. */
 const RFC5424 =
   /^<(\d{1,3})>([1-9]\d{0,2}) (-|\S{1,48}) (-|\S{1,512}) (-|\S{1,512}) (-|\S{1,512}) (-|\S{1,512}) (-|(?:\[[^ =\]"]+(?: [^ =\]"]+="(?:[^"\\\]]|\\.)*")*\])+)(?: (.*))?$/s;
+/** With a year before or behind the clock, and a colon, where network devices write them. */
 const RFC3164 =
-  /^(?:<(\d{1,3})>)?([A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2}(?:\.\d+)?|\d{4}-\d{2}-\d{2}T\S+) (.*)$/s;
+  /^(?:<(\d{1,3})>)?([A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d{2}:\d{2}:\d{2}(?:\.\d+)?(?: (?:19|20)\d{2}(?=:? ))?|\d{4}-\d{2}-\d{2}T\S+?):? (.*)$/s;
 /** The host, which what is written to a local socket does not have, then the program with a colon behind it. */
 const ORIGIN =
   /^(?:([^\s[\]:]+|\S{0,255}:\S{0,255}[^:\s]) )?([^\s:[\]]{1,128})(?:\[([^\]\s]{0,64})\])?:(?: |$)(.*)$/s;
@@ -24,8 +25,19 @@ const SD_PARAMETER = / ([^ =\]"]+)="((?:[^"\\\]]|\\.)*)"/g;
 /** Syslog as files hold it: RFC 3164, with or without its priority, and RFC 5424. */
 export function syslog(rfc: '3164' | '5424' | 'auto', timezone: string | undefined): RecordParser {
   const parseIso = compileTimeFormat('iso8601', timezone);
-  const parseOld = compileTimeFormat('%b %d %H:%M:%S', timezone);
-  const parseOldFraction = compileTimeFormat('%b %d %H:%M:%S.%N', timezone);
+  const oldFormats = [
+    '%b %d %T',
+    '%b %d %T.%N',
+    '%b %d %Y %T',
+    '%b %d %Y %T.%N',
+    '%b %d %T %Y',
+    '%b %d %T.%N %Y',
+  ];
+  const parseOlds = oldFormats.map((format) => compileTimeFormat(format, timezone));
+  const parseOld = (stamp: string, now: number): number => {
+    const year = /^.{7}\d{4} /.test(stamp) ? 2 : / \d{4}$/.test(stamp) ? 4 : 0;
+    return parseOlds[year + (stamp.includes('.') ? 1 : 0)]!(stamp, now);
+  };
   return (line, now) => {
     const recent = rfc === '3164' ? null : RFC5424.exec(line);
     if (recent) {
@@ -47,7 +59,7 @@ export function syslog(rfc: '3164' | '5424' | 'auto', timezone: string | undefin
     const origin = ORIGIN.exec(rest!) ?? ORIGIN_WITHOUT_COLON.exec(rest!);
     if (!origin) return null;
     const [, host, ident, pid, message] = origin;
-    const parse = /^\d/.test(stamp!) ? parseIso : stamp!.includes('.') ? parseOldFraction : parseOld;
+    const parse = /^\d/.test(stamp!) ? parseIso : parseOld;
     const time = parse(stamp!, now);
     if (Number(pri ?? 0) > 191 || !(time >= 0)) return null;
     const fields: Record<string, unknown> = pri === undefined ? {} : priority(pri);

@@ -4,6 +4,7 @@ import { Builders, DEFAULT_BUILDER_LIMITS } from '../builder.ts';
 import { Counters } from '../counters.ts';
 import { Tally } from '../format/json-bytes.ts';
 import { recommendFormat } from '../format/recommend.ts';
+import { recommendTimeKey } from '../format/recommend-time.ts';
 import { Transform } from '../format/transform.ts';
 import { ALL } from './lines.ts';
 import { openFollowed } from './links.ts';
@@ -21,6 +22,9 @@ export interface SampledFit {
   readonly unparsed: number;
   /** The preset that its lines look like; null when the format matches most of them, or none does. */
   readonly looksLike: { readonly name: string; readonly format: unknown } | null;
+  /** Events of the format without a time, and the `time_key` of a field that seems to hold it. */
+  readonly timeless: number;
+  readonly timeKey: string | null;
 }
 
 /** @throws the system's error when the file cannot be read */
@@ -39,7 +43,24 @@ export function sampleFit(path: string, options: TailOptions): SampledFit {
   splitter.take(end.bytes, 0, end.length, ALL);
   const { events, unparsed } = tally;
   const wrong = unparsed > 0 && 2 * unparsed >= events;
-  return { events, unparsed, looksLike: wrong ? recommendFormat(linesOf(end), head) : null };
+  return {
+    events,
+    unparsed,
+    looksLike: wrong ? recommendFormat(linesOf(end), head) : null,
+    timeless: tally.timeless,
+    timeKey: tally.timeless > 0 ? recommendTimeKey(eventsOf(builders)) : null,
+  };
+}
+
+/** What the builders hold but for lines that did not match. */
+function eventsOf(builders: Builders): Record<string, unknown>[] {
+  return [...builders.filled()].flatMap(({ buffer, length }) => {
+    const lines = buffer.toString('utf8', 0, length).split('\n').slice(0, TRIED_LINES);
+    const events = lines
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    return events.filter(({ _unparsed }) => _unparsed === undefined);
+  });
 }
 
 interface End {

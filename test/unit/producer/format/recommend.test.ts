@@ -64,5 +64,36 @@ test('the end of a file counts: the format may have been changed', (t) => {
     name: 'nginx or apache2 combined',
     format: { type: 'nginx', log_format: 'combined' },
   });
-  assert.deepEqual(sampleFit(file, options('nginx')), { events, unparsed: 0, looksLike: null });
+  const fits = { events, unparsed: 0, looksLike: null, timeless: 0, timeKey: null };
+  assert.deepEqual(sampleFit(file, options('nginx')), fits);
+});
+
+test('events without a time: the field that seems to hold it is named', (t) => {
+  const file = path.join(temporaryFolder(t), 'a.log');
+  const found = (format: unknown, ...lines: string[]) => {
+    fs.writeFileSync(file, `${lines.join('\n')}\n`);
+    const { timeless, timeKey } = sampleFit(
+      file,
+      z.parse(tailOptions, { type: 'tail', path: file, tag: 't', format }),
+    );
+    return [timeless, timeKey];
+  };
+  const time = '2026-11-23T20:30:00Z';
+  assert.deepEqual(found('json', `{"n":1,"@timestamp":"${time}"}`, `{"n":2,"@timestamp":"${time}"}`), [
+    2,
+    '@timestamp',
+  ]);
+  assert.deepEqual(found('json', `{"seen":"${time}","ts":1795465800.5}`), [1, 'ts']);
+  assert.deepEqual(found('json', `{"t":{"$date":"${time}"},"n":5}`), [1, 't.$date']);
+  assert.deepEqual(found('json', `{"seen":"${time}"}`, '{"n":1}'), [2, null]);
+  assert.deepEqual(found('json', `{"n":5,"id":123456}`), [1, null]);
+  assert.deepEqual(found('json', `{"time":"${time}"}`, `{"time":"${time}`), [0, null]);
+  assert.deepEqual(found('logfmt', `ts=${time} msg=x`), [1, 'ts']);
+  assert.deepEqual(found({ type: 'logfmt', time_key: 'ts' }, `ts=${time} msg=x`), [0, null]);
+  const grok = { type: 'grok', pattern: '%{COMBINEDAPACHELOG}' };
+  assert.deepEqual(found(grok, '192.0.2.1 - - [23/Nov/2026:20:30:00 +0000] "GET / HTTP/1.1" 200 5 "-" "x"'), [
+    1,
+    'timestamp',
+  ]);
+  assert.deepEqual(found('none', `{"ts":"${time}"}`), [0, null]);
 });

@@ -98,6 +98,28 @@ test('ltsv', () => {
   ]);
 });
 
+test('syslog: the year of a network device is the time\u2019s, before or behind the clock, with or without a colon', () => {
+  const parsed = events({ type: 'syslog', timezone: 'UTC' }, [
+    '<166>Nov 23 2025 20:30:00: %ASA-6-302014: Teardown',
+    '<166>Nov 23 2025 20:30:00.250 fw app[1]: x',
+    'Nov 23 20:30:00 2025 fw app: x',
+    'Nov 23 20:30:00.250 2025 fw app: x',
+    '2025-11-23T20:30:00Z fw app: x',
+    'Nov 23 20:30:00 2001:db8::1 app: x',
+  ]);
+  assert.deepEqual(
+    parsed.map(({ time, host, ident, message }) => [time, host, ident, message]),
+    [
+      ['2025-11-23T20:30:00Z', undefined, '%ASA-6-302014', 'Teardown'],
+      ['2025-11-23T20:30:00.250Z', 'fw', 'app', 'x'],
+      ['2025-11-23T20:30:00Z', 'fw', 'app', 'x'],
+      ['2025-11-23T20:30:00.250Z', 'fw', 'app', 'x'],
+      ['2025-11-23T20:30:00Z', 'fw', 'app', 'x'],
+      ['2026-11-23T20:30:00Z', '2001:db8::1', 'app', 'x'],
+    ],
+  );
+});
+
 test('syslog: RFC 5424 with structured data, RFC 3164 with and without priority', () => {
   const lines = [
     '<165>1 2026-11-23T20:14:15.003Z host app 12 ID47 [ex@1 a="1" b="\\"\\]"][y z="2"] \ufeffhello',
