@@ -1,6 +1,6 @@
 /** Redactions: what a configuration hides in a value, and how much of that can be found in a line without fields. */
 import { createHmac } from 'node:crypto';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import * as z from 'zod/mini';
 import { pattern } from './patterns.ts';
 
@@ -37,7 +37,7 @@ export type Redact = (text: string) => string;
 /** The redaction of one field's value. */
 export function compileRedaction(rule: Redaction): Redact {
   if (rule.query) {
-    const names = new Set(rule.query);
+    const names = parameterNames(rule.query);
     return (value) => maskQuery(value, names);
   }
   return compileAnywhere(rule) ?? (() => MASK);
@@ -50,7 +50,7 @@ export function compileRedaction(rule: Redaction): Redact {
 export function compileLineRedaction(rules: readonly Redaction[]): Redact | null {
   const redactions: Redact[] = [];
   for (const rule of rules) {
-    const names = new Set(rule.query);
+    const names = parameterNames(rule.query ?? []);
     const redact = rule.query ? (line: string) => maskParameters(line, names) : compileAnywhere(rule);
     if (redact === null) return null;
     redactions.push(redact);
@@ -82,12 +82,22 @@ function maskQuery(value: string, names: ReadonlySet<string>): string {
     let to = from;
     while (to < end && !isSeparator(value.charCodeAt(to))) to++;
     const equals = value.indexOf('=', from);
-    const named = equals > from && equals < to && names.has(decode(value.slice(from, equals)));
+    const named = equals > from && equals < to && isNamed(decode(value.slice(from, equals)), names);
     masked += named ? `${value.slice(from, equals)}=${MASK}` : value.slice(from, to);
     if (to < end) masked += value[to];
     from = to + 1;
   }
   return masked + value.slice(end);
+}
+
+function parameterNames(names: readonly string[]): ReadonlySet<string> {
+  return new Set(names.map((name) => name.toLowerCase()));
+}
+
+/** Some servers take `TOKEN` for `token`, and `token[]` and `token[a]` for parts of it: a client may write any of them. */
+function isNamed(spelled: string, names: ReadonlySet<string>): boolean {
+  const name = spelled.toLowerCase();
+  return names.has(name) || names.has(name.replace(/\[.*$/s, ''));
 }
 
 /** `?`, `#`, `&` and `;`. */
@@ -118,7 +128,7 @@ function maskParameters(line: string, names: ReadonlySet<string>): string {
     let from = equals;
     while (from > done && line[from - 1] !== '=' && !NAME_ENDS.test(line[from - 1]!)) from--;
     const spelled = decode(line.slice(from, equals).replace(HEX_ESCAPE, '%$1'));
-    if (!names.has(spelled) && !names.has(spelled.split(NAME_ENDS).at(-1)!)) continue;
+    if (!isNamed(spelled, names) && !isNamed(spelled.split(NAME_ENDS).at(-1)!, names)) continue;
     let to = equals + 1;
     while (to < line.length && line[to] !== '"' && !isSeparator(line.charCodeAt(to))) {
       to += line[to] === '\\' ? 2 : 1;
@@ -145,7 +155,12 @@ function eachAddress(value: string, change: (address: string) => string): string
       }
       return run;
     })
-    .replace(IPV4_LIKE, (address) => (isIPv4(address) ? change(address) : address));
+    .replace(IPV4_LIKE, (address) => (isPadded(address) ? change(address) : address));
+}
+
+/** An address of IPv4, whose numbers may begin with zeros as some programs pad them. */
+function isPadded(address: string): boolean {
+  return address.split('.').every((octet) => Number(octet) <= 255);
 }
 
 /** The network of an address: 24 bits of IPv4, 48 of IPv6. */

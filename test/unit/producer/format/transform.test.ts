@@ -107,6 +107,7 @@ test('query parameters: wherever they stand, however their names are written', (
   assert.equal(mask('/a=1'), '/a=1');
   assert.equal(mask('/x?'), '/x?');
   assert.equal(mask('/x?&=a=1&'), '/x?&=a=1&');
+  assert.equal(mask('/x?A=1&a[]=2&a%5Bk%5D=3&[a]=4&ab[]=5'), '/x?A=***&a[]=***&a%5Bk%5D=***&[a]=4&ab[]=5');
 });
 
 test('what is left out by a pattern is looked at before it is hidden', () => {
@@ -126,6 +127,8 @@ test('addresses: IPv6, IPv4 inside IPv6, lists; hashes that a key makes', () => 
   assert.equal(truncate('::1'), '0:0:0::');
   assert.equal(truncate('::ffff:192.0.2.17'), '::ffff:192.0.2.0');
   assert.equal(truncate('203.0.113.9, 10.1.2.3'), '203.0.113.0, 10.1.2.0');
+  assert.equal(truncate('010.001.002.003:80'), '010.001.002.0:80');
+  assert.equal(truncate('1.2.3.256'), '1.2.3.256');
   assert.equal(truncate('unknown'), 'unknown');
   const hash = (value: string, key: string) => redact(value, { ip: 'hash', key });
   assert.match(hash('192.0.2.17', 'k'), /^[0-9a-f]{16}$/);
