@@ -1,7 +1,7 @@
 /** `tailrace console`: a page on this machine that shows the pipeline and its archive. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { addressText } from '../../base/address.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { plain } from '../../base/human.ts';
@@ -17,12 +17,14 @@ import { GroupsWatch, StreamWatch } from '../console/aws-watch.ts';
 import { Door, LEAST_TOKEN } from '../console/door.ts';
 import { Hub } from '../console/hub.ts';
 import { pageFiles } from '../console/page-files.ts';
+import { queryAnswerer } from '../console/query.ts';
 import { RequestCount } from '../console/request-count.ts';
+import { searchAnswerer } from '../console/search.ts';
 import { ConsoleServer } from '../console/server.ts';
 import { consumerOf, type Source, sourceOf } from '../console/sources.ts';
 import { StatusWatch } from '../console/status-watch.ts';
 import { type ClosingOptions, policyOf, withHoursOptions } from '../hours-options.ts';
-import { collect, durationOption } from '../options.ts';
+import { collect, durationOption, sizeArgument } from '../options.ts';
 
 interface ConsoleOptions extends ArchiveOptions, ClosingOptions {
   readonly host: string;
@@ -30,12 +32,16 @@ interface ConsoleOptions extends ArchiveOptions, ClosingOptions {
   readonly token?: string;
   readonly tokenFile?: string;
   readonly last: number;
+  readonly memory: number;
+  readonly cache: number;
   readonly status?: readonly string[];
   readonly stream?: string;
   readonly group?: readonly string[];
 }
 
 const PORT = 7410;
+/** Each may take the four threads that Node inflates in. */
+const MOST_SEARCHES = 2;
 const MOST_SPAN_MS = 31 * 86_400_000;
 
 export function command(): Command {
@@ -59,6 +65,16 @@ export function command(): Command {
       '--group <name>',
       'an Auto Scaling group: instances that are ending or retained; may be repeated',
       collect,
+    )
+    .addOption(
+      new Option('--memory <size>', 'memory for DuckDB, which answers queries; more goes to temporary files')
+        .argParser(sizeArgument)
+        .default(512 * 1024 ** 2, '512MiB'),
+    )
+    .addOption(
+      new Option('--cache <size>', 'most that a query fetches from S3, into temporary files')
+        .argParser(sizeArgument)
+        .default(2 * 1024 ** 3, '2GiB'),
     )
     .addHelpText(
       'after',
@@ -88,9 +104,15 @@ async function run(options: ConsoleOptions): Promise<void> {
   const page = await pageFiles();
   const requests = new RequestCount();
   const store = archive.store.withOptions({ onAnswer: () => requests.add(Date.now()) });
-  const watched = watchesOf(options, { ...archive, store }, sources);
+  const open = { ...archive, store };
+  const watched = watchesOf(options, open, sources);
+  const { memory, cache } = options;
   const hub = new Hub({ ...watched, place: placeOf(options), requests, now: Date.now });
-  const server = new ConsoleServer({ hub, page, door: new Door(token), answerers: {} });
+  const answerers = {
+    '/api/search': { most: MOST_SEARCHES, answer: searchAnswerer(open) },
+    '/api/query': { most: 1, answer: queryAnswerer(open, { memory, cache }) },
+  };
+  const server = new ConsoleServer({ hub, page, door: new Door(token), answerers });
   try {
     const port = await server.listen(host, options.port);
     const url = `http://${addressText({ host, port })}/`;

@@ -8,9 +8,10 @@ import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive
 import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
 import { type EventFilterOptions, eventFilter, withFilterOptions } from '../event-filter.ts';
 import { TIME_KEYS, writeOut } from '../event-printer.ts';
-import { type FoundBlock, lastMatches, NewestFirst } from '../grep/blocks.ts';
+import { type FoundBlock, lastMatches } from '../grep/blocks.ts';
+import { searchNewestFirst } from '../grep/newest-first.ts';
 import { compilePattern, type Pattern } from '../grep/pattern.ts';
-import { addressHints, type Found, type Search, searchObject } from '../grep/search.ts';
+import { addressHints, type Search } from '../grep/search.ts';
 import { countArgument } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 
@@ -23,9 +24,6 @@ interface GrepOptions extends ArchiveOptions, RangeOptions, Omit<EventFilterOpti
   readonly timeKey?: string;
   readonly color: 'auto' | 'always' | 'never';
 }
-
-/** Objects that are fetched and searched at the same time; Node inflates in four threads. */
-const SEARCHED_AT_ONCE = 8;
 
 export function command(): Command {
   const described = new Command('grep')
@@ -73,7 +71,7 @@ async function run(source: string | undefined, options: GrepOptions): Promise<vo
   const archive = await openArchive(options);
   const line = progress(!process.stdout.isTTY);
   const wanted = { tag: tagFilter(options.tag), hours: hoursOf(range) };
-  const entries = (await findObjects(archive, wanted, null, line?.show)).sort(newestFirst);
+  const entries = await findObjects(archive, wanted, null, line?.show);
   const printer = new BlockPrinter(
     options,
     pattern,
@@ -91,43 +89,22 @@ async function run(source: string | undefined, options: GrepOptions): Promise<vo
   if (printer.matches === 0) process.exitCode = 1;
 }
 
-function lastTimeOf({ object }: CatalogEntry): number {
-  // Foreign records are under the hour of their arrival.
-  const end = (object.hour + 1) * 3_600_000 - 1;
-  return object.foreign > 0 ? end : (object.last_time ?? end);
-}
-
-function newestFirst(a: CatalogEntry, b: CatalogEntry): number {
-  return lastTimeOf(b) - lastTimeOf(a);
-}
-
 async function searchAll(
-  entries: readonly CatalogEntry[],
+  entries: CatalogEntry[],
   search: Search,
   printer: BlockPrinter,
   line: Progress | null,
 ): Promise<void> {
-  const coming: Promise<Found>[] = [];
-  const found = new NewestFirst<FoundBlock & { readonly tag: string }>();
-  for (let i = 0; i < entries.length && !printer.isFull; i++) {
-    while (coming.length < SEARCHED_AT_ONCE && i + coming.length < entries.length) {
-      const next = searchObject(entries[i + coming.length]!, search);
-      // A failure is reported when its turn comes.
-      next.catch(() => {});
-      coming.push(next);
-    }
-    const { object } = entries[i]!;
-    const { blocks, faults } = await coming.shift()!;
-    for (const fault of faults) {
+  for await (const step of searchNewestFirst(entries, search)) {
+    if ('fault' in step) {
       line?.clear();
-      process.stderr.write(`${plain(object.key)}: ${plain(fault)}\n`);
+      process.stderr.write(`${plain(step.key)}: ${plain(step.fault)}\n`);
       process.exitCode = 1;
+    } else if ('block' in step) await printer.print(step.block);
+    else {
+      if (printer.isFull) return;
+      line?.show(step.done, entries.length, 'objects');
     }
-    found.add(blocks.map((block) => ({ ...block, tag: object.tag })));
-    const next = entries[i + 1];
-    for (const block of found.take(next ? lastTimeOf(next) : Number.NEGATIVE_INFINITY))
-      await printer.print(block);
-    line?.show(i + 1, entries.length, 'objects');
   }
 }
 

@@ -17,12 +17,10 @@ import { collect, sizeArgument } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 import { answer } from '../query/answer.ts';
 import { Engine } from '../query/engine.ts';
-import { createLogs, unfinishedNote } from '../query/logs-view.ts';
-import { boxesOf } from '../query/predicate.ts';
+import { unfinishedNote } from '../query/logs-view.ts';
+import { makeViews, understand } from '../query/question.ts';
 import { createRunFolder } from '../query/run-folder.ts';
-import { type Chosen, chooseObjects, narrowed } from '../query/selection.ts';
-import { readsOf } from '../query/statement.ts';
-import { createCommits, createHoles } from '../query/views.ts';
+import type { Chosen } from '../query/selection.ts';
 
 const FORMATS = ['table', 'csv', 'json', 'ndjson', 'parquet'] as const;
 type Format = (typeof FORMATS)[number];
@@ -106,31 +104,32 @@ async function run(argument: string, options: QueryOptions): Promise<void> {
   const line = progress(true);
   const stop = stopper(engine, line);
   try {
-    const tree = await engine.parse(sql);
-    const reads = readsOf(tree);
-    const boxes = reads.views.has('logs') ? await boxesOf(tree, (part) => engine.evaluate(part)) : [];
     // The time in Parquet is that of the usual fields.
     const withTables = !options.ndjson && options.timeKey === undefined;
-    const wanted = narrowed(boxes, tagFilter(options.tag), range);
-    const chosen = await chooseObjects(archive, wanted, withTables, line?.show);
+    const tag = tagFilter(options.tag);
+    const question = await understand({ engine, archive, sql, tag, range, withTables, show: line?.show });
     line?.clear();
     if (options.explain) {
-      const text = await explanation(archive, chosen, line);
+      const text = await explanation(archive, question.chosen, line);
       if (options.output === undefined) process.stdout.write(text);
       else writeFileSync(options.output, text);
       return;
     }
     const { cache, timeKey } = options;
-    await createLogs({ engine, archive, folder, chosen, reads, asked, range, cache, timeKey, line });
-    const source = {
-      store: archive.store,
-      prefix: archive.prefix,
+    const { note, fault } = reporters(line);
+    await makeViews({
+      engine,
+      archive,
       folder,
-      horizon: archive.horizon,
-      show: line?.show,
-    };
-    if (reads.views.has('commits')) await createCommits(engine, source);
-    if (reads.views.has('holes')) await createHoles(engine, source);
+      ...question,
+      asked,
+      range,
+      cache,
+      timeKey,
+      line,
+      note,
+      fault,
+    });
     line?.clear();
     await answer(engine, sql, { format, output: options.output, folder, line });
   } catch (error) {
@@ -143,6 +142,21 @@ async function run(argument: string, options: QueryOptions): Promise<void> {
     engine.close();
     runFolder.remove();
   }
+}
+
+/** What the answer lacks is said on stderr, and a fault is one of the command, too. */
+function reporters(line: Progress | null) {
+  const say = (text: string): void => {
+    line?.clear();
+    process.stderr.write(`${text}\n`);
+  };
+  return {
+    note: say,
+    fault: (key: string, fault: string): void => {
+      say(`${plain(key)}: ${plain(fault)}`);
+      process.exitCode = 1;
+    },
+  };
 }
 
 /** @throws TailraceError CONFIG for Parquet without a file */

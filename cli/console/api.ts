@@ -186,3 +186,37 @@ export interface Past {
     readonly delay: readonly (number | null)[];
   };
 }
+/** A line of the answer to a search. */
+export type SearchLine =
+  | { readonly found: { readonly objects: number; readonly bytes: number } }
+  | {
+      readonly block: {
+        readonly tag: string;
+        readonly time: number;
+        readonly lines: readonly {
+          readonly text: string;
+          /** Beginning and end of what matched; null for a line around a match. */
+          readonly spans: readonly (readonly [number, number])[] | null;
+        }[];
+      };
+    }
+  | { readonly progress: { readonly objects: number; readonly bytes: number; readonly back: number } }
+  | { readonly fault: { readonly key: string; readonly fault: string } }
+  | {
+      readonly end: {
+        readonly matches: number;
+        readonly stopped: string | null;
+        readonly back: number | null;
+      };
+    }
+  | { readonly error: string };
+
+/** A line of the answer to a query. */
+export type QueryLine =
+  | { readonly reading: { readonly objects: number; readonly bytes: number } }
+  | { readonly progress: { readonly done: number; readonly total: number; readonly what: string } }
+  | { readonly note: string }
+  | { readonly columns: readonly { readonly name: string; readonly numeric: boolean }[] }
+  | { readonly rows: readonly (readonly (string | null)[])[] }
+  | { readonly end: { readonly rows: number; readonly more: boolean; readonly ms: number } }
+  | { readonly error: string };

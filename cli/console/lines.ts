@@ -53,7 +53,9 @@ function archivedLine(
           ? 'silent'
           : 'sending';
   return {
-    ...{ producer, rate, state },
+    ...{ producer, state },
+    // What it sent in its last minutes is not its present rate.
+    rate: state === 'stopped' || state === 'silent' ? null : rate,
     host: null,
     version: null,
     level: state === 'silent' ? 'note' : state === 'not archived yet' ? 'unknown' : 'good',

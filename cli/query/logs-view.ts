@@ -1,10 +1,10 @@
 /** The view `logs` of a query: the events of the objects that were chosen. */
 import type { ColumnType } from '../../archive/field-types.ts';
 import { logsSql } from '../../archive/logs-sql.ts';
-import { type ObjectFiles, objectFiles } from '../../archive/object-files.ts';
+import { objectFiles } from '../../archive/object-files.ts';
 import type { EventRange } from '../../archive/reading.ts';
 import { sampleFields, spread } from '../../archive/sample-fields.ts';
-import { count, plain } from '../../base/human.ts';
+import { count } from '../../base/human.ts';
 import type { OpenArchive } from '../archive-options.ts';
 import type { Progress } from '../progress.ts';
 import type { Engine } from './engine.ts';
@@ -31,12 +31,16 @@ export interface LogsRequest {
   readonly cache: number;
   readonly timeKey: string | undefined;
   readonly line: Progress | null;
+  /** Called with what the answer lacks for a reason that is not a fault. */
+  readonly note: (text: string) => void;
+  /** An object that cannot be read, and why. */
+  readonly fault: (key: string, fault: string) => void;
 }
 
 export async function createLogs(request: LogsRequest): Promise<void> {
   const { engine, chosen, reads, asked, range, cache, timeKey, line } = request;
   if (!reads.views.has('logs')) return;
-  if (chosen.unfinished.length > 0) process.stderr.write(`${unfinishedNote(chosen.unfinished.length)}\n`);
+  if (chosen.unfinished.length > 0) request.note(unfinishedNote(chosen.unfinished.length));
   const few = <T>(values: readonly T[]): readonly T[] =>
     reads.columnsOnly ? spread(values, DESCRIBED_OBJECTS) : values;
   const files = await objectFiles(few(chosen.entries), {
@@ -47,7 +51,7 @@ export async function createLogs(request: LogsRequest): Promise<void> {
     show: line?.show,
   });
   line?.clear();
-  reportFaults(files);
+  for (const { key, fault } of files.faults) request.fault(key, fault);
   const fewTables = few(chosen.tables);
   const tables = await tableFiles(fewTables, {
     store: request.archive.store,
@@ -57,8 +61,7 @@ export async function createLogs(request: LogsRequest): Promise<void> {
     show: line?.show,
   });
   line?.clear();
-  if (files.files.length + tables.length === 0)
-    process.stderr.write('no archived object is of these tags and times\n');
+  if (files.files.length + tables.length === 0) request.note('no archived object is of these tags and times');
   const seen = await sampleFields(files.files.map(({ path }) => path));
   for (const { table } of fewTables) seen.addColumns(table.columns);
   const columns = seen.columns(asked, reads.names);
@@ -84,9 +87,4 @@ function withinSql(range: EventRange | null): string {
   // An end that no time reaches.
   const isOpen = range.to > 1e14;
   return ` WHERE ${after}${isOpen ? '' : ` AND time <= make_timestamp(${range.to * 1000 + 999})`}`;
-}
-
-function reportFaults({ faults }: ObjectFiles): void {
-  for (const { key, fault } of faults) process.stderr.write(`${plain(key)}: ${plain(fault)}\n`);
-  if (faults.length > 0) process.exitCode = 1;
 }

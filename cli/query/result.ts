@@ -86,6 +86,12 @@ function rfc3339(text: string): string {
   return `${date}T${time}${offset === undefined || offset === '+00' ? 'Z' : offset}`;
 }
 
+/** Whether a column's values are put in line by their last digit. */
+export function isNumeric(type: DuckDBType): boolean {
+  const name = type.toString();
+  return NUMBER.test(name) || /^(?:DOUBLE|FLOAT)$/.test(name);
+}
+
 /** Rows by which the width of columns is decided; further ones are fitted to it. */
 const MEASURED_ROWS = 1000;
 const MIN_COLUMN = 8;
@@ -98,9 +104,7 @@ async function writeTable(
   write: Write,
   width: number,
 ): Promise<number> {
-  const isNumber = types.map(
-    (type) => NUMBER.test(type.toString()) || /^(?:DOUBLE|FLOAT)$/.test(type.toString()),
-  );
+  const isNumber = types.map(isNumeric);
   let widths: number[] | null = null;
   let waiting: string[][] = [];
   let rows = 0;

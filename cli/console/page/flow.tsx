@@ -160,7 +160,8 @@ function Wires({ wires, height, rate }: { wires: readonly Wire[]; height: number
 }
 
 function producerNodes({ producers, moreProducers }: Now): Node[] {
-  const active = producers.filter(({ state, level }) => level !== 'good' || state !== 'stopped');
+  const running = producers.filter(({ state }) => state !== 'stopped');
+  const active = running.length > 0 ? running : producers;
   const shown = active.slice(0, active.length > MOST_PRODUCERS ? MOST_PRODUCERS - 1 : MOST_PRODUCERS);
   const rest = active.slice(shown.length);
   const nodes = shown.map((one): Node => {
