@@ -93,7 +93,7 @@ export function writeHeader(
   chunk: Buffer,
   codec: Codec,
   tag: Uint8Array,
-  header: ChunkHeader & { readonly spliceable: boolean },
+  header: Omit<ChunkHeader, 'tag'> & { readonly spliceable: boolean },
 ): void {
   const at = SUBFIELD_AT[codec];
   const payload = FIXED_BYTES + tag.length;

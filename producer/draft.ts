@@ -1,5 +1,5 @@
 /** Drafts: compressed lines of one tag and hour on their way to a cut, where each becomes a chunk with an identity. */
-import { type ChunkBody, type Compression, chunkBytes, compressLines } from '../chunk/writer.ts';
+import { type ChunkBody, type Compression, compressLines } from '../chunk/writer.ts';
 import type { Builder, TagBuilders } from './builder.ts';
 
 const NEWLINE = 0x0a;
@@ -13,17 +13,14 @@ export interface Draft {
   readonly firstTime: number;
   readonly lastTime: number;
   readonly events: number;
-  /** Bytes of the chunk that it becomes. */
-  readonly bytes: number;
 }
 
 /** Compresses a builder's lines into one draft, or into several where one chunk would exceed `maxBytes`. */
 export function draftsOf(builder: Builder, compression: Compression, maxBytes: number): Draft[] {
   const drafts: Draft[] = [];
   const add = (raw: Buffer, events: number): void => {
-    const body = compressLines(raw, compression);
-    const bytes = chunkBytes(body, builder.tag);
-    const middle = bytes > maxBytes ? lineBreakNear(raw, raw.length >>> 1) : -1;
+    const body = compressLines(raw, builder.tag, compression);
+    const middle = body.chunk.length > maxBytes ? lineBreakNear(raw, raw.length >>> 1) : -1;
     if (middle !== -1) {
       const before = countLines(raw, middle);
       add(raw.subarray(0, middle), before);
@@ -33,7 +30,7 @@ export function draftsOf(builder: Builder, compression: Compression, maxBytes: n
     const { siblings, hour } = builder;
     const firstTime = Math.floor(builder.firstTime);
     const lastTime = Math.floor(builder.lastTime);
-    drafts.push({ body, siblings, hour, firstTime, lastTime, events, bytes });
+    drafts.push({ body, siblings, hour, firstTime, lastTime, events });
   };
   add(builder.buffer.subarray(0, builder.length), builder.events);
   return drafts;

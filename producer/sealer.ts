@@ -174,8 +174,9 @@ export class Sealer {
     const rawBytes = builder.length;
     for (const draft of draftsOf(builder, compression, maxBytes)) {
       this.#drafts.push(draft);
-      this.#pendingBytes += draft.bytes;
-      if (draft.body.rawBytes >= MIN_RAW_BYTES) this.#aim(draft.body.rawBytes / draft.bytes);
+      const { rawBytes, chunk } = draft.body;
+      this.#pendingBytes += chunk.length;
+      if (rawBytes >= MIN_RAW_BYTES) this.#aim(rawBytes / chunk.length);
     }
     this.#rawBytes += rawBytes;
     builder.clear();
@@ -277,13 +278,12 @@ export class Sealer {
   }
 
   /** Makes a chunk of a draft: from here on it has its identity. */
-  #frame({ body, siblings, hour, firstTime, lastTime, events }: Draft): EncodedChunk {
+  #frame({ body, hour, firstTime, lastTime, events }: Draft): EncodedChunk {
     const { identity, floor, lane } = this.#dependencies;
     const ids = identity.next(lane(), floor());
     this.#watermarks.sealed(ids.lane);
     const bytes = frameBody(body, {
       ...ids,
-      tag: siblings.tag,
       hour,
       firstTime,
       lastTime,

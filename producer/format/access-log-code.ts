@@ -41,6 +41,8 @@ export interface ScanParser {
   request(step: number, at: number, i: number, end: number): number;
   time(step: number, at: number, i: number, end: number): number;
   ruled(step: number, at: number, i: number, end: number): number;
+  /** Where the line ends in which `i` is, without its line break; -1 when it does not end before `end`. */
+  lineEnd(i: number, end: number): number;
 }
 
 /**
@@ -69,15 +71,30 @@ const ZERO = 0x30;
 /** Bytes of ` HTTP/1.1`. */
 const PROTOCOL_BYTES = 9;
 
+/** An expression: whether the line ends at `i`; its line break, `\n` or `\r\n`, has to be before `end`. */
+const AT_END = `(known ? i === end :
+  i < end && (view.getUint8(i) === 10 || (i + 1 < end && view.getInt16(i, true) === 0x0a0d)))`;
+
 /** One function for all logs of the same format, so that it is compiled to machine code once. */
 const compiled = new Map<string, Scan>();
 
-export function compileScan(prefix: Buffer, steps: readonly Step[], keys: RequestKeys): Scan {
+/**
+ * @param open whether `end` is not the line's: the scan finds its line break, before `end`, and sets the parser's `next`
+ * to it. Most lines are over where their last field is, and are not searched for their end beforehand.
+ */
+export function compileScan(prefix: Buffer, steps: readonly Step[], keys: RequestKeys, open = false): Scan {
+  const fields = steps.map(
+    (step, n) => `{${fieldCode(step, n, keys)}}\ni += ${step.peek ? 0 : step.literal.length};`,
+  );
+  // Whether `end` is the line's.
   const source = `
+    let known = ${!open};
     if (!${follows(prefix, false)}) return ${FAILED};
     i += ${prefix.length};
-    ${steps.map((step, n) => `{${fieldCode(step, n, keys)}}\ni += ${step.peek ? 0 : step.literal.length};`).join('\n')}
-    return i === end ? at : ${FAILED};`;
+    ${fields.join('\n')}
+    if (!${AT_END}) return ${FAILED};
+    parser.next = i;
+    return at;`;
   let scan = compiled.get(source);
   if (scan === undefined) {
     scan = new Function('parser', 'view', 'out', 'i', 'end', 'at', source) as Scan;
@@ -106,8 +123,16 @@ function fieldCode(step: Step, n: number, keys: RequestKeys): string {
 /** A field off the fast path, rewritten from its key on. */
 function askParser(method: string, n: number, at: string, i: string): string {
   return `
+    if (!known) {
+      end = parser.lineEnd(${i}, end);
+      if (end < 0) return ${FAILED};
+      known = true;
+    }
     at = parser.${method}(${n}, ${at}, ${i}, end);
-    if (at < 0) return at;
+    if (at < 0) {
+      parser.next = end;
+      return at;
+    }
     i = parser.next;`;
 }
 
@@ -278,7 +303,7 @@ function copyValue({ flip, low }: Ending, lineEnds: boolean): string {
 
 /** An expression: whether a literal stands at `i`, and for an empty one, whether the line ends there. */
 function follows(literal: Buffer, atEnd = true): string {
-  if (literal.length === 0) return `(${atEnd ? 'i === end' : 'true'})`;
+  if (literal.length === 0) return atEnd ? AT_END : 'true';
   const words: string[] = [];
   for (let k = 0; k < literal.length; k += 4) {
     const bytes = Math.min(4, literal.length - k);

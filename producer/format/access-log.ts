@@ -45,6 +45,10 @@ const COMMA = 0x2c;
 const DASH = 0x2d;
 const COLON = 0x3a;
 const SPACE = 0x20;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+/** Bytes of the longest line that is not searched for its end beforehand. */
+const OPEN_LINE = 4096;
 /** Bytes that a time as text has at most. */
 const MAX_TIME_TEXT = 100;
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -54,6 +58,8 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
   readonly #transform: Transform;
   readonly #steps: readonly Step[];
   readonly #scan: Scan;
+  /** For lines whose end is not known; null where a line break may be part of one. */
+  readonly #openScan: Scan | null;
   readonly #escape: LogFormat['escape'];
   readonly #timed: boolean;
   /** Bytes of an event besides its values. */
@@ -97,7 +103,12 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
       path: key('path'),
       protocol: key('protocol'),
     };
-    this.#scan = compileScan(Buffer.from(format.prefix), this.#steps, this.#keys);
+    const prefix = Buffer.from(format.prefix);
+    this.#scan = compileScan(prefix, this.#steps, this.#keys);
+    const broken = [prefix, ...this.#steps.map(({ literal }) => literal)].some(
+      (literal) => literal.includes(NEWLINE) || literal.includes(RETURN),
+    );
+    this.#openScan = broken ? null : compileScan(prefix, this.#steps, this.#keys, true);
     this.#frame =
       this.#steps.reduce((sum, step) => sum + step.key.length + 1, 0) +
       Object.values(this.#keys).reduce((sum, name) => sum + name.length + 1, 0) +
@@ -119,18 +130,39 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
       end -= start;
       start = 0;
     }
-    const target = this.#target;
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes;
-      this.#bytesView = viewOf(bytes);
-    }
-    let room =
-      (end - start <= 8192 ? (end - start) * MAX_GROWTH : stringRoom(bytes, start, end)) + this.#frame;
+    this.#use(bytes);
+    const room = end - start <= 8192 ? (end - start) * MAX_GROWTH : stringRoom(bytes, start, end);
+    return this.#write(this.#scan, start, end, room + this.#frame);
+  }
+
+  /** As {@link LineParser.lines}. */
+  lines(bytes: Buffer, start: number, end: number, maxLine: number): number {
+    const scan = this.#openScan;
+    if (scan === null) return start;
+    const last = Math.min(end, bytes.length - WORD_SLACK);
+    const longest = Math.min(maxLine + 1, OPEN_LINE);
+    const room = longest * MAX_GROWTH + this.#frame;
+    this.#use(bytes);
+    let at = start;
+    while (at < last && this.#write(scan, at, Math.min(last, at + longest), room))
+      at = this.next + (bytes[this.next] === RETURN ? 2 : 1);
+    return at;
+  }
+
+  #use(bytes: Buffer): void {
+    if (bytes === this.#bytes) return;
+    this.#bytes = bytes;
+    this.#bytesView = viewOf(bytes);
+  }
+
+  #write(scan: Scan, start: number, end: number, room: number): boolean {
+    const { tally, clock } = this.#target;
+    const { replaced } = tally;
     this.#rest = room;
     this.#placed = false;
     // The guess may be a builder that was let go since: it has no buffer then, and the line's time leads elsewhere.
     let builder = this.#builder;
-    if (builder === null || !this.#timed) builder = this.#place(target.clock.now, !this.#timed);
+    if (builder === null || !this.#timed) builder = this.#place(clock.now, !this.#timed);
     let at: number;
     for (;;) {
       builder.reserve(room);
@@ -140,10 +172,12 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
         this.#outView = viewOf(builder.buffer);
       }
       this.#included = 0;
-      at = this.#scan(this, this.#bytesView, this.#outView, start, end, from);
+      at = scan(this, this.#bytesView, this.#outView, start, end, from);
       if (at === MOVED) {
+        tally.replaced = replaced;
         builder = this.#builder!;
       } else if (at === NEEDS_ROOM) {
+        tally.replaced = replaced;
         room += this.#missing;
       } else {
         if (at >= 0) at = this.#finish(builder.buffer, from, at);
@@ -152,14 +186,14 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
       }
     }
     if (at >= 0) {
-      target.tally.events++;
+      tally.events++;
       builder.commit(at);
-    } else if (at === EXCLUDED) {
-      target.tally.excluded++;
-    } else {
-      return false;
+      return true;
     }
-    return true;
+    // Nothing was written after all.
+    tally.replaced = replaced;
+    if (at === EXCLUDED) tally.excluded++;
+    return at === EXCLUDED;
   }
 
   /** Takes a line whose fields a client may have shifted. */
@@ -290,6 +324,13 @@ export class AccessLogParser implements Attempt, LineParser, ScanParser {
     at = this.#member(method, out, at, bytes, i, methodEnd);
     if (pathTo > pathFrom) at = this.#member(path, out, at, bytes, pathFrom, pathTo);
     return protocolFrom === to ? at : this.#member(protocol, out, at, bytes, protocolFrom, to);
+  }
+
+  lineEnd(i: number, end: number): number {
+    const bytes = this.#bytes;
+    const newline = bytes.indexOf(NEWLINE, i);
+    if (newline < 0 || newline >= end) return -1;
+    return newline > i && bytes[newline - 1] === RETURN ? newline - 1 : newline;
   }
 
   readClf(at: number): boolean {

@@ -9,6 +9,8 @@ export interface Attempt {
   attempt(bytes: Buffer, start: number, end: number): boolean;
   /** The same for a line in which a client may have shifted the fields, when no other parser took it. */
   recover?(bytes: Buffer, start: number, end: number): boolean;
+  /** As {@link LineParser.lines}. */
+  lines?(bytes: Buffer, start: number, end: number, maxLine: number): number;
 }
 
 export class FirstFitting implements LineParser {
@@ -25,6 +27,10 @@ export class FirstFitting implements LineParser {
     this.#target = target;
     this.#transform = transform;
     this.#last = parsers[0]!;
+  }
+
+  lines(bytes: Buffer, start: number, end: number, maxLine: number): number {
+    return this.#last.lines?.(bytes, start, end, maxLine) ?? start;
   }
 
   parse(bytes: Buffer, start: number, end: number): void {

@@ -9,6 +9,12 @@ export interface LineParser {
    * leaves it out. Never throws, whatever the bytes are.
    */
   parse(bytes: Buffer, start: number, end: number): void;
+  /**
+   * Takes whole lines from `bytes[start]` on for as long as they are of the usual kind, each with its line break before
+   * `end` and no longer than `maxLine`, and returns where the first other one begins. Finding each line's end ahead of
+   * reading it takes longer than doing both at once.
+   */
+  lines?(bytes: Buffer, start: number, end: number, maxLine: number): number;
 }
 
 /** Where the events of one source go. */

@@ -65,7 +65,9 @@ export class LineSplitter implements Splitter {
       this.skipping = false;
       at = newline + 1;
     }
+    const whole = parser.lines === undefined ? 0 : bytes.lastIndexOf(NEWLINE, end - 1) + 1;
     while (at < end) {
+      if (at < whole) at = parser.lines!(bytes, at, whole, maxLine);
       const newline = bytes.indexOf(NEWLINE, at);
       if (newline >= end) break;
       const lineEnd = newline > at && bytes[newline - 1] === RETURN ? newline - 1 : newline;

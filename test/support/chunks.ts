@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import type { ChunkHeader, Codec } from '../../chunk/header.ts';
-import { compressLines, encodeChunk, FINAL_BLOCK, frameChunk, gzipTrailer } from '../../chunk/writer.ts';
+import { encodeChunk, FINAL_BLOCK, frameChunk, gzipTrailer } from '../../chunk/writer.ts';
 
 /** How the deflate data of a gzip chunk ends: as it should, or as an agent of before chunks could be spliced ended it. */
 export type Ending = 'spliceable' | 'old';
@@ -100,7 +100,7 @@ function gzipChunk(
   header: Omit<ChunkHeader, 'rawBytes'>,
   kind: Exclude<Ending, 'spliceable'> | Lie,
 ): Buffer {
-  const flushed = compressLines(raw, { codec: 'gzip', level: 1 }).data;
+  const flushed = flush(raw);
   const whole = zlib.deflateRawSync(raw, { level: 1 });
   const lines = kind === 'open last line' ? Buffer.concat([raw, Buffer.from('{"open":')]) : raw;
   const data = {
@@ -109,8 +109,13 @@ function gzipChunk(
     // The head of a stored block of 30 bytes, of which the final block and the trailer are the first.
     'swallows what follows': Buffer.concat([flushed, Buffer.of(0, 30, 0, 225, 255)]),
     'not deflate': Buffer.alloc(raw.length, 0xff),
-    'open last line': compressLines(lines, { codec: 'gzip', level: 1 }).data,
+    'open last line': flush(lines),
   }[kind];
   const end = kind === 'old' ? gzipTrailer(lines) : Buffer.concat([FINAL_BLOCK, gzipTrailer(lines)]);
   return frameChunk('gzip', data, end, { ...header, rawBytes: lines.length, spliceable: kind !== 'old' });
+}
+
+/** Deflate data that ends between two blocks, at a whole byte. */
+function flush(raw: Buffer): Buffer {
+  return zlib.deflateRawSync(raw, { level: 1, finishFlush: zlib.constants.Z_SYNC_FLUSH });
 }

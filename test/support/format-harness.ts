@@ -47,9 +47,10 @@ export function parserOf(options: unknown, transform: unknown = {}, now = NOW) {
     () => undefined,
   );
   const tally = new Tally();
+  const target = { builders: builders.tag('test'), tally, clock: { now } };
   const parser = compileFormat(
     z.parse(formatOptions, options),
-    { builders: builders.tag('test'), tally, clock: { now } },
+    target,
     new Transform(z.parse(transformSchema, transform), { hostname: 'web-1', instance_id: undefined }),
   );
   const take = (): { hour: number; json: string }[] => {
@@ -61,7 +62,7 @@ export function parserOf(options: unknown, transform: unknown = {}, now = NOW) {
     }
     return out;
   };
-  return { parser, tally, take };
+  return { parser, target, tally, take };
 }
 
 /** The events of a format, parsed. */

@@ -1,5 +1,6 @@
 // The scanner that producer/format/access-log-code.ts generates for nginx combined; do not edit.
 function anonymous(parser, view, out, i, end, at) {
+  let known = true;
   if (!true) return -1;
   i += 0;
   {
@@ -31,8 +32,16 @@ function anonymous(parser, view, out, i, end, at) {
     if (!(i + 3 <= end && (view.getInt32(i + 0, true) & 16777215) === 2108704)) {
       // An escape, a quote, a byte above 0x7f, or the literal's first byte without the rest of it.
 
+      if (!known) {
+        end = parser.lineEnd(value, end);
+        if (end < 0) return -1;
+        known = true;
+      }
       at = parser.text(0, member, value, end);
-      if (at < 0) return at;
+      if (at < 0) {
+        parser.next = end;
+        return at;
+      }
       i = parser.next;
     } else if (i - value === 1 && view.getUint8(value) === 45) at = member;
     else out.setUint8(at++, 34);
@@ -67,8 +76,16 @@ function anonymous(parser, view, out, i, end, at) {
     if (!(i + 2 <= end && (view.getInt32(i + 0, true) & 65535) === 23328)) {
       // An escape, a quote, a byte above 0x7f, or the literal's first byte without the rest of it.
 
+      if (!known) {
+        end = parser.lineEnd(value, end);
+        if (end < 0) return -1;
+        known = true;
+      }
       at = parser.text(1, member, value, end);
-      if (at < 0) return at;
+      if (at < 0) {
+        parser.next = end;
+        return at;
+      }
       i = parser.next;
     } else if (i - value === 1 && view.getUint8(value) === 45) at = member;
     else out.setUint8(at++, 34);
@@ -170,8 +187,16 @@ function anonymous(parser, view, out, i, end, at) {
       plain = i + 2 <= end && (view.getInt32(i + 0, true) & 65535) === 8226;
     }
     if (!plain) {
+      if (!known) {
+        end = parser.lineEnd(request, end);
+        if (end < 0) return -1;
+        known = true;
+      }
       at = parser.request(3, before, request, end);
-      if (at < 0) return at;
+      if (at < 0) {
+        parser.next = end;
+        return at;
+      }
       i = parser.next;
     }
   }
@@ -197,8 +222,16 @@ function anonymous(parser, view, out, i, end, at) {
       (digits > 1 && view.getUint8(value) === 48) ||
       !(i + 1 <= end && (view.getInt32(i + 0, true) & 255) === 32)
     ) {
+      if (!known) {
+        end = parser.lineEnd(value, end);
+        if (end < 0) return -1;
+        known = true;
+      }
       at = parser.number(4, member, value, end);
-      if (at < 0) return at;
+      if (at < 0) {
+        parser.next = end;
+        return at;
+      }
       i = parser.next;
     }
   }
@@ -224,8 +257,16 @@ function anonymous(parser, view, out, i, end, at) {
       (digits > 1 && view.getUint8(value) === 48) ||
       !(i + 2 <= end && (view.getInt32(i + 0, true) & 65535) === 8736)
     ) {
+      if (!known) {
+        end = parser.lineEnd(value, end);
+        if (end < 0) return -1;
+        known = true;
+      }
       at = parser.number(5, member, value, end);
-      if (at < 0) return at;
+      if (at < 0) {
+        parser.next = end;
+        return at;
+      }
       i = parser.next;
     }
   }
@@ -259,8 +300,16 @@ function anonymous(parser, view, out, i, end, at) {
     if (!(i + 3 <= end && (view.getInt32(i + 0, true) & 16777215) === 2236450)) {
       // An escape, a quote, a byte above 0x7f, or the literal's first byte without the rest of it.
 
+      if (!known) {
+        end = parser.lineEnd(value, end);
+        if (end < 0) return -1;
+        known = true;
+      }
       at = parser.text(6, member, value, end);
-      if (at < 0) return at;
+      if (at < 0) {
+        parser.next = end;
+        return at;
+      }
       i = parser.next;
     } else if (i - value === 1 && view.getUint8(value) === 45) at = member;
     else out.setUint8(at++, 34);
@@ -295,12 +344,27 @@ function anonymous(parser, view, out, i, end, at) {
     if (!(i + 1 <= end && (view.getInt32(i + 0, true) & 255) === 34)) {
       // An escape, a quote, a byte above 0x7f, or the literal's first byte without the rest of it.
 
+      if (!known) {
+        end = parser.lineEnd(value, end);
+        if (end < 0) return -1;
+        known = true;
+      }
       at = parser.text(7, member, value, end);
-      if (at < 0) return at;
+      if (at < 0) {
+        parser.next = end;
+        return at;
+      }
       i = parser.next;
     } else if (i - value === 1 && view.getUint8(value) === 45) at = member;
     else out.setUint8(at++, 34);
   }
   i += 1;
-  return i === end ? at : -1;
+  if (
+    !(known
+      ? i === end
+      : i < end && (view.getUint8(i) === 10 || (i + 1 < end && view.getInt16(i, true) === 0x0a0d)))
+  )
+    return -1;
+  parser.next = i;
+  return at;
 }
