@@ -1,7 +1,8 @@
 /** Opens what lies where logs are; what the system refuses is logged once, counted, and retried with the next look. */
 import type { BigIntStats } from 'node:fs';
+import * as path from 'node:path';
 import type { Logger } from 'pino';
-import { binaryKind } from './binary.ts';
+import { binaryKind, UTF_16 } from './binary.ts';
 import { readHead } from './fingerprint.ts';
 import { openFollowed, UNTRUSTED } from './links.ts';
 import type { Symlinks } from './options.ts';
@@ -28,51 +29,57 @@ export interface FileAccessDependencies {
 
 export class FileAccess {
   readonly #dependencies: FileAccessDependencies;
-  /** Files and folders that were refused, and why, so that it is logged once. */
+  /** Files that could not be opened and folders that could not be listed, and why, so that it is logged once. */
   readonly #refused = new Map<string, string>();
-
-  readonly #failed = new Set<string>();
+  /** Files that can be opened and are not logs, and why. */
+  readonly #rejected = new Map<string, string>();
+  /** Files of which the last other system call failed, and how. */
+  readonly #failed = new Map<string, string>();
 
   constructor(dependencies: FileAccessDependencies) {
     this.#dependencies = dependencies;
   }
 
   /**
-   * Null when the file is gone, or refused.
+   * Null when the file is gone, or refused; `rejected` when it is not a log, for as long as it does not change.
    *
    * @param owners users whose links led to its folder
    * @param quiet for a file that nobody asked for: a refusal is neither logged nor counted
    */
-  open(file: string, owners: ReadonlySet<number> = NOBODY, quiet = false): OpenedFile | null {
+  open(file: string, owners: ReadonlySet<number> = NOBODY, quiet = false): OpenedFile | 'rejected' | null {
     let source: PlainSource | null = null;
     try {
       source = new PlainSource(openFollowed(file, this.#dependencies.symlinks, owners));
       const stats = source.stats();
-      if (!stats.isFile()) throw notAFile(file);
-      const head = readHead(source.fd);
-      const binary = binaryKind(head, this.#dependencies.encoded);
-      if (binary !== null) throw notText(file, binary);
+      const head = stats.isFile() ? readHead(source.fd) : null;
       this.#refused.delete(file);
-      return { source, stats, head };
+      const binary = head === null ? null : binaryKind(head, this.#dependencies.encoded);
+      if (head !== null && binary === null) {
+        this.#rejected.delete(file);
+        return { source, stats, head };
+      }
+      source.close();
+      if (!quiet) this.reject(file, head === null ? 'not a file' : `not text: ${binary}`);
+      // Lines in another encoding are lines: they wait for the configuration.
+      return binary === UTF_16 ? null : 'rejected';
     } catch (error) {
       source?.close();
-      // It may be gone by now.
-      if (codeOf(error) !== 'ENOENT' && !quiet) this.refuse(file, error);
+      if (codeOf(error) === 'ENOENT') this.forget(file);
+      else if (!quiet) this.refuse(file, error);
       return null;
     }
   }
 
-  /**
-   * The descriptor of a file; null when it is gone.
-   *
-   * @throws the system's error
-   */
-  descriptor(file: string, owners: ReadonlySet<number> = NOBODY): number | null {
+  /** The descriptor of a file; null when the file is gone, or refused. The rest is as for {@link open}. */
+  descriptor(file: string, owners: ReadonlySet<number> = NOBODY, quiet = false): number | null {
     try {
-      return openFollowed(file, this.#dependencies.symlinks, owners);
+      const fd = openFollowed(file, this.#dependencies.symlinks, owners);
+      this.#refused.delete(file);
+      return fd;
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return null;
-      throw error;
+      if (codeOf(error) === 'ENOENT') this.forget(file);
+      else if (!quiet) this.refuse(file, error);
+      return null;
     }
   }
 
@@ -84,30 +91,62 @@ export class FileAccess {
       return result;
     } catch (error) {
       if (!isOfSystem(error)) throw error;
-      this.#failed.add(file);
-      this.refuse(file, error);
+      this.#note(this.#failed, file, error);
       return null;
     }
   }
 
-  /** Whether this file, or one in this folder, was refused when it was last tried. */
+  /** Whether this file, or the folder that it is in, was refused when it was last tried. */
   refuses(file: string): boolean {
-    return this.#refused.has(file) || this.#failed.has(file);
+    return [file, path.dirname(file)].some((each) => this.#refused.has(each) || this.#failed.has(each));
   }
 
-  refuseFolder(folder: string, code: string): void {
+  /** How the last call of {@link guarded} for a file failed; undefined when it did not. */
+  failure(file: string): string | undefined {
+    return this.#failed.get(file);
+  }
+
+  /** A name that leads nowhere any more. */
+  forget(file: string): void {
+    this.#refused.delete(file);
+    this.#rejected.delete(file);
+  }
+
+  /** Notes that a folder was listed, or with which of the system's codes that failed. */
+  listed(folder: string, code: string | null): void {
+    if (code === null) {
+      this.#refused.delete(folder);
+      return;
+    }
     if (this.#refused.get(folder) === code) return;
     this.#refused.set(folder, code);
     this.#dependencies.count('refused');
     this.#dependencies.log.error({ folder, code }, 'cannot read the folder; it is retried');
   }
 
+  /** Notes that a file that may be a log cannot be opened. */
   refuse(file: string, error: unknown): void {
+    this.#note(this.#refused, file, error);
+  }
+
+  /** Notes that a file is not a log that can be read, whoever opens it. */
+  reject(file: string, reason: string): void {
+    if (this.#rejected.get(file) === reason) return;
+    this.#rejected.set(file, reason);
+    this.#dependencies.count('refused');
+    this.#dependencies.log.error(
+      { file, code: reason },
+      'not a log that can be read: ignored until it changes',
+    );
+  }
+
+  #note(known: Map<string, string>, file: string, error: unknown): void {
     const code = codeOf(error);
-    if (code === 'EMFILE' || code === 'ENFILE') this.#dependencies.exhausted();
-    if (this.#refused.get(file) === code) return;
-    this.#refused.set(file, code);
-    if (code === 'EMFILE' || code === 'ENFILE') return;
+    const exhausted = code === 'EMFILE' || code === 'ENFILE';
+    if (exhausted) this.#dependencies.exhausted();
+    if (known.get(file) === code) return;
+    known.set(file, code);
+    if (exhausted) return;
     this.#dependencies.count('refused');
     const why = code === UNTRUSTED ? { why: (error as Error).message } : {};
     this.#dependencies.log.error({ file, code, ...why }, 'cannot open or read the file; it is retried');
@@ -121,13 +160,4 @@ export function isOfSystem(error: unknown): boolean {
 
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? '';
-}
-
-/** As the system would say it. */
-function notAFile(file: string): Error {
-  return Object.assign(new Error(`${file} is not a regular file`), { code: 'not a file', syscall: 'open' });
-}
-
-function notText(file: string, kind: string): Error {
-  return Object.assign(new Error(`${file} is not a log: ${kind}`), { code: `not text: ${kind}` });
 }

@@ -17,7 +17,9 @@ const MAGIC: readonly (readonly [string, string])[] = [
   ['53514c69746520666f726d617420330', 'SQLite'],
   ['4c504b5348485248', 'a journal of systemd'],
 ];
-const UTF_16 = ['fffe', 'feff'];
+const UTF_16_MARKS = ['fffe', 'feff'];
+/** The kind of a file of text that needs a configuration. */
+export const UTF_16 = 'UTF-16 text: set `encoding`';
 const LONGEST = 16;
 
 /**
@@ -27,7 +29,7 @@ const LONGEST = 16;
  */
 export function binaryKind(head: Buffer, encoded: boolean): string | null {
   const hex = head.toString('hex', 0, LONGEST);
-  if (!encoded && UTF_16.some((mark) => hex.startsWith(mark))) return 'UTF-16 text: set `encoding`';
+  if (!encoded && UTF_16_MARKS.some((mark) => hex.startsWith(mark))) return UTF_16;
   // Servers escape control characters: no client can make a log look like one of these.
   if (!head.some((byte) => byte < 0x09)) return null;
   return MAGIC.find(([magic]) => hex.startsWith(magic))?.[1] ?? null;

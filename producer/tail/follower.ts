@@ -64,6 +64,8 @@ export class Follower {
   #shrunk = false;
   readonly #check = Buffer.alloc(CHECK_BYTES);
   #checkBytes = 0;
+  /** Whether the file was truncated after it was opened and before its position was checked. */
+  #truncated = false;
   #holes: boolean;
 
   constructor(parts: {
@@ -71,6 +73,8 @@ export class Follower {
     readonly source: Source;
     readonly splitter: Splitter;
     readonly offset: number;
+    /** What is known to stand before the offset; null where nothing is. */
+    readonly check: Fingerprint | null;
     /** The first bytes of the file. */
     readonly head: Buffer;
     readonly now: number;
@@ -87,6 +91,9 @@ export class Follower {
       const length = Math.min(CHECK_BYTES, parts.offset);
       this.#checkBytes = this.source.read(this.#check, 0, length, parts.offset - length);
       this.#holes = this.#check.every((byte, i) => i >= length || byte === 0);
+      this.#truncated = parts.check !== null && !this.#endsWith(parts.check);
+      // What the ledger knows of it is right, and stays so.
+      if (this.#truncated) this.dirty = false;
     }
   }
 
@@ -98,6 +105,11 @@ export class Follower {
   /** The bytes before the position, as far as they are known. */
   get check(): Fingerprint {
     return fingerprint(this.#check, this.#checkBytes);
+  }
+
+  #endsWith({ bytes, hash }: Fingerprint): boolean {
+    const from = this.#checkBytes - bytes;
+    return from >= 0 && fingerprint(this.#check.subarray(from), bytes).hash === hash;
   }
 
   get prefix(): number {
@@ -112,6 +124,7 @@ export class Follower {
 
   /** Whether its file still holds what was read of it. */
   holds(): boolean {
+    if (this.#truncated) return false;
     const { source } = this;
     const check = Buffer.alloc(this.#checkBytes);
     const head = Buffer.alloc(this.#head.length);
@@ -127,7 +140,7 @@ export class Follower {
 
   /** Notes what the file begins with by now, ahead of reading it: a copy of it is to be known. */
   growHead(): void {
-    if (this.#head.length >= FINGERPRINT_BYTES || !this.source.seekable) return;
+    if (this.#truncated || this.#head.length >= FINGERPRINT_BYTES || !this.source.seekable) return;
     const head = Buffer.alloc(FINGERPRINT_BYTES);
     const read = this.source.read(head, 0, FINGERPRINT_BYTES, 0);
     if (
@@ -168,6 +181,7 @@ export class Follower {
    * @param buffer has room for `length`, the check and one byte more
    */
   turn(buffer: Buffer, length: number, now: number): TurnResult {
+    if (this.#truncated) return 'truncated';
     const ending = this.ending;
     this.ending = MORE_TO_COME;
     const check = this.#checkBytes;
@@ -207,6 +221,7 @@ export class Follower {
     this.#head = head;
     this.#fingerprint = NO_FINGERPRINT;
     this.#checkBytes = 0;
+    this.#truncated = false;
     this.#holes = true;
     this.splitter.skipping = false;
     this.sizeSeen = -1n;

@@ -20,13 +20,15 @@ import { identityOf, type Ledger } from './ledger.ts';
 import type { Folder, Place } from './place.ts';
 import { holds, lastLine } from './position.ts';
 import { compressionOf, type Hint, uncompressedName } from './rotation.ts';
-import { birthOf, PlainSource, type Source, statOf } from './source.ts';
+import { birthOf, fileKey, PlainSource, type Source, statOf } from './source.ts';
 
 /** Milliseconds by which a file system's clock may be behind: kernels stamp files by their last tick. */
 const CLOCK_SLACK = 1000;
 /** Nanoseconds after the birth of the next file during which a rotated one may still be written. */
 const LATE_WRITES = 2_000_000_000n;
 const NANOSECONDS = 1e6;
+/** Times that a name is decided about whose file is exchanged meanwhile, before the next look does it. */
+const TRIES = 2;
 
 export type JudgeEvent = 'damaged' | 'refused' | 'copies' | 'alike' | 'repeated' | 'history';
 
@@ -87,7 +89,7 @@ export class Judge {
    * none of them so far, is left for later
    * @returns whether it was left
    */
-  judge(place: Place, folder: Folder | null, stats: BigIntStats, last = true): boolean {
+  judge(place: Place, folder: Folder | null, stats: BigIntStats, last = true, tries = TRIES): boolean {
     const { ledger, attach, access } = this.#dependencies;
     const known = ledger.inFile(stats, place.path);
     attach(place, known);
@@ -121,9 +123,17 @@ export class Judge {
         ? this.#examine(place, owners, quiet)
         : this.#examineCompressed(place, compressed, owners, quiet),
     );
-    if (examined === 'damaged') return false;
+    if (examined === 'damaged' || examined === 'rejected') return false;
     if (examined === null || examined === 'unknown') undecided();
-    else if (examined.head.length === 0 && known === null) examined.close();
+    else if (fileKey(examined.stats) !== fileKey(stats)) {
+      // Another file has come since the name was looked at.
+      examined.close();
+      if (tries === 0) undecided();
+      else {
+        place.unchanged(examined.stats);
+        return this.judge(place, folder, examined.stats, last, tries - 1);
+      }
+    } else if (examined.head.length === 0 && known === null) examined.close();
     else {
       const settled = this.#settle(place, where, hint, examined, last);
       if (settled === 'left') return true;
@@ -437,7 +447,7 @@ export class Judge {
         return content instanceof Buffer && ask(bytesIn(content), null, () => true);
       }
       const own = access.open(name, undefined, true);
-      if (own === null) continue;
+      if (own === null || own === 'rejected') continue;
       try {
         return ask(bytesOf(own.source), own.stats, () => holds(own.source, own.head, read));
       } finally {
@@ -448,7 +458,7 @@ export class Judge {
   }
 
   #contentOf(file: string, compressed: 'gz' | 'zst'): Content | null {
-    const fd = this.#dependencies.access.descriptor(file);
+    const fd = this.#dependencies.access.descriptor(file, undefined, true);
     if (fd === null) return null;
     const opened = openCompressed(fd, compressed, () => {});
     try {
@@ -499,9 +509,13 @@ export class Judge {
       : place.path;
   }
 
-  #examine(place: Place, owners: ReadonlySet<number> | undefined, quiet: boolean): Examined | null {
+  #examine(
+    place: Place,
+    owners: ReadonlySet<number> | undefined,
+    quiet: boolean,
+  ): Examined | 'rejected' | null {
     const opened = this.#dependencies.access.open(place.path, owners, quiet);
-    if (opened === null) return null;
+    if (opened === null || opened === 'rejected') return opened;
     const { source, head, stats } = opened;
     const size = Math.max(Number(stats.size), head.length);
     return {
@@ -524,7 +538,7 @@ export class Judge {
       count('damaged');
       log.error({ file, err: error }, 'compressed log is damaged: what precedes the damage was read');
     };
-    const fd = access.descriptor(file, owners);
+    const fd = access.descriptor(file, owners, quiet);
     if (fd === null) return 'unknown';
     const stats = new PlainSource(fd).stats();
     try {
@@ -561,10 +575,7 @@ export class Judge {
     if (where !== 'adjacent' || !this.#isNews(place, hint, stats)) return;
     const { lookedAt, access } = this.#dependencies;
     if (Number(stats.mtimeMs) <= lookedAt() - CLOCK_SLACK) return;
-    access.refuse(
-      place.path,
-      Object.assign(new Error('not gzip or zstd'), { code: 'unsupported compression' }),
-    );
+    access.reject(place.path, 'unsupported compression');
   }
 }
 

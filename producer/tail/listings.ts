@@ -16,18 +16,18 @@ interface Listing {
 export class Listings {
   readonly #folders = new Map<string, Listing>();
   readonly #now: () => number;
-  readonly #refused: (folder: string, code: string) => void;
+  readonly #listed: (folder: string, code: string | null) => void;
   /** Folders that could not be read when they were last asked for. */
   readonly #unread = new Set<string>();
   #round = 0;
 
   /**
    * @param now milliseconds since 1970
-   * @param refused called with the system's code when a folder exists but cannot be read
+   * @param listed called when a folder was asked for, with the system's code when it exists but cannot be read
    */
-  constructor(now: () => number, refused: (folder: string, code: string) => void) {
+  constructor(now: () => number, listed: (folder: string, code: string | null) => void) {
     this.#now = now;
-    this.#refused = refused;
+    this.#listed = listed;
   }
 
   /** Begins a look: each folder is checked at most once until the next one. Returns whether any may have changed. */
@@ -59,12 +59,13 @@ export class Listings {
       const changed = Number(signature.slice(signature.indexOf(':') + 1)) / 1e6;
       const settled = signature === '' || this.#now() - changed > COARSE;
       this.#folders.set(folder, { signature, settled, entries, round: this.#round });
+      this.#listed(folder, null);
       return entries;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return [];
       this.#unread.add(folder);
-      this.#refused(folder, code);
+      this.#listed(folder, code);
       return null;
     }
   }

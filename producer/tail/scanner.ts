@@ -16,7 +16,7 @@ import { CompressedSource } from './compressed.ts';
 import { readHead } from './fingerprint.ts';
 import { Follower, type Position } from './follower.ts';
 import { type Generation, NO_FILE } from './generation.ts';
-import type { Glob } from './glob.ts';
+import type { Glob, List } from './glob.ts';
 import { Judge, type JudgeEvent, type OpenedSource } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import type { Splitter } from './lines.ts';
@@ -84,11 +84,14 @@ export class Scanner {
   readonly #access: FileAccess;
   readonly #judge: Judge;
   readonly #listings: Listings;
-  readonly #searched = new Set<Generation>();
+  /** Generations that are looked for under any name, and whether a whole look did not find them. */
+  readonly #searched = new Map<Generation, boolean>();
   #again: Place[] = [];
   /** Names whose files are opened when others were closed. */
   readonly #waiting = new Set<Place>();
   #started: boolean;
+  /** Whether a folder could not be listed in which a pattern may name files. */
+  #unlisted = false;
   /** When everything was last looked at: what was written later is news even where its log is new. */
   #lookedAt: number;
   /** Whether the state said nothing of an earlier run. */
@@ -109,9 +112,7 @@ export class Scanner {
       encoded: options.encoded,
       exhausted: () => count('exhausted'),
     });
-    this.#listings = new Listings(dependencies.now, (folder, code) =>
-      this.#access.refuseFolder(folder, code),
-    );
+    this.#listings = new Listings(dependencies.now, (folder, code) => this.#access.listed(folder, code));
     this.#judge = new Judge({
       ...dependencies,
       access: this.#access,
@@ -150,8 +151,14 @@ export class Scanner {
   #expand(ways: Ways): ReadonlySet<Place> {
     const { include, exclude } = this.#options;
     const found = new Set<Place>();
+    this.#unlisted = false;
+    const list: List = (folder) => {
+      const entries = this.#listings.list(folder);
+      if (entries === null) this.#unlisted = true;
+      return entries ?? [];
+    };
     for (const glob of include) {
-      for (const file of glob.expand((folder) => this.#listings.list(folder) ?? [])) {
+      for (const file of glob.expand(list)) {
         if (this.places.has(file) || exclude.some((other) => other.matches(file))) continue;
         // Nobody appends lines to compressed files: they are found next to the logs.
         if (compressionOf(file) !== null) {
@@ -216,8 +223,9 @@ export class Scanner {
     this.lookAtDisturbed();
   }
 
-  /** Whether some file could not be decided about. */
+  /** Whether some file could not be decided about, or may be where nobody can look. */
   get unsettled(): boolean {
+    if (this.#unlisted || this.#searched.size > 0) return true;
     for (const folder of this.folders.values()) if (folder.unsettled) return true;
     return false;
   }
@@ -237,7 +245,10 @@ export class Scanner {
     if (place.forgotten && generation === null && place.home?.unsettled) return;
     const stats = this.#access.guarded(place.path, () => ({ found: statOf(place.path) }));
     // What cannot be known changes nothing: the file that is open stays so.
-    if (stats === null) return;
+    if (stats === null) {
+      this.#unknown(place, place.home);
+      return;
+    }
     if (stats.found !== null && generation?.follower && place.sameFile(stats.found)) {
       this.#compare(place, generation.follower, stats.found);
       return;
@@ -245,6 +256,13 @@ export class Scanner {
     if (stats.found === null ? generation === null : place.unchanged(stats.found)) return;
     place.forget();
     this.#disturb(place);
+  }
+
+  /** The system does not say what a name leads to: the next refresh asks once more. */
+  #unknown(place: Place, folder: Folder | null): void {
+    // A ring of links leads to no file; the one that was there before is still open.
+    const nowhere = place.generation === null && this.#access.failure(place.path) === 'ELOOP';
+    if (folder && !nowhere) folder.unsettled = true;
   }
 
   activate(place: Place): void {
@@ -267,7 +285,10 @@ export class Scanner {
     const visit = (place: Place, folder: Folder | null): void => {
       if (!missing && place.foreignAmong === folder?.logs.size && place.generation === null) return;
       const stats = this.#access.guarded(place.path, () => ({ found: statOf(place.path) }));
-      if (stats === null) return;
+      if (stats === null) {
+        this.#unknown(place, folder);
+        return;
+      }
       const { found } = stats;
       const { generation } = place;
       if (!found?.isFile()) this.#vanished(place, folder, found !== null);
@@ -358,8 +379,12 @@ export class Scanner {
     folder.lookedAt = this.#dependencies.uptime();
     for (const guest of folder.guests) visit(guest, folder);
     const entries = this.#listings.list(folder.path);
-    if (entries === null) return;
     folder.seen = entries;
+    if (entries === null) {
+      // Files in it can be opened all the same where the folder may be entered.
+      for (const place of folder.places.values()) visit(place, folder);
+      return;
+    }
     const names = new Set<string>();
     for (const entry of entries) {
       if (entry.isDirectory()) continue;
@@ -375,7 +400,8 @@ export class Scanner {
   }
 
   #vanished(place: Place, folder: Folder | null, refused: boolean): void {
-    if (refused && place.covered) this.#access.open(place.path);
+    if (!refused) this.#access.forget(place.path);
+    else if (place.covered) this.#access.open(place.path);
     this.#attach(place, null);
     place.copyOf = null;
     place.forget();
@@ -430,20 +456,24 @@ export class Scanner {
 
   #seek(generation: Generation): void {
     generation.sought = true;
-    this.#searched.add(generation);
+    this.#searched.set(generation, false);
   }
 
   /** Looks for generations that were not found under their own inode, where they lay and next to it. */
   #search(): void {
-    for (const generation of this.#searched) {
+    for (const generation of this.#searched.keys()) {
       const folder = this.#folder(path.dirname(generation.at));
+      // It may have been renamed since the names of this look were listed.
+      this.#listings.forget(folder.path);
       this.#look([folder]);
     }
-    for (const generation of this.#searched) {
+    for (const [generation, missed] of this.#searched) {
       if (!generation.sought) this.#searched.delete(generation);
       // What cannot be opened now may be opened later.
-      else if (!this.#access.refuses(generation.at) && !this.#access.refuses(generation.log))
-        this.#lost(generation);
+      else if (this.#access.refuses(generation.at) || this.#access.refuses(generation.log)) continue;
+      // Into a folder that had been looked at it may have been moved meanwhile: only a look that began later tells.
+      else if (missed) this.#lost(generation);
+      else this.#searched.set(generation, true);
     }
   }
 
@@ -471,6 +501,7 @@ export class Scanner {
       source: file.source,
       splitter: lines,
       offset: from.offset,
+      check: from.offset === generation.read.offset && from.check.bytes > 0 ? from.check : null,
       head: file.head,
       now: uptime(),
     });

@@ -152,7 +152,8 @@ test('a link that is put in the place of a folder at whatever moment leads nowhe
   t.after(() => swapper.terminate());
   let read = 0;
   let refused = 0;
-  for (const end = performance.now() + 1500; performance.now() < end; ) {
+  const end = performance.now() + 500;
+  while (performance.now() < end || read === 0 || refused === 0) {
     try {
       assert.equal(contentBy(path.join(folder, base)), 'harmless\n');
       read++;
@@ -163,5 +164,4 @@ test('a link that is put in the place of a folder at whatever moment leads nowhe
   }
   Atomics.store(going, 0, 1);
   await once(swapper, 'exit');
-  assert.ok(read > 0 && refused > 0, `${read} read, ${refused} refused`);
 });

@@ -203,3 +203,107 @@ test('a folder that may not be read is retried with each refresh, though nothing
   assert.deepEqual(tail.messages(), ['open', 'closed']);
   assert.equal(tail.counters.total(REFUSED), 1);
 });
+
+/** What a refresh and a sweep know, after a while in which nothing happens. */
+async function readUpTo(tail: TailHarness): Promise<number> {
+  await tail.settle();
+  await new Promise((resolve) => setImmediate(resolve));
+  return tail.input!.readUpTo!;
+}
+
+test('it has not read up to now while a folder, a name or a file is refused; a binary file hides nothing', async (t) => {
+  const cases: readonly (readonly [
+    what: string,
+    set: (folder: string) => void,
+    mend: (folder: string) => void,
+  ])[] = [
+    ['a folder that may not be listed', (at) => fs.chmodSync(at, 0), (at) => fs.chmodSync(at, 0o755)],
+    [
+      'a file that may not be opened',
+      (at) => fs.chmodSync(path.join(at, 'a.log'), 0),
+      (at) => fs.chmodSync(path.join(at, 'a.log'), 0o644),
+    ],
+    [
+      'a name that leads through a folder that may not be entered',
+      (at) => {
+        fs.mkdirSync(path.join(at, 'inner'), { mode: 0 });
+        fs.symlinkSync('inner/b.log', path.join(at, 'b.log'));
+      },
+      (at) => fs.chmodSync(path.join(at, 'inner'), 0o755),
+    ],
+  ];
+  for (const [what, set, mend] of cases) {
+    const folder = temporaryFolder(t);
+    fs.chmodSync(folder, 0o755);
+    const within = path.join(folder, 'within');
+    fs.mkdirSync(within);
+    fs.writeFileSync(path.join(within, 'a.log'), 'one\n');
+    fs.writeFileSync(path.join(within, 'c.log'), Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]));
+    set(within);
+    const tail = follow(t, path.join(folder, '*', '*.log'), { read_from_head: true });
+    await unprivileged(async () => {
+      await tail.start();
+      assert.equal(await readUpTo(tail), 0, what);
+    });
+    mend(within);
+    await unprivileged(async () => assert.notEqual(await readUpTo(tail), 0, `${what}: no longer`));
+    assert.deepEqual(tail.messages(), ['one']);
+    await tail.crash();
+  }
+});
+
+test('a log at a path that is given is read in a folder that may be entered and not listed', async (t) => {
+  const folder = temporaryFolder(t);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  log.write(5);
+  fs.chmodSync(folder, 0o711);
+  const tail = follow(t, log.file);
+  await unprivileged(async () => {
+    await tail.start();
+    await tail.settle();
+  });
+  log.write(5);
+  await unprivileged(async () => assert.notEqual(await readUpTo(tail), 0));
+  log.assertOnce(tail.messages());
+  assert.deepEqual(said(tail), ['EACCES']);
+});
+
+test('what is refused once more is said once more', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  const inner = path.join(folder, 'inner');
+  fs.mkdirSync(inner);
+  const tail = follow(t, path.join(inner, '*.log'));
+  await tail.start();
+  for (let time = 1; time <= 2; time++) {
+    fs.chmodSync(inner, 0);
+    fs.utimesSync(inner, time, time);
+    await unprivileged(() => tail.settle());
+    fs.chmodSync(inner, 0o755);
+    await unprivileged(() => tail.settle());
+    assert.equal(tail.counters.total(REFUSED), time);
+  }
+});
+
+test('a log in a folder that is refused after a restart is not gone', async (t) => {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  const inner = path.join(folder, 'inner');
+  fs.mkdirSync(inner);
+  const log = new NumberedLog(path.join(inner, 'a.log'));
+  log.write(5);
+  const tail = follow(t, path.join(inner, '*.log'));
+  await tail.start();
+  await tail.settle();
+  await tail.crash();
+  log.write(5);
+  fs.chmodSync(inner, 0);
+  await unprivileged(async () => {
+    await tail.start();
+    assert.equal(await readUpTo(tail), 0);
+  });
+  assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 0);
+  fs.chmodSync(inner, 0o755);
+  await unprivileged(() => tail.settle());
+  log.assertOnce(tail.messages());
+});
