@@ -4,10 +4,10 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { TailraceError } from '../../base/errors.ts';
 import { plain } from '../../base/human.ts';
-import { carryOver, type Imported, type Note } from '../import/carry-over.ts';
+import { carryOver, type Imported } from '../import/carry-over.ts';
 import { parseFluentBit } from '../import/fluent-bit.ts';
 import { parseFluentd } from '../import/fluentd.ts';
-import type { Section } from '../import/section.ts';
+import type { Note, Section } from '../import/section.ts';
 import { parseYaml } from '../import/yaml.ts';
 
 export function command(): Command {

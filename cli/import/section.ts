@@ -1,5 +1,11 @@
 /** A section of another agent's configuration, whatever its syntax, and what of it has been carried over. */
 
+/** Something to say about a line of the configuration. */
+export interface Note {
+  readonly line: number;
+  readonly text: string;
+}
+
 export interface Property {
   readonly key: string;
   readonly value: string;
@@ -26,6 +32,8 @@ export class Section {
   readonly children: readonly Section[];
   /** The fluentd label around it: empty outside of all. */
   readonly label: string;
+  /** Of Vector, which wires its components by name: the sources whose events come here. */
+  readonly sources: readonly string[] | undefined;
   readonly #properties: readonly Property[];
   readonly #used = new Set<Property>();
 
@@ -38,11 +46,13 @@ export class Section {
       children = [],
       match = [],
       label = '',
+      sources,
     }: {
       properties?: readonly Property[];
       children?: readonly Section[];
       match?: readonly string[];
       label?: string;
+      sources?: readonly string[];
     } = {},
   ) {
     this.role = role;
@@ -50,6 +60,7 @@ export class Section {
     this.line = line;
     this.match = match;
     this.label = label;
+    this.sources = sources;
     this.children = children;
     this.#properties = properties.map((property) => ({
       ...property,

@@ -43,6 +43,7 @@ function fluentBit(root: YAMLMap, lineOf: Lines): Section[] {
 const VECTOR = { sources: 'input', transforms: 'filter', sinks: 'output' } as const;
 
 function vector(root: YAMLMap, lineOf: Lines): Section[] {
+  const sourcesOf = vectorGraph(root);
   return root.items.flatMap((pair): Section[] => {
     const role = VECTOR[String(pair.key) as keyof typeof VECTOR];
     if (role === undefined || !isMap(pair.value))
@@ -58,9 +59,35 @@ function vector(root: YAMLMap, lineOf: Lines): Section[] {
         role === 'input'
           ? [...rest, { key: 'tag', value: String(component.key), line: lineOf(component.key) }]
           : rest;
-      return [new Section(role, type, lineOf(component.key), { properties: named, match: ['**'] })];
+      const sources = sourcesOf(String(component.key));
+      return [new Section(role, type, lineOf(component.key), { properties: named, match: ['**'], sources })];
     });
   });
+}
+
+/** The names of the sources from which events come to a component, itself when it is one. */
+function vectorGraph(root: YAMLMap): (name: string) => string[] {
+  const components = root.toJSON() as Record<string, Record<string, { inputs?: unknown }> | undefined>;
+  const sources = Object.keys(components['sources'] ?? {});
+  const wired = { ...components['transforms'], ...components['sinks'] };
+  const visit = (name: string, seen: Set<string>): void => {
+    if (seen.has(name)) return;
+    seen.add(name);
+    // A transform with several outputs is named with the one that is meant: `route.errors`.
+    const inputs = [wired[name]?.inputs ?? wired[name.split('.')[0]!]?.inputs ?? []].flat() as string[];
+    for (const input of inputs) {
+      const pattern = new RegExp(
+        `^${input.replaceAll(/[.+?^${'$'}{}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`,
+      );
+      const named = [...sources, ...Object.keys(wired)].filter((each) => pattern.test(each));
+      for (const each of named.length > 0 ? named : [input]) visit(each, seen);
+    }
+  };
+  return (name) => {
+    const seen = new Set<string>();
+    visit(name, seen);
+    return sources.filter((source) => seen.has(source));
+  };
 }
 
 /** Keys and values; a list gives its key once per item, a mapping gives dotted keys. */

@@ -109,6 +109,7 @@ test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
       path: '/var/log/app.log',
       tag: `app.\${path}`,
       format: { type: 'regexp', expression: '/^(?<level>\\w+) (?<message>.*)$/', time_key: 'at' },
+      encoding: 'iso-8859-1',
       read_from_head: false,
       ...everywhere,
     },
@@ -123,7 +124,6 @@ test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
   assert.deepEqual(texts(missing), [
     '35: input http: has no counterpart',
     `51: upper \${record["x"].upcase}: not computed from the event`,
-    '16: from_encoding ISO-8859-1',
     '48: enable_ruby',
   ]);
   assert.deepEqual(texts(needless), [
@@ -189,7 +189,10 @@ parsers:
   for (const { missing } of [classic, yaml])
     assert.deepEqual(
       missing.map(({ text }) => text),
-      ['service: has no counterpart', 'filter kubernetes: has no counterpart'],
+      [
+        'service: has no counterpart',
+        'filter kubernetes: labels and annotations; namespace, pod and container come from the path',
+      ],
     );
 });
 
@@ -224,11 +227,7 @@ sinks:
   });
   assert.deepEqual(
     missing.map(({ text }) => text),
-    [
-      'data_dir: has no counterpart',
-      'filter remap: has no counterpart',
-      'output console: events go to Kinesis only',
-    ],
+    ['data_dir: has no counterpart', 'remap: . = 1', 'output console: events go to Kinesis only'],
   );
 });
 
@@ -319,7 +318,8 @@ test('Fluent Bit: what a parser has further, a second parser and an endpoint wit
 `),
   );
   assert.deepEqual(config.stream, { name: 'logs', endpoint: 'https://kinesis.example' });
-  assert.deepEqual(texts(missing), ['5: multiline.parser cri', '9: time_offset +0200']);
+  assert.deepEqual(config.inputs[0]!['format'], { type: 'json', timezone: '+0200' });
+  assert.deepEqual(texts(missing), ['5: multiline.parser cri']);
 });
 
 test('Fluent Bit: a filter for some events only does not become one for all', () => {
@@ -402,4 +402,216 @@ test('odd input does not crash: broken sections, unknown parsers, nothing at all
   );
   assert.equal(config.inputs[0]!['format'], 'none');
   assert.match(missing[0]!.text, /parser multiline: lines are kept as text/);
+});
+
+test('fluentd: types, events of several lines, TLS, and Kinesis among the stores of a copy', () => {
+  const { config, missing } = imported(
+    parseFluentd(`<source>
+  @type tail
+  path /a.log
+  tag a
+  <parse>
+    @type regexp
+    expression /^(?<code>\\d+) (?<ok>\\S+)/
+    types code:integer,ok:bool,list:array
+  </parse>
+</source>
+<source>
+  @type tail
+  path /b.log
+  tag b
+  format multiline
+  format_firstline /^\\d{4}/
+  format1 /^(?<time>\\S+) /
+  format2 /(?<message>.*)/
+</source>
+<source>
+  @type forward
+  <transport tls>
+    cert_path /c.pem
+    private_key_path /k.pem
+    ca_path /ca.pem
+    client_cert_auth true
+  </transport>
+</source>
+<filter a>
+  @type parser
+  key_name ok
+  reserve_data true
+  <parse>
+    @type json
+  </parse>
+</filter>
+<match **>
+  @type copy
+  <store>
+    @type stdout
+  </store>
+  <store>
+    @type kinesis_streams
+    stream_name logs
+    region eu-west-1
+  </store>
+</match>
+`),
+  );
+  assert.deepEqual(config.stream, { name: 'logs', region: 'eu-west-1' });
+  assert.deepEqual(
+    config.inputs.map(({ format, multiline, tls }) => ({ format, multiline, tls })),
+    [
+      {
+        format: {
+          type: 'regexp',
+          expression: '/^(?<code>\\d+) (?<ok>\\S+)/',
+          types: { code: 'integer', ok: 'bool' },
+          inner: 'json',
+          inner_field: 'ok',
+        },
+        multiline: undefined,
+        tls: undefined,
+      },
+      {
+        format: { type: 'regexp', expression: '/^(?<time>\\S+) (?<message>.*)/m' },
+        multiline: { start: '/^\\d{4}/' },
+        tls: undefined,
+      },
+      {
+        format: undefined,
+        multiline: undefined,
+        tls: { cert: '/c.pem', key: '/k.pem', ca: '/ca.pem', client_auth: true },
+      },
+    ],
+  );
+  assert.deepEqual(texts(missing), ['8: types list:array', '39: output stdout: events go to Kinesis only']);
+});
+
+test('Fluent Bit: systemd, what kubernetes merges, a parser of a field, excluded names in any folder', () => {
+  const { config, missing } = imported(
+    parseFluentBit(`[INPUT]
+  Name tail
+  Path /var/log/containers/*.log
+  Exclude_Path *_kube-system_*.log
+  multiline.parser docker, cri
+  Tag kube.*
+[INPUT]
+  Name systemd
+  Tag host.*
+  Systemd_Filter _SYSTEMD_UNIT=nginx.service
+  Systemd_Filter _UID=0
+  Read_From_Tail On
+[INPUT]
+  Name tail
+  Path /b.log
+  Tag b
+[FILTER]
+  Name kubernetes
+  Match kube.*
+  Merge_Log On
+[FILTER]
+  Name parser
+  Match b
+  Key_Name log
+  Parser web
+[PARSER]
+  Name web
+  Format regex
+  Regex ^(?<code>\\d+)
+  Types code:integer
+`),
+  );
+  assert.deepEqual(config.inputs, [
+    {
+      type: 'tail',
+      path: '/var/log/containers/*.log',
+      exclude_path: '/var/log/containers/*_kube-system_*.log',
+      tag: `kube.\${path}`,
+      format: { type: 'cri', inner: 'json' },
+      read_from_head: false,
+    },
+    {
+      type: 'journald',
+      tag: 'host',
+      units: ['nginx.service'],
+      matches: ['_UID=0'],
+      read_from_head: false,
+    },
+    {
+      type: 'tail',
+      path: '/b.log',
+      tag: 'b',
+      format: { type: 'regexp', expression: '^(?<code>\\d+)', types: { code: 'integer' } },
+      read_from_head: false,
+    },
+  ]);
+  assert.deepEqual(texts(missing), [
+    '17: filter kubernetes: labels and annotations; namespace, pod and container come from the path',
+  ]);
+});
+
+test('Vector: programs and conditions that have a counterpart, for the sources that they are wired to', () => {
+  const { config, missing } = imported(
+    parseYaml(`sources:
+  web: { type: file, include: [/w.log] }
+  app: { type: file, include: [/a.log] }
+  units: { type: journald, include_units: [nginx] }
+transforms:
+  parse:
+    type: remap
+    inputs: [web]
+    source: |
+      . = parse_nginx_log!(.message, "combined")
+      # a comment
+      .env = "prod"
+      .level = 3
+      .host = get_hostname!()
+      .ip = del(.client)
+      del(.status)
+      .size = to_int!(.size) * 2
+  errors:
+    type: filter
+    inputs: [parse]
+    condition: '.status >= 500'
+  some:
+    type: filter
+    inputs: [parse]
+    condition: '.status != 200 && !starts_with(string!(.path), "/health.") && match!(.agent, r''^curl'')'
+  json:
+    type: remap
+    inputs: ["a*"]
+    source: ". |= object!(parse_json!(string!(.message)))"
+  regex:
+    type: remap
+    inputs: [units]
+    source: ". |= parse_regex!(.message, r'^(?P<code>\\\\d+)')"
+sinks:
+  out: { type: aws_kinesis_streams, inputs: ["*"], stream_name: logs, region: eu-west-1 }
+`),
+  );
+  assert.deepEqual(config.inputs, [
+    {
+      type: 'tail',
+      path: '/w.log',
+      tag: 'web',
+      format: 'nginx',
+      add: { env: 'prod', level: 3, host: `\${hostname}` },
+      rename: { remote: 'ip' },
+      remove: ['code'],
+      include: [{ field: 'agent', pattern: '^curl' }],
+      exclude: [
+        { field: 'code', pattern: '^200$' },
+        { field: 'path', pattern: '^\\/health\\.' },
+      ],
+    },
+    { type: 'tail', path: '/a.log', tag: 'app', format: 'json' },
+    {
+      type: 'journald',
+      tag: 'units',
+      units: ['nginx.service'],
+      format: { type: 'regexp', expression: '^(?<code>\\d+)' },
+    },
+  ]);
+  assert.deepEqual(texts(missing), [
+    '17: remap: .size = to_int!(.size) * 2',
+    '21: filter: condition .status >= 500',
+  ]);
 });

@@ -1,0 +1,210 @@
+/** The filters of other agents: what they change in the inputs that they are for. */
+import { parserFormat } from './formats.ts';
+import { type CarriedInput, parts } from './inputs.ts';
+import type { Note, Property, Section } from './section.ts';
+import { byOwnNames, vrlCondition, vrlProgram } from './vrl.ts';
+
+/** @returns whether the filter has a counterpart */
+export function applyFilter(
+  filter: Section,
+  parsers: readonly Section[],
+  all: readonly CarriedInput[],
+  missing: Note[],
+): boolean {
+  if (filter.type === 'parser' || filter.type === 'kubernetes' || filter.type === 'remap')
+    return applyParser(filter, parsers, all, missing);
+  const transform = transformOf(filter, missing);
+  if (transform === null) return false;
+  let applied = false;
+  for (const { label, source, config: input } of all) {
+    if (label !== filter.label) continue;
+    if (isFor(filter, source, input)) {
+      merge(input, filter.sources === undefined ? transform : byOwnNames(transform, input['format']));
+      applied = true;
+    } else if (input['type'] === 'forward' && filter.sources === undefined) {
+      const routes = filter.match.map((match) => ({ match, ...transform }));
+      input['routes'] = [...((input['routes'] as unknown[] | undefined) ?? []), ...routes];
+      applied = true;
+    }
+  }
+  if (!applied) missing.push(forNone(filter));
+  return true;
+}
+
+function forNone({ line, type }: Section): Note {
+  return { line, text: `filter ${type}: no input has a tag that it is for` };
+}
+
+/** Whether all events of an input go through a filter. */
+function isFor(filter: Section, source: string | undefined, input: Record<string, unknown>): boolean {
+  if (filter.sources !== undefined) return source !== undefined && filter.sources.includes(source);
+  if (filter.match.length === 0 || filter.match.some((pattern) => pattern === '**' || pattern === '*'))
+    return true;
+  return (
+    input['type'] !== 'forward' && filter.match.some((pattern) => matches(pattern, String(input['tag'])))
+  );
+}
+
+/** `*` is any part of a tag and `**` any number of parts; in Fluent Bit `*` is anything. */
+function matches(pattern: string, tag: string): boolean {
+  const escaped = pattern
+    .replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('\\.**', '(\\..*)?')
+    .replaceAll(/\*+/g, '.*');
+  return new RegExp(`^${escaped}$`).test(tag);
+}
+
+function merge(input: Record<string, unknown>, transform: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(transform)) {
+    const before = input[key];
+    input[key] = Array.isArray(value)
+      ? [...((before as unknown[]) ?? []), ...value]
+      : { ...(before as object), ...(value as object) };
+  }
+}
+
+/** The counterpart of a filter: `include`, `exclude`, `add`, `rename`, `remove`. */
+function transformOf(filter: Section, missing: Note[]): Record<string, unknown> | null {
+  // For some events only, of which nothing here can say which: for all of them it would be another filter.
+  const partial = ({ key }: Property): boolean => key === 'condition' || key === 'match_regex';
+  if (filter.type !== 'filter' && filter.rest.some(partial)) return null;
+  const result: Record<string, unknown[] | Record<string, string>> = {};
+  if (filter.type === 'grep') {
+    const { include, exclude } = grepOf(filter, missing);
+    if (include.length > 0) result['include'] = include;
+    if (exclude.length > 0) result['exclude'] = exclude;
+  } else if (['record_transformer', 'record_modifier', 'modify'].includes(filter.type)) {
+    const add: Record<string, string> = {};
+    const rename: Record<string, string> = {};
+    const pairs = [
+      ...(filter.child('record')?.takeRest() ?? []),
+      ...filter.takeAll('record', 'add', 'set').map(({ value, line }) => ({ ...pair(value), line })),
+    ];
+    for (const { key, value, line } of pairs) {
+      const text = value.replaceAll(/"?#\{Socket\.gethostname\}"?|\$\{HOSTNAME\}/g, `\${hostname}`);
+      if (/\$\{(?!hostname\}|env:)|#\{/.test(text))
+        missing.push({ line, text: `${key} ${value}: not computed from the event` });
+      else add[key] = text;
+    }
+    for (const { value } of filter.takeAll('rename', 'hard_rename'))
+      rename[pair(value).key] = pair(value).value;
+    const remove = parts(filter.takeAll('remove_keys', 'remove_key', 'remove'));
+    if (Object.keys(add).length > 0) result['add'] = add;
+    if (Object.keys(rename).length > 0) result['rename'] = rename;
+    if (remove.length > 0) result['remove'] = remove;
+  } else if (filter.type === 'filter') {
+    const kept = vrlCondition(filter, missing);
+    if (kept.include.length > 0) result['include'] = kept.include;
+    if (kept.exclude.length > 0) result['exclude'] = kept.exclude;
+  } else return null;
+  return result;
+}
+
+/** All of `include` must match, and none of `exclude` may: what other agents combine otherwise has no counterpart. */
+function grepOf(filter: Section, missing: Note[]): { include: object[]; exclude: object[] } {
+  const numbered = (name: string): string[] => Array.from({ length: 20 }, (_, i) => `${name}${i + 1}`);
+  const rulesOf = (section: Section, type: string): object[] =>
+    section.children
+      .filter((child) => child.type === type)
+      .map((child) => ({ field: child.take('key') ?? '', pattern: child.take('pattern') ?? '' }));
+  const include = rulesOf(filter, 'regexp');
+  const exclude = rulesOf(filter, 'exclude');
+  for (const group of filter.children.filter(({ type }) => type === 'and' || type === 'or')) {
+    const isAnd = group.type === 'and';
+    const kinds = new Set(group.children.map(({ type }) => type));
+    const single = group.children.length === 1;
+    if (single || (kinds.size === 1 && kinds.has(isAnd ? 'regexp' : 'exclude'))) {
+      include.push(...rulesOf(group, 'regexp'));
+      exclude.push(...rulesOf(group, 'exclude'));
+    } else {
+      const why = isAnd ? 'events excluded only when all match' : 'events included when one matches';
+      missing.push({ line: group.line, text: `<${group.type}>: ${why} have no counterpart` });
+    }
+  }
+  const rule = ({ value }: Property): object => {
+    const [, field = '', pattern = ''] = /^\$?\.?(\S+)\s+(.*)$/s.exec(value) ?? [];
+    return { field, pattern };
+  };
+  const regex = filter.takeAll('regex', ...numbered('regexp'));
+  const excluded = filter.takeAll('exclude', ...numbered('exclude'));
+  const operator = filter.take('logical_op')?.toLowerCase();
+  const others = { and: excluded, or: regex }[operator ?? ''] ?? [];
+  if (others.length > 0 && regex.length + excluded.length > 1)
+    missing.push({ line: filter.line, text: `rules combined by logical_op ${operator} have no counterpart` });
+  else {
+    include.push(...regex.map(rule));
+    exclude.push(...excluded.map(rule));
+  }
+  return { include, exclude };
+}
+
+function pair(text: string): { key: string; value: string } {
+  const [, key = text, value = ''] = /^(\S+)\s+(.*)$/s.exec(text) ?? [];
+  return { key, value };
+}
+
+/**
+ * A filter that parses a field, which an input's format does here: fluentd's and Fluent Bit's parser, what Fluent Bit's
+ * kubernetes merges, and a program of Vector.
+ *
+ * @returns whether the filter has a counterpart
+ */
+function applyParser(
+  filter: Section,
+  parsers: readonly Section[],
+  all: readonly CarriedInput[],
+  missing: Note[],
+): boolean {
+  const made = parsing(filter, parsers, missing);
+  const inputs = all.filter(
+    ({ label, source, config }) => label === filter.label && isFor(filter, source, config),
+  );
+  if (inputs.length === 0) missing.push(forNone(filter));
+  for (const { config } of inputs) {
+    const named = made.format ?? config['format'];
+    merge(config, filter.sources === undefined ? made.transform : byOwnNames(made.transform, named));
+    if (made.format === null) continue;
+    if (config['type'] === 'forward')
+      missing.push({ line: filter.line, text: `filter ${filter.type}: events of clients are not parsed` });
+    else config['format'] = nested(config['format'] as Format | undefined, made.format, made.field);
+  }
+  return true;
+}
+
+type Format = string | Readonly<Record<string, unknown>>;
+
+interface Parsing {
+  readonly format: Format | null;
+  /** The field that it parses. */
+  readonly field: string;
+  readonly transform: Record<string, unknown>;
+}
+
+function parsing(filter: Section, parsers: readonly Section[], missing: Note[]): Parsing {
+  if (filter.type === 'remap') return { field: 'message', ...vrlProgram(filter, missing) };
+  if (filter.type === 'kubernetes') {
+    const merged = /^(on|true|yes)$/i.test(filter.take('merge_log') ?? '');
+    missing.push({
+      line: filter.line,
+      text: 'filter kubernetes: labels and annotations; namespace, pod and container come from the path',
+    });
+    return { format: merged ? 'json' : null, field: 'log', transform: {} };
+  }
+  const field = filter.take('key_name') ?? 'message';
+  filter.take('reserve_data', 'reserve_time', 'preserve_key', 'remove_key_name_field', 'unescape_key');
+  const { format } = parserFormat(filter, parsers, missing);
+  return { format: format === 'none' ? null : format, field, transform: {} };
+}
+
+/** The format of a line in one of whose fields another one is. */
+function nested(outer: Format | undefined, inner: Format, field: string): Format {
+  const type = typeof outer === 'object' ? outer['type'] : outer;
+  // The line is the message, which had no format so far.
+  if (type === undefined || type === 'none') return inner;
+  const own = type === 'docker' || type === 'cri' ? 'message' : field;
+  return {
+    ...(typeof outer === 'object' ? outer : { type }),
+    inner,
+    ...(own === 'message' ? {} : { inner_field: own }),
+  };
+}

@@ -1,0 +1,143 @@
+/** The inputs of other agents as agent.yaml has them. */
+import { dirname, join } from 'node:path';
+import { formatOf } from './formats.ts';
+import type { Note, Property, Section } from './section.ts';
+
+export interface CarriedInput {
+  /** The label that its events go to: filters of another one do not see them. */
+  readonly label: string;
+  /** Its name where filters are wired to inputs by name. */
+  readonly source: string | undefined;
+  readonly config: Record<string, unknown>;
+}
+
+export function inputOf(
+  section: Section,
+  parsers: readonly Section[],
+  missing: Note[],
+): Record<string, unknown> | null {
+  if (section.type === 'tail' || section.type === 'file') return tailOf(section, parsers, missing);
+  if (section.type === 'forward' || section.type === 'fluent') return forwardOf(section);
+  if (section.type === 'systemd' || section.type === 'journald') return journaldOf(section);
+  return null;
+}
+
+const SECONDS = /^\d+(\.\d+)?$/;
+const duration = (text: string): string => (SECONDS.test(text) ? `${text}s` : text);
+const list = (values: readonly string[]): string | readonly string[] =>
+  values.length === 1 ? values[0]! : values;
+export const parts = (properties: readonly Property[]): string[] =>
+  properties
+    .flatMap(({ value }) => value.split(','))
+    .map((part) => part.trim().replaceAll(/^\[?"?|"?\]?$/g, ''))
+    .filter(Boolean);
+
+function tailOf(
+  section: Section,
+  parsers: readonly Section[],
+  missing: Note[],
+): Record<string, unknown> | null {
+  const path = parts(section.takeAll('path', 'include'));
+  if (path.length === 0) return null;
+  // Fluent Bit's patterns are for the whole path, of which `*` is any part.
+  const folders = [...new Set(path.map(dirname))];
+  const exclude = parts(section.takeAll('exclude_path', 'exclude')).flatMap((pattern) =>
+    pattern.includes('/') ? [pattern] : folders.map((folder) => join(folder, pattern)),
+  );
+  const tag = (section.take('tag') ?? 'tail').replace('*', `\${path}`);
+  const fromHead = section.take('read_from_head', 'read_from');
+  const refresh = section.take('refresh_interval');
+  const rotate = section.take('rotate_wait');
+  return {
+    type: 'tail',
+    path: list(path),
+    ...(exclude.length === 0 ? {} : { exclude_path: list(exclude) }),
+    tag,
+    ...formatOf(section, parsers, missing),
+    ...encodingOf(section),
+    // Both others begin at the end of a file unless configured otherwise; Vector at its beginning.
+    ...(section.type === 'file' && fromHead !== 'end'
+      ? {}
+      : { read_from_head: /^(true|on|yes)$/i.test(fromHead ?? '') }),
+    ...(refresh === undefined ? {} : { refresh_interval: duration(refresh) }),
+    ...(rotate === undefined ? {} : { rotate_wait: duration(rotate) }),
+  };
+}
+
+function forwardOf(section: Section): Record<string, unknown> {
+  // Vector's is the source's name, and the events keep the tags that clients gave them.
+  if (section.type === 'fluent') section.take('tag');
+  const host = section.take('bind', 'listen') ?? '0.0.0.0';
+  const listen = section.take('address') ?? `${host}:${section.take('port') ?? 24224}`;
+  const security = section.child('security');
+  const name = (security ?? section).take('self_hostname');
+  const key = (security ?? section).take('shared_key');
+  security?.take('user_auth');
+  const users = (security?.children ?? [])
+    .filter(({ type }) => type === 'user')
+    .map((user) => ({
+      username: user.take('username') ?? '',
+      password: user.take('password') ?? '',
+    }));
+  const input = { type: 'forward', listen, ...tlsOf(section) };
+  if (key === undefined) return input;
+  return {
+    ...input,
+    security: {
+      ...(name === undefined ? {} : { self_hostname: name }),
+      shared_key: key,
+      ...(users.length === 0 ? {} : { users }),
+    },
+  };
+}
+
+/** What decrypts: fluentd's section, Fluent Bit's and Vector's properties. */
+function tlsOf(section: Section): Record<string, unknown> {
+  const transport = section.children.find(({ type, match }) => type === 'transport' && match[0] === 'tls');
+  const holder = transport ?? section;
+  const on = holder.take('tls', 'tls.enabled');
+  const cert = holder.take('cert_path', 'tls.crt_file');
+  const key = holder.take('private_key_path', 'tls.key_file');
+  if (cert === undefined || key === undefined || /^(off|false|no)$/i.test(on ?? '')) return {};
+  const ca = holder.take('ca_path', 'client_ca_path', 'tls.ca_file');
+  const auth = holder.take('client_cert_auth', 'tls.verify_certificate');
+  const required = ca !== undefined && /^(true|on|yes)$/i.test(auth ?? '');
+  return {
+    tls: { cert, key, ...(ca === undefined ? {} : { ca }), ...(required ? { client_auth: true } : {}) },
+  };
+}
+
+/** The encoding that a file is read from, where it has a label in the WHATWG encoding standard. */
+function encodingOf(section: Section): Record<string, string> {
+  const label = section.rest.find(({ key }) => key === 'from_encoding' || key === 'encoding.charset')?.value;
+  if (label === undefined) return {};
+  try {
+    const { encoding } = new TextDecoder(label);
+    section.take('from_encoding', 'encoding.charset');
+    return encoding === 'utf-8' ? {} : { encoding: label.toLowerCase() };
+  } catch {
+    return {};
+  }
+}
+
+/** fluentd's and Fluent Bit's systemd, and Vector's journald. */
+function journaldOf(section: Section): Record<string, unknown> {
+  const filters = parts(section.takeAll('systemd_filter', 'include_units'));
+  const units = filters.flatMap((filter) => {
+    if (!filter.includes('=')) return [filter.includes('.') ? filter : `${filter}.service`];
+    return filter.startsWith('_SYSTEMD_UNIT=') ? [filter.slice('_SYSTEMD_UNIT='.length)] : [];
+  });
+  const matches = filters.filter((filter) => filter.includes('=') && !filter.startsWith('_SYSTEMD_UNIT='));
+  const directory = section.take('path', 'journal_directory');
+  const tail = section.take('read_from_tail', 'since_now');
+  const fromHead = section.take('read_from_head');
+  const fromEnd = fromHead === undefined ? /^(true|on|yes)$/i : /^(false|off|no)$/i;
+  return {
+    type: 'journald',
+    tag: (section.take('tag') ?? 'journal').replace(/\.?\*/, ''),
+    ...(units.length === 0 ? {} : { units }),
+    ...(matches.length === 0 ? {} : { matches }),
+    ...(directory === undefined ? {} : { directory }),
+    ...(fromEnd.test(fromHead ?? tail ?? '') ? { read_from_head: false } : {}),
+  };
+}

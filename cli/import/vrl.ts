@@ -1,0 +1,141 @@
+/** What of Vector's Remap Language has a counterpart: one statement a line, and conditions that `&&` joins. */
+import type { Note, Section } from './section.ts';
+
+type Rule = { readonly field: string; readonly pattern: string };
+
+/** Functions that parse the message, and the format that does. */
+const PARSERS: Readonly<Record<string, string>> = {
+  parse_json: 'json',
+  parse_logfmt: 'logfmt',
+  parse_key_value: 'logfmt',
+  parse_syslog: 'syslog',
+  parse_common_log: 'apache2',
+};
+const SERVERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  parse_nginx_log: { combined: 'nginx', error: 'nginx_error' },
+  parse_apache_log: { common: 'apache2', combined: 'apache2', error: 'apache_error' },
+};
+const MESSAGE = String.raw`(?:string!?\()?\.message\)?`;
+const PARSE = new RegExp(
+  String.raw`^\. ?(?:,\s*\w+\s*)?\|?= ?(?:object!?\()?(\w+)!?\(${MESSAGE}(?:, ?(?:format: ?|pattern: ?)?(?:"(\w+)"|r'(.*)'))?\)*(?: \?\? .*)?$`,
+);
+const FIELD = String.raw`\.([\w@.]+)`;
+const LITERAL = String.raw`("(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false)`;
+
+/** The format and the transforms of a `remap`; the statements that have none are listed. */
+export function vrlProgram(
+  section: Section,
+  missing: Note[],
+): { format: string | Record<string, string> | null; transform: Record<string, unknown> } {
+  const [source] = section.takeAll('source');
+  let format: string | Record<string, string> | null = null;
+  const add: Record<string, unknown> = {};
+  const rename: Record<string, string> = {};
+  const remove: string[] = [];
+  (source?.value ?? '').split('\n').forEach((raw, i) => {
+    const statement = raw.trim();
+    if (statement === '' || statement.startsWith('#')) return;
+    const parse = PARSE.exec(statement);
+    const parsed = parse && format === null ? formatOf(parse[1]!, parse[2], parse[3]) : null;
+    const constant = new RegExp(`^${FIELD} ?= ?${LITERAL}$`).exec(statement);
+    const host = new RegExp(String.raw`^${FIELD} ?= ?get_hostname!?\(\)$`).exec(statement);
+    const moved = new RegExp(String.raw`^${FIELD} ?= ?del\(${FIELD}\)$`).exec(statement);
+    const gone = new RegExp(String.raw`^del\(${FIELD}\)$`).exec(statement);
+    if (parsed !== null) format = parsed;
+    else if (constant) add[constant[1]!] = JSON.parse(constant[2]!);
+    else if (host) add[host[1]!] = `\${hostname}`;
+    else if (moved) rename[moved[2]!] = moved[1]!;
+    else if (gone) remove.push(gone[1]!);
+    else {
+      const block = source!.value.includes('\n') ? 1 : 0;
+      missing.push({ line: source!.line + i + block, text: `remap: ${statement}` });
+    }
+  });
+  const transform = {
+    ...(Object.keys(add).length === 0 ? {} : { add }),
+    ...(Object.keys(rename).length === 0 ? {} : { rename }),
+    ...(remove.length === 0 ? {} : { remove }),
+  };
+  return { format, transform };
+}
+
+/** What Vector calls the fields of an access log, by the format that makes them here. */
+const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  nginx: { client: 'remote', status: 'code', timestamp: 'time' },
+  apache2: { identity: 'ident', status: 'code', timestamp: 'time' },
+};
+
+/** Transforms of events that a format makes, by the names that it gives their fields. */
+export function byOwnNames(transform: Record<string, unknown>, format: unknown): Record<string, unknown> {
+  const names = NAMES[String(format)];
+  if (names === undefined) return transform;
+  const own = (name: string): string => names[name] ?? name;
+  const rules = (list: unknown): Rule[] | undefined =>
+    (list as Rule[] | undefined)?.map(({ field, pattern }) => ({ field: own(field), pattern }));
+  const { include, exclude, remove, rename, ...rest } = transform;
+  const changed = {
+    include: rules(include),
+    exclude: rules(exclude),
+    remove: (remove as string[] | undefined)?.map(own),
+    rename:
+      rename &&
+      Object.fromEntries(Object.entries(rename).map(([from, to]) => [own(from), to as string] as const)),
+  };
+  return {
+    ...rest,
+    ...Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined)),
+  };
+}
+
+function formatOf(
+  name: string,
+  variant: string | undefined,
+  regexp: string | undefined,
+): string | Record<string, string> | null {
+  if (name === 'parse_regex' && regexp !== undefined)
+    return { type: 'regexp', expression: regexp.replaceAll('(?P<', '(?<') };
+  return SERVERS[name]?.[variant ?? 'combined'] ?? PARSERS[name] ?? null;
+}
+
+/** The conditions of a `filter`, all of which an event meets that is kept. */
+export function vrlCondition(section: Section, missing: Note[]): { include: Rule[]; exclude: Rule[] } {
+  const [condition] = section.takeAll('condition', 'condition.source');
+  section.take('condition.type');
+  const include: Rule[] = [];
+  const exclude: Rule[] = [];
+  const text = condition?.value.trim() ?? '';
+  const terms = text.includes('||') ? [text] : text.split('&&').map((term) => term.trim());
+  for (const term of terms) {
+    const rule = comparison(term);
+    if (rule === null)
+      missing.push({ line: condition?.line ?? section.line, text: `filter: condition ${term}` });
+    else if (rule.kept) include.push(rule.rule);
+    else exclude.push(rule.rule);
+  }
+  return { include, exclude };
+}
+
+function comparison(term: string): { rule: Rule; kept: boolean } | null {
+  const equal = new RegExp(`^${FIELD} ?(==|!=) ?${LITERAL}$`).exec(term);
+  if (equal) {
+    const [, field, operator, literal] = equal;
+    return {
+      rule: { field: field!, pattern: `^${escaped(String(JSON.parse(literal!)))}$` },
+      kept: operator === '==',
+    };
+  }
+  const call = new RegExp(
+    String.raw`^(!?)(match|contains|starts_with|ends_with)!?\((?:string!?\()?${FIELD}\)?, ?(?:r'(.*)'|("(?:[^"\\]|\\.)*"))\)$`,
+  ).exec(term);
+  if (!call) return null;
+  const [, not, name, field, regexp, literal] = call;
+  if ((name === 'match') !== (regexp !== undefined)) return null;
+  const text = literal === undefined ? '' : escaped(String(JSON.parse(literal)));
+  const pattern =
+    regexp ?? { contains: text, starts_with: `^${text}`, ends_with: `${text}$` }[name as 'contains'];
+  return { rule: { field: field!, pattern }, kept: not === '' };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+}
