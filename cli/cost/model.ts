@@ -40,6 +40,8 @@ const BATCHES_A_DAY = 288;
 /** A worker's memory for batches, MiB, and the most of one shard. */
 const WORKER_MIB = 256;
 const SHARD_MIB = 32;
+/** Shards that one worker reads at most. */
+const SHARDS_A_WORKER = 64;
 /** A call of the function brings at most 6 MB in Base64. */
 const CALL_BYTES = 4_400_000;
 /** Of a call of the archiving function: seconds and GB. */
@@ -85,11 +87,12 @@ function sizesOf({ gbPerDay, tags }: Load, leastShards: number): Sizes {
 export function workerBill(load: Load, prices: Prices, mode: 'provisioned' | 'on demand'): Bill {
   const sizes = sizesOf(load, 2);
   const { compressed, compressedADay, shards, objects } = sizes;
-  const batchBytes = Math.min(SHARD_MIB, WORKER_MIB / shards) * 1024 ** 2;
+  const workers = Math.ceil(shards / SHARDS_A_WORKER);
+  const batchBytes = Math.min(SHARD_MIB, (WORKER_MIB * workers) / shards) * 1024 ** 2;
   const batches = Math.max(BATCHES_A_DAY, (compressedADay * 1e9) / shards / batchBytes) * shards * MONTH_DAYS;
   const isLarge = load.gbPerDay >= 1000;
   const isKept = mode === 'provisioned';
-  const metrics = METRICS.worker + INSTANCE_METRICS - (isKept ? 0 : KEEPER_METRICS);
+  const metrics = METRICS.worker + workers * INSTANCE_METRICS - (isKept ? 0 : KEEPER_METRICS);
   const alarmed = ALARMED_METRICS.worker - (isKept ? 0 : KEEPER_ALARMED_METRICS);
   return bill(mode === 'provisioned' ? 'worker' : 'worker, stream on demand', [
     ...streamLines(load, sizes, prices, mode, 7),
@@ -97,10 +100,10 @@ export function workerBill(load: Load, prices: Prices, mode: 'provisioned' | 'on
     line('their traffic', 'twice what is compressed', 2 * compressed * prices.endpoint_gb),
     line(
       'worker',
-      isLarge ? 'one larger instance' : 'one instance',
-      MONTH_HOURS * (isLarge ? prices.large_worker_hour : prices.worker_hour),
+      workers > 1 ? `${whole(workers)} larger instances` : isLarge ? 'one larger instance' : 'one instance',
+      workers * MONTH_HOURS * (isLarge ? prices.large_worker_hour : prices.worker_hour),
     ),
-    line('its disk', '8 GB', 8 * prices.disk_gb_month),
+    line('its disk', '8 GB', workers * 8 * prices.disk_gb_month),
     line('S3: puts', `${whole(batches)} batches`, (batches * (objects + 1) * prices.s3_put_thousand) / 1000),
     ...storageLines(compressedADay, batches * objects, prices),
     line(

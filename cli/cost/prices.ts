@@ -65,7 +65,9 @@ function read(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new TailraceError('CONFIG', `${file}: ${(error as Error).message}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const what = code === undefined ? message : `cannot be read (${code})`;
+    throw new TailraceError('CONFIG', `${file}: ${what}`, { cause: error });
   }
 }
 

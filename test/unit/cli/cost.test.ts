@@ -52,6 +52,15 @@ test("every line of the function's bill, and the sum", () => {
   }
 });
 
+test('beyond 64 shards there are more workers: what a GB costs does not grow with the volume', () => {
+  const aGb = [10_000, 100_000, 1_000_000].map((gb) => workerBill(load(gb), prices, 'provisioned').usd / gb);
+  assert.ok(Math.max(...aGb) < 1.1 * Math.min(...aGb), aGb.join(' '));
+  const { lines } = workerBill(load(100_000), prices, 'provisioned');
+  const { how, usd } = lines.find(({ what }) => what === 'worker')!;
+  assert.equal(how, '15 larger instances');
+  near(usd, 15 * 730 * prices.large_worker_hour, 'worker');
+});
+
 test('10 GB a day cost at most 25 dollars with the function, 50 GB at most 45', () => {
   assert.ok(functionBill(load(10), prices, 'provisioned').usd <= 25);
   assert.ok(functionBill(load(50), prices, 'provisioned').usd <= 45);
