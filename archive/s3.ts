@@ -13,6 +13,7 @@ import { Backoff, type BackoffLimits, halfJitter } from '../base/backoff.ts';
 import { isClockCorrected, isClockError } from '../base/clock-skew.ts';
 import { TailraceError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
+import type { Encryption } from './encryption.ts';
 import type { ArchiveStore, ObjectKind } from './store.ts';
 
 export interface S3Location {
@@ -26,6 +27,8 @@ interface S3WriteOptions {
   readonly storageClass?: string | undefined;
   /** Key id or ARN: SSE-KMS with a bucket key. */
   readonly kmsKey?: string | undefined;
+  /** What each write asks for; `aws:kms` where there is a key, and otherwise nothing: the bucket's setting holds. */
+  readonly encryption?: Encryption | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -226,10 +229,12 @@ export class S3Store implements ArchiveStore {
 
   #writeInput(kind: ObjectKind): Partial<PutObjectCommandInput> {
     const { storageClass, kmsKey, tags } = this.#options;
+    const { encryption = kmsKey === undefined ? undefined : 'aws:kms' } = this.#options;
     return {
-      ...(kmsKey === undefined
-        ? {}
-        : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKey, BucketKeyEnabled: true }),
+      ...(encryption === undefined ? {} : { ServerSideEncryption: encryption }),
+      // Two-layer encryption does not support bucket keys.
+      ...(encryption === 'aws:kms' ? { BucketKeyEnabled: true } : {}),
+      ...(kmsKey === undefined ? {} : { SSEKMSKeyId: kmsKey }),
       // Commits are small and read often: a class with a minimum size or a price per read is wrong for them.
       ...(storageClass === undefined || kind === 'commit'
         ? {}

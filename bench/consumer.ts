@@ -9,7 +9,7 @@ import * as path from 'node:path';
 import { S3Store } from '../archive/s3.ts';
 import { checkConfig } from '../cli/config.ts';
 import { consumerSchema } from '../consumer/config.ts';
-import { NODE_FLAGS } from '../consumer/kcl/daemon.ts';
+import { NODE_FLAGS } from '../consumer/kcl/memory.ts';
 import { shardConfigText } from '../consumer/shard/config.ts';
 import { KinesisDouble } from '../test/support/kinesis-double.ts';
 import { CHILD, cpuSeconds, Driver, firstLine, makeChunk } from './consumer-driver.ts';

@@ -10,7 +10,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { checkConfig } from '../cli/config.ts';
 import { consumerSchema } from '../consumer/config.ts';
-import { NODE_FLAGS } from '../consumer/kcl/daemon.ts';
+import { NODE_FLAGS } from '../consumer/kcl/memory.ts';
 import { prepareRelays } from '../consumer/kcl/relay.ts';
 import { shardConfigText } from '../consumer/shard/config.ts';
 import { KinesisDouble } from '../test/support/kinesis-double.ts';

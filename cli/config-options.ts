@@ -163,6 +163,12 @@ export const CONSUMER_OPTIONS: readonly Option[] = [
     means: 'storage class of data objects; commits stay in the standard class',
   },
   {
+    keys: ['archive.encryption'],
+    fallback: "the bucket's setting",
+    means:
+      '`AES256`, `aws:kms` or `aws:kms:dsse`: the header that each write carries, for a bucket whose policy asks for it; with `kms_key` it is `aws:kms`',
+  },
+  {
     keys: ['archive.kms_key'],
     fallback: "the bucket's setting",
     means: 'SSE-KMS with this key and a bucket key',
@@ -199,7 +205,11 @@ export const CONSUMER_OPTIONS: readonly Option[] = [
       'a lane that has been idle for this long is forgotten; must be longer than any spool, spill or dead-letter queue lives. Agents with a spill bucket need the same value in `spill.dedupe_horizon`; `verify` reads it from this file (`-c`) or takes `--dedupe-horizon`',
   },
   { keys: ['java.command'], fallback: '`java`', means: 'Java 17 or later' },
-  { keys: ['java.heap'], fallback: '`512MiB`', means: "of the KCL's daemon" },
+  {
+    keys: ['java.heap'],
+    fallback: 'half of the memory',
+    means: "of the KCL's daemon; 256 MiB to 8 GiB unless given",
+  },
   {
     keys: ['java.jars'],
     fallback: "the package's or what set-up fetched",

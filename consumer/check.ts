@@ -136,8 +136,17 @@ async function tableRights({ application, stream, dynamodb }: ConsumerConfig): P
 }
 
 async function bucketRights({ archive, stream }: ConsumerConfig): Promise<string[]> {
-  const { bucket, region = stream.region, endpoint, prefix, kms_key, storage_class, tags } = archive;
-  const written = { kmsKey: kms_key, storageClass: storage_class, tags };
+  const {
+    bucket,
+    region = stream.region,
+    endpoint,
+    prefix,
+    kms_key,
+    encryption,
+    storage_class,
+    tags,
+  } = archive;
+  const written = { kmsKey: kms_key, encryption, storageClass: storage_class, tags };
   const store = new S3Store({ bucket, region, endpoint }, { tries: 1, ...written });
   const data = prefix + checkProbe(archive.key_template);
   const folder = data.slice(0, data.lastIndexOf('/') + 1);
@@ -149,7 +158,7 @@ async function bucketRights({ archive, stream }: ConsumerConfig): Promise<string
     }
     const written = await lacking(`bucket ${bucket}`, [
       {
-        name: `s3:PutObject to ${folder}*${tags ? ', with s3:PutObjectTagging' : ''}, and kms:GenerateDataKey with the key of archive.kms_key or the bucket`,
+        name: `s3:PutObject to ${folder}*${tags ? ', with s3:PutObjectTagging' : ''}, and kms:GenerateDataKey with the key of archive.kms_key or the bucket; a bucket policy may ask for archive.encryption`,
         call: () => writeProbe(store, data),
       },
     ]);

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import * as z from 'zod/mini';
 import { DEFAULT_KEY_TEMPLATE, templateFault } from '../archive/commit-keys.ts';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
+import { ENCRYPTIONS } from '../archive/encryption.ts';
 import { hostPort } from '../base/host-port.ts';
 import { isSameStream, STREAM_ARN } from '../base/stream-target.ts';
 import { duration, size } from '../base/units.ts';
@@ -24,18 +25,26 @@ const keyTemplate = z.string().check(
 );
 
 /** Where an archive is; what readers of it need, too. */
-const archiveSchema = z.strictObject({
-  bucket: text,
-  prefix: z._default(prefix, ''),
-  /** The bucket's region, when it is not the stream's. */
-  region: z.optional(text),
-  endpoint: z.optional(url),
-  key_template: z._default(keyTemplate, DEFAULT_KEY_TEMPLATE),
-  storage_class: z.optional(text),
-  /** Key id or ARN for SSE-KMS; without it the bucket's own setting holds. */
-  kms_key: z.optional(text),
-  tags: z.optional(z.record(text, z.string())),
-});
+const archiveSchema = z
+  .strictObject({
+    bucket: text,
+    prefix: z._default(prefix, ''),
+    /** The bucket's region, when it is not the stream's. */
+    region: z.optional(text),
+    endpoint: z.optional(url),
+    key_template: z._default(keyTemplate, DEFAULT_KEY_TEMPLATE),
+    storage_class: z.optional(text),
+    /** Key id or ARN for SSE-KMS; without it the bucket's own setting holds. */
+    kms_key: z.optional(text),
+    /** For a bucket whose policy asks for the header. */
+    encryption: z.optional(z.enum(ENCRYPTIONS)),
+    tags: z.optional(z.record(text, z.string())),
+  })
+  .check(
+    z.refine(({ kms_key, encryption }) => kms_key === undefined || encryption !== 'AES256', {
+      error: 'encryption: AES256 has no kms_key: leave one of them out',
+    }),
+  );
 
 /** KCL's own settings, named and measured our way; consumer/kcl/properties.ts says which property each becomes. */
 export const kclSchema = z.strictObject({
@@ -88,7 +97,8 @@ export const consumerSchema = z.strictObject({
   java: z.prefault(
     z.strictObject({
       command: z._default(text, 'java'),
-      heap: z._default(size, 512 * MiB),
+      /** Of the daemon; half of the machine's memory unless given. */
+      heap: z.optional(size),
       /** A directory of KCL's jars; without it the ones that set-up fetched. */
       jars: z.optional(text),
     }),

@@ -11,6 +11,7 @@ import { missingRights } from '../../consumer/check.ts';
 import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
 import { javaMissing } from '../../consumer/kcl/daemon.ts';
 import { Launcher } from '../../consumer/kcl/launcher.ts';
+import { heapFor, heapOf, machineMemory } from '../../consumer/kcl/memory.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { configOption } from '../options.ts';
 
@@ -119,14 +120,10 @@ function checkFit(file: string, config: ConsumerConfig, openShards: number): voi
       `${file}: batch.memory: ${shards} shards would have less than 1 MiB each: raise it, or set kcl.max_leases`,
     );
   }
-  const heapNeeded = HEAP_BASE + shards * HEAP_PER_SHARD;
-  if (config.java.heap < heapNeeded) {
+  const heapNeeded = heapFor(shards);
+  if (heapOf(config, machineMemory()) < heapNeeded) {
     throw new ConfigError(
       `${file}: java.heap: ${shards} shards need ${Math.ceil(heapNeeded / MiB)}MiB: raise it, or set kcl.max_leases`,
     );
   }
 }
-
-/** KCL keeps up to three reads of 10 MiB per shard, and the same amount while it encodes one as base64. */
-const HEAP_BASE = 128 * MiB;
-const HEAP_PER_SHARD = 64 * MiB;

@@ -53,8 +53,10 @@ const CALL_GETS = 36;
 const KEEPER_READS = 131_400;
 const KEEPER_FUNCTION_USD = 0.1;
 /** Custom metrics of a stack, and those that its alarms look at: counted in the code by the tests. */
-const METRICS = { worker: 23, function: 22 };
-const ALARMED_METRICS = { worker: 22, function: 22 };
+const METRICS = { worker: 24, function: 22 };
+const ALARMED_METRICS = { worker: 23, function: 22 };
+/** Metrics that the worker sends in a month, one a minute. */
+const WORKER_PUTS = 43_800;
 /** Those of the keeper among them: a stream on demand has none. */
 const KEEPER_METRICS = 5;
 const KEEPER_ALARMED_METRICS = 2;
@@ -114,7 +116,10 @@ export function workerBill(load: Load, prices: Prices, mode: 'provisioned' | 'on
     line(
       'CloudWatch',
       `${metrics} metrics, ${alarmed} alarmed metrics, a dashboard`,
-      metrics * prices.metric_month + alarmed * prices.alarm_month + prices.dashboard_month,
+      metrics * prices.metric_month +
+        alarmed * prices.alarm_month +
+        prices.dashboard_month +
+        (WORKER_PUTS * prices.metric_read_thousand) / 1000,
     ),
     ...(isKept
       ? [

@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
 import type { ConsumerConfig } from '../config.ts';
 import { shardConfigText } from '../shard/config.ts';
+import { heapOf, machineMemory, nodeFlags } from './memory.ts';
 import { renderProperties } from './properties.ts';
 import { prepareRelays } from './relay.ts';
 
@@ -37,10 +38,8 @@ export interface DaemonEnd {
 const LONGEST_MESSAGE = 8192;
 const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
 export const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
-/** A small young generation: most of what a shard's process allocates are lines of megabytes, which are not in it. */
-export const NODE_FLAGS = ['--max-semi-space-size=2'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
-const EXECUTABLE = `sh -c exec\t"$TAILRACE_NODE"\t${NODE_FLAGS.join('\t')}\t"$TAILRACE_CHILD"`;
+const EXECUTABLE = 'sh -c exec\t"$TAILRACE_NODE"\t$TAILRACE_NODE_FLAGS\t"$TAILRACE_CHILD"';
 /** A source like this file, or a bundle next to it in the consumer's package. */
 const CHILD = path.join(
   import.meta.dirname,
@@ -55,7 +54,7 @@ const CHILD = path.join(
 const WATCHED = `exec 3<&0 </dev/null
 (trap "" INT TERM HUP; read word <&3 || kill -s KILL 0) >/dev/null 2>&1 &
 if [ -n "$TAILRACE_RELAYS" ]; then
-  (trap "" INT TERM HUP; "$TAILRACE_NODE" ${NODE_FLAGS.join(' ')} "$TAILRACE_CHILD" <&3 >/dev/null; kill -s KILL 0) &
+  (trap "" INT TERM HUP; "$TAILRACE_NODE" $TAILRACE_NODE_FLAGS "$TAILRACE_CHILD" <&3 >/dev/null; kill -s KILL 0) &
 fi
 exec 3<&-
 exec "$@"`;
@@ -107,6 +106,7 @@ export class Daemon {
     const env = {
       ...process.env,
       TAILRACE_NODE: process.execPath,
+      TAILRACE_NODE_FLAGS: nodeFlags(machineMemory()).join(' '),
       TAILRACE_CHILD: child,
       TAILRACE_CONSUMER: shardConfigText(config),
       TAILRACE_REPORTS: options.reports,
@@ -138,7 +138,7 @@ export class Daemon {
 
 function javaArguments(options: DaemonOptions, properties: string, logging: string): string[] {
   const { config, classPath, jvmFlags = JVM_FLAGS } = options;
-  const heap = Math.ceil(config.java.heap / 1024 / 1024);
+  const heap = Math.ceil(heapOf(config, machineMemory()) / 1024 / 1024);
   return [
     `-Xmx${heap}m`,
     ...jvmFlags,

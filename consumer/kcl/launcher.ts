@@ -2,7 +2,6 @@
 import * as fs from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -16,6 +15,8 @@ import { serveBoard } from '../status/http.ts';
 import { ReportServer } from '../status/report.ts';
 import { Daemon, type DaemonEnd } from './daemon.ts';
 import { Leadership, LOOK_EVERY_MS } from './leadership.ts';
+import { fewerRecords, heapOf, machineMemory } from './memory.ts';
+import { KEEP_FRESH_EVERY_MS, keepFresh, runDirectory } from './run-directory.ts';
 import { StreamWatch } from './stream-watch.ts';
 
 export interface LauncherOptions {
@@ -31,6 +32,12 @@ const EXIT_GAVE_UP = 1;
 /** The daemon did not end within the stop time and was killed; nothing is lost by it. */
 const EXIT_KILLED = 4;
 
+/** With this the JVM says that its heap has run out (-XX:+ExitOnOutOfMemoryError). */
+const EXIT_HEAP = 3;
+
+/** A heap that has sufficed for so long, ms, is not too small for the shards. */
+const SHORT_LIFE_MS = 3_600_000;
+
 /** A look at the stream is abandoned after this: the daemon waits for the first one. */
 const LOOK_MS = 30_000;
 
@@ -45,6 +52,8 @@ export class Launcher {
   readonly #stop = new AbortController();
   readonly #watch: StreamWatch;
   #failedLooks = 0;
+  /** Records a read; fewer than configured after the daemon's heap has run out. */
+  #maxRecords: number;
   /** Aborted when the daemon has to be restarted because the stream was recreated. */
   #recreated = new AbortController();
   #http: Server | null = null;
@@ -53,6 +62,7 @@ export class Launcher {
     this.#options = options;
     this.#config = options.config;
     this.#log = options.log;
+    this.#maxRecords = options.config.kcl.max_records;
     this.board = new Board(options.config);
     this.#watch = new StreamWatch({
       config: options.config,
@@ -75,8 +85,8 @@ export class Launcher {
   /** Runs until it is stopped or gives up; resolves with the exit code. */
   async run(): Promise<number> {
     this.#http = await serveBoard(this.#config.http.listen, this.board);
-    // Short, because a unix socket's path has room for about a hundred bytes.
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-'));
+    const directory = runDirectory();
+    const keep = setInterval(() => keepFresh(directory), KEEP_FRESH_EVERY_MS);
     const reports = this.#reportServer();
     const socket = path.join(directory, 'r.sock');
     const leadership = new Leadership(this.#config, this.#log);
@@ -88,6 +98,7 @@ export class Launcher {
     } finally {
       clearInterval(looks);
       clearInterval(watch);
+      clearInterval(keep);
       this.#watch.close();
       leadership.close();
       reports.close();
@@ -131,7 +142,8 @@ export class Launcher {
       await Promise.all([leadership.giveUp(), this.#look()]);
       this.#recreated = new AbortController();
       const onWarning = (text: string): void => this.#onWarning(text);
-      const daemon = await Daemon.start({ ...this.#options, directory, reports, onWarning });
+      const config = { ...this.#config, kcl: { ...this.#config.kcl, max_records: this.#maxRecords } };
+      const daemon = await Daemon.start({ ...this.#options, config, directory, reports, onWarning });
       this.#log.info(
         { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
         'the daemon runs',
@@ -146,6 +158,7 @@ export class Launcher {
         this.#log.warn('the stream was recreated: starting the daemon on the new one');
         continue;
       }
+      if (end.code === EXIT_HEAP && uptime() - startedAt < SHORT_LIFE_MS) this.#onHeapExhausted();
       if (uptime() - startedAt >= restart.healthy_after) backoff.reset();
       const wait = backoff.next();
       const deaths = backoff.failures;
@@ -161,6 +174,14 @@ export class Launcher {
     return 0;
   }
 
+  /** The next daemon would end like this one, and the one after it: so it reads less at once. */
+  #onHeapExhausted(): void {
+    this.#maxRecords = fewerRecords(this.#maxRecords);
+    const heap = Math.round(heapOf(this.#config, machineMemory()) / 1024 / 1024);
+    this.board.heapTrouble = `the daemon has run out of its heap of ${heap} MiB, and reads at most ${this.#maxRecords} records at once until this worker is restarted: raise java.heap, take a larger instance, or set kcl.max_leases and add workers`;
+    this.#log.error(this.board.heapTrouble);
+  }
+
   /** Looks at the stream and repairs its leases; whatever goes wrong is a fault of the worker, never its end. */
   async #look(): Promise<void> {
     try {
@@ -169,7 +190,7 @@ export class Launcher {
       this.#failedLooks = 0;
     } catch (error) {
       const { name, message } = error as Error;
-      const text = `${name}: ${message}`;
+      const text = name === 'ServiceError' ? message : `${name}: ${message}`;
       this.#noteRefusal(text);
       this.#failedLooks += 1;
       // One request that fails is nothing to wake somebody for.

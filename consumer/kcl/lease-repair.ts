@@ -34,8 +34,7 @@ export interface LeaseFacts {
 const SHARD_END = 'SHARD_END';
 
 /** Whether the decision needs to know if the log of this closed shard is closed. */
-export function asksForLog(shard: StreamShard, leases: readonly Lease[]): boolean {
-  const lease = leases.find((one) => one.shard === shard.id);
+export function asksForLog(shard: StreamShard, lease: Lease | undefined): boolean {
   return shard.closed && (lease === undefined || lease.checkpoint === SHARD_END);
 }
 

@@ -10,6 +10,8 @@ import {
   streamShards,
 } from '../../archive/kinesis-stream.ts';
 import { S3Store } from '../../archive/s3.ts';
+import { atOnce } from '../../base/at-once.ts';
+import { TailraceError } from '../../base/errors.ts';
 import { uptime } from '../../base/uptime.ts';
 import type { ConsumerConfig } from '../config.ts';
 import type { StreamSight } from '../status/board.ts';
@@ -25,6 +27,9 @@ interface StreamWatchDependencies {
   readonly onRecreated: () => void;
   readonly clock?: () => number;
 }
+
+/** Logs of closed shards that are looked at at the same time. */
+const LOGS_AT_ONCE = 16;
 
 export class StreamWatch {
   readonly #dependencies: StreamWatchDependencies;
@@ -73,14 +78,14 @@ export class StreamWatch {
 
   async #look(): Promise<StreamSight> {
     const { config } = this.#dependencies;
-    const identity = await describeStream(this.#kinesis, config.stream);
+    const identity = await asking('Kinesis', describeStream(this.#kinesis, config.stream));
     const incarnation = incarnationOf(identity);
     const isAnother = this.#incarnation !== null && this.#incarnation !== incarnation;
     if (this.#incarnation !== incarnation) this.#archived.clear();
     this.#incarnation = incarnation;
     const [shards, leases] = await Promise.all([
-      streamShards(this.#kinesis, config.stream),
-      this.#table.leases(),
+      asking('Kinesis', streamShards(this.#kinesis, config.stream)),
+      asking(`DynamoDB (table ${config.application})`, this.#table.leases()),
     ]);
     await this.#repair(shards, leases);
     if (isAnother) this.#dependencies.onRecreated();
@@ -90,14 +95,21 @@ export class StreamWatch {
 
   async #repair(shards: readonly StreamShard[], leases: readonly Lease[]): Promise<void> {
     const { config, log } = this.#dependencies;
-    for (const shard of shards) {
-      if (this.#archived.has(shard.id) || !asksForLog(shard, leases)) continue;
-      const name = { prefix: config.archive.prefix, incarnation: this.#incarnation!, shard: shard.id };
-      if ((await newestCommit(this.#store, name))?.close) this.#archived.add(shard.id);
-    }
+    const ids = new Set(shards.map(({ id }) => id));
+    for (const id of this.#archived) if (!ids.has(id)) this.#archived.delete(id);
+    const leasesByShard = new Map(leases.map((lease) => [lease.shard, lease]));
+    const asked = shards.filter(
+      (shard) => !this.#archived.has(shard.id) && asksForLog(shard, leasesByShard.get(shard.id)),
+    );
+    // A week of reshards leaves thousands of closed shards to a worker that has just started.
+    await atOnce(LOGS_AT_ONCE, asked, async ({ id }) => {
+      const name = { prefix: config.archive.prefix, incarnation: this.#incarnation!, shard: id };
+      if ((await newestCommit(this.#store, name))?.close) this.#archived.add(id);
+    });
     const facts = { shards, leases, worker: config.worker_id, archived: this.#archived };
     for (const repair of leaseRepairs(facts)) {
-      if (!(await this.#table.repair(repair))) continue;
+      const table = `DynamoDB (table ${config.application})`;
+      if (!(await asking(table, this.#table.repair(repair)))) continue;
       const shard = repair.kind === 'create' ? repair.shard.id : repair.lease.shard;
       log.warn({ shard, repair: repair.kind }, `repaired a lease: ${repair.why}`);
     }
@@ -108,6 +120,7 @@ export class StreamWatch {
     const now = this.#uptime();
     const leasesByShard = new Map(leases.map((lease) => [lease.shard, lease]));
     const open = shards.filter((shard) => !shard.closed);
+    for (const id of this.#counters.keys()) if (!leasesByShard.has(id)) this.#counters.delete(id);
     const unread = new Map<string, number>();
     for (const { id, parents } of open) {
       const lease = leasesByShard.get(id);
@@ -132,4 +145,20 @@ export class StreamWatch {
     }
     return now - seen.at < this.#dependencies.config.kcl.failover_time;
   }
+}
+
+/** Says which service failed: an error of the network, or a time-out, names none. */
+async function asking<T>(service: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof TailraceError) throw error;
+    const { name, message, code } = error as Error & { code?: string };
+    const text = `${service}: ${[name === 'Error' ? code : name, message].filter(Boolean).join(': ')}`;
+    throw new ServiceError(text, { cause: error });
+  }
+}
+
+class ServiceError extends Error {
+  override readonly name = 'ServiceError';
 }

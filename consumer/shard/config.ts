@@ -1,5 +1,6 @@
 /** What a process that serves shards is configured with: the part of consumer.yaml that it needs, as the launcher read it. */
 import * as z from 'zod/mini';
+import { ENCRYPTIONS } from '../../archive/encryption.ts';
 import type { ConsumerConfig } from '../config.ts';
 
 const count = z.number().check(z.minimum(0));
@@ -13,6 +14,7 @@ const shardConfigSchema = z.strictObject({
     key_template: z.string(),
     storage_class: z.optional(z.string()),
     kms_key: z.optional(z.string()),
+    encryption: z.optional(z.enum(ENCRYPTIONS)),
     tags: z.optional(z.record(z.string(), z.string())),
     ...location,
   }),

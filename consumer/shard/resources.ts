@@ -11,13 +11,14 @@ export class Resources {
   #stream: Promise<KinesisStream> | null = null;
 
   constructor(config: ShardConfig, log: Logger) {
-    const { bucket, region, endpoint, storage_class, kms_key, tags } = config.archive;
+    const { bucket, region, endpoint, storage_class, kms_key, encryption, tags } = config.archive;
     this.#config = config;
     this.#log = log;
     const options = {
       tries: Number.POSITIVE_INFINITY,
       storageClass: storage_class,
       kmsKey: kms_key,
+      encryption,
       tags,
     };
     this.#store = new S3Store({ bucket, region, endpoint }, options);

@@ -95,9 +95,12 @@ function serveRelays(dependencies: SessionDependencies, directory: string): void
 function serveRelay(dependencies: SessionDependencies, directory: string, pid: number): void {
   const { log } = dependencies;
   let pipes: { input: net.Socket; output: net.Socket; life: net.Socket };
+  let exit: number | null = null;
   let daemon: number;
   try {
     daemon = parentOf(pid);
+    // Opened now: whatever cleans up old files may have removed it when the shard ends, months later.
+    exit = fs.openSync(path.join(directory, `exit.${pid}`), O_RDWR | O_NONBLOCK);
     pipes = {
       input: openPipe(`/proc/${pid}/fd/${PIPE_FDS.stdin}`, O_RDONLY),
       output: openPipe(`/proc/${pid}/fd/${PIPE_FDS.stdout}`, O_WRONLY),
@@ -106,13 +109,15 @@ function serveRelay(dependencies: SessionDependencies, directory: string, pid: n
   } catch (error) {
     // It died in this moment, and the daemon with it; or this system does not let one process open another's pipes.
     log.error({ err: error, relay: pid }, "cannot open a relay's pipes");
-    endRelay(directory, pid, 1);
+    if (exit === null) killRelay(pid);
+    else endRelay(exit, 1);
     return;
   }
   const { input, output, life } = pipes;
+  const opened = exit;
   const close = (code: number): void => {
     for (const pipe of [input, output, life]) pipe.destroy();
-    endRelay(directory, pid, code);
+    endRelay(opened, code);
   };
   life.on('close', () => input.destroy()).on('error', () => {});
   life.resume();
@@ -130,13 +135,20 @@ function serveRelay(dependencies: SessionDependencies, directory: string, pid: n
 }
 
 /** Lets the relay end with this exit code; one that is dead does not need it. */
-function endRelay(directory: string, pid: number, code: number): void {
+function endRelay(exit: number, code: number): void {
   try {
-    const exit = fs.openSync(path.join(directory, `exit.${pid}`), O_WRONLY | O_NONBLOCK);
     fs.writeSync(exit, `${code}\n`);
+  } finally {
     fs.closeSync(exit);
+  }
+}
+
+/** A relay that cannot be served is an error to the daemon, which ends. */
+function killRelay(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
   } catch {
-    // Nobody reads it.
+    // It is dead already.
   }
 }
 

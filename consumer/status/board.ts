@@ -13,7 +13,12 @@ interface ShardEntry {
   /** Processes that a later one has replaced but that still end: their lease came back before they were gone. */
   readonly replaced: Map<number, ShardReport>;
   connected: boolean;
+  /** Since when it is not, by {@link uptime}. */
+  goneAt: number;
 }
+
+/** A shard that this worker has not read for so long is forgotten: over the years there are ever more of them. */
+const FORGET_MS = 3_600_000;
 
 /** What a look at the stream has found. */
 export interface StreamSight {
@@ -80,6 +85,8 @@ export interface WorkerStatus {
   /** What AWS refuses this worker, by reason. */
   readonly refused: Readonly<Record<string, string>>;
   readonly shards: Readonly<Record<string, ShardLine>>;
+  /** Counted by shards that this worker has not read for an hour or more. */
+  readonly forgotten: ShardCounters;
   readonly totals: ShardCounters;
 }
 
@@ -94,10 +101,13 @@ export class Board {
   sight: StreamSight | null = null;
   /** Why the stream cannot be looked at. */
   streamTrouble: string | null = null;
+  /** What the daemon's heap running out has led to. */
+  heapTrouble: string | null = null;
   /** What AWS refuses the daemon and the launcher; each is a fault for as long as it is repeated. */
   readonly refusals: Refusals;
   readonly #config: ConsumerConfig;
   readonly #shards = new Map<string, ShardEntry>();
+  readonly #forgotten = zeroCounters();
   readonly #uptime: () => number;
 
   constructor(config: ConsumerConfig, clock: () => number = uptime) {
@@ -122,7 +132,8 @@ export class Board {
     const entry = this.#shards.get(report.shard);
     if (!entry) {
       const [before, errorsBefore, replaced] = [zeroCounters(), {}, new Map<number, ShardReport>()];
-      this.#shards.set(report.shard, { report, before, errorsBefore, replaced, connected: true });
+      const entry = { report, before, errorsBefore, replaced, connected: true, goneAt: 0 };
+      this.#shards.set(report.shard, entry);
       return;
     }
     if (entry.replaced.has(report.pid)) {
@@ -144,7 +155,22 @@ export class Board {
     if (entry && replaced) {
       entry.replaced.delete(pid);
       settle(entry, replaced);
-    } else if (entry?.report.pid === pid) entry.connected = false;
+    } else if (entry?.report.pid === pid) {
+      entry.connected = false;
+      entry.goneAt = this.#uptime();
+    }
+    this.#forget();
+  }
+
+  /** What forgotten shards counted stays in the sums. */
+  #forget(): void {
+    for (const [shard, entry] of this.#shards) {
+      const { connected, replaced, goneAt } = entry;
+      if (connected || replaced.size > 0 || this.#uptime() - goneAt < FORGET_MS) continue;
+      settle(entry, entry.report);
+      add(this.#forgotten, entry.before);
+      this.#shards.delete(shard);
+    }
   }
 
   /** Shards whose process lives and has not come to an end. */
@@ -162,6 +188,7 @@ export class Board {
     const faults: string[] = [];
     if (this.phase === 'failed' || this.phase === 'restarting') faults.push(`the daemon is ${this.phase}`);
     for (const { message } of this.refusals.current()) faults.push(`AWS refuses: ${message}`);
+    if (this.heapTrouble !== null) faults.push(this.heapTrouble);
     if (this.streamTrouble !== null) faults.push(`cannot look at the stream: ${this.streamTrouble}`);
     if (this.deaggregationFailures > 0) {
       faults.push(
@@ -202,11 +229,11 @@ export class Board {
 
   status(): WorkerStatus {
     const shards: Record<string, ShardLine> = {};
-    const totals = zeroCounters();
+    const totals = { ...this.#forgotten };
     for (const name of [...this.#shards.keys()].sort()) {
       const line = this.#line(this.#shards.get(name)!);
       shards[name] = line;
-      for (const counter of COUNTERS) totals[counter] += line[counter];
+      add(totals, line);
     }
     return {
       version: VERSION,
@@ -223,6 +250,7 @@ export class Board {
       unread_ms: this.#unreadMs(),
       refused: Object.fromEntries(this.refusals.current().map(({ reason, message }) => [reason, message])),
       shards,
+      forgotten: { ...this.#forgotten },
       totals,
     };
   }
@@ -275,8 +303,12 @@ export class Board {
 
 /** Adds what a process that is gone had counted to what stays. */
 function settle(entry: ShardEntry, gone: ShardReport): void {
-  for (const name of COUNTERS) entry.before[name] += gone.counters[name];
+  add(entry.before, gone.counters);
   for (const [reason, n] of Object.entries(gone.s3_errors_by_reason)) {
     entry.errorsBefore[reason] = (entry.errorsBefore[reason] ?? 0) + n;
   }
+}
+
+function add(sum: ShardCounters, counters: ShardCounters): void {
+  for (const name of COUNTERS) sum[name] += counters[name];
 }

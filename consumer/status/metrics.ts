@@ -23,6 +23,9 @@ const HELP: Readonly<Record<CounterName, string>> = {
   checkpoints: 'Checkpoints written',
 };
 
+/** The label of shards that the worker has not read for an hour or more. */
+const FORGOTTEN = 'others';
+
 /** The text of /metrics, in Prometheus' format. */
 export function consumerMetrics(board: Board): Promise<string> {
   const registers = [new Registry()];
@@ -36,6 +39,8 @@ export function consumerMetrics(board: Board): Promise<string> {
       registers,
     });
     for (const [shard, line] of Object.entries(status.shards)) counter.inc({ shard }, line[name]);
+    // So that their sum over all shards never falls.
+    if (status.forgotten[name] > 0) counter.inc({ shard: FORGOTTEN }, status.forgotten[name]);
   }
   const gauge = (name: string, help: string, value: (line: ShardLine) => number | null): void => {
     const one = new Gauge({ name: `tailrace_consumer_${name}`, help, labelNames, registers });
@@ -92,6 +97,11 @@ function addWorkerMetrics(status: WorkerStatus, registers: Registry[]): void {
   new Gauge({ name: 'tailrace_consumer_up', help: '1 while the daemon runs', registers }).set(
     status.phase === 'running' ? 1 : 0,
   );
+  new Gauge({
+    name: 'tailrace_consumer_faults',
+    help: 'What is wrong with the worker: as many as /health and status name',
+    registers,
+  }).set(status.faults.length);
   const unread = Object.values(status.unread_ms);
   new Gauge({
     name: 'tailrace_consumer_unread_shards',

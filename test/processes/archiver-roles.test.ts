@@ -24,8 +24,8 @@ import { FunctionPool } from '../support/function-pool.ts';
 const WORKER_ROLE = 'WorkerRole';
 const FUNCTION_ROLE = 'ArchiveRole';
 const HANDLER = join(import.meta.dirname, '..', '..', 'functions', 'archive.ts');
-/** Granted for what this run doesn't have: tables of a first start, the package. */
-const UNUSED = ['dynamodb:CreateTable', 'dynamodb:UpdateTable', 's3:GetObject'];
+/** Granted for what this run doesn't have: tables of a first start, the package, the metric of each minute. */
+const UNUSED = ['cloudwatch:PutMetricData', 'dynamodb:CreateTable', 'dynamodb:UpdateTable', 's3:GetObject'];
 
 test('a consumer reads, leases, archives and resumes with nothing but its grants', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-test-'));

@@ -95,6 +95,17 @@ test('a daemon that dies is restarted, until the launcher gives up', async () =>
   assert.match(run.log(), /giving up/);
 });
 
+test('a daemon whose heap runs out reads less at once the next time, and the log says what to do', async () => {
+  const reads = path.join(directory, 'reads');
+  const restart = { backoff: '1ms', give_up_after: 4 };
+  const body = `for a; do case $a in *.properties) grep maxRecords "$a" >> "${reads}" ;; esac; done\nexit 3`;
+  const run = launch({ java: { command: daemon(body), heap: '300MiB' }, restart });
+  assert.equal(await run.ended, 1);
+  const limits = fs.readFileSync(reads, 'utf8').match(/\d+/g);
+  assert.deepEqual(limits, ['10000', '10', '2', '1']);
+  assert.match(run.log(), /has run out of its heap of 300 MiB, and reads at most 10 records at once/);
+});
+
 test('SIGTERM goes to the daemon; its end in order is ours', async () => {
   const marker = path.join(directory, 'asked');
   const body = `trap 'echo yes > "${marker}"; exit 143' TERM\nwhile :; do sleep 0.05; done`;
@@ -185,6 +196,24 @@ test('the memory for batches is divided by the shards that are here, whenever on
   assert.deepEqual(of('b').slice(0, 2), [64, 32]);
   run.process.kill('SIGTERM');
   assert.equal(await run.ended, 0);
+});
+
+test('a relay ends with its shard although its files were cleaned up meanwhile', async () => {
+  const pipes = fs.mkdtempSync(path.join(directory, 'pipes-'));
+  const body = `cd "${pipes}" && mkfifo in out
+sh "$TAILRACE_RELAY" <in >out & relay=$!
+exec 7>in 8<out
+# By the relay, and by the process that serves the shard.
+until [ "$(ls -l /proc/*/fd 2>/dev/null | grep -c "$TAILRACE_RELAYS/exit.$relay$")" -ge 2 ]; do sleep 0.1; done
+rm "$TAILRACE_RELAYS/exit.$relay" "$TAILRACE_RELAYS/life.$relay"
+exec 7>&-
+wait $relay; echo $? > ended.new; mv ended.new ended
+exit 7`;
+  const ended = path.join(pipes, 'ended');
+  const run = launch({ java: { command: daemon(body) }, restart: { give_up_after: 1 } });
+  await until('the relay has ended', () => fs.existsSync(ended));
+  assert.equal(fs.readFileSync(ended, 'utf8'), '0\n', run.log());
+  assert.equal(await run.ended, 1);
 });
 
 test('status shows a worker, and says when there is none', async () => {

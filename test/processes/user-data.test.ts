@@ -1,17 +1,23 @@
 /** The user data of the instances, run as it is packaged against a stub of the artifacts bucket. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
+import { checkConfig } from '../../cli/config.ts';
+import { consumerSchema } from '../../consumer/config.ts';
+import { Board } from '../../consumer/status/board.ts';
+import { serveBoard } from '../../consumer/status/http.ts';
 import { packageFunctions, TEMPLATE } from '../../functions/package.ts';
 import { placeInstaller } from '../../infra/package.ts';
 import { freePorts } from '../../local/ports.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { Iam } from '../simulation/iam.ts';
-import { Template } from '../simulation/template.ts';
+import { REGION, Template } from '../simulation/template.ts';
 import { startAgent, temporaryDirectory } from '../support/agent-process.ts';
 import { KinesisDouble } from '../support/kinesis-double.ts';
 
@@ -232,6 +238,37 @@ test('units made by the user data are sound', (context) => {
   }
 });
 
+test("the worker's faults go to its alarm every minute, and nothing when no consumer answers", async (t) => {
+  const worker = server('worker-faults', 'WorkerTemplate');
+  place(worker.bucket, 'consumer');
+  assert.equal(worker.run().status, 0);
+  const config = { stream: { name: 's', region: 'us-east-1' }, archive: { bucket: 'b' } };
+  const board = new Board(checkConfig('test', config, consumerSchema));
+  board.streamTrouble = 'AccessDeniedException';
+  const http = await serveBoard('127.0.0.1:0', board);
+  t.after(() => http.close());
+  const script = read(worker.root, 'usr/local/sbin/tailrace-consumer-metrics');
+  assert.ok(script.includes(`http://${consumerSchema.parse(config).http.listen}/metrics`), script);
+  const measure = async (port: number): Promise<string> => {
+    writeFileSync(worker.calls, '');
+    const env = { PATH: `${join(worker.bucket, '..', 'bin')}:${process.env['PATH']}` };
+    const run = spawn('sh', ['-c', script.replace('127.0.0.1:24281', `127.0.0.1:${port}`)], { env });
+    await once(run, 'exit');
+    return read(worker.calls).trim();
+  };
+  const alarm = template.one('WorkerAlarm');
+  const [dimension] = alarm['Dimensions'];
+  assert.equal(
+    await measure((http.address() as AddressInfo).port),
+    `aws cloudwatch put-metric-data --region ${REGION} --namespace ${alarm['Namespace']} --metric-name ${alarm['MetricName']} --unit Count --dimensions ${dimension.Name}=${dimension.Value} --value 1`,
+  );
+  assert.equal(await measure(1), '');
+  const context = { 'cloudwatch:namespace': alarm['Namespace'] };
+  assert.ok(
+    new Iam(template).allows('WorkerRole', { action: 'cloudwatch:PutMetricData', resource: '*', context }),
+  );
+});
+
 test('the worker gets the consumer; a launcher that gives up takes its instance with it', () => {
   const worker = server('worker', 'WorkerTemplate');
   place(worker.bucket, 'consumer');
@@ -245,5 +282,8 @@ test('the worker gets the consumer; a launcher that gives up takes its instance 
   const folder = join(worker.root, 'etc/systemd/system/tailrace-consumer.service.d');
   assert.match(read(folder, 'replace.conf'), /OnFailure=poweroff\.target/);
   assert.match(read(worker.root, 'etc/systemd/system/tailrace-consumer.service'), /^Restart=on-failure$/m);
-  assert.match(read(worker.calls), /systemctl enable --now tailrace-consumer\.service/);
+  assert.match(
+    read(worker.calls),
+    /systemctl enable --now tailrace-consumer\.service tailrace-consumer-metrics\.timer/,
+  );
 });

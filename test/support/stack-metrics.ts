@@ -26,13 +26,15 @@ function keepsShards(archiver: Archiver): boolean {
 /** Custom metrics, each charged by the month. */
 export function customMetrics(archiver: Archiver, hasKeeper = keepsShards(archiver)): number {
   const { drain, readmit, scale, archive } = METRICS;
-  const servers = readFileSync(join(INFRA, 'scripts', 'web.sh'), 'utf8').match(/^put [A-Z]\w+ /gm)!;
+  const put = (script: string): number =>
+    readFileSync(join(INFRA, 'scripts', script), 'utf8').match(/^put [A-Z]\w+ /gm)!.length;
   return (
     drain.length +
     readmit.length +
     (hasKeeper ? scale.length : 0) +
     (archiver === 'function' ? archive.length : 0) +
-    servers.length
+    (archiver === 'worker' ? put('worker.sh') : 0) +
+    put('web.sh')
   );
 }
 

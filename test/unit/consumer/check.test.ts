@@ -65,6 +65,8 @@ beforeEach(() => {
   kinesis.onRequest = () => null;
 });
 
+const BARE = { stream: { name: 'weblogs', region: 'us-east-1' } };
+
 function check(archive: object = {}, more: object = {}): Promise<string[]> {
   const endpoint = `http://127.0.0.1:${(s3.address() as AddressInfo).port}`;
   const config = {
@@ -124,6 +126,22 @@ test('what the configuration writes with is written with: key, tags and storage 
   assert.equal(seen[0]!['x-amz-server-side-encryption-aws-kms-key-id'], 'k');
   assert.equal(seen[0]!['x-amz-storage-class'], 'STANDARD_IA');
   assert.deepEqual(await check(), []);
+});
+
+test('a policy that demands encryption of every write is satisfied by the configuration, and named without it', async () => {
+  refuse = ({ method, headers }) =>
+    method === 'PUT' && headers['x-amz-server-side-encryption'] !== 'AES256' ? DENIED : null;
+  assert.match((await check()).join('\n'), /bucket policy may ask for archive\.encryption: .*access_denied/);
+  assert.deepEqual(await check({ encryption: 'AES256' }), []);
+  assert.throws(
+    () =>
+      checkConfig(
+        'test',
+        { ...BARE, archive: { bucket: 'b', encryption: 'AES256', kms_key: 'k' } },
+        consumerSchema,
+      ),
+    /AES256 has no kms_key/,
+  );
 });
 
 test('a policy that demands If-None-Match of every write is satisfied', async () => {

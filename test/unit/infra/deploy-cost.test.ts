@@ -43,7 +43,7 @@ function column(gigabytesADay: number): Record<string, number> {
     'S3: to Glacier IR': (batches * 2.2 * 0.02) / 1000,
     'S3: 11 further months there': compressedADay * 335 * 0.004,
     'lease table': (shards * ((MONTH_DAYS * 86_400) / 3.3) * 0.625) / 1e6,
-    CloudWatch: customMetrics('worker') * 0.3 + alarmedMetrics('worker') * 0.1 + 3 + 7 * 0.3,
+    CloudWatch: customMetrics('worker') * 0.3 + alarmedMetrics('worker') * 0.1 + 3 + 7 * 0.3 + 43.8 * 0.01,
     'shard keeper': 131.4 * 0.01 + 0.1,
     KMS: 1.3,
     functions: 43_800 * (0.5 * 0.25 * 0.0000133 + 0.2 / 1e6 + (2e3 / 1e9) * 0.5),

@@ -51,6 +51,22 @@ function report(pid: number, chunks: number, changes: Partial<ShardReport> = {})
 
 const chunks = (): number => board.status().totals.chunks;
 
+test('a shard that has not been read for an hour is forgotten, and stays in the sums', async () => {
+  for (let i = 0; i < 100; i++) {
+    const shard = `shard-${i}`;
+    board.update(report(i, 10, { shard, phase: 'ended' }));
+    board.gone(shard, i);
+    now += MINUTE;
+  }
+  const status = board.status();
+  assert.equal(Object.keys(status.shards).length, 60);
+  assert.deepEqual([status.forgotten.chunks, status.totals.chunks], [400, 1000]);
+  assert.match(await consumerMetrics(board), /^tailrace_consumer_chunks_total\{shard="others"\} 400$/m);
+  // One that comes back counts from zero, and the sum goes on.
+  board.update(report(200, 5, { shard: 'shard-0' }));
+  assert.deepEqual([board.status().shards['shard-0']!.chunks, chunks()], [5, 1005]);
+});
+
 test('a process that is stuck is found by the clock that its own status goes by', () => {
   const status = new ShardStatus(process.pid);
   status.shard = 'shard-0';
