@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import type { FramedHeader } from './header.ts';
+import { type Inflated, Inflater } from './inflate.ts';
 import { FINAL_BLOCK, GZIP_TRAILER_BYTES } from './writer.ts';
 
 /**
@@ -22,10 +23,15 @@ const DYNAMIC_BLOCK = 2;
  * Decompresses a chunk once, within the size that it announces.
  *
  * @param chunk a whole chunk whose header and checksum were read
+ * @param inflater what is asked before zlib; null for zlib alone, which decides the same
  */
-export function soundnessOf(chunk: Buffer, header: FramedHeader): Soundness {
+export function soundnessOf(
+  chunk: Buffer,
+  header: FramedHeader,
+  inflater: Inflater | null = shared,
+): Soundness {
   if (header.codec === 'zstd') return isSoundFrame(chunk, header) ? 'whole' : 'unsound';
-  if (header.spliceable && canBeSpliced(chunk, header)) return 'splice';
+  if (header.spliceable && canBeSpliced(chunk, header, inflater)) return 'splice';
   return isSoundMember(chunk, header) ? 'whole' : 'unsound';
 }
 
@@ -40,15 +46,17 @@ export function trailerCrc(chunk: Buffer, header: FramedHeader): number {
 }
 
 /**
- * Whether other deflate data may follow. The probe follows in its place: only a decoder that stands between two blocks
- * at a whole byte gives it back. Data that was made to swallow what follows it would have to know the probe's own
+ * Whether other deflate data may follow. What the inflater takes ends between two blocks at a whole byte. What it does
+ * not take is for zlib to decide, with a probe behind the data: only a decoder that stands there gives it back. Data that was made to swallow what follows it would have to know the probe's own
  * Huffman codes, which are made by chance in each process.
  */
-function canBeSpliced(chunk: Buffer, header: FramedHeader): boolean {
+function canBeSpliced(chunk: Buffer, header: FramedHeader, inflater: Inflater | null): boolean {
   if (header.bytes < header.headerBytes + FINAL_BLOCK.length + GZIP_TRAILER_BYTES) return false;
   const data = splicedData(chunk, header);
   const end = header.headerBytes + data.length;
   if (chunk[end] !== FINAL_BLOCK[0] || chunk[end + 1] !== FINAL_BLOCK[1]) return false;
+  const found = inflater?.inflate(data, header.rawBytes);
+  if (found) return isSaid(found, chunk, header);
   const probed = withProbe(data);
   const raw = inflated(probed, header.rawBytes + probe.raw.length);
   if (raw === null || !raw.subarray(header.rawBytes).equals(probe.raw)) return false;
@@ -77,14 +85,19 @@ function isSoundFrame(chunk: Buffer, header: FramedHeader): boolean {
 }
 
 function isAnnounced(raw: Buffer, chunk: Buffer, header: FramedHeader): boolean {
-  return (
-    chunk.readUInt32LE(header.bytes - 4) === header.rawBytes &&
-    zlib.crc32(raw) === trailerCrc(chunk, header) &&
-    isWholeLines(raw)
-  );
+  return isSaid({ bytes: raw.length, crc: zlib.crc32(raw), last: raw.at(-1) ?? -1 }, chunk, header);
 }
 
 /** A last line without its end would take the next chunk's first line into itself. */
+function isSaid({ bytes, crc, last }: Inflated, chunk: Buffer, header: FramedHeader): boolean {
+  return (
+    bytes === header.rawBytes &&
+    chunk.readUInt32LE(header.bytes - 4) === header.rawBytes &&
+    crc === trailerCrc(chunk, header) &&
+    (bytes === 0 || last === NEWLINE)
+  );
+}
+
 function isWholeLines(raw: Buffer): boolean {
   return raw.length === 0 || raw[raw.length - 1] === NEWLINE;
 }
@@ -113,6 +126,7 @@ interface Options {
 }
 
 const probe = makeProbe();
+const shared = Inflater.create();
 let scratch = Buffer.alloc(0);
 
 /** Bytes whose frequencies are a matter of chance, as one deflate block with Huffman codes of their own. */

@@ -1,4 +1,4 @@
-/** transcode.as, compiled by transcode-build.ts: not to be edited. */
+/** transcode.as, compiled by infra/wasm.ts: not to be edited. */
 export const WASM = [
   'AGFzbQEAAAABLgdgAn9/AX9gAX4AYAF8AX9gA39/fwF/YAJ/fwF+YAp/f39/fHx/f39/AGABfwACDwEDZW52Bm1lbW9yeQIAAAMLCgABAAAAAg',
   'MEBQYGRgt/AUEAC38BQQALfwFBAAt8AUQAAAAAAAAAAAt8AUQAAAAAAAAAAAt/AUEAC38BQQALfwFBAAt/AUEAC38BQQALfgFCfwsHUQgIY29u',

@@ -1,12 +1,10 @@
 /** Runs of plain entries by WebAssembly: the same lines, byte for byte, as without it; built from the source that is there. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EventTaker } from '../../../../producer/forward/events.ts';
 import { readMessage } from '../../../../producer/forward/message.ts';
 import { Transcoder } from '../../../../producer/forward/transcode.ts';
-import { compiled } from '../../../../producer/forward/transcode-build.ts';
 import { Cuts } from '../../../support/cuts.ts';
 import { array, bin, eventTime, float64, int, map, record, str } from '../../../support/msgpack-values.ts';
 
@@ -41,11 +39,6 @@ function takerOf(maxTags = 1000, transcoder = Transcoder.create()): { cuts: Cuts
   const options = { tagPrefix: null, routes: [], transform: {}, placeholders: {}, joinPartials: true };
   return { cuts, taker: new EventTaker(options, cuts.context, { input: 'forward' }, transcoder) };
 }
-
-test('the module is what its source gives', () => {
-  const url = new URL('../../../../producer/forward/transcode-wasm.ts', import.meta.url);
-  assert.equal(compiled(), readFileSync(url, 'utf8'), 'run: npm run build:wasm');
-});
 
 const time = fc.oneof(
   fc.nat({ max: 8000 }).map((n) => int(SECONDS - n)),
