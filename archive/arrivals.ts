@@ -1,8 +1,7 @@
 /** How current an archive is, shard by shard, from the newest commits of its logs alone. */
 
 import { atOnce } from '../base/at-once.ts';
-import { COMMITS_FOLDER } from './commit-keys.ts';
-import { type LogName, newestCommit, readCommit, shardsOf } from './commit-log.ts';
+import { type LogName, logsOf, newestCommit, readCommit } from './commit-log.ts';
 import type { ArchiveStore } from './store.ts';
 
 export interface ShardArrivals {
@@ -36,11 +35,7 @@ export async function arrivalsOf(
   prefix: string,
   since: number,
 ): Promise<ShardArrivals[]> {
-  const logs: LogName[] = [];
-  for (const incarnation of (await store.folders(`${prefix}${COMMITS_FOLDER}`)).sort()) {
-    const shards = (await shardsOf(store, prefix, incarnation)).sort();
-    logs.push(...shards.map((shard) => ({ prefix, incarnation, shard })));
-  }
+  const logs = await logsOf(store, prefix);
   const found = new Map<LogName, ShardArrivals>();
   await atOnce(SHARDS_AT_ONCE, logs, async (log) => {
     const one = await arrivalsOfShard(store, log, since);

@@ -1,8 +1,8 @@
 /** What the archive holds, from its commit logs: the objects that stand, without what was voided. */
 import { atOnce } from '../base/at-once.ts';
 import type { Commit, CommitObject } from './commit.ts';
-import { COMMITS_FOLDER, commitFolder, parseCommitKey } from './commit-keys.ts';
-import { readCommit, shardsOf } from './commit-log.ts';
+import { commitFolder, parseCommitKey } from './commit-keys.ts';
+import { logsOf, readCommit } from './commit-log.ts';
 import type { ArchiveStore } from './store.ts';
 
 export interface CatalogEntry {
@@ -103,15 +103,13 @@ export class Catalog {
   /** Every log, and which of its commits were not read yet. */
   async #logs(): Promise<Map<string, { incarnation: string; shard: string; from: number; to: number }>> {
     const logs = new Map<string, { incarnation: string; shard: string; from: number; to: number }>();
-    for (const incarnation of await this.#store.folders(this.#prefix + COMMITS_FOLDER)) {
-      for (const shard of await shardsOf(this.#store, this.#prefix, incarnation)) {
-        // The newest is listed first, and numbers have no gaps: whoever follows an archive need not list all of it.
-        const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
-        const newest = key === null ? null : parseCommitKey(key);
-        const name = `${incarnation}/${shard}`;
-        const from = (this.#read.get(name)?.number ?? this.#skipped.get(name) ?? 0) + 1;
-        if (newest) logs.set(name, { incarnation, shard, from, to: newest.number });
-      }
+    for (const { incarnation, shard } of await logsOf(this.#store, this.#prefix)) {
+      // The newest is listed first, and numbers have no gaps: whoever follows an archive need not list all of it.
+      const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
+      const newest = key === null ? null : parseCommitKey(key);
+      const name = `${incarnation}/${shard}`;
+      const from = (this.#read.get(name)?.number ?? this.#skipped.get(name) ?? 0) + 1;
+      if (newest) logs.set(name, { incarnation, shard, from, to: newest.number });
     }
     return logs;
   }

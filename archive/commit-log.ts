@@ -63,3 +63,13 @@ export async function incarnationsOf(store: ArchiveStore, prefix: string, family
 export function shardsOf(store: ArchiveStore, prefix: string, incarnation: string): Promise<string[]> {
   return store.folders(`${prefix}${COMMITS_FOLDER}${incarnation}/`);
 }
+
+/** Every log of an archive, those of the oldest incarnations of a family first. */
+export async function logsOf(store: ArchiveStore, prefix: string): Promise<LogName[]> {
+  const logs: LogName[] = [];
+  for (const incarnation of (await store.folders(prefix + COMMITS_FOLDER)).sort()) {
+    const shards = (await shardsOf(store, prefix, incarnation)).sort();
+    logs.push(...shards.map((shard) => ({ prefix, incarnation, shard })));
+  }
+  return logs;
+}

@@ -5,15 +5,8 @@
  */
 import { atOnce } from '../base/at-once.ts';
 import type { NameParts } from './commit-keys.ts';
-import {
-  COMMITS_FOLDER,
-  commitFolder,
-  dateAndHour,
-  decodeTag,
-  parseCommitKey,
-  parseObjectName,
-} from './commit-keys.ts';
-import { readCommit, shardsOf } from './commit-log.ts';
+import { commitFolder, dateAndHour, decodeTag, parseCommitKey, parseObjectName } from './commit-keys.ts';
+import { logsOf, readCommit } from './commit-log.ts';
 import type { ArchiveStore } from './store.ts';
 import { isVoid } from './voiding.ts';
 
@@ -69,19 +62,14 @@ export class Listing {
    */
   async fits(): Promise<boolean> {
     for (const name of ['{tag}', '{dt}', '{hour}']) if (!this.#template.includes(name)) return false;
-    const logs: { incarnation: string; shard: string }[] = [];
-    for (const incarnation of await this.#store.folders(this.#prefix + COMMITS_FOLDER)) {
-      for (const shard of await shardsOf(this.#store, this.#prefix, incarnation))
-        logs.push({ incarnation, shard });
-    }
     let fits = true;
-    await atOnce(LISTS_AT_ONCE, logs, async (log) => {
+    await atOnce(LISTS_AT_ONCE, await logsOf(this.#store, this.#prefix), async (log) => {
       const key = await this.#store.first(commitFolder(this.#prefix, log.incarnation, log.shard));
       const newest = key === null ? null : parseCommitKey(key)?.number;
       if (!newest) return;
       const numbers = new Set([1, Math.ceil(newest / 2), newest]);
       await atOnce(numbers.size, [...numbers], async (number) => {
-        const { objects } = await readCommit(this.#store, { prefix: this.#prefix, ...log }, number);
+        const { objects } = await readCommit(this.#store, log, number);
         fits &&= objects.every(({ key: name }) => this.#pattern.test(name));
       });
     });

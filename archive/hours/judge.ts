@@ -6,7 +6,15 @@
  * has what that promises. Nothing is guessed: what keeps an hour open is named.
  */
 import type { EpochFacts, Facts, HourFacts } from './facts.ts';
-import { finalPoint, type Gap, gapsBefore, type Lanes, type Point, pointsOf } from './progress.ts';
+import {
+  finalPoint,
+  firstAtLeast,
+  type Gap,
+  gapsBefore,
+  type Lanes,
+  type Point,
+  pointsOf,
+} from './progress.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -73,6 +81,10 @@ interface Epoch extends EpochFacts {
   readonly start: number;
   readonly lanes: Lanes;
   readonly points: readonly Point[];
+  /** Of each point, the latest time that it or one before it says was read: a clock may have been set back. */
+  readonly reach: readonly number[];
+  /** The latest time up to which all was read, as any watermark says; -1 when there is none. */
+  readonly newest: number;
 }
 
 interface Producer {
@@ -124,13 +136,17 @@ function producersOf(facts: Facts): Producer[] {
       heard: Math.max(...list.map(([, { heard }]) => heard)),
       epochs: list.map(([name, epoch]): Epoch => {
         const own: Lanes = lanes.get(`${id}/${name}`) ?? new Map();
+        const points = pointsOf(own);
+        let latest = -1;
         // An epoch's first twelve digits are the time at which it began.
         return {
           ...epoch,
           name,
           start: Number.parseInt(name.slice(0, 12), 16),
           lanes: own,
-          points: pointsOf(own),
+          points,
+          reach: points.map(({ until }) => (latest = Math.max(latest, until))),
+          newest: newestOf(own),
         };
       }),
     };
@@ -196,9 +212,9 @@ function standingOf(producer: Producer, policy: HoursPolicy, hour: number): Stan
 
 /** The first point at which all was read that came in time. */
 function closingPoint(epochs: readonly Epoch[], inTime: number): Standing['closing'] {
-  for (const [epoch, { points }] of epochs.entries()) {
+  for (const [epoch, { points, reach }] of epochs.entries()) {
     // rule: a producer has read an hour when its watermark is past all that is in time
-    const point = points.find(({ until }) => until >= inTime);
+    const point = points[firstAtLeast(reach, inTime, (value) => value)];
     if (point) return { epoch, point };
   }
   return null;
@@ -243,7 +259,7 @@ function faultBefore(
 function whyNot({ id: producer, epochs, heard }: Producer, policy: HoursPolicy, hour: number): Wait {
   const last = epochs.at(-1)!;
   const point = last.points.at(-1);
-  const newest = newestOf(last.lanes);
+  const { newest } = last;
   const inTime = (hour + 1) * HOUR_MS + policy.lateness;
   if (point?.end) return { producer, why: 'stopped', since: point.at };
   if (policy.now - heard > USUAL_LAG) return { producer, why: 'silent', since: heard };
@@ -253,7 +269,6 @@ function whyNot({ id: producer, epochs, heard }: Producer, policy: HoursPolicy, 
   return { producer, why: 'awaited', since: newest || null };
 }
 
-/** The latest time up to which all was read, as any watermark says; -1 when there is none. */
 function newestOf(lanes: Lanes): number {
   let newest = -1;
   for (const { watermarks } of lanes.values())

@@ -63,6 +63,33 @@ export function finalPoint(lanes: Lanes, ordinal: number): Point | null {
   return sum === ordinal ? { ordinal, until: 0, at: 0, end: false, sequences } : null;
 }
 
+/** Where the first value is that is not below `least`, of values that never fall; their number when there is none. */
+export function firstAtLeast<T>(values: readonly T[], least: number, of: (value: T) => number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (of(values[middle]!) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function sequenceOf([sequence]: Watermark): number {
+  return sequence;
+}
+
+/** Once for a lane that lacks something, of which every hour is asked. */
+const ordered = new WeakMap<LaneFacts['watermarks'], readonly Watermark[]>();
+
+function inOrder(watermarks: LaneFacts['watermarks']): readonly Watermark[] {
+  const known = ordered.get(watermarks);
+  if (known?.length === watermarks.size) return known;
+  const marks = [...watermarks.values()].sort(([a], [b]) => a - b);
+  ordered.set(watermarks, marks);
+  return marks;
+}
+
 /** What is missing up to a point. */
 export function gapsBefore(lanes: Lanes, { sequences }: Pick<Point, 'sequences'>): Gap[] {
   const gaps: Gap[] = [];
@@ -72,15 +99,15 @@ export function gapsBefore(lanes: Lanes, { sequences }: Pick<Point, 'sequences'>
     if (last > 0) missing.addRange(1, last);
     missing.subtract(archived);
     if (missing.count === 0) continue;
-    const marks = [...watermarks.values()].sort(([a], [b]) => a - b);
+    const marks = inOrder(watermarks);
     for (const [first, end] of missing) {
       const run = new Runs();
       run.addRange(first, end);
       gaps.push({
         lane: name,
         missing: run,
-        since: marks.findLast(([sequence]) => sequence < first)?.[2] ?? -1,
-        before: marks.find(([sequence]) => sequence > end)?.[3] ?? Number.POSITIVE_INFINITY,
+        since: marks[firstAtLeast(marks, first, sequenceOf) - 1]?.[2] ?? -1,
+        before: marks[firstAtLeast(marks, end + 1, sequenceOf)]?.[3] ?? Number.POSITIVE_INFINITY,
       });
     }
   }

@@ -2,8 +2,8 @@
 import { atOnce } from '../../base/at-once.ts';
 import { isWhole } from '../catalog.ts';
 import type { Commit } from '../commit.ts';
-import { COMMITS_FOLDER, commitFolder, parseCommitKey } from '../commit-keys.ts';
-import { type LogName, newestCommit, readCommit, shardsOf } from '../commit-log.ts';
+import { commitFolder, parseCommitKey } from '../commit-keys.ts';
+import { type LogName, logsOf, newestCommit, readCommit } from '../commit-log.ts';
 import type { ArchiveStore } from '../store.ts';
 import { type LogPart, partOf } from '../verify/range.ts';
 import { Facts } from './facts.ts';
@@ -86,12 +86,10 @@ export class FactsReader {
   async look(): Promise<void> {
     const fresh: LogName[] = [];
     const known: Followed[] = [];
-    for (const incarnation of (await this.#store.folders(this.#prefix + COMMITS_FOLDER)).sort()) {
-      for (const shard of (await shardsOf(this.#store, this.#prefix, incarnation)).sort()) {
-        const followed = this.#followed.get(`${incarnation}/${shard}`);
-        if (followed) known.push(followed);
-        else fresh.push({ prefix: this.#prefix, incarnation, shard });
-      }
+    for (const log of await logsOf(this.#store, this.#prefix)) {
+      const followed = this.#followed.get(`${log.incarnation}/${log.shard}`);
+      if (followed) known.push(followed);
+      else fresh.push(log);
     }
     await this.#begin(fresh);
     await atOnce(

@@ -3,7 +3,7 @@ import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Commit } from '../commit.ts';
 import { COMMITS_FOLDER, CONDITIONAL_WRITE_PROBE, parseCommitKey } from '../commit-keys.ts';
-import { readCommit, shardsOf } from '../commit-log.ts';
+import { logsOf, readCommit } from '../commit-log.ts';
 import { objectFault } from '../damage.ts';
 import { linesFault } from '../ndjson.ts';
 import type { ArchiveStore } from '../store.ts';
@@ -113,13 +113,9 @@ async function partsOfLogs(
   range: TimeRange,
   problems: string[],
 ): Promise<Log[]> {
-  const names: { incarnation: string; shard: string }[] = [];
-  for (const incarnation of await store.folders(prefix + COMMITS_FOLDER)) {
-    for (const shard of await shardsOf(store, prefix, incarnation)) names.push({ incarnation, shard });
-  }
   const logs: Log[] = [];
-  await atOnce(READS_AT_ONCE, names, async (name) => {
-    const part = await noting(problems, () => partOf(store, { prefix, ...name }, range));
+  await atOnce(READS_AT_ONCE, await logsOf(store, prefix), async (name) => {
+    const part = await noting(problems, () => partOf(store, name, range));
     if (!part) return;
     const numbers = Array.from({ length: part.last - part.first + 1 }, (_, i) => part.first + i);
     logs.push({ ...name, numbers, part });

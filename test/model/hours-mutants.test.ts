@@ -31,7 +31,7 @@ const MUTANTS: readonly Planted[] = [
   {
     rule: 'a producer has read an hour when its watermark is past all that is in time',
     file: JUDGE,
-    instead: 'const point = points.find(({ at }) => at >= inTime);',
+    instead: 'const point = points.find(({ at }) => at >= inTime) ?? points[reach.length];',
   },
   {
     rule: 'a producer that stopped a moment ago may come back with more',
