@@ -1,5 +1,5 @@
 /** The options that say when an hour is closed, and of which hours a command speaks. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { HoursPolicy } from '../archive/hours/judge.ts';
 import { DEFAULT_HOURS_POLICY } from '../archive/hours/policy.ts';
 import { TailraceError } from '../base/errors.ts';
@@ -34,13 +34,34 @@ export function withHoursOptions(command: Command): Command {
       new Option(
         '--gone <id>',
         'do not wait for producers whose id begins with this; may be repeated',
-      ).argParser(collect),
+      ).argParser(goneArgument),
     );
 }
 
 export function policyOf({ lateness, silentAfter, gone = [] }: ClosingOptions, now: number): HoursPolicy {
   const isGone = (producer: string): boolean => gone.some((id) => producer.startsWith(id));
   return { ...DEFAULT_HOURS_POLICY, now, lateness, silentAfter, isGone };
+}
+
+function goneArgument(text: string, before?: readonly string[]): readonly string[] {
+  if (!/^[0-9a-f]{1,32}$/.test(text))
+    throw new InvalidArgumentError(
+      'Expected the first digits of an id, as `tailrace hours --json` prints it.',
+    );
+  return collect(text, before);
+}
+
+/**
+ * What was declared gone and is no producer that these hours know of: a typing error, most likely.
+ *
+ * @param without the producers that hours were not kept open for
+ */
+export function unknownGone(
+  { gone = [] }: Pick<ClosingOptions, 'gone'>,
+  without: ReadonlySet<string>,
+): string {
+  const unknown = gone.filter((id) => ![...without].some((producer) => producer.startsWith(id)));
+  return unknown.map((id) => `--gone ${id}: no producer of these hours has an id that begins so\n`).join('');
 }
 
 /**

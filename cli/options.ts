@@ -47,6 +47,20 @@ export function sizeArgument(text: string): number {
   return bytes;
 }
 
+/** With less, DuckDB cannot read a file of lines. */
+const LEAST_MEMORY = 64 * 1024 ** 2;
+
+/** `--memory`, of the commands that run DuckDB. */
+export function memoryOption(): Option {
+  return new Option('--memory <size>', 'memory for DuckDB, at least 64MiB; more goes to temporary files')
+    .argParser((text) => {
+      const bytes = sizeArgument(text);
+      if (bytes < LEAST_MEMORY) throw new InvalidArgumentError('DuckDB needs at least 64MiB.');
+      return bytes;
+    })
+    .default(1024 ** 3, '1GiB');
+}
+
 /** The argument parser of an option that may be repeated. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

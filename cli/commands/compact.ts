@@ -1,14 +1,21 @@
 /** `tailrace compact`: makes Parquet of the hours that are closed. */
 import { realpathSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { compactArchive, type HourResult } from '../../archive/compact/compact-archive.ts';
 import type { HourReport } from '../../archive/hours/judge.ts';
 import { count, hour as hourText, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type RangeOptions, tagFilter, withRangeOptions } from '../archive-range.ts';
-import { type ClosingOptions, hoursOfRange, policyOf, withHoursOptions } from '../hours-options.ts';
-import { durationOption, sizeArgument } from '../options.ts';
+import {
+  type ClosingOptions,
+  hoursOfRange,
+  policyOf,
+  unknownGone,
+  withHoursOptions,
+} from '../hours-options.ts';
+import { durationOption, memoryOption } from '../options.ts';
 import { progress } from '../progress.ts';
+import { existingFolder } from '../query/paths.ts';
 import { createRunFolder } from '../query/run-folder.ts';
 
 interface CompactOptions extends ArchiveOptions, RangeOptions, ClosingOptions {
@@ -33,11 +40,7 @@ export function command(): Command {
         '48h',
       ),
     )
-    .addOption(
-      new Option('--memory <size>', 'memory for DuckDB; more goes to temporary files')
-        .argParser(sizeArgument)
-        .default(1024 ** 3, '1GiB'),
-    )
+    .addOption(memoryOption())
     .option('--temp <dir>', "where temporary files go, instead of the system's folder for them")
     .option('--json', 'print one JSON object per hour')
     .addHelpText(
@@ -51,10 +54,13 @@ async function run(options: CompactOptions): Promise<void> {
   const now = Date.now();
   const hours = hoursOfRange(options, now, WEEK_MS);
   const archive = await openArchive(options, true);
-  const folder = createRunFolder(options.temp);
+  const folder = createRunFolder(
+    options.temp === undefined ? undefined : existingFolder('--temp', options.temp),
+  );
   const line = progress(true);
   let done = 0;
   let tables = 0;
+  const without = new Set<string>();
   try {
     const open = await compactArchive({
       archive,
@@ -71,12 +77,15 @@ async function run(options: CompactOptions): Promise<void> {
       onHour: (result) => {
         line?.clear();
         done += 1;
+        for (const producer of result.report.without) without.add(producer);
         tables += result.made.length;
         if (result.faults.length > 0) process.exitCode = 1;
         process.stdout.write(plainLines(options.json ? json(result) : text(result)));
       },
     });
     line?.clear();
+    for (const report of open) for (const producer of report.without) without.add(producer);
+    process.stderr.write(unknownGone(options, without));
     if (!options.json)
       process.stdout.write(
         `objects made: ${count(tables)}; hours compacted: ${count(done)}${openNote(open)}\n`,

@@ -5,7 +5,13 @@ import { readFacts } from '../../archive/hours/read.ts';
 import { age, count, hour as hourText, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import { type TimeOptions, withTimeOptions } from '../archive-range.ts';
-import { type ClosingOptions, hoursOfRange, policyOf, withHoursOptions } from '../hours-options.ts';
+import {
+  type ClosingOptions,
+  hoursOfRange,
+  policyOf,
+  unknownGone,
+  withHoursOptions,
+} from '../hours-options.ts';
 import { progress } from '../progress.ts';
 
 interface HoursOptions extends ArchiveOptions, TimeOptions, ClosingOptions {
@@ -45,6 +51,7 @@ async function run(options: HoursOptions): Promise<void> {
     ? reports.map((report) => `${JSON.stringify({ ...report, hour: hourText(report.hour) })}\n`)
     : [...reports.map((report) => reportText(report, now)), footer(reports)];
   process.stdout.write(plainLines(text.join('')));
+  process.stderr.write(unknownGone(options, new Set(reports.flatMap(({ without }) => without))));
   if (options.requireClosed && reports.some(({ state }) => state !== 'closed')) process.exitCode = 1;
 }
 

@@ -1,5 +1,5 @@
 /** `tailrace query`: answers SQL over the archive with DuckDB, from no more objects than the question needs. */
-import { realpathSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import type { ColumnType } from '../../archive/field-types.ts';
@@ -13,11 +13,12 @@ import {
   withArchiveOptions,
 } from '../archive-options.ts';
 import { type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
-import { collect, sizeArgument } from '../options.ts';
+import { collect, memoryOption, sizeArgument } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 import { answer } from '../query/answer.ts';
 import { Engine } from '../query/engine.ts';
 import { unfinishedNote } from '../query/logs-view.ts';
+import { existingFolder, requirePlaceOf } from '../query/paths.ts';
 import { makeViews, understand } from '../query/question.ts';
 import { createRunFolder } from '../query/run-folder.ts';
 import type { Chosen } from '../query/selection.ts';
@@ -66,11 +67,7 @@ export function command(): Command {
     .option('--time-key <field>', "the field with an event's time, if it is not time")
     .option('--files <dir>', 'let the SQL read the files of this folder; may be repeated', collect)
     .option('--ndjson', 'read the data objects, also of hours that are compacted to Parquet')
-    .addOption(
-      new Option('--memory <size>', 'memory for DuckDB; more goes to temporary files')
-        .argParser(sizeArgument)
-        .default(1024 ** 3, '1GiB'),
-    )
+    .addOption(memoryOption())
     .addOption(
       new Option('--cache <size>', 'most that is fetched from S3, into temporary files')
         .argParser(sizeArgument)
@@ -92,14 +89,16 @@ async function run(argument: string, options: QueryOptions): Promise<void> {
   const format = formatOf(options);
   const range = timesOf(options, Date.now());
   const asked = typesOf(options.column ?? []);
+  const temp = options.temp === undefined ? undefined : existingFolder('--temp', options.temp);
+  const files = (options.files ?? []).map((path) => existingFolder('--files', path));
+  if (options.output !== undefined) requirePlaceOf(options.output);
   const archive = await openArchive(options);
-  const runFolder = createRunFolder(options.temp);
+  const runFolder = createRunFolder(temp);
   const folder = runFolder.path;
-  const readable = [...(options.files ?? []), ...(archive.folder ? [archive.folder] : [])];
   const engine = await Engine.open({
-    memory: `${Math.ceil(options.memory / 1024)}KiB`,
+    memory: options.memory,
     folder,
-    readable: readable.map((path) => realpathSync(path)),
+    readable: [...files, ...(archive.folder ? [existingFolder('--folder', archive.folder)] : [])],
   });
   const line = progress(true);
   const stop = stopper(engine, line);

@@ -31,7 +31,7 @@ export function queryAnswerer(archive: OpenArchive, { memory, cache }: QueryLimi
     const runFolder = createRunFolder();
     const folder = runFolder.path;
     const readable = archive.folder ? [realpathSync(archive.folder)] : [];
-    const engine = await Engine.open({ memory: `${Math.ceil(memory / 1024)}KiB`, folder, readable });
+    const engine = await Engine.open({ memory, folder, readable });
     const interrupt = (): void => engine.interrupt();
     signal.addEventListener('abort', interrupt);
     const line = teller(tell, signal);

@@ -2,6 +2,7 @@
  * DuckDB as the query command uses it: in memory, bounded, and kept from the machine's files and from the network. What
  * it runs for a user is one SELECT, which writes nothing.
  */
+import { availableParallelism } from 'node:os';
 import type { DuckDBConnection, DuckDBInstance, DuckDBResult, DuckDBValue } from '@duckdb/node-api';
 import { loadDuckDb } from '../../archive/duckdb.ts';
 import { FUNCTION_NAMES } from '../../archive/field-types.ts';
@@ -10,8 +11,8 @@ import type { Constant } from './predicate.ts';
 import { listOf, type Part, walk } from './statement.ts';
 
 export interface EngineOptions {
-  /** What DuckDB may use, as `512MB`; sorts and groups beyond that go to the folder. */
-  readonly memory: string;
+  /** Bytes that DuckDB may use; sorts and groups beyond that go to the folder. */
+  readonly memory: number;
   /** Of this run: DuckDB's spill files are there. */
   readonly folder: string;
   /** Folders whose files statements may read. */
@@ -27,6 +28,9 @@ const STEADY: ReadonlySet<string> = new Set([
 ]);
 const STEADY_CLASSES: ReadonlySet<unknown> = new Set(['CONSTANT', 'CAST', 'FUNCTION', 'COLUMN_REF']);
 
+/** A thread that reads lines has a buffer of half of it. */
+const THREAD_BYTES = 64 * 1024 ** 2;
+
 export class Engine {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
@@ -41,7 +45,8 @@ export class Engine {
   static async open({ memory, folder, readable }: EngineOptions): Promise<Engine> {
     const { DuckDBInstance } = await loadDuckDb();
     const instance = await DuckDBInstance.create(':memory:', {
-      memory_limit: memory,
+      memory_limit: `${Math.ceil(memory / 1024)}KiB`,
+      threads: String(Math.max(1, Math.min(availableParallelism(), Math.floor(memory / THREAD_BYTES)))),
       temp_directory: `${folder}/spill`,
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
@@ -105,7 +110,11 @@ export class Engine {
 
   /** For statements of this program's own. */
   async run(sql: string): Promise<void> {
-    await this.#connection.run(sql);
+    try {
+      await this.#connection.run(sql);
+    } catch (error) {
+      throw isOutOfMemory(error) ? failure(error as Error) : error;
+    }
   }
 
   /** The result of a statement of the user's, chunk by chunk. */
@@ -161,8 +170,18 @@ export class Engine {
 const HINT =
   "\nA field that the first events of the chosen objects do not have has no column: rest ->> 'field' finds it.";
 
+function isOutOfMemory(error: unknown): boolean {
+  return (error as Error).message.startsWith('Out of Memory Error');
+}
+
 function failure(error: Error): TailraceError {
   const message = error.message.trimEnd();
+  if (isOutOfMemory(error))
+    return new TailraceError(
+      'QUERY_FAILED',
+      `${message.split('\n')[0]}: raise --memory, or ask for fewer columns or a shorter time`,
+      { cause: error },
+    );
   const isInvalid = /^(?:Binder|Parser|Catalog|Permission|Not implemented) Error/i.test(message);
   if (!isInvalid) return new TailraceError('QUERY_FAILED', message, { cause: error });
   const hint = /^Binder Error: Referenced column/.test(message) ? HINT : '';

@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tailrace-predicate-'));
 const objects: Bounds[] = [];
 
 before(async () => {
-  engine = await Engine.open({ memory: '256MB', folder, readable: [] });
+  engine = await Engine.open({ memory: 256 * 1024 ** 2, folder, readable: [] });
   for (let hour = FIRST_HOUR; hour < FIRST_HOUR + HOURS; hour++) {
     for (const tag of TAGS) {
       for (const part of [0, 1, 2]) {
