@@ -76,13 +76,22 @@ export class Listing {
     return fits;
   }
 
-  /** Calls `take` for each object, in no order. */
-  async each(filter: ListingFilter, take: (object: ListedObject) => void): Promise<void> {
+  /**
+   * Calls `take` for each object, in no order.
+   *
+   * @param what objects with data, or the empty ones that stand under voided names
+   */
+  async each(
+    filter: ListingFilter,
+    take: (object: ListedObject) => void,
+    what: 'data' | 'void' = 'data',
+  ): Promise<void> {
     const prefixes = await this.#prefixes(filter);
     await atOnce(LISTS_AT_ONCE, prefixes, async (prefix) => {
       for await (const { key, bytes } of this.#store.list(prefix)) {
         const object = this.#parse(key, bytes);
-        if (object && matches(object, filter)) take(object);
+        if (!object || isVoid(object.codec, bytes) !== (what === 'void')) continue;
+        if (matches(object, filter)) take(object);
       }
     });
   }
@@ -101,7 +110,7 @@ export class Listing {
     }
     if (this.#place === null) return null;
     const name = parseObjectName(key.slice(this.#nameAt));
-    if (!name || isVoid(name.codec, bytes)) return null;
+    if (!name) return null;
     const { tag, hour } = this.#place;
     return { ...name, key, bytes, tag, hour };
   }

@@ -14,6 +14,7 @@ import { isClockCorrected, isClockError } from '../base/clock-skew.ts';
 import { TailraceError } from '../base/errors.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { Encryption } from './encryption.ts';
+import { QuickReads } from './s3-get.ts';
 import type { ArchiveStore, ObjectKind } from './store.ts';
 
 export interface S3Location {
@@ -70,25 +71,30 @@ const CONTENT_TYPE = {
 } as const;
 /** Slower than this is taken for a connection that hangs. */
 const BYTES_PER_MS = 256;
+/** At the same time: small objects of a question are read by the thousand. */
+const MAX_SOCKETS = 128;
 /** Waiting for somebody to give the right back needs no hurry. */
 const DENIED_WAIT_MS = 5000;
 
 export class S3Store implements ArchiveStore {
   readonly #client: S3Client;
+  readonly #quick: QuickReads;
   readonly #location: S3Location;
   readonly #bucket: string;
   readonly #options: S3Options;
 
-  constructor(location: S3Location, options: S3Options, client?: S3Client) {
+  constructor(location: S3Location, options: S3Options, shared?: { client: S3Client; quick: QuickReads }) {
     this.#location = location;
     this.#bucket = location.bucket;
     this.#options = options;
-    this.#client = client ?? createClient(location);
+    this.#client = shared?.client ?? createClient(location);
+    this.#quick = shared?.quick ?? new QuickReads(this.#client);
   }
 
   /** The same bucket by the same connections, with other options; closing either closes both. */
   withOptions(options: Partial<S3Options>): S3Store {
-    return new S3Store(this.#location, { ...this.#options, ...options }, this.#client);
+    const shared = { client: this.#client, quick: this.#quick };
+    return new S3Store(this.#location, { ...this.#options, ...options }, shared);
   }
 
   putIfAbsent(
@@ -219,8 +225,11 @@ export class S3Store implements ArchiveStore {
   #read(key: string, range?: string): Promise<Buffer | null> {
     return this.#persist('get', key, 64 * 1024 * 1024, (abortSignal) =>
       nullWhenAbsent(async () => {
-        const input = { Bucket: this.#bucket, Key: key, Range: range };
-        const answer = await this.#client.send(new GetObjectCommand(input), { abortSignal });
+        const found = await this.#quick.get(key, range, abortSignal);
+        if (found !== null) return found;
+        const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key, Range: range });
+        this.#quick.watch(command, key);
+        const answer = await this.#client.send(command, { abortSignal });
         const bytes = await answer.Body!.transformToByteArray();
         return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       }),
@@ -292,7 +301,11 @@ function createClient({ region, endpoint }: S3Location): S3Client {
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: 5000 },
+    requestHandler: {
+      connectionTimeout: 5000,
+      httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+      httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
+    },
   });
 }
 

@@ -52,7 +52,7 @@ function goneArgument(text: string, before?: readonly string[]): readonly string
 }
 
 /**
- * What was declared gone and is no producer that these hours know of: a typing error, most likely.
+ * What was declared gone and is not the id of a producer in these hours: a typing error, most likely.
  *
  * @param without the producers that hours were not kept open for
  */

@@ -1,7 +1,8 @@
 /** `tailrace ls`: lists the tags, hours and sizes of the archive. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { dateAndHour } from '../../archive/commit-keys.ts';
 import { summarize } from '../../archive/find.ts';
+import { voidedObjects } from '../../archive/voided.ts';
 import { count, plain, plainLines, bytes as size } from '../../base/human.ts';
 import { type ArchiveOptions, openArchive, withArchiveOptions } from '../archive-options.ts';
 import {
@@ -16,6 +17,7 @@ import { progress } from '../progress.ts';
 
 interface LsOptions extends ArchiveOptions, RangeOptions {
   readonly hours?: boolean;
+  readonly voided?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,6 +34,12 @@ export function command(): Command {
   const ls = new Command('ls')
     .description('List what the archive holds: tags, or with --hours each hour of a tag.')
     .option('--hours', 'print one line per hour')
+    .addOption(
+      new Option(
+        '--voided',
+        'print the keys of empty objects under voided names; docs/archive-format.md says when they can be deleted',
+      ).conflicts('hours'),
+    )
     .option('--json', 'print one JSON object per line')
     .addHelpText(
       'after',
@@ -49,6 +57,16 @@ async function run(options: LsOptions): Promise<void> {
   const shown = progress(true);
   const lines = new Map<string, Line>();
   const wanted = { tag: tagFilter(options.tag), hours: hoursOf(range) };
+  if (options.voided) {
+    const voided = await voidedObjects(archive, wanted, shown?.show);
+    shown?.clear();
+    archive.store.close();
+    const texts = voided.map(({ key, tag, hour }) =>
+      options.json ? JSON.stringify({ key, tag, hour: dateAndHour(hour).join('T') }) : plain(key),
+    );
+    process.stdout.write(plainLines(texts.map((line) => `${line}\n`).join('')));
+    return;
+  }
   await summarize(archive, wanted, shown?.show, (object) => {
     const hour = options.hours ? dateAndHour(object.hour).join('T') : undefined;
     const key = `${object.tag}\n${hour}`;

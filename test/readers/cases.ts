@@ -13,8 +13,8 @@ import { generator, noise } from '../support/random.ts';
 
 export interface Case {
   readonly name: string;
-  /** Whether it is about the form of objects or about one line in a sound object. */
-  readonly about: 'object' | 'line';
+  /** Whether it is about the form of objects, one line in a sound object, or an object of no rows next to one. */
+  readonly about: 'object' | 'line' | 'void';
   readonly codec: Codec;
   readonly rows: number;
 }
@@ -41,6 +41,17 @@ const LINES: Readonly<Record<string, string>> = {
   'nesting 64 deep': `{"id":"a","n":${'['.repeat(63)}${']'.repeat(63)}}`,
   'nesting 100 deep': `{"id":"a","n":${'['.repeat(99)}${']'.repeat(99)}}`,
   'nesting 200 deep': `{"id":"a","n":${'['.repeat(199)}${']'.repeat(199)}}`,
+};
+
+/** What could stand under a voided name: the first is what does. */
+const VOID_FORMS: Readonly<Record<string, Buffer>> = {
+  'a gzip member of nothing': gzipSync(''),
+  'no bytes': Buffer.alloc(0),
+  'a line break': gzipSync('\n'),
+  'a blank line': gzipSync(' \n'),
+  '`null`': gzipSync('null\n'),
+  '`[]`': gzipSync('[]\n'),
+  '`{}`': gzipSync('{}\n'),
 };
 
 /** Writes a folder for each case under `directory`; its name is the case's place in the list. */
@@ -77,6 +88,15 @@ export async function makeCases(directory: string): Promise<readonly Case[]> {
     const bytes = gzipSync(Buffer.from(text));
     add({ name, about: 'line', codec: 'gzip', rows: SOUND_LINES + 1 }, [['lines.ndjson.gz', bytes]]);
   }
+  for (const [name, bytes] of Object.entries(VOID_FORMS))
+    for (const [where, file] of [
+      ['first', 'a'],
+      ['last', 'z'],
+    ])
+      add({ name: `${name}, ${where}`, about: 'void', codec: 'gzip', rows: SOUND_LINES }, [
+        ['lines.ndjson.gz', gzipSync(sound.join(''))],
+        [`${file}.ndjson.gz`, bytes],
+      ]);
   return cases;
 }
 

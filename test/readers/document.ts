@@ -24,8 +24,13 @@ export function readRecorded(): Recorded {
 export function withTables(document: string, recorded: Recorded): string {
   const gzip = matrix(recorded, (one) => one.about === 'object' && one.codec === 'gzip');
   const zstd = matrix(recorded, (one) => one.about === 'object' && one.codec === 'zstd');
-  const withGzip = between(document, 'readers of gzip', gzip);
-  return between(between(withGzip, 'readers of zstd', zstd), 'readers of lines', lineTable(recorded));
+  const tables: Readonly<Record<string, string>> = {
+    'readers of gzip': gzip,
+    'readers of zstd': zstd,
+    'readers of empty objects': byReader(recorded, 'void', 'next to a sound object'),
+    'readers of lines': byReader(recorded, 'line', 'a line with'),
+  };
+  return Object.entries(tables).reduce((text, [name, table]) => between(text, name, table), document);
 }
 
 function between(document: string, name: string, table: string): string {
@@ -44,8 +49,9 @@ function matrix({ cases, outcomes }: Recorded, isWanted: (one: Case) => boolean)
   return table(['reader', ...wanted.map(({ name }) => name)], rows);
 }
 
-function lineTable({ cases, outcomes }: Recorded): string {
-  const lines = cases.filter(({ about }) => about === 'line');
+/** A row for each case, a column for each reader. */
+function byReader({ cases, outcomes }: Recorded, kind: Case['about'], heading: string): string {
+  const lines = cases.filter(({ about }) => about === kind);
   const readers = Object.keys(outcomes).filter((name) => outcomes[name]![lines[0]!.name]);
   const rows = lines.map((one) =>
     row([
@@ -53,7 +59,7 @@ function lineTable({ cases, outcomes }: Recorded): string {
       ...readers.map((reader) => cell(outcomes[reader]![one.name], one.rows)),
     ]),
   );
-  return table(['a line with', ...readers], rows);
+  return table([heading, ...readers], rows);
 }
 
 function cell(outcome: Outcome | undefined, rows: number): string {

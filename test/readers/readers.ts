@@ -135,23 +135,27 @@ export const READERS: readonly Reader[] = [
 ];
 
 /** Toolchains by their folder below `cache`, with their readers installed; those that are not there are left out. */
-export function installReaders(cache: string): ReadonlyMap<Reader['toolchain'], string> {
+export function installReaders(
+  cache: string,
+  wanted: ReadonlySet<Reader['toolchain']>,
+): ReadonlyMap<Reader['toolchain'], string> {
   const ready = new Map<Reader['toolchain'], string>();
   for (const [name, { probe, files, install }] of Object.entries(TOOLCHAINS)) {
+    if (!wanted.has(name as Reader['toolchain'])) continue;
     const folder = path.join(cache, name);
     fs.mkdirSync(folder, { recursive: true });
     if (run(probe, folder).status !== 0) {
       process.stderr.write(`${name} is not installed: its readers are left out\n`);
       continue;
     }
-    const wanted = files.map((file) => fs.readFileSync(path.join(PROGRAMS, file), 'utf8')).join('\n');
+    const source = files.map((file) => fs.readFileSync(path.join(PROGRAMS, file), 'utf8')).join('\n');
     const mark = path.join(folder, 'installed-from');
-    if (!fs.existsSync(mark) || fs.readFileSync(mark, 'utf8') !== wanted) {
+    if (!fs.existsSync(mark) || fs.readFileSync(mark, 'utf8') !== source) {
       process.stderr.write(`installing the readers of ${name}\n`);
       for (const file of files) fs.copyFileSync(path.join(PROGRAMS, file), path.join(folder, file));
       const failed = install.map((command) => run(command, folder)).find(({ status }) => status !== 0);
       if (failed) throw new Error(`cannot install the readers of ${name}: ${failed.text}`);
-      fs.writeFileSync(mark, wanted);
+      fs.writeFileSync(mark, source);
     }
     ready.set(name as Reader['toolchain'], folder);
   }
@@ -166,7 +170,8 @@ export function readFolder(reader: Reader, installed: string, folder: string): O
   if (status === 0 && /^\d+$/.test(text)) return { rows: Number(text) };
   const lines = text.replaceAll(`${folder}/`, '').split('\n');
   // Node ends with its version.
-  return { error: lines.findLast((line) => /\w/.test(line) && !/^Node\.js v/.test(line))!.slice(0, 200) };
+  const last = lines.findLast((line) => /\w/.test(line) && !/^Node\.js v/.test(line));
+  return { error: last?.slice(0, 200) ?? `ended with ${status} and without a word` };
 }
 
 function run([command, ...args]: readonly string[], cwd: string): { status: number | null; text: string } {

@@ -1,13 +1,14 @@
 /**
  * `npm run readers`: installs readers at pinned versions, tries each on objects of this build, and writes what came out to
  * recorded.json and docs/archive-format.md. Ends with 1 when a gzip reader does not give every row of this build's objects.
+ * `npm run readers -- line void` tries cases about these alone, and keeps what is recorded of the others.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Case, makeCases } from './cases.ts';
-import { FORMAT_FILE, RECORD_FILE, type Recorded, withTables } from './document.ts';
-import { installReaders, type Outcome, READERS, readFolder } from './readers.ts';
+import { FORMAT_FILE, RECORD_FILE, type Recorded, readRecorded, withTables } from './document.ts';
+import { installReaders, type Outcome, READERS, type Reader, readFolder } from './readers.ts';
 
 const CACHE = join(import.meta.dirname, '..', '..', '.cache', 'readers');
 /** The case that every gzip reader must read without an option. */
@@ -16,7 +17,12 @@ const MUST = 'gzip';
 const directory = mkdtempSync(join(tmpdir(), 'tailrace-readers-'));
 try {
   const cases = await makeCases(directory);
-  const outcomes = tryAll(cases);
+  const about = process.argv.slice(2);
+  const found = tryAll(cases, (one) => about.length === 0 || about.includes(one.about));
+  const outcomes: Record<string, Record<string, Outcome>> = about.length === 0
+    ? found
+    : { ...readRecorded().outcomes };
+  for (const [reader, some] of Object.entries(found)) outcomes[reader] = { ...outcomes[reader], ...some };
   const recorded: Recorded = { date: new Date().toISOString().slice(0, 10), cases, outcomes };
   writeFileSync(RECORD_FILE, `${JSON.stringify(recorded, null, 2)}\n`);
   writeFileSync(FORMAT_FILE, withTables(readFileSync(FORMAT_FILE, 'utf8'), recorded));
@@ -31,17 +37,21 @@ try {
   rmSync(directory, { recursive: true });
 }
 
-function tryAll(cases: readonly Case[]): Recorded['outcomes'] {
-  const installed = installReaders(CACHE);
+function tryAll(
+  cases: readonly Case[],
+  isWanted: (one: Case) => boolean,
+): Record<string, Record<string, Outcome>> {
+  const isFor = ({ codecs, parses }: Reader, one: Case): boolean =>
+    isWanted(one) && codecs.includes(one.codec) && (one.about === 'object' || parses === true);
+  const readers = READERS.filter((reader) => cases.some((one) => isFor(reader, one)));
+  const installed = installReaders(CACHE, new Set(readers.map(({ toolchain }) => toolchain)));
   const outcomes: Record<string, Record<string, Outcome>> = {};
-  for (const reader of READERS) {
+  for (const reader of readers) {
     const folder = installed.get(reader.toolchain);
     if (folder === undefined) continue;
     const found: Record<string, Outcome> = {};
-    for (const [i, { name, about, codec }] of cases.entries()) {
-      if (!reader.codecs.includes(codec) || (about === 'line' && !reader.parses)) continue;
-      found[name] = readFolder(reader, folder, join(directory, String(i)));
-    }
+    for (const [i, one] of cases.entries())
+      if (isFor(reader, one)) found[one.name] = readFolder(reader, folder, join(directory, String(i)));
     outcomes[reader.name] = found;
     process.stderr.write(`${reader.name}: ${Object.values(found).map(inShort).join(', ')}\n`);
   }
