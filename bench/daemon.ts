@@ -243,6 +243,7 @@ async function measureDaemon(
     '-Djavax.net.ssl.trustStorePassword=bench-bench',
   ];
   const daemon = await Daemon.start({
+    classArchive: null,
     config,
     classPath: bench.classPath,
     directory,

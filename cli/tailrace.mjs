@@ -16,9 +16,12 @@ if (!existsSync(NODE)) {
   process.stderr.write(`tailrace is not set up yet: run "npm run setup" in ${ROOT}\n`);
   process.exit(2);
 }
-const child = spawn(NODE, [path.join(ROOT, 'cli', 'tailrace.ts'), ...process.argv.slice(2)], {
-  stdio: 'inherit',
-});
+const args = [
+  '--import',
+  path.join(ROOT, 'base', 'compile-cache.mjs'),
+  path.join(ROOT, 'cli', 'tailrace.ts'),
+];
+const child = spawn(NODE, [...args, ...process.argv.slice(2)], { stdio: 'inherit' });
 // A terminal sends Ctrl-C to both processes; other signals are passed on.
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -7,6 +7,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { TailraceError } from '../base/errors.ts';
 
+const COMPILE_CACHE = path.join(import.meta.dirname, '..', 'base', 'compile-cache.mjs');
+
 export interface ChildOptions {
   /** Its name for people: `Kinesis`, `consumer`. */
   readonly name: string;
@@ -51,7 +53,7 @@ export class Child {
     fs.mkdirSync(path.dirname(options.logFile), { recursive: true });
     const log = fs.openSync(options.logFile, 'a');
     try {
-      this.process = spawn(process.execPath, options.args, {
+      this.process = spawn(process.execPath, ['--import', COMPILE_CACHE, ...options.args], {
         // In its own process group: Ctrl-C in the terminal reaches only the parent, which then stops everything in order.
         detached: true,
         stdio: ['ignore', log, log, 'ipc'],

@@ -30,6 +30,7 @@ export interface Listening {
 }
 
 export const APPLICATION = 'tailrace';
+export const WORKER = 'local-1';
 
 /** @param batchAge the consumer's maximum batch age, as a duration */
 export function writeConfigs(
@@ -56,7 +57,7 @@ export function writeConfigs(
     archive: { bucket: stack.bucket, endpoint: stack.s3Endpoint },
     dynamodb: { endpoint: stack.dynamodbEndpoint },
     application: APPLICATION,
-    worker_id: 'local-1',
+    worker_id: WORKER,
     batch: { max_age: batchAge },
     // KCL's default pace suits thousands of workers that share a DynamoDB table; here is one worker and someone watching.
     kcl: {

@@ -4,12 +4,19 @@
  */
 import * as path from 'node:path';
 import { Child, describeExit, type Exit } from './child.ts';
-import { APPLICATION, type Listening, type PipelinePaths, pipelinePaths, writeConfigs } from './configs.ts';
+import {
+  APPLICATION,
+  type Listening,
+  type PipelinePaths,
+  pipelinePaths,
+  WORKER,
+  writeConfigs,
+} from './configs.ts';
 import { ACCESS_LOG, type DemoOptions, type DemoProgress } from './demo/serve.ts';
 import { clearFolder } from './folder.ts';
 import { freePorts } from './ports.ts';
 import { type Stack, type StackOptions, startStack } from './stack.ts';
-import { agentStatus, consumerStatus } from './status.ts';
+import { agentStatus, consumerStatus, hasReadAll } from './status.ts';
 
 export interface PipelineOptions {
   readonly dataDir: string;
@@ -35,7 +42,8 @@ const START_MS = 60_000;
 const POLL_MS = 50;
 /** Each shard is read several times within this time: if nothing new appears, nothing more will. */
 const QUIET_MS = 1500;
-const CATCH_UP_MS = 40_000;
+/** A consumer that makes no progress for this long will not catch up. */
+const PATIENCE_MS = 60_000;
 const STOP_MS = { demo: 40_000, agent: 70_000, consumer: 70_000 };
 /** Once one has died the others cannot finish: what they hold stays on disk. */
 const HURRIED_MS = { demo: 3000, agent: 5000, consumer: 15_000 };
@@ -94,6 +102,7 @@ export class Pipeline {
       dataDir,
       shards,
       application: APPLICATION,
+      worker: WORKER,
       ...(options.endpoints ? { endpoints: options.endpoints } : {}),
       ...(options.log ? { log: options.log } : {}),
       // The web server is there before the agent, as on any host: its log is read from the beginning.
@@ -145,24 +154,24 @@ export class Pipeline {
 
   /** Stops the consumer after it has read the stream to its end and archived it. */
   async stopConsumer(): Promise<{ readonly caughtUp: boolean }> {
-    const isAtEnd = await this.#untilCaughtUp();
+    const isAtEnd = await Promise.race([this.died, this.#untilCaughtUp()]);
     const { code } = await this.consumer.stop(STOP_MS.consumer);
     return { caughtUp: isAtEnd && code === 0 };
   }
 
   /** What the consumer has not read when it stops stays in the stream for the next run: not lost, but not archived yet. */
   async #untilCaughtUp(): Promise<boolean> {
-    let records = -1;
+    let before = '';
     let since = Date.now();
-    for (const deadline = Date.now() + CATCH_UP_MS; Date.now() < deadline; ) {
-      if (this.consumer.exit !== null) return false;
+    while (this.consumer.exit === null) {
       const status = await consumerStatus(this.listening.consumerHttp);
-      const shards = status?.shards ?? [];
-      const now = shards.reduce((sum, shard) => sum + shard.records, 0);
-      const atEnd = shards.length > 0 && shards.every((shard) => shard.behindMs === 0);
-      if (!atEnd || now !== records) since = Date.now();
-      else if (Date.now() - since > QUIET_MS) return true;
-      records = now;
+      const isAtEnd = status !== null && hasReadAll(status);
+      const records = status?.shards.reduce((sum, shard) => sum + shard.records, 0) ?? 0;
+      const now = `${records} ${isAtEnd}`;
+      if (now !== before) since = Date.now();
+      before = now;
+      const quietMs = Date.now() - since;
+      if (quietMs > (isAtEnd ? QUIET_MS : PATIENCE_MS)) return isAtEnd;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     return false;

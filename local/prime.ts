@@ -19,6 +19,8 @@ export interface PrimeOptions {
   readonly streamName: string;
   /** KCL's application name, also the name of its lease table. */
   readonly application: string;
+  /** The id of the worker that gets all leases, when it is known: KCL would first wait for the worker to report its load. */
+  readonly worker?: string | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface PrimeOptions {
  * has run before, nor for a resharded stream, whose leases only KCL can work out.
  */
 export async function primeLeases(options: PrimeOptions): Promise<void> {
-  const { kinesis, dynamodb, streamName, application } = options;
+  const { kinesis, dynamodb, streamName, application, worker } = options;
   const [shards] = await Promise.all([
     listShards(streamName, (command) => kinesis.send(command)),
     createLeaseTable(dynamodb, application),
@@ -39,7 +41,7 @@ export async function primeLeases(options: PrimeOptions): Promise<void> {
   const resharded = shards.some((shard) => shard.ParentShardId !== undefined);
   const { Items: leases } = await dynamodb.send(new ScanCommand({ TableName: application, Limit: 1 }));
   if (resharded || (leases?.length ?? 0) > 0) return;
-  await Promise.all(shards.map((shard) => putLease(dynamodb, application, shard)));
+  await Promise.all(shards.map((shard) => putLease(dynamodb, application, shard, worker)));
 }
 
 async function createLeaseTable(dynamodb: DynamoDBClient, name: string): Promise<void> {
@@ -68,7 +70,12 @@ async function createLeaseTable(dynamodb: DynamoDBClient, name: string): Promise
   );
 }
 
-async function putLease(dynamodb: DynamoDBClient, table: string, shard: Shard): Promise<void> {
+async function putLease(
+  dynamodb: DynamoDBClient,
+  table: string,
+  shard: Shard,
+  worker: string | undefined,
+): Promise<void> {
   await dynamodb.send(
     new PutItemCommand({
       TableName: table,
@@ -80,6 +87,7 @@ async function putLease(dynamodb: DynamoDBClient, table: string, shard: Shard): 
         ownerSwitchesSinceCheckpoint: { N: '0' },
         startingHashKey: { S: shard.HashKeyRange!.StartingHashKey! },
         endingHashKey: { S: shard.HashKeyRange!.EndingHashKey! },
+        ...(worker === undefined ? {} : { leaseOwner: { S: worker } }),
       },
     }),
   );

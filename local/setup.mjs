@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const MODULES = path.join(ROOT, 'node_modules');
 const NODE = path.join(MODULES, 'node', 'bin', 'node');
+const COMPILE_CACHE = path.join(ROOT, 'base', 'compile-cache.mjs');
 const LEAST_NODE = 20;
 const LEAST_JAVA = 17;
 
@@ -82,7 +83,7 @@ function checkJava() {
 }
 
 function ensureJars() {
-  const jars = spawnSync(NODE, [path.join(ROOT, 'consumer', 'kcl', 'jars.ts')], {
+  const jars = spawnSync(NODE, [path.join(ROOT, 'consumer', 'kcl', 'prepare.ts')], {
     cwd: ROOT,
     stdio: 'inherit',
     // Unlike npm, Node's fetch ignores proxy variables by default.
@@ -114,6 +115,7 @@ if (withJava) {
   checkJava();
   ensureJars();
 }
-if (args[0] === '--then') run([path.resolve(ROOT, args[1]), ...args.slice(args[2] === '--' ? 3 : 2)]);
-else if (args[0] === '--test') run(['--test', ...args.slice(1)]);
+if (args[0] === '--then') {
+  run(['--import', COMPILE_CACHE, path.resolve(ROOT, args[1]), ...args.slice(args[2] === '--' ? 3 : 2)]);
+} else if (args[0] === '--test') run(['--test', ...args.slice(1)]);
 else if (args.length > 0) fail(`unknown argument ${args[0]}`);

@@ -23,6 +23,8 @@ export interface StackOptions {
   readonly bucket?: string;
   /** The KCL application whose tables to prepare; null for none. */
   readonly application?: string | null;
+  /** The id of the application's only worker, when it is known. */
+  readonly worker?: string;
   /** 0 or undefined: any free port. */
   readonly ports?: { readonly kinesis?: number; readonly dynamodb?: number; readonly s3?: number };
   /** Of services that run elsewhere: these are not started. */
@@ -110,7 +112,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         createStream(kinesis, streamName, options.shards),
         s3.send(new CreateBucketCommand({ Bucket: bucket })).catch(ignore('BucketAlreadyOwnedByYou')),
       ]);
-      if (application !== null) await primeLeases({ kinesis, dynamodb, streamName, application });
+      if (application !== null) {
+        await primeLeases({ kinesis, dynamodb, streamName, application, worker: options.worker });
+      }
     } finally {
       kinesis.destroy();
       dynamodb.destroy();

@@ -27,13 +27,10 @@ const STARTING = 'Kinesis, DynamoDB and S3 are starting';
 const RUNNING = 'Ctrl-C stops it cleanly';
 const RATE = { endless: 200, counted: 2500 };
 /** Someone is watching; a five-minute batch, as in production, would be a long wait. */
-const BATCH_AGE = { watched: '3s', counted: '2s' };
+const BATCH_AGE = '3s';
 const PAINT_MS = 500;
 const LINE_MS = 5000;
 const RATE_WINDOW_MS = 10_000;
-const POLL_MS = 250;
-/** If nothing new is archived for this long, what is missing will not come. */
-const PATIENCE_MS = 60_000;
 /** A terminal sends Ctrl-C to npm and to this process, and npm passes it on: the two count as one. */
 const SAME_SIGNAL_MS = 1000;
 
@@ -94,7 +91,7 @@ async function main(options: StartOptions): Promise<number> {
     shards: options.shards,
     rate: options.rate ?? (counted ? RATE.counted : RATE.endless),
     events: options.events ?? null,
-    batchAge: options.exit ? BATCH_AGE.counted : BATCH_AGE.watched,
+    batchAge: BATCH_AGE,
     log: (message) => screen.say(message),
     onDemo: (demo) =>
       screen.follow({ status: async () => ({ demo: demo.progress, agent: null, consumer: null }) }, STARTING),
@@ -106,35 +103,23 @@ async function main(options: StartOptions): Promise<number> {
   screen.follow(pipeline, RUNNING);
 
   const archive = new ArchiveReader(s3Client(pipeline.stack.s3Endpoint), pipeline.stack.bucket);
-  let comparison: Comparison | null = null;
-  let interrupted = true;
   try {
-    if (options.exit) {
-      interrupted =
-        (await Promise.race([pipeline.died, stopped, pipeline.finished.then(() => 'made')])) !== 'made';
-      if (!interrupted) {
-        screen.phase = 'all events made; waiting for the archive';
-        const made = readMade(pipeline.paths.demo);
-        const complete = untilArchived(archive, made, () => interrupted);
-        interrupted = (await Promise.race([pipeline.died, stopped, complete])) === 'stopped';
-      }
-    } else {
-      await Promise.race([pipeline.died, stopped]);
-    }
-    const tookMs = Date.now() - began;
+    const made = options.exit ? pipeline.finished.then(() => 'made') : new Promise<string>(() => {});
+    const interrupted = (await Promise.race([pipeline.died, stopped, made])) !== 'made';
     await pipeline.stopDemo();
     screen.phase = 'the agent is sending what it holds';
     const agentExit = await pipeline.stopAgent();
     screen.phase = 'the consumer is archiving what it has read';
     const { caughtUp } = await pipeline.stopConsumer();
+    const tookMs = Date.now() - began;
     // Only now can nothing more arrive: a repeat would already be in the archive.
     await archive.read();
-    const made = readMade(pipeline.paths.demo);
-    comparison = compare(made, archive.counts, before);
+    const madeAtAll = readMade(pipeline.paths.demo);
+    const comparison = compare(madeAtAll, archive.counts, before);
     const result = { ...comparison, isComplete: caughtUp && agentExit.code === 0 };
     screen.end();
     await pipeline.stop();
-    sayResult(screen, result, tookMs, before, made, archive);
+    sayResult(screen, result, tookMs, before, madeAtAll, archive);
     sayWhere(screen, dataDir, pipeline.stack.bucket, options.data === undefined);
     if (interrupted) return options.exit ? 1 : sound(result) ? 0 : 1;
     return sound(result) && comparison.missing === 0 && comparison.made === options.events ? 0 : 1;
@@ -145,22 +130,6 @@ async function main(options: StartOptions): Promise<number> {
     await pipeline.stop(true);
     return 1;
   }
-}
-
-/** @returns 'archived' when every event made is found, or when nothing new has appeared for a long time */
-async function untilArchived(archive: ArchiveReader, made: Made, over: () => boolean): Promise<'archived'> {
-  let found = -1;
-  let since = Date.now();
-  while (!over()) {
-    await archive.read();
-    if (compare(made, archive.counts).missing === 0) break;
-    if (archive.found > found) {
-      found = archive.found;
-      since = Date.now();
-    } else if (Date.now() - since > PATIENCE_MS) break;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  return 'archived';
 }
 
 /** A comparison at the end of a run. */

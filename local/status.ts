@@ -25,6 +25,8 @@ export interface ShardView {
 
 export interface ConsumerView {
   readonly phase: string;
+  /** Shards of the stream that are not closed; null while that is not known. */
+  readonly openShards: number | null;
   readonly restarts: number;
   readonly archived: number;
   readonly objects: number;
@@ -81,6 +83,7 @@ export async function consumerStatus(port: number): Promise<ConsumerView | null>
     }));
     return {
       phase: String(status.phase ?? ''),
+      openShards: typeof status.open_shards === 'number' ? status.open_shards : null,
       restarts: number(status.daemon_restarts),
       archived: number(totals.events),
       objects: number(totals.objects),
@@ -92,6 +95,12 @@ export async function consumerStatus(port: number): Promise<ConsumerView | null>
   } catch {
     return null;
   }
+}
+
+/** Whether every open shard is read, and every shard to the stream's end. */
+export function hasReadAll({ openShards, shards }: Pick<ConsumerView, 'openShards' | 'shards'>): boolean {
+  const open = shards.filter(({ phase }) => phase !== 'ended' && phase !== 'lost');
+  return openShards !== null && open.length >= openShards && open.every(({ behindMs }) => behindMs === 0);
 }
 
 function number(value: unknown): number {

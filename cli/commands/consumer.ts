@@ -1,5 +1,4 @@
 /** `tailrace consumer`: archives the stream until a signal stops it. */
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Command } from 'commander';
@@ -9,7 +8,8 @@ import { TailraceError } from '../../base/errors.ts';
 import { whenNpmIsGone } from '../../base/npm-parent.ts';
 import { missingRights } from '../../consumer/check.ts';
 import { type ConsumerConfig, consumerSchema } from '../../consumer/config.ts';
-import { javaMissing } from '../../consumer/kcl/daemon.ts';
+import { classArchive } from '../../consumer/kcl/class-archive.ts';
+import { javaVersion } from '../../consumer/kcl/daemon.ts';
 import { Launcher } from '../../consumer/kcl/launcher.ts';
 import { heapFor, heapOf, machineMemory } from '../../consumer/kcl/memory.ts';
 import { ConfigError, loadConfig } from '../config.ts';
@@ -41,7 +41,7 @@ async function run(options: { config: string; check?: boolean }, child?: string)
       `${options.config}: batch.max_bytes: is more than batch.memory, which all shards share`,
     );
   }
-  checkJava(config);
+  const java = checkJava(config);
   const classPath = await findJars(config);
   const stream = await checkStream(options.config, config);
   if (options.check) {
@@ -58,17 +58,23 @@ async function run(options: { config: string; check?: boolean }, child?: string)
     { level: config.log_level, base: { pid: process.pid } },
     pino.destination({ fd: 2, sync: true }),
   );
-  const launcher = new Launcher({ config, classPath, log, child });
+  const launcher = new Launcher({
+    config,
+    classPath,
+    classArchive: classArchive(java, classPath),
+    log,
+    child,
+  });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => launcher.stop());
   whenNpmIsGone(() => launcher.stop());
   process.exitCode = await launcher.run();
 }
 
-function checkJava({ java }: ConsumerConfig): void {
-  const { status, error } = spawnSync(java.command, ['-version'], { stdio: 'ignore' });
-  if (error || status !== 0) {
-    const missing = javaMissing(java.command, error);
-    throw new ConfigError(missing.message, missing);
+function checkJava({ java }: ConsumerConfig): string {
+  try {
+    return javaVersion(java.command);
+  } catch (error) {
+    throw new ConfigError((error as Error).message, error);
   }
 }
 

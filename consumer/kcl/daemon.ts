@@ -1,7 +1,7 @@
 /**
  * One run of the MultiLangDaemon and of the process that serves its shards: neither outlives the launcher or the other.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as readline from 'node:readline';
@@ -16,6 +16,8 @@ import { prepareRelays } from './relay.ts';
 export interface DaemonOptions {
   readonly config: ConsumerConfig;
   readonly classPath: string;
+  /** See {@link classArchive}. */
+  readonly classArchive: string | null;
   /** Where its files go: a directory of this worker alone. */
   readonly directory: string;
   /** Where shards' processes report. */
@@ -36,7 +38,7 @@ export interface DaemonEnd {
 
 /** Of one line of the daemon's log. */
 const LONGEST_MESSAGE = 8192;
-const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
+export const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
 export const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
 const EXECUTABLE = 'sh -c exec\t"$TAILRACE_NODE"\t$TAILRACE_NODE_FLAGS\t"$TAILRACE_CHILD"';
@@ -137,10 +139,11 @@ export class Daemon {
 }
 
 function javaArguments(options: DaemonOptions, properties: string, logging: string): string[] {
-  const { config, classPath, jvmFlags = JVM_FLAGS } = options;
+  const { config, classPath, classArchive, jvmFlags = JVM_FLAGS } = options;
   const heap = Math.ceil(heapOf(config, machineMemory()) / 1024 / 1024);
   return [
     `-Xmx${heap}m`,
+    ...(classArchive === null ? [] : [`-XX:SharedArchiveFile=${classArchive}`]),
     ...jvmFlags,
     '-XX:+ExitOnOutOfMemoryError',
     '-cp',
@@ -153,7 +156,18 @@ function javaArguments(options: DaemonOptions, properties: string, logging: stri
   ];
 }
 
-export function javaMissing(command: string, cause?: unknown): TailraceError {
+/**
+ * What Java says of itself.
+ *
+ * @throws TailraceError JAVA_MISSING
+ */
+export function javaVersion(command: string): string {
+  const { status, error, stderr } = spawnSync(command, ['-version'], { encoding: 'utf8' });
+  if (error || status !== 0) throw javaMissing(command, error);
+  return stderr;
+}
+
+function javaMissing(command: string, cause?: unknown): TailraceError {
   return new TailraceError(
     'JAVA_MISSING',
     `${command} cannot be run: install a Java runtime, 17 or later (Debian: apt install openjdk-17-jre-headless; Amazon Linux: dnf install java-17-amazon-corretto-headless), or set java.command`,

@@ -186,21 +186,3 @@ async function download(jars: readonly Jar[], directory: string, onJar: () => vo
   });
   return faults;
 }
-
-if (import.meta.main) {
-  const terminal = process.stderr.isTTY;
-  let shown = false;
-  try {
-    await ensureJars((done, total, how) => {
-      if (terminal) process.stderr.write(`\r\x1b[KJava libraries from ${how}: ${done} of ${total}`);
-      else if (!shown)
-        process.stderr.write(`getting the Java libraries of the KCL daemon (32 MB) from ${how}\n`);
-      shown = true;
-    });
-    if (shown && terminal) process.stderr.write('\n');
-  } catch (error) {
-    if (shown && terminal) process.stderr.write('\n');
-    process.stderr.write(`${(error as Error).message}\n`);
-    process.exitCode = 2;
-  }
-}

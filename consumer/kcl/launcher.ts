@@ -22,6 +22,7 @@ import { StreamWatch } from './stream-watch.ts';
 export interface LauncherOptions {
   readonly config: ConsumerConfig;
   readonly classPath: string;
+  readonly classArchive: string | null;
   readonly log: Logger;
   /** What serves the shards, instead of consumer/shard/child.ts: for tests. */
   readonly child?: string | undefined;
@@ -54,6 +55,8 @@ export class Launcher {
   #failedLooks = 0;
   /** Records a read; fewer than configured after the daemon's heap has run out. */
   #maxRecords: number;
+  /** Called when the daemon has nothing more to do; null unless it is being stopped. */
+  #onFlushed: (() => void) | null = null;
   /** Aborted when the daemon has to be restarted because the stream was recreated. */
   #recreated = new AbortController();
   #http: Server | null = null;
@@ -123,6 +126,8 @@ export class Launcher {
         senders.set(from, report);
         this.board.update(report);
         share();
+        const isFlushed = report.phase === 'flushed' || report.phase === 'lost';
+        if (isFlushed && this.board.isFlushed) this.#onFlushed?.();
       },
       (from) => {
         const sender = senders.get(from);
@@ -152,7 +157,11 @@ export class Launcher {
       this.board.daemonPid = daemon.pid;
       const end = await this.#outlive(daemon);
       this.board.daemonPid = null;
-      if (this.#stop.signal.aborted) return this.#exitCode(end);
+      if (this.#stop.signal.aborted) {
+        // A killed daemon may have left it, and the next leader would wait for it to expire.
+        if (end.signal === 'SIGKILL') await leadership.giveUp();
+        return end.isFlushed ? 0 : this.#exitCode(end);
+      }
       this.board.daemonRestarts += 1;
       if (this.#recreated.signal.aborted) {
         this.#log.warn('the stream was recreated: starting the daemon on the new one');
@@ -215,11 +224,18 @@ export class Launcher {
   }
 
   /** Waits for the daemon's end; brings it about when the worker is stopped or the stream was recreated. */
-  async #outlive(daemon: Daemon): Promise<DaemonEnd> {
+  async #outlive(daemon: Daemon): Promise<DaemonEnd & { readonly isFlushed: boolean }> {
+    let isFlushed = false;
     const signal = AbortSignal.any([this.#stop.signal, this.#recreated.signal]);
     const deadline = new AbortController();
     const onStop = async (): Promise<void> => {
       this.board.phase = this.#stop.signal.aborted ? 'stopping' : 'restarting';
+      // KCL polls its own shutdown once a second, and takes seconds to see that nothing is left to do.
+      this.#onFlushed = () => {
+        if (this.#config.kcl.cloudwatch_metrics !== 'none') return;
+        isFlushed = true;
+        daemon.kill();
+      };
       daemon.terminate();
       await sleep(this.#config.stop_timeout, undefined, { signal: deadline.signal });
       this.#log.error('the daemon did not end within stop_timeout: killing it, nothing is lost by it');
@@ -230,9 +246,10 @@ export class Launcher {
     if (signal.aborted) listener();
     else signal.addEventListener('abort', listener, { once: true });
     const end = await daemon.ended;
+    this.#onFlushed = null;
     deadline.abort();
     signal.removeEventListener('abort', listener);
-    return end;
+    return { ...end, isFlushed };
   }
 
   #exitCode(end: DaemonEnd): number {

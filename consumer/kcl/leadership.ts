@@ -80,12 +80,12 @@ export class Leadership {
     for (const place of this.#places) {
       try {
         await this.#delete(place, `${OWNER} = :me`, { ':me': { S: this.#worker } });
-        this.#log.info('deleted the leader lock of the previous daemon');
+        this.#log.info('deleted the leader lock of a daemon that has ended');
       } catch (error) {
         if (NOT_OURS.includes((error as Error).name)) continue;
         this.#log.warn(
           { err: error },
-          'cannot delete the leader lock of the previous daemon: it may take two minutes to expire',
+          'cannot delete the leader lock of a daemon that has ended: it may take two minutes to expire',
         );
         return;
       }

@@ -44,6 +44,8 @@ export interface ProcessorHooks {
   checkpointing(): void;
   checkpointed(sequence: string | null): void;
   ended(): void;
+  /** KCL gives the lease up, and everything that was read is archived. */
+  flushed(): void;
   /** The lease is gone; `asked` when this worker is stopping and gave it up. */
   leaseLost(asked: boolean): void;
   /** A checkpoint did not succeed; the next one repeats it. */
@@ -146,6 +148,7 @@ export function kclProcessor(hooks: ProcessorHooks): KclProcessor {
         asked = true;
         await archiver!.flush();
         await checkpointSafe(checkpointer);
+        hooks.flushed();
       });
     },
   };

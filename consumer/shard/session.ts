@@ -110,6 +110,8 @@ export class ShardSession {
   }
 
   #report(): void {
+    // Until KCL names the shard there is nothing to report, and the launcher would keep a shard without a name.
+    if (this.#status.shard === '') return;
     this.#reporter.send(this.#status.report());
   }
 
@@ -131,6 +133,10 @@ export class ShardSession {
       ended: () => {
         status.phase = 'ended';
         log.info({ shard: status.shard }, 'the shard ends, all of it is archived');
+        this.#report();
+      },
+      flushed: () => {
+        status.phase = 'flushed';
         this.#report();
       },
       leaseLost: (asked) => {

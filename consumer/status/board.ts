@@ -178,6 +178,11 @@ export class Board {
     return [...this.#shards.keys()].filter((shard) => this.holds(shard)).length;
   }
 
+  /** Whether every shard of this worker has archived and checkpointed what it read, and gets no more records. */
+  get isFlushed(): boolean {
+    return [...this.#shards].every(([shard, { report }]) => !this.holds(shard) || report.phase === 'flushed');
+  }
+
   /** Whether this worker has a process for the shard. */
   holds(shard: string): boolean {
     const entry = this.#shards.get(shard);

@@ -33,14 +33,16 @@ export type ShardCounters = Record<CounterName, number>;
  *     waiting_for_parent  a parent in the stream is not archived to its end yet
  *     running             records are taken in and committed
  *     stopped             something needs a person; KCL's call is never answered, and the shard stays with this worker
+ *     flushed             KCL gives the lease up: what was read is archived and checkpointed, and no record follows
  *     ended               the shard was split, merged or is gone, and is archived to its end
  *     lost                the lease went to another worker, or was returned at a stop
  */
 const SHARD_TRANSITIONS = {
   starting: ['waiting_for_parent', 'running', 'stopped', 'lost'],
   waiting_for_parent: ['running', 'stopped', 'lost'],
-  running: ['stopped', 'ended', 'lost'],
+  running: ['stopped', 'flushed', 'ended', 'lost'],
   stopped: ['lost'],
+  flushed: ['ended', 'lost'],
   ended: ['lost'],
   lost: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

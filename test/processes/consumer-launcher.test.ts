@@ -150,7 +150,10 @@ test('a launcher that is killed in the moment in which the daemon begins leaves 
   }
 });
 
-/** Plays two shards' processes: b joins after a got its share, and leaves after both got theirs. */
+/**
+ * Plays a daemon with two shards: b joins after a got its share, and leaves after both got theirs. At a stop a archives
+ * what it has, and the daemon does not end by itself.
+ */
 const SHARDS = `
 import { connect } from 'node:net';
 import { appendFileSync } from 'node:fs';
@@ -168,11 +171,12 @@ const open = (shard, onShare) => {
     }
   });
   socket.write(report(shard, 'running'));
+  return socket;
 };
-open('a', (nth) => {
+const a = open('a', (nth) => {
   if (nth === 1) open('b', (n, socket) => { if (n === 2) socket.end(report('b', 'lost')); });
 });
-process.on('SIGTERM', () => process.exit(143));
+process.on('SIGTERM', () => a.write(report('a', 'flushed')));
 setInterval(() => {}, 1000);
 `;
 
@@ -183,6 +187,7 @@ test('the memory for batches is divided by the shards that are here, whenever on
   const run = launch({
     java: { command: daemon(`SHARES="${shares}" exec "${process.execPath}" "${script}"`) },
     batch: { memory: '64MiB', max_bytes: '64MiB' },
+    stop_timeout: '10s',
   });
   const lines = (): string[] =>
     fs.existsSync(shares) ? fs.readFileSync(shares, 'utf8').trim().split('\n') : [];
@@ -195,7 +200,7 @@ test('the memory for batches is divided by the shards that are here, whenever on
   // The last one's earlier share is there until it has reported itself.
   assert.deepEqual(of('b').slice(0, 2), [64, 32]);
   run.process.kill('SIGTERM');
-  assert.equal(await run.ended, 0);
+  assert.equal(await run.ended, 0, 'a daemon whose shards are flushed has nothing more to do');
 });
 
 test('a relay ends with its shard although its files were cleaned up meanwhile', async () => {

@@ -122,6 +122,7 @@ test('the files of the daemon are its own, and its arguments hold no configurati
   const daemon = await Daemon.start({
     config,
     classPath: 'none',
+    classArchive: null,
     directory: files,
     reports: join(files, 'r.sock'),
     log: pino({ level: 'silent' }),

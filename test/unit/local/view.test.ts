@@ -33,6 +33,7 @@ function snapshot(shards: number): Snapshot {
     },
     consumer: {
       phase: 'running',
+      openShards: shards,
       restarts: 0,
       archived: 1_230_000,
       objects: 1234,

@@ -9,7 +9,7 @@ import { consumerSchema } from '../../../../consumer/config.ts';
 import { ShardStatus } from '../../../../consumer/shard/status.ts';
 import { Board } from '../../../../consumer/status/board.ts';
 import { consumerMetrics } from '../../../../consumer/status/metrics.ts';
-import { type ShardReport, zeroCounters } from '../../../../consumer/status/report.ts';
+import { type ShardPhase, type ShardReport, zeroCounters } from '../../../../consumer/status/report.ts';
 
 const MINUTE = 60_000;
 const config = checkConfig(
@@ -89,6 +89,24 @@ test('counters go on over the processes of a shard', () => {
   board.update(report(2, 3));
   assert.equal(chunks(), 8);
   assert.equal(board.active, 1);
+});
+
+test('a worker is flushed when no shard has anything to archive', () => {
+  const of = (shard: string, phase: ShardPhase): void =>
+    board.update({ ...report(shard.charCodeAt(0), 0, { phase }), shard });
+  of('a', 'running');
+  of('b', 'running');
+  assert.equal(board.isFlushed, false);
+  of('a', 'flushed');
+  assert.equal(board.isFlushed, false);
+  of('b', 'stopped');
+  assert.equal(board.isFlushed, false, 'its call is never answered');
+  of('b', 'lost');
+  assert.equal(board.isFlushed, true);
+  of('c', 'starting');
+  assert.equal(board.isFlushed, false);
+  board.gone('c', 'c'.charCodeAt(0));
+  assert.equal(board.isFlushed, true);
 });
 
 test('a process that ends slowly is not counted once more with each of its reports', async () => {
