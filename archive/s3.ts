@@ -12,6 +12,7 @@ import {
 import { Backoff, type BackoffLimits, halfJitter } from '../base/backoff.ts';
 import { isClockCorrected, isClockError } from '../base/clock-skew.ts';
 import { TailraceError } from '../base/errors.ts';
+import { NO_CREDENTIALS } from '../base/no-credentials.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { Encryption } from './encryption.ts';
 import { QuickReads } from './s3-get.ts';
@@ -319,9 +320,10 @@ async function nullWhenAbsent<T>(call: () => Promise<T>): Promise<T | null> {
   }
 }
 
-/** S3's message, and where a bucket is that is not here. */
+/** S3's message, or what to do: where a bucket is that is not here, where credentials come from. */
 function explained(error: unknown): string {
-  const { message, $response } = error as Error & { $response?: { headers?: Record<string, string> } };
+  const { name, message, $response } = error as Error & { $response?: { headers?: Record<string, string> } };
+  if (name === 'CredentialsProviderError') return NO_CREDENTIALS;
   const region = $response?.headers?.['x-amz-bucket-region'];
   if (region === undefined || reasonOf(error) !== 'wrong_region') return message;
   return `the bucket is in ${region}: set archive.region, or --region`;

@@ -6,7 +6,7 @@ import { S3Store } from '../archive/s3.ts';
 import { TailraceError } from '../base/errors.ts';
 import { consumerSchema } from '../consumer/config.ts';
 import { loadConfig } from './config.ts';
-import { configOption } from './options.ts';
+import { configOption, endpointOption } from './options.ts';
 
 export interface ArchiveOptions {
   readonly config?: string;
@@ -41,7 +41,7 @@ export function withArchiveOptions(command: Command): Command {
       ).conflicts(['config', 'bucket', 'endpoint', 'region']),
     )
     .option('--prefix <text>', 'the prefix of all keys, ending in /')
-    .option('--endpoint <url>', 'URL of an S3-compatible service')
+    .addOption(endpointOption('URL of an S3-compatible service'))
     .option('--region <name>', "the bucket's region");
 }
 

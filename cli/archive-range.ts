@@ -49,13 +49,13 @@ export function withRangeOptions(command: Command, what: string): Command {
  * @throws TailraceError CONFIG for a time that cannot be parsed, or an end before the beginning
  */
 export function timesOf({ from, to, last, tz = 'UTC' }: TimeOptions, now: number): EventRange | null {
+  const toUtc = zoneOf(tz);
   if (last !== undefined) {
     const ago = parseDuration(last);
     if (ago === null) throw new TailraceError('CONFIG', `--last ${last}: expected 15m, 2h or 7d`);
     return { from: now - ago, to: Number.MAX_SAFE_INTEGER };
   }
   if (from === undefined && to === undefined) return null;
-  const toUtc = zoneOf(tz);
   const range = {
     from: from === undefined ? 0 : boundOf('--from', from, now, toUtc)[0],
     to: to === undefined ? Number.MAX_SAFE_INTEGER : boundOf('--to', to, now, toUtc)[1],

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type Document, isScalar, Scalar, visit } from 'yaml';
+import { systemReason } from '../base/system-error.ts';
 
 const PLACEHOLDER = /(\$?)\$\{(env|file):([^}]*)\}/g;
 const NAME = /^([A-Za-z_]\w*)(?::-(.*))?$/s;
@@ -73,6 +74,6 @@ function content(path: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    throw new Error(`\${file:${path}}: cannot be read (${(cause as NodeJS.ErrnoException).code})`, { cause });
+    throw new Error(`\${file:${path}}: cannot be read: ${systemReason(cause)}`, { cause });
   }
 }

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type Document, isCollection, isMap, LineCounter, type Node, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
 import { TailraceError } from '../base/errors.ts';
+import { systemReason } from '../base/system-error.ts';
 import { defaultWords, type Fault, faultsOf } from './config-faults.ts';
 import { type ConfigKind, kindOf, wrongKind } from './config-kind.ts';
 import { keysAt } from './config-schema.ts';
@@ -93,7 +94,7 @@ function readSource(file: string): Source {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new ConfigError(`${file}: cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
+    throw new ConfigError(`${file}: cannot be read: ${systemReason(cause)}`, cause);
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });

@@ -32,6 +32,15 @@ function durationArgument(text: string): number {
   return ms;
 }
 
+/** `--endpoint` of a service other than AWS. */
+export function endpointOption(what: string): Option {
+  return new Option('--endpoint <url>', what).argParser((text) => {
+    if (!/^https?:$/.test(URL.parse(text)?.protocol ?? ''))
+      throw new InvalidArgumentError('Expected a URL such as http://127.0.0.1:4567.');
+    return text;
+  });
+}
+
 /** The argument parser of every option that is a count. */
 export function countArgument(text: string): number {
   const value = Number(text);

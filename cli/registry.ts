@@ -131,7 +131,11 @@ export async function buildProgram(isNeeded: (name: string) => boolean): Promise
     for (const [name, { summary, load }] of Object.entries(commands)) {
       const command = isNeeded(name) ? await loaded(name, load) : new Command(name);
       program.addCommand(
-        command.summary(summary).helpOption('-h, --help', 'print this help').helpGroup(group),
+        command
+          .summary(summary)
+          .helpOption('-h, --help', 'print this help')
+          .showHelpAfterError(`(tailrace help ${name} lists its arguments and options)`)
+          .helpGroup(group),
       );
     }
   }

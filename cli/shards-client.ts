@@ -1,6 +1,7 @@
 /** How the actions of `tailrace shards` reach the stream that their options name. */
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { TailraceError } from '../base/errors.ts';
+import { NO_CREDENTIALS } from '../base/no-credentials.ts';
 import { streamRegion } from '../base/stream-target.ts';
 
 export interface StreamOptions {
@@ -29,9 +30,17 @@ export async function withClient(
     await act(kinesis);
   } catch (error) {
     if (error instanceof TailraceError) throw error;
-    const { name, message } = error as Error;
-    throw new TailraceError('STREAM', `stream ${options.stream}: ${name}: ${message}`, { cause: error });
+    throw new TailraceError('STREAM', `stream ${options.stream}: ${reasonOf(error as Error)}`, {
+      cause: error,
+    });
   } finally {
     kinesis.destroy();
   }
+}
+
+/** What the SDK says before any request names no remedy. */
+function reasonOf({ name, message }: Error): string {
+  if (message === 'Region is missing') return 'no region is known: name it with --region or AWS_REGION';
+  if (name === 'CredentialsProviderError') return NO_CREDENTIALS;
+  return name === 'Error' ? message : `${name}: ${message}`;
 }

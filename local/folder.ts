@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { TailraceError } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
+import { systemReason } from '../base/system-error.ts';
 
 /** Everything that a stack and a pipeline put into their folder; anything else there is not theirs. */
 const OWN = ['kinesis', 'dynamodb', 's3', 'logs', 'demo', 'agent', 'agent.yaml', 'consumer.yaml', 'env.sh'];
@@ -38,8 +39,11 @@ export function holdFolder(dataDir: string): () => void {
     makeFolder(dataDir);
     fs.writeFileSync(file, `${process.pid}\n${startOf(process.pid)}\n`);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('DATA_DIR', `${dataDir} cannot be used as a data folder (${code})`, { cause });
+    throw new TailraceError(
+      'DATA_DIR',
+      `${dataDir} cannot be used as a data folder: ${systemReason(cause)}`,
+      { cause },
+    );
   }
   return () => fs.rmSync(file, { force: true });
 }

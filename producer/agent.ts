@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import { DEDUPE_HORIZON_MS } from '../archive/dedupe-horizon.ts';
 import { TailraceError } from '../base/errors.ts';
 import { makeFolder } from '../base/make-folder.ts';
+import { systemReason } from '../base/system-error.ts';
 import { doneBefore } from '../base/with-timeout.ts';
 import { Builders } from './builder.ts';
 import type { AgentConfig } from './config.ts';
@@ -423,7 +424,8 @@ function makeStateFolder(directory: string): void {
   try {
     makeFolder(directory, 0o700);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('CONFIG', `state_dir: ${directory} cannot be created (${code})`, { cause });
+    throw new TailraceError('CONFIG', `state_dir: ${directory} cannot be created: ${systemReason(cause)}`, {
+      cause,
+    });
   }
 }

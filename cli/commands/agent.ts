@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/make-folder.ts';
 import { whenNpmIsGone } from '../../base/npm-parent.ts';
+import { systemReason } from '../../base/system-error.ts';
 import { Agent } from '../../producer/agent.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { nothingRemains, type Remaining } from '../../producer/flush/flush.ts';
@@ -122,7 +123,8 @@ function openLog(file: string | undefined): ReturnType<typeof pino.destination> 
     destination.on('error', () => {});
     return destination;
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('CONFIG', `log_file: ${file} cannot be written (${code})`, { cause });
+    throw new TailraceError('CONFIG', `log_file: ${file} cannot be written: ${systemReason(cause)}`, {
+      cause,
+    });
   }
 }

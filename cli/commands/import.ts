@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { TailraceError } from '../../base/errors.ts';
 import { plain } from '../../base/human.ts';
+import { systemReason } from '../../base/system-error.ts';
 import { carryOver, type Imported } from '../import/carry-over.ts';
 import { parseFluentBit } from '../import/fluent-bit.ts';
 import { parseFluentd } from '../import/fluentd.ts';
@@ -63,8 +64,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('CONFIG', `${file}: cannot be read (${code})`, { cause });
+    throw new TailraceError('CONFIG', `${file}: cannot be read: ${systemReason(cause)}`, { cause });
   }
 }
 

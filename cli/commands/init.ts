@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Argument, Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
+import { systemReason } from '../../base/system-error.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { Metadata } from '../../producer/instance/metadata.ts';
 import { loadConfig } from '../config.ts';
@@ -112,7 +113,10 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('CONFIG', `nginx's configuration ${file} cannot be read (${code})`, { cause });
+    throw new TailraceError(
+      'CONFIG',
+      `nginx's configuration ${file} cannot be read: ${systemReason(cause)}`,
+      { cause },
+    );
   }
 }

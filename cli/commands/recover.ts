@@ -8,7 +8,7 @@ import { agentConfig } from '../../producer/config.ts';
 import { recover } from '../../producer/recover.ts';
 import type { StreamOptions } from '../../producer/sender/stream.ts';
 import { loadConfig } from '../config.ts';
-import { configOption, timeoutOption } from '../options.ts';
+import { configOption, endpointOption, timeoutOption } from '../options.ts';
 
 interface Options {
   readonly state?: string;
@@ -26,7 +26,7 @@ export function command(): Command {
     .addOption(configOption('agent.yaml of the dead agent, for the stream and the state directory'))
     .option('--stream <name>', 'the stream, or its ARN for one of another account, without --config')
     .option('--region <region>', 'its region, without --config')
-    .option('--endpoint <url>', 'the endpoint, if it is not that of AWS')
+    .addOption(endpointOption('the endpoint, if it is not that of AWS'))
     .addOption(timeoutOption('give up after this time', '10m'))
     .addHelpText(
       'after',

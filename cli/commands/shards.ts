@@ -14,7 +14,7 @@ import {
   stepsToEven,
 } from '../../functions/scale/layout.ts';
 import { MOST_SHARDS, monthlyCost } from '../../functions/scale/rules.ts';
-import { countArgument } from '../options.ts';
+import { countArgument, endpointOption } from '../options.ts';
 import {
   assertRoom,
   type Conduct,
@@ -59,7 +59,7 @@ export function command(): Command {
     .argument('[value]', 'scale: 12, or x2 for twice as many; split, merge: a shard; even: how many shards')
     .requiredOption('--stream <name>', 'the Kinesis stream, or its ARN for one of another account')
     .option('--region <name>', "the stream's region")
-    .option('--endpoint <url>', 'URL of a Kinesis-compatible service')
+    .addOption(endpointOption('URL of a Kinesis-compatible service'))
     .option(
       '--sample [seconds]',
       'show: measure the stream itself for this long (default: 10) instead of asking CloudWatch',

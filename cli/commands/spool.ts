@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
 import { bytes, count, hour, plain, plainLines } from '../../base/human.ts';
+import { systemReason } from '../../base/system-error.ts';
 import { inspectSpool, type SpoolReport } from '../../producer/spool/inspect.ts';
 import { configOption, stateOption } from '../options.ts';
 import { stateDirectory } from '../state-directory.ts';
@@ -37,7 +38,7 @@ function read(directory: string): SpoolReport {
     if (code === undefined) throw error;
     throw new TailraceError(
       'CONFIG',
-      `${directory}: cannot read a spool there (${code}): name the state directory with --state`,
+      `cannot read the spool of an agent in ${directory} (${systemReason(error)}): name its state directory with --state`,
     );
   }
 }

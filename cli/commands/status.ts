@@ -12,7 +12,7 @@ import { openArchive } from '../archive-options.ts';
 import type { ArchiveStatus } from '../archive-status.ts';
 import { configKind, loadConfig } from '../config.ts';
 import { askConsumer, describeConsumer } from '../consumer-status.ts';
-import { configOption, stateOption } from '../options.ts';
+import { configOption, endpointOption, stateOption } from '../options.ts';
 import { stateDirectory } from '../state-directory.ts';
 
 const WATCH_MS = 1000;
@@ -35,7 +35,7 @@ export function command(): Command {
       ]),
     )
     .option('--prefix <text>', 'with --archive: the prefix of all keys, ending in /')
-    .option('--endpoint <url>', 'with --archive: URL of an S3-compatible service')
+    .addOption(endpointOption('with --archive: URL of an S3-compatible service'))
     .option('--region <name>', "with --archive: the bucket's region")
     .option('--json', 'print the whole status as JSON')
     .option('-w, --watch', 'refresh every second, with rates, until Ctrl-C')

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
 import { count, plain, plainLines } from '../../base/human.ts';
+import { systemReason } from '../../base/system-error.ts';
 import { SpoolTap } from '../../producer/spool/tap.ts';
 import { configOption, countArgument, stateOption } from '../options.ts';
 import { stateDirectory } from '../state-directory.ts';
@@ -69,7 +70,7 @@ function poll(tap: SpoolTap, taps: Taps, directory: string): ReturnType<SpoolTap
     if (code === undefined || !/^E[A-Z]+$/.test(code)) throw error;
     throw new TailraceError(
       'CONFIG',
-      `${directory}: cannot read a spool there (${code}): name the state directory with --state`,
+      `cannot read the spool of an agent in ${directory} (${systemReason(error)}): name its state directory with --state`,
     );
   }
 }

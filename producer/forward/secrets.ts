@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { TailraceError } from '../../base/errors.ts';
+import { systemReason } from '../../base/system-error.ts';
 import type { ClientRule, Security, User } from './handshake.ts';
 import type { Secret, SecurityOptions } from './options.ts';
 
@@ -31,8 +32,7 @@ function readSecret(secret: Secret): string {
   try {
     text = readFileSync(secret.file, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TailraceError('CONFIG', `the secret in ${secret.file} cannot be read (${code})`, {
+    throw new TailraceError('CONFIG', `the secret in ${secret.file} cannot be read: ${systemReason(cause)}`, {
       cause,
     });
   }

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import type { Logger } from 'pino';
 import { TailraceError } from '../../base/errors.ts';
+import { systemReason } from '../../base/system-error.ts';
 import type { TlsOptions } from './options.ts';
 
 export interface TlsSide {
@@ -111,8 +112,7 @@ function readTlsFiles(options: TlsOptions): TlsFiles {
     try {
       return readFileSync(file);
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      throw new TailraceError('FORWARD_TLS', `cannot read ${file} (${code})`, { cause });
+      throw new TailraceError('FORWARD_TLS', `cannot read ${file}: ${systemReason(cause)}`, { cause });
     }
   };
   const files = {

@@ -22,8 +22,12 @@ test('names and numbers that no service takes, folders for files and files for f
     [['local', '--shards', '100000'], /--shards.*at most 1000/],
     [['cost', '--gb-per-day', '5', '--region', 'constructor'], /no prices for constructor/],
     [['cost', '--gb-per-day', '5', '--region', '__proto__'], /no prices for __proto__/],
-    [['init', '--nginx', join(folder, 'nginx.conf')], /nginx\.conf cannot be read \(EISDIR\)/],
+    [['init', '--nginx', join(folder, 'nginx.conf')], /nginx\.conf cannot be read: is a directory/],
     [['init', '--nginx', join(folder, 'none')], /--nginx .*none: no such file/],
+    [['agent', '--config', join(folder, 'none')], /none: cannot be read: no such file or directory$/],
+    [['ls', '--folder', folder, '--endpoint', 'nonsense'], /--endpoint <url>.*Expected a URL/],
+    [['cat', '--folder', folder, '--tz', 'Mars/Olympus'], /--tz Mars\/Olympus: expected a zone/],
+    [['spool', '--state', folder], /cannot read the spool of an agent in .* \(no such file or directory\)/],
     [['man', '--directory', file], /--directory .*file: .*ENOTDIR|not a directory/],
   ];
   for (const [args, why] of cases) {
