@@ -22,13 +22,17 @@ const IDLE_MS = 20_000;
 
 interface FilesResult extends BenchResult {
   readonly files: number;
+  readonly startWallSeconds: number;
   readonly restartSeconds: number;
+  readonly restartWallSeconds: number;
   readonly drainSeconds: number;
+  readonly drainWallSeconds: number;
+  readonly stopWallSeconds: number;
   /** Hundredths of a core. */
   readonly idlePercent: number;
 }
 
-/** @returns CPU seconds, of the first start as `value`; `bare` and `ratio` say nothing here */
+/** @returns CPU seconds, of the first start as `value`, and seconds by the clock; `bare` and `ratio` say nothing here */
 export async function run(): Promise<FilesResult> {
   const folder = mkdtempSync(join(tmpdir(), 'tailrace-bench-'));
   try {
@@ -45,7 +49,7 @@ export async function run(): Promise<FilesResult> {
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
     const idle = process.cpuUsage(before);
     start.result.beforeCut();
-    await start.result.stop();
+    const stopped = await timed(() => start.result.stop());
     const restart = await timed(() => started(folder, first));
     await restart.result.stop();
     return {
@@ -55,8 +59,12 @@ export async function run(): Promise<FilesResult> {
       unit: 'cpu-s',
       bare: 0,
       ratio: 0,
+      startWallSeconds: round2(start.wall),
       restartSeconds: round2(restart.seconds),
+      restartWallSeconds: round2(restart.wall),
       drainSeconds: round2(drained.seconds),
+      drainWallSeconds: round2(drained.wall),
+      stopWallSeconds: round2(stopped.wall),
       idlePercent: round2((idle.user + idle.system) / 10 / IDLE_MS),
       rssMiB: Math.round(process.memoryUsage.rss() / 1024 / 1024),
     };
@@ -90,11 +98,20 @@ async function started(folder: string, saved: Map<string, Json>): Promise<Input>
   return input;
 }
 
-async function timed<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly seconds: number }> {
+interface Timed<T> {
+  readonly result: T;
+  /** CPU seconds. */
+  readonly seconds: number;
+  /** Seconds by the clock. */
+  readonly wall: number;
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
   const before = process.cpuUsage();
+  const begin = performance.now();
   const result = await work();
   const { user, system } = process.cpuUsage(before);
-  return { result, seconds: (user + system) / 1e6 };
+  return { result, seconds: (user + system) / 1e6, wall: (performance.now() - begin) / 1000 };
 }
 
 function round2(value: number): number {

@@ -122,6 +122,13 @@ export class Follower {
     return length <= this.#head.length && this.#head.compare(head, 0, length, 0, length) === 0;
   }
 
+  /** Whether its first lines, or as much of them as there is in both, are those of another head. */
+  sharesLine(head: Buffer): boolean {
+    const length = Math.min(head.length, this.#head.length);
+    const isSame = this.#head.compare(head, 0, length, 0, length) === 0;
+    return isSame && head.subarray(0, length).includes(0x0a);
+  }
+
   /** Whether its file still holds what was read of it. */
   holds(): boolean {
     if (this.#truncated) return false;

@@ -36,15 +36,16 @@ export class Glob {
   readonly #whole: RegExp;
 
   constructor(pattern: string) {
-    const dated = pattern.replace(/%([YmdHMSyVjFbs%])/g, (_, letter: string) => DATES[letter]!);
-    this.pattern = path.resolve(dated);
-    const segments = this.pattern.split('/').filter((segment) => segment !== '');
-    this.#segments = segments.map((text) =>
-      text === '**' ? '**' : MAGIC.test(text) ? new RegExp(`^${source(text)}$`) : text,
-    );
-    this.#whole = new RegExp(
-      `^${segments.map((text) => (text === '**' ? '(?:/[^/]+)*?' : `/${source(text)}`)).join('')}$`,
-    );
+    const dated = (text: string): string =>
+      text.replace(/%([YmdHMSyVjFbs%])/g, (_, letter: string) => DATES[letter]!);
+    const texts = partsOf(path.resolve(pattern));
+    this.pattern = `/${texts.map(dated).join('/')}`;
+    this.#segments = texts.map((text) => {
+      if (text === '**' || !MAGIC.test(dated(text))) return dated(text);
+      return new RegExp(`^${either(text, dated(text))}$`);
+    });
+    const whole = texts.map((text) => (text === '**' ? '(?:/[^/]+)*?' : `/${either(text, dated(text))}`));
+    this.#whole = new RegExp(`^${whole.join('')}$`);
   }
 
   /** Whether it is one path and no pattern. */
@@ -89,6 +90,16 @@ export class Glob {
       return last ? [file] : this.#expand(file, depth + 1, list);
     });
   }
+}
+
+function partsOf(file: string): string[] {
+  return file.split('/').filter((part) => part !== '');
+}
+
+/** What a segment stands for: names that it is the pattern of, and the name that it is: a file may be called `app[1].log`. */
+function either(text: string, pattern: string): string {
+  const own = text.replace(/[.+*?^$()|\\/[\]{}]/g, '\\$&');
+  return /[[{%]/.test(text) ? `(?:${source(pattern)}|${own})` : source(pattern);
 }
 
 function isFile(entry: Dirent): boolean {

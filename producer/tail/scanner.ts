@@ -13,19 +13,23 @@ import * as z from 'zod/mini';
 import type { StateMap } from '../state.ts';
 import { FileAccess } from './access.ts';
 import { CompressedSource } from './compressed.ts';
-import { readHead } from './fingerprint.ts';
-import { Follower, type Position } from './follower.ts';
-import { type Generation, NO_FILE } from './generation.ts';
-import type { Glob, List } from './glob.ts';
-import { Judge, type JudgeEvent, type OpenedSource } from './judge.ts';
+import type { Follower } from './follower.ts';
+import type { Generation } from './generation.ts';
+import type { Glob } from './glob.ts';
+import { Holdings } from './holdings.ts';
+import { Judge, type JudgeEvent } from './judge.ts';
 import { Ledger } from './ledger.ts';
 import type { Splitter } from './lines.ts';
 import { Ways } from './links.ts';
 import { Listings } from './listings.ts';
+import { Missing } from './missing.ts';
+import { Names } from './names.ts';
+import { OpenFiles } from './open-files.ts';
 import type { Symlinks } from './options.ts';
-import { Folder, Place } from './place.ts';
+import type { Folder, Place } from './place.ts';
 import { compressionOf } from './rotation.ts';
-import { birthOf, fileKey, PlainSource, statOf } from './source.ts';
+import { birthOf, fileKey, statOf } from './source.ts';
+import { Truncations } from './truncations.ts';
 
 /** When the input last looked, in milliseconds since 1970, to the minute; absent before its first start. */
 const STARTED = 'started';
@@ -36,7 +40,6 @@ const ACTIVE = 5000;
 const LOOK_ANYWAY = 60_000;
 /** Looks at names in one go: what one decision has changed for another one is settled by then. */
 const ROUNDS = 3;
-const NO_BYTES = Buffer.alloc(0);
 
 export interface ScannerOptions {
   readonly include: readonly Glob[];
@@ -71,134 +74,89 @@ interface Changed {
 export type ScanEvent = JudgeEvent | 'rotated' | 'truncated' | 'lost_bytes' | 'gone' | 'exhausted';
 
 export class Scanner {
-  readonly #options: ScannerOptions;
   readonly #dependencies: ScannerDependencies;
   readonly ledger: Ledger;
-  /** The names that patterns of the input cover, by path. */
-  readonly places = new Map<string, Place>();
-  /** The generations that are open. */
-  readonly open = new Map<Follower, Generation>();
   /** The names that grew of late. */
   readonly active = new Set<Place>();
-  readonly folders = new Map<string, Folder>();
   readonly #access: FileAccess;
   readonly #judge: Judge;
   readonly #listings: Listings;
-  /** Generations that are looked for under any name, and whether a whole look did not find them. */
-  readonly #searched = new Map<Generation, boolean>();
-  #again: Place[] = [];
+  readonly #names: Names;
+  readonly #files: OpenFiles;
+  readonly #missing: Missing;
+  readonly #holdings: Holdings;
+  readonly #truncations: Truncations;
   /** Names whose files are opened when others were closed. */
   readonly #waiting = new Set<Place>();
   #started: boolean;
-  /** Whether a folder could not be listed in which a pattern may name files. */
-  #unlisted = false;
   /** When everything was last looked at: what was written later is news even where its log is new. */
   #lookedAt: number;
   /** Whether the state said nothing of an earlier run. */
   readonly fresh: boolean;
 
   constructor(options: ScannerOptions, dependencies: ScannerDependencies) {
-    this.#options = options;
     this.#dependencies = dependencies;
     const started = dependencies.state.read(STARTED, z.number());
     this.#started = started !== undefined;
     this.#lookedAt = started !== undefined ? notLater(started, dependencies.now()) : Number.POSITIVE_INFINITY;
     this.fresh = !this.#started;
     this.ledger = new Ledger(dependencies.state);
-    const { count } = dependencies;
-    this.#access = new FileAccess({
-      ...dependencies,
-      symlinks: options.symlinks,
-      encoded: options.encoded,
+    const { symlinks, encoded, readFromHead } = options;
+    const { ledger } = this;
+    const { count, log } = dependencies;
+    const access = new FileAccess({
+      ...{ log, count, symlinks, encoded },
       exhausted: () => count('exhausted'),
     });
-    this.#listings = new Listings(dependencies.now, (folder, code) => this.#access.listed(folder, code));
+    this.#access = access;
+    this.#listings = new Listings(dependencies.now, (folder, code) => access.listed(folder, code));
+    const misread = (file: string): void => access.reject(file, 'name is not UTF-8');
+    const names = new Names(options, this.#listings, ledger, misread);
+    const activate = (place: Place): void => this.activate(place);
+    const files = new OpenFiles({ ...dependencies, access, ledger, activate });
+    const missing = new Missing(access, log, () => count('gone'));
+    const holdings = new Holdings({ ...dependencies, names, files, missing });
+    const parts = { ...dependencies, access, ledger, names, files, missing, holdings };
+    this.#names = names;
+    this.#files = files;
+    this.#missing = missing;
+    this.#holdings = holdings;
+    this.#truncations = new Truncations({ ...parts, relook: (folders) => this.#relook(folders) });
     this.#judge = new Judge({
-      ...dependencies,
-      access: this.#access,
-      ledger: this.ledger,
-      readFromHead: options.readFromHead,
+      ...{ ...parts, readFromHead },
       lookedAt: () => this.#lookedAt,
       fresh: () => !this.#started,
-      searching: () => this.#searched.size > 0,
-      covers: (file) => options.include.some((glob) => glob.matches(file)),
-      excluded: (file) => options.exclude.some((glob) => glob.matches(file)),
-      attach: (place, generation) => this.#attach(place, generation),
-      follow: (place, generation, file, from) => this.#follow(place, generation, file, from),
-      detach: (generation, place, stats) => this.#detach(generation, place, stats),
-      release: (generation, place) => this.#release(generation, place),
-      seek: (generation) => this.#seek(generation),
     });
-    for (const generation of this.ledger.all()) if (!generation.ended) this.#seek(generation);
+    for (const generation of this.ledger.all()) if (!generation.ended) this.#missing.seek(generation);
+  }
+
+  /** The names that patterns of the input cover, by path. */
+  get places(): ReadonlyMap<string, Place> {
+    return this.#names.places;
+  }
+
+  get folders(): ReadonlyMap<string, Folder> {
+    return this.#names.folders;
+  }
+
+  /** The files that are open, and the generations that they hold. */
+  get open(): ReadonlyMap<Follower, Generation> {
+    return this.#files.all;
   }
 
   /** Expands the globs where folders have changed and looks at all that has. */
   refresh(force = false): void {
     const ways = new Ways();
-    const located = this.#listings.begin(force) ? this.#expand(ways) : new Set<Place>();
-    if (force || !this.#started || this.#searched.size > 0)
-      for (const place of this.places.values()) if (!located.has(place)) this.#locate(place, ways);
+    const located = this.#listings.begin(force) ? this.#names.expand(ways) : new Set<Place>();
+    if (force || !this.#started || this.#missing.any)
+      for (const place of this.places.values()) if (!located.has(place)) this.#names.locate(place, ways);
     const folders = [...this.folders.values()].filter((folder) => this.#isDue(folder, force));
     this.#look(folders);
-    if (this.#searched.size > 0) this.#search();
+    if (this.#missing.any) this.#search();
     // Files that wait to be opened were there at the first look, too.
     this.#started ||= this.#waiting.size === 0;
     this.#lookedAt = this.#started ? this.#dependencies.now() : Number.POSITIVE_INFINITY;
     this.ledger.prune(this.#dependencies.uptime());
-  }
-
-  /** @returns the names that are new */
-  #expand(ways: Ways): ReadonlySet<Place> {
-    const { include, exclude } = this.#options;
-    const found = new Set<Place>();
-    this.#unlisted = false;
-    const list: List = (folder) => {
-      const entries = this.#listings.list(folder);
-      if (entries === null) this.#unlisted = true;
-      return entries ?? [];
-    };
-    for (const glob of include) {
-      for (const file of glob.expand(list)) {
-        if (this.places.has(file) || exclude.some((other) => other.matches(file))) continue;
-        // Nobody appends lines to compressed files: they are found next to the logs.
-        if (compressionOf(file) !== null) {
-          this.#folder(path.dirname(file));
-          continue;
-        }
-        const place = new Place(file, true);
-        place.known = this.ledger.knows(file);
-        this.places.set(file, place);
-        this.#locate(place, ways);
-        found.add(place);
-      }
-    }
-    return found;
-  }
-
-  /** Resolves symbolic links: rotated files lie next to the file itself. */
-  #locate(place: Place, ways: Ways): void {
-    let target = place.path;
-    let owners: ReadonlySet<number> = new Set();
-    try {
-      ({ path: target, owners } = ways.of(place.path));
-    } catch {
-      if (place.home !== null) return;
-    }
-    const home = this.#folder(path.dirname(target));
-    place.target = target;
-    if (place.home === home) return;
-    place.home?.guests.delete(place);
-    place.home = home;
-    if (place.path === path.join(home.path, place.name)) home.places.set(place.name, place);
-    else home.guests.add(place);
-    home.logs.add(path.basename(target), place);
-    for (const owner of owners) home.owners.add(owner);
-  }
-
-  #folder(folder: string): Folder {
-    const known = this.folders.get(folder) ?? new Folder(folder);
-    this.folders.set(folder, known);
-    return known;
   }
 
   #isDue(folder: Folder, force: boolean): boolean {
@@ -218,24 +176,21 @@ export class Scanner {
     if (room <= 0 || this.#waiting.size === 0) return;
     for (const place of [...this.#waiting].slice(0, room)) {
       this.#waiting.delete(place);
-      this.#again.push(place);
+      this.#holdings.again.push(place);
     }
     this.lookAtDisturbed();
   }
 
   /** Whether some file could not be decided about, or may be where nobody can look. */
   get unsettled(): boolean {
-    if (this.#unlisted || this.#searched.size > 0) return true;
-    for (const folder of this.folders.values()) if (folder.unsettled) return true;
-    return false;
+    return this.#names.unsettled || this.#missing.any;
   }
 
   /** Looks at the folders in which something happened since the last look. */
   lookAtDisturbed(): void {
     const folders = [...this.folders.values()].filter(({ disturbed }) => disturbed);
-    if (folders.length === 0 && this.#again.length === 0) return;
-    for (const folder of folders) this.#listings.forget(folder.path);
-    this.#look(folders);
+    if (folders.length === 0 && this.#holdings.again.length === 0) return;
+    this.#relook(folders);
   }
 
   /** Looks at the file under a covered name; what else that may have changed is looked at with the next tick. */
@@ -250,7 +205,7 @@ export class Scanner {
       return;
     }
     if (stats.found !== null && generation?.follower && place.sameFile(stats.found)) {
-      this.#compare(place, generation.follower, stats.found);
+      this.#files.compare(place, generation.follower, stats.found);
       return;
     }
     if (stats.found === null ? generation === null : place.unchanged(stats.found)) return;
@@ -274,14 +229,10 @@ export class Scanner {
     if (place.home) place.home.disturbed = true;
   }
 
-  #place(file: string): Place | undefined {
-    return this.places.get(file) ?? this.folders.get(path.dirname(file))?.places.get(path.basename(file));
-  }
-
   #look(folders: readonly Folder[]): void {
     const changed: Changed[] = [];
     const grown = new Set<Follower>();
-    const missing = this.#searched.size > 0 || this.#isMissing();
+    const missing = this.#missing.any || this.#isMissing();
     const visit = (place: Place, folder: Folder | null): void => {
       if (!missing && place.foreignAmong === folder?.logs.size && place.generation === null) return;
       const stats = this.#access.guarded(place.path, () => ({ found: statOf(place.path) }));
@@ -295,14 +246,14 @@ export class Scanner {
       else if (!place.unchanged(found)) {
         if (generation?.follower && generation.key === fileKey(found)) grown.add(generation.follower);
         changed.push({ place, folder, stats: found });
-      } else if (generation?.follower) this.#compare(place, generation.follower, found);
-      else if (this.#searched.size > 0 && (generation === null || generation.noted))
+      } else if (generation?.follower) this.#files.compare(place, generation.follower, found);
+      else if (this.#missing.any && (generation === null || generation.noted))
         changed.push({ place, folder, stats: found });
     };
-    for (const folder of folders) this.#names(folder, visit);
+    for (const folder of folders) this.#names.each(folder, this.#dependencies.uptime(), visit);
     // All names are known to hold what they hold before one of them is decided about.
     for (const { place, stats } of changed)
-      if (place.generation && place.generation.key !== fileKey(stats)) this.#attach(place, null);
+      if (place.generation && place.generation.key !== fileKey(stats)) this.#holdings.attach(place, null);
     const unknown = changed.some(({ place, stats }) => this.ledger.inFile(stats, place.path) === null);
     // What was written after a truncation is known before a copy of it is looked at.
     let searches: (() => void)[] = [];
@@ -311,8 +262,9 @@ export class Scanner {
       for (const [follower, { names }] of this.open)
         if (names.size === 0 || !follower.isRead) grown.add(follower);
       for (const { generation } of this.active)
-        if (generation?.follower && this.#hasChanged(generation.follower)) grown.add(generation.follower);
-      searches = this.#verify(grown);
+        if (generation?.follower && this.#files.hasChanged(generation.follower))
+          grown.add(generation.follower);
+      searches = this.#truncations.verify(grown);
     }
     const rank = ({ place, stats }: Changed): number => {
       if (this.ledger.inFile(stats, place.path)?.noted === false) return 0;
@@ -331,12 +283,12 @@ export class Scanner {
         return false;
       };
     ranked.filter(judge(false)).forEach(judge(true));
-    for (let round = 0; round < ROUNDS && this.#again.length > 0; round++) {
-      for (const place of this.#again.splice(0)) {
+    for (let round = 0; round < ROUNDS && this.#holdings.again.length > 0; round++) {
+      for (const place of this.#holdings.again.splice(0)) {
         const stats = this.#access.guarded(place.path, () => statOf(place.path));
         if (!stats?.isFile()) continue;
         place.unchanged(stats);
-        this.#judge.judge(place, place.home ?? this.#folder(path.dirname(place.path)), stats);
+        this.#judge.judge(place, place.home ?? this.#names.folder(path.dirname(place.path)), stats);
       }
     }
     // What this look has not found is looked for once more, now that all that it has found is known.
@@ -345,266 +297,45 @@ export class Scanner {
     for (const { place } of ranked) place.known ||= place.copyOf === null;
   }
 
-  /** Whether a file changed since its last look; those of a folder that is not looked at now may have, too. */
-  #hasChanged({ file, source, sizeSeen, mtimeSeen }: Follower): boolean {
-    if (!(source instanceof PlainSource)) return false;
-    const stats = this.#access.guarded(file, () => source.stats());
-    return stats !== null && (stats.size !== sizeSeen || stats.mtimeNs !== mtimeSeen);
-  }
-
-  /** Finds out which files were truncated, and how all of them begin by now, before anything is compared with them. */
-  #verify(followers: ReadonlySet<Follower>): (() => void)[] {
-    const truncated: Follower[] = [];
-    for (const follower of followers) {
-      if (!this.open.has(follower) || !(follower.source instanceof PlainSource)) continue;
-      const holds = this.#access.guarded(follower.file, () => {
-        follower.growHead();
-        return follower.holds();
-      });
-      if (holds === false) truncated.push(follower);
-    }
-    return truncated.map((follower) => this.#restart(follower));
-  }
-
   /** Whether some open file lies under no known name. */
   #isMissing(): boolean {
     for (const [{ rotated }, { names }] of this.open) if (rotated && names.size === 0) return true;
     return false;
   }
 
-  /** Goes over all names of a folder. */
-  #names(folder: Folder, visit: (place: Place, folder: Folder) => void): void {
-    folder.disturbed = false;
-    folder.unsettled = false;
-    folder.lookedAt = this.#dependencies.uptime();
-    for (const guest of folder.guests) visit(guest, folder);
-    const entries = this.#listings.list(folder.path);
-    folder.seen = entries;
-    if (entries === null) {
-      // Files in it can be opened all the same where the folder may be entered.
-      for (const place of folder.places.values()) visit(place, folder);
-      return;
-    }
-    const names = new Set<string>();
-    for (const entry of entries) {
-      if (entry.isDirectory()) continue;
-      names.add(entry.name);
-      let place = folder.places.get(entry.name);
-      if (!place) {
-        place = new Place(path.join(folder.path, entry.name), false, folder);
-        folder.places.set(entry.name, place);
-      }
-      visit(place, folder);
-    }
-    for (const [name, place] of folder.places) if (!names.has(name)) visit(place, folder);
-  }
-
   #vanished(place: Place, folder: Folder | null, refused: boolean): void {
     if (!refused) this.#access.forget(place.path);
     else if (place.covered) this.#access.open(place.path);
-    this.#attach(place, null);
+    this.#holdings.attach(place, null);
     place.copyOf = null;
     place.forget();
     if (!place.covered) folder?.places.delete(place.name);
   }
 
-  /** Notes that a name holds a generation, or none that is known. */
-  #attach(place: Place, generation: Generation | null): void {
-    const before = place.generation;
-    if (before === generation) return;
-    place.generation = generation;
-    if (generation) {
-      generation.names.add(place.path);
-      this.#searched.delete(generation);
-      generation.sought = false;
-      if (generation.at !== place.target) {
-        generation.at = place.target;
-        generation.dirty = true;
-      }
-      if (generation.follower?.source.seekable && generation.log === place.path)
-        generation.follower.rotated = false;
-    }
-    if (before === null) return;
-    before.names.delete(place.path);
-    if (before.log === place.path) this.#rotated(before);
-    if (before.names.size > 0) return;
-    this.#reconsiderCopies(before);
-    if (before.follower === null && !before.ended) this.#seek(before);
-  }
-
-  #rotated(generation: Generation): void {
-    const { count, uptime, ready } = this.#dependencies;
-    const { follower } = generation;
-    if (generation.ended) return;
-    count('rotated');
-    if (!follower) return;
-    follower.rotated = true;
-    follower.lastGrowth = uptime();
-    ready(follower);
-  }
-
-  /** Decides once more about files that were taken for copies of a generation, whose own file has changed. */
-  #reconsiderCopies(generation: Generation): void {
-    for (const name of generation.copies) {
-      const place = this.#place(name);
-      if (place?.copyOf === generation) {
-        place.doubted = true;
-        this.#again.push(place);
-      } else generation.copies.delete(name);
-    }
-  }
-
-  #seek(generation: Generation): void {
-    generation.sought = true;
-    this.#searched.set(generation, false);
-  }
-
-  /** Looks for generations that were not found under their own inode, where they lay and next to it. */
+  /** Looks for what is missing: it may have been renamed since the names of this look were listed. */
   #search(): void {
-    for (const generation of this.#searched.keys()) {
-      const folder = this.#folder(path.dirname(generation.at));
-      // It may have been renamed since the names of this look were listed.
-      this.#listings.forget(folder.path);
-      this.#look([folder]);
-    }
-    for (const [generation, missed] of this.#searched) {
-      if (!generation.sought) this.#searched.delete(generation);
-      // What cannot be opened now may be opened later.
-      else if (this.#access.refuses(generation.at) || this.#access.refuses(generation.log)) continue;
-      // Into a folder that had been looked at it may have been moved meanwhile: only a look that began later tells.
-      else if (missed) this.#lost(generation);
-      else this.#searched.set(generation, true);
-    }
+    this.#missing.search(({ at }) => this.#relook([this.#names.folder(path.dirname(at))]));
   }
 
-  #lost(generation: Generation): void {
-    this.#searched.delete(generation);
-    generation.sought = false;
-    generation.ended = true;
-    generation.dirty = true;
-    const { fingerprint, offset } = generation.read;
-    if (fingerprint.bytes === 0) return;
-    // It goes on there should it come back, as the files of a disk that is mounted late do.
-    this.#dependencies.count('gone');
-    this.#dependencies.log.warn(
-      { file: generation.at, offset },
-      'a file that was being read is gone: what was written to it after this offset cannot be read',
-    );
-  }
-
-  #follow(place: Place, generation: Generation, file: OpenedSource, from: Position): void {
-    const { uptime, now, splitter, log, ready } = this.#dependencies;
-    const lines = splitter(generation.log);
-    lines.skipping = from.skipping;
-    const follower = new Follower({
-      file: place.target,
-      source: file.source,
-      splitter: lines,
-      offset: from.offset,
-      check: from.offset === generation.read.offset && from.check.bytes > 0 ? from.check : null,
-      head: file.head,
-      now: uptime(),
-    });
-    generation.follower = follower;
-    generation.ended = false;
-    this.open.set(follower, generation);
-    this.ledger.refresh(generation);
-    follower.sized(Number(file.stats.size));
-    follower.sizeSeen = file.stats.size;
-    follower.mtimeSeen = file.stats.mtimeNs;
-    if (place.covered) this.activate(place);
-    if (place.path !== generation.log || !file.source.seekable) {
-      follower.rotated = true;
-      follower.lastGrowth -= Math.max(0, now() - Number(file.stats.mtimeMs));
-      log.info({ file: place.path, offset: from.offset }, 'reading a rotated file');
-    }
-    ready(follower);
-  }
-
-  /** Whether a rotated file grew. */
-  lookAtRotated(follower: Follower): void {
-    const { source } = follower;
-    if (source instanceof PlainSource)
-      this.#access.guarded(follower.file, () => this.#grown(follower, source.stats()));
-    else this.#dependencies.ready(follower);
-  }
-
-  #compare(place: Place, follower: Follower, stats: BigIntStats): void {
-    if (this.#grown(follower, stats) && place.covered) this.activate(place);
-  }
-
-  #grown(follower: Follower, stats: BigIntStats): boolean {
-    if (follower.sizeSeen === stats.size && follower.mtimeSeen === stats.mtimeNs) return false;
-    follower.sizeSeen = stats.size;
-    follower.mtimeSeen = stats.mtimeNs;
-    follower.sized(Number(stats.size));
-    this.#dependencies.ready(follower);
-    return true;
+  #relook(folders: Iterable<Folder>): void {
+    const all = [...folders];
+    for (const folder of all) this.#listings.forget(folder.path);
+    this.#look(all);
   }
 
   /** A file no longer holds what was read of it: looks for a copy with the rest, and reads it from its start. */
   truncated(follower: Follower): void {
-    this.#restart(follower)();
+    this.#truncations.restart(follower)();
   }
 
-  /** Has a truncated file read from its start; returns the search for a copy with the rest of what it held. */
-  #restart(follower: Follower): () => void {
-    const { log, uptime, count } = this.#dependencies;
-    const old = this.open.get(follower)!;
-    count('truncated');
-    const { unread, source } = follower;
-    this.ledger.refresh(old);
-    const { file } = old;
-    old.follower = null;
-    old.ended = true;
-    this.ledger.bind(old, NO_FILE);
-    old.truncated = true;
-    log.info(
-      { file: follower.file, offset: follower.offset },
-      'file was truncated: reading it from its start',
-    );
-    follower.restart(source instanceof PlainSource ? readHead(source.fd) : NO_BYTES, uptime());
-    const next = this.ledger.create(old.log, old.at);
-    next.follower = follower;
-    this.open.set(follower, next);
-    this.ledger.bind(next, file);
-    const folders = new Set<Folder>();
-    for (const name of [...old.names]) {
-      const place = this.#place(name)!;
-      if (place.home) folders.add(place.home);
-      old.names.delete(name);
-      next.names.add(name);
-      place.generation = next;
-    }
-    folders.add(this.#folder(path.dirname(old.at)));
-    this.ledger.refresh(next);
-    this.#reconsiderCopies(old);
-    this.#seek(old);
-    return () => this.#searchRest(follower, old, unread, folders);
-  }
-
-  #searchRest(follower: Follower, old: Generation, unread: number, folders: ReadonlySet<Folder>): void {
-    const { log, count, ready } = this.#dependencies;
-    if (old.sought) {
-      for (const folder of folders) this.#listings.forget(folder.path);
-      this.#look([...folders]);
-    }
-    this.#searched.delete(old);
-    const found = !old.sought;
-    old.sought = false;
-    if (unread > 0 && !found && old.follower === null) {
-      count('lost_bytes', unread);
-      log.warn(
-        { file: follower.file, bytes: unread },
-        'truncated before its end was read, and there is no copy',
-      );
-    }
-    ready(follower);
+  /** Whether a rotated file grew. */
+  lookAtRotated(follower: Follower): void {
+    this.#files.lookAtRotated(follower);
   }
 
   /** Closes a file of which all was read; it is opened when it has grown. */
   park(follower: Follower): void {
-    this.#close(follower, this.open.get(follower)!);
+    this.#files.close(follower, this.open.get(follower)!);
   }
 
   /** Closes a rotated file that was read to its end. */
@@ -612,56 +343,15 @@ export class Scanner {
     const generation = this.open.get(follower)!;
     const { source } = follower;
     generation.whole = source instanceof CompressedSource && source.whole;
-    this.#close(follower, generation);
+    this.#files.close(follower, generation);
     generation.ended = true;
     generation.dirty = true;
-    this.#reconsiderCopies(generation);
+    this.#holdings.reconsiderCopies(generation);
     // Looked at once more, so that the ledger knows which file it is in.
     for (const name of generation.names) {
-      const home = this.#place(name)?.home;
+      const home = this.#names.place(name)?.home;
       if (home) home.disturbed = true;
     }
-  }
-
-  /** Takes a generation from all names of a file that no longer holds it. */
-  #detach(generation: Generation, at: Place, stats: BigIntStats): void {
-    for (const name of [...generation.names]) {
-      const place = this.#place(name);
-      if (!place || place === at || !place.sameFile(stats)) continue;
-      this.#attach(place, null);
-      this.#again.push(place);
-    }
-    this.#attach(at, null);
-  }
-
-  /** Gives up the file that held a generation: the one at another place has taken over. */
-  #release(generation: Generation, to: Place): void {
-    if (generation.follower) this.#close(generation.follower, generation);
-    for (const name of [...generation.names]) {
-      const place = this.#place(name);
-      if (!place || place === to || place.sameFileAs(to)) continue;
-      generation.names.delete(name);
-      place.generation = null;
-      this.#again.push(place);
-    }
-  }
-
-  #close(follower: Follower, generation: Generation): void {
-    const { source } = follower;
-    if (source instanceof PlainSource) {
-      const stats = this.#access.guarded(follower.file, () => source.stats());
-      generation.mtime = stats && Number(stats.size) === follower.offset ? String(stats.mtimeNs) : '';
-    } else {
-      for (const name of generation.names) {
-        const stats = this.#access.guarded(name, () => statOf(name));
-        if (stats && fileKey(stats) === generation.key) generation.mtime = String(stats.mtimeNs);
-      }
-    }
-    this.ledger.refresh(generation);
-    generation.follower = null;
-    generation.dirty = true;
-    this.open.delete(follower);
-    source.close();
   }
 
   /** Writes what changed since the last call into the state. */
@@ -680,11 +370,9 @@ export class Scanner {
   close(): void {
     // What was read is in the builders, and its positions belong in the same cut.
     this.save();
-    for (const follower of this.open.keys()) follower.source.close();
-    this.open.clear();
-    this.places.clear();
+    this.#files.closeAll();
     this.active.clear();
-    this.folders.clear();
+    this.#names.clear();
   }
 }
 

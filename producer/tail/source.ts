@@ -11,6 +11,10 @@ export function fileKey(stats: BigIntStats): string {
   return `${stats.dev}:${stats.ino}`;
 }
 
+export function isSameFile(a: BigIntStats, b: BigIntStats): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
+}
+
 export interface Source {
   /**
    * Copies up to `length` bytes from `position` on into `buffer` at `at` and returns how many; fewer than asked for
