@@ -7,6 +7,7 @@ import { exitCodeOf } from '../base/exit-code.ts';
 import { whenNpmIsGone } from '../base/npm-parent.ts';
 import { ArchiveReader, type Comparison, compare } from './archive.ts';
 import { endpointEnv, s3Client } from './clients.ts';
+import { type RunningConsole, startConsole } from './console.ts';
 import { type Made, NOTHING_MADE, readMade } from './demo/ledger.ts';
 import { Lag } from './lag.ts';
 import { Pipeline, type PipelineStatus } from './pipeline.ts';
@@ -19,6 +20,7 @@ interface StartOptions {
   readonly shards: number;
   readonly data?: string;
   readonly keep?: boolean;
+  readonly console: boolean;
 }
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -57,6 +59,7 @@ function parseArguments(args: readonly string[]): StartOptions {
       '--data <dir>',
       `folder for all data; a run continues with what is there (default: ${DEFAULT_DATA}, cleared first)`,
     )
+    .option('--no-console', 'do not serve the page of tailrace console; with --exit it is not')
     .option('--keep', `continue with what the last run left in ${DEFAULT_DATA}`)
     .exitOverride();
   program.parse(args, { from: 'user' });
@@ -100,12 +103,15 @@ async function main(options: StartOptions): Promise<number> {
     throw error;
   });
   writeEnv(dataDir, pipeline);
+  const page = options.console && !options.exit ? startConsole(pipeline, dataDir) : null;
+  if (page) showConsole(page, screen);
   screen.follow(pipeline, RUNNING);
 
   const archive = new ArchiveReader(s3Client(pipeline.stack.s3Endpoint), pipeline.stack.bucket);
   try {
     const made = options.exit ? pipeline.finished.then(() => 'made') : new Promise<string>(() => {});
     const interrupted = (await Promise.race([pipeline.died, stopped, made])) !== 'made';
+    await page?.stop();
     await pipeline.stopDemo();
     screen.phase = 'the agent is sending what it holds';
     const agentExit = await pipeline.stopAgent();
@@ -127,9 +133,20 @@ async function main(options: StartOptions): Promise<number> {
     screen.end();
     screen.say(error instanceof TailraceError ? error.message : String(error));
     screen.say('stopping everything else');
+    await page?.stop();
     await pipeline.stop(true);
     return 1;
   }
+}
+
+/** Without a console the run goes on. */
+function showConsole({ url }: RunningConsole, screen: Screen): void {
+  url.then(
+    (address) => {
+      if (address !== null) screen.sayAddress(address);
+    },
+    (error: Error) => screen.say(`no console: ${error.message}`),
+  );
 }
 
 /** A comparison at the end of a run. */
@@ -190,6 +207,7 @@ function sayWhere(screen: Screen, dataDir: string, bucket: string, byDefault: bo
   screen.say(`  ${command} ls ${archive} --hours`);
   screen.say(`  ${command} cat ${archive} --tag nginx.access | head`);
   screen.say(`  ${command} verify ${archive}`);
+  screen.say(`  ${command} console ${archive}`);
   screen.say(`To continue with it: npm start -- ${byDefault ? '--keep' : `--data ${shown(dataDir)}`}`);
 }
 
@@ -236,6 +254,7 @@ class Screen {
   #asking = false;
   readonly #lag = new Lag();
   #last: PipelineStatus | null = null;
+  #console: string | null = null;
   #history: { at: number; made: number; archived: number }[] = [];
 
   constructor(dataDir: string, began: number) {
@@ -249,6 +268,12 @@ class Screen {
   say(line: string): void {
     if (this.#painter) this.#painter.say(line);
     else process.stdout.write(`${line}\n`);
+  }
+
+  /** Where the console's page is: a line of the live view, or of the output. */
+  sayAddress(url: string): void {
+    this.#console = url;
+    if (!this.#painter) this.say(`console: ${url}`);
   }
 
   /** Shows this source from now on. */
@@ -295,6 +320,7 @@ class Screen {
       archived: Math.max(0, now.archived - then.archived) / span,
       lagMs: this.#lag.update(now.at, now.made, now.archived),
       phase: this.phase,
+      console: this.#console,
     };
   }
 }

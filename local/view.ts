@@ -12,6 +12,8 @@ export interface Snapshot extends PipelineStatus {
   /** Age of the oldest event that was made and is not archived yet, in milliseconds. */
   readonly lagMs: number;
   readonly phase: string;
+  /** Address of the console's page; null while there is none. */
+  readonly console: string | null;
 }
 
 function clock(ms: number): string {
@@ -68,7 +70,8 @@ export function viewLines(snapshot: Snapshot, dataDir: string, rows: number): st
   ];
   const table = shardLines(consumer?.shards ?? []);
   for (const reason of agent?.reasons ?? []) table.push(`  the agent is ${agent?.state}: ${reason}`);
-  const foot = ['', `  data, logs and configurations: ${dataDir}`];
+  const page = snapshot.console === null ? [] : [`  console: ${snapshot.console}`];
+  const foot = ['', ...page, `  data, logs and configurations: ${dataDir}`];
   const room = rows - head.length - table.length - foot.length;
   const events = room > 1 ? ['', ...demo.recent.slice(-(room - 1)).map((event) => `  ${event}`)] : [];
   return [...head, ...table, ...events, ...foot].slice(0, rows);

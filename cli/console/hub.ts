@@ -14,7 +14,7 @@ export interface HubParts {
   readonly archive: ArchiveWatch;
   readonly statuses: StatusWatch;
   readonly stream: StreamWatch | null;
-  readonly groups: GroupsWatch | null;
+  readonly groups: Pick<GroupsWatch, 'interval' | 'look' | 'seen' | 'trouble'> | null;
   readonly requests: RequestCount;
   readonly now: () => number;
 }
@@ -136,6 +136,7 @@ export class Hub {
         groups: groups?.seen ?? null,
         hours: archive.hours(now),
         newest: recent.newest,
+        isReading: archive.reading !== null,
         troubles: this.#troubles(),
         isWatching: agents.length + workers.length > 0,
       }),

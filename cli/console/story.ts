@@ -23,6 +23,8 @@ export interface StoryFacts {
   readonly newest: number | null;
   /** What does not respond or cannot be read, in a sentence each. */
   readonly troubles: readonly string[];
+  /** Whether the archive is being read for the first time. */
+  readonly isReading: boolean;
   /** Whether any status is watched. */
   readonly isWatching: boolean;
 }
@@ -33,7 +35,10 @@ const NOTED_MS = 60_000;
 const OLD_MS = 300_000;
 const SHOWN = 5;
 
+const READING: Verdict = { level: 'unknown', text: 'The archive is being read', details: [] };
+
 export function storyOf(facts: StoryFacts): Story {
+  if (facts.isReading) return { well: wellOf(facts), complete: READING, behind: READING };
   return { well: wellOf(facts), complete: completeOf(facts), behind: behindOf(facts) };
 }
 
@@ -133,7 +138,7 @@ const WHY: Readonly<Record<HourBar['waits'][number]['why'], string>> = {
   behind: 'behind',
   silent: 'silent',
   stopped: 'stopped a moment ago',
-  missing: 'missing chunks',
+  missing: 'whose chunks are missing',
   unmarked: 'without watermarks',
   late: 'late',
 };

@@ -1,6 +1,7 @@
 /** A console over an archive in memory: the real server, with its clock in the test's hands. */
 import type { TestContext } from 'node:test';
 import { DEFAULT_HOURS_POLICY } from '../../archive/hours/policy.ts';
+import type { GroupsView } from '../../cli/console/api.ts';
 import { ArchiveWatch } from '../../cli/console/archive-watch.ts';
 import { Door } from '../../cli/console/door.ts';
 import { Hub } from '../../cli/console/hub.ts';
@@ -26,21 +27,25 @@ export interface TestConsoleOptions {
   readonly answerers?: ConsoleParts['answerers'];
   readonly page?: ReadonlyMap<string, PageFile>;
   readonly mostCommits?: number;
+  readonly groups?: GroupsView | null;
+  /** Milliseconds of hours that are shown. */
+  readonly span?: number;
 }
 
 export async function startConsole(t: TestContext, options: TestConsoleOptions): Promise<TestConsole> {
   let { now } = options;
   const { archive, sources = [], token = null, answerers = {}, page = new Map(), mostCommits } = options;
+  const { groups = null, span = 6 * 3_600_000 } = options;
   const hub = new Hub({
     place: 'memory',
     archive: new ArchiveWatch({
-      ...{ store: archive, prefix: '', span: 6 * 3_600_000, isLocal: true },
+      ...{ store: archive, prefix: '', span, isLocal: true },
       policy: (at) => ({ ...DEFAULT_HOURS_POLICY, now: at, isGone: () => false }),
       ...(mostCommits === undefined ? {} : { mostCommits }),
     }),
     statuses: new StatusWatch(sources),
     stream: null,
-    groups: null,
+    groups: groups === null ? null : { interval: 60_000, seen: groups, trouble: null, look: async () => {} },
     requests: new RequestCount(),
     now: () => now,
   });

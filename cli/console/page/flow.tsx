@@ -25,11 +25,6 @@ export function Flow({ now }: { now: Now }) {
   const shards = shardNodes(now);
   const rows = Math.max(producers.length, shards.length, 2);
   const height = rows * ROW;
-  const most = Math.max(
-    1e-9,
-    ...producers.map(({ events }) => events),
-    ...shards.map(({ events }) => events),
-  );
   if (producers.length + shards.length === 0)
     return (
       <Panel id="flow" title="The way of an event">
@@ -39,7 +34,8 @@ export function Flow({ now }: { now: Now }) {
         </Empty>
       </Panel>
     );
-  const inFlow = linesBetween(now.links, producers, shards, height, most);
+  const inFlow = linesBetween(now.links, producers, shards, height);
+  const most = Math.max(0, ...shards.map(({ events }) => events));
   const toArchive = shards.map((shard, i) => ({
     key: shard.id,
     from: centre(i, shards.length, height),
@@ -219,7 +215,6 @@ function linesBetween(
   producers: readonly Node[],
   shards: readonly Node[],
   height: number,
-  most: number,
 ): Wire[] {
   const from = placesOf(producers, height);
   const to = placesOf(shards, height);
@@ -232,6 +227,7 @@ function linesBetween(
     wires.set(`${start} ${end}`, wire);
     wire.events += events;
   }
+  const most = Math.max(0, ...[...wires.values()].map(({ events }) => events));
   return [...wires].map(([key, { events, ...ends }]) => ({
     ...{ key, ...ends },
     width: widthOf(events, most),
@@ -249,7 +245,7 @@ function centre(i: number, n: number, height: number): number {
 
 /** By the square root: a tenth of the traffic can still be seen. */
 function widthOf(events: number, most: number): number {
-  return Math.max(WIDTH.least, WIDTH.most * Math.sqrt(Math.min(1, events / most)));
+  return Math.max(WIDTH.least, WIDTH.most * Math.sqrt(most === 0 ? 0 : events / most));
 }
 
 function sumOf(nodes: readonly Node[]): number {

@@ -27,12 +27,13 @@ const WHY: Readonly<Record<HourWait['why'], string>> = {
 
 interface HoursProps {
   readonly past: Past;
+  readonly isReading: boolean;
   readonly names: ReadonlyMap<string, string | null>;
   /** What the page can do with an hour. */
   readonly actions: (hour: HourBar) => JSX.Element;
 }
 
-export function Hours({ past, names, actions }: HoursProps) {
+export function Hours({ past, isReading, names, actions }: HoursProps) {
   const { hours, shortened, at } = past;
   const [chosen, setChosen] = useState<number | null>(null);
   const list = useRef<HTMLDivElement>(null);
@@ -44,7 +45,11 @@ export function Hours({ past, names, actions }: HoursProps) {
   if (!held)
     return (
       <Panel id="hours" title="Hours">
-        <Empty>No hour has events yet. The first batch of the consumer makes one.</Empty>
+        <Empty>
+          {isReading
+            ? 'The archive is being read.'
+            : 'No hour has events yet. The first batch of the consumer makes one.'}
+        </Empty>
       </Panel>
     );
   const most = Math.max(1, ...hours.map(({ events }) => events));

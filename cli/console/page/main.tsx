@@ -145,6 +145,7 @@ function App() {
             {past === null ? null : <Plots past={past} />}
             {past === null ? null : (
               <Hours
+                isReading={now.reading !== null}
                 past={past}
                 names={names}
                 actions={({ hour }) => <HourActions search={() => search(hour)} query={() => query(hour)} />}

@@ -159,7 +159,7 @@ function Answer({ table, isBusy }: { table: Table; isBusy: boolean }) {
       ))}
       {columns.length === 0 ? null : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled can be scrolled by keys
-        <section class="scroll tall" aria-label="Answer" tabIndex={0}>
+        <section class="scroll tall" aria-label="Table of the answer" tabIndex={0}>
           <table class="lines">
             <thead>
               <tr>

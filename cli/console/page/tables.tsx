@@ -42,7 +42,7 @@ export function Shards({ now }: { now: Now }) {
         <Empty>No shard has a log in the archive yet.</Empty>
       ) : (
         <Table
-          label="Shards"
+          label="Table of shards"
           heads={[
             'shard',
             'used',
@@ -118,7 +118,7 @@ export function Producers({ now }: { now: Now }) {
         </Empty>
       ) : (
         <Table
-          label="Producers"
+          label="Table of producers"
           heads={[
             'producer',
             'state',
@@ -180,7 +180,7 @@ export function Instances({ groups, at }: { groups: GroupsView | null; at: numbe
       ) : groups.waiting.length + groups.retained.length === 0 ? (
         <Empty>No instance is ending, and none is retained.</Empty>
       ) : (
-        <Table label="Instances" heads={['instance', 'group', 'state', 'since']} numbersFrom={4}>
+        <Table label="Table of instances" heads={['instance', 'group', 'state', 'since']} numbersFrom={4}>
           {groups.retained.map((line) => (
             <InstanceRow key={line.instance} line={line} level="bad" at={at} />
           ))}

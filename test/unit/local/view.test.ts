@@ -13,6 +13,7 @@ function snapshot(shards: number): Snapshot {
     archived: 198.7,
     lagMs: 3100,
     phase: 'Ctrl-C stops it cleanly',
+    console: 'http://127.0.0.1:41234/',
     demo: {
       made: 1_234_567,
       log: 1_000_000,
@@ -83,6 +84,7 @@ test('with four shards everything fits 80×24, events included', () => {
   for (const line of lines) assert.ok(line.length < 80, line);
   assert.ok(lines.some((line) => line.includes('GET')));
   assert.match(lines.join('\n'), /not archived yet +4,567/);
+  assert.match(lines.join('\n'), /console: http:\/\/127\.0\.0\.1:41234\//);
   assert.match(lines.join('\n'), /shardId-000000000000 released/, 'a lease that was given up');
 });
 

@@ -87,7 +87,7 @@ test('chunks that do not come: red once they could have come, and named', async 
   assert.equal(await stateAt(END + 21 * MINUTE), 'holed');
   const { story } = await get<Now>(`${server.url}/api/now`);
   assert.deepEqual([story.complete.level, story.complete.text], ['bad', 'Chunks are missing in 1 hour']);
-  assert.match(story.complete.details[0]!, /1 producer missing chunks/);
+  assert.match(story.complete.details[0]!, /1 producer whose chunks are missing/);
 });
 
 test('what comes later is followed, with few requests', async (t) => {
