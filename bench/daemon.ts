@@ -56,7 +56,6 @@ const C1 = '-XX:TieredStopAtLevel=1';
 const VARIANTS: Readonly<Record<string, Variant>> = {
   default: {},
   c1: { jvmFlags: [SERIAL, C1] },
-  c2: { jvmFlags: [SERIAL] },
   'parallel-gc': { jvmFlags: ['-XX:+UseParallelGC'] },
   g1: { jvmFlags: ['-XX:+UseG1GC'] },
   'heap-256': { heap: '256MiB' },
@@ -65,6 +64,7 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'read-10m': { readBytes: 10 * MiB },
   'idle-200': { kcl: { idle_between_reads: '200ms' } },
   'young-64': { jvmFlags: [...JVM_FLAGS, '-Xmn64m'] },
+  'young-256': { jvmFlags: [...JVM_FLAGS, '-Xmn256m'] },
 };
 
 interface Measured {

@@ -208,7 +208,13 @@ export const CONSUMER_OPTIONS: readonly Option[] = [
   {
     keys: ['java.heap'],
     fallback: 'half of the memory',
-    means: "of the KCL's daemon; 256 MiB to 8 GiB unless given",
+    means: "of the KCL's daemon; 256 MiB to 16 GiB unless given",
+  },
+  {
+    keys: ['java.options'],
+    fallback: 'none',
+    means:
+      "further options of the KCL's JVM, such as `['-Djavax.net.ssl.trustStore=/etc/tailrace/ca.p12']`; the last of two that contradict each other counts",
   },
   {
     keys: ['java.jars'],

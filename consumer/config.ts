@@ -99,6 +99,8 @@ export const consumerSchema = z.strictObject({
       command: z._default(text, 'java'),
       /** Of the daemon; half of the machine's memory unless given. */
       heap: z.optional(size),
+      /** Of the JVM, after its own: the last of two that contradict each other counts. */
+      options: z._default(z.array(text), []),
       /** A directory of KCL's jars; without it the ones that set-up fetched. */
       jars: z.optional(text),
     }),

@@ -39,7 +39,8 @@ export interface DaemonEnd {
 /** Of one line of the daemon's log. */
 const LONGEST_MESSAGE = 8192;
 export const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
-export const JVM_FLAGS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+/** The second compiler stays on: without it TLS and base64, most of what KCL does, are not native code (docs/performance.md). */
+export const JVM_FLAGS = ['-XX:+UseSerialGC'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
 const EXECUTABLE = 'sh -c exec\t"$TAILRACE_NODE"\t$TAILRACE_NODE_FLAGS\t"$TAILRACE_CHILD"';
 /** A source like this file, or a bundle next to it in the consumer's package. */
@@ -146,6 +147,7 @@ function javaArguments(options: DaemonOptions, properties: string, logging: stri
     ...(classArchive === null ? [] : [`-XX:SharedArchiveFile=${classArchive}`]),
     ...jvmFlags,
     '-XX:+ExitOnOutOfMemoryError',
+    ...config.java.options,
     '-cp',
     classPath,
     MAIN_CLASS,

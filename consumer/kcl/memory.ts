@@ -5,14 +5,17 @@ import type { ConsumerConfig } from '../config.ts';
 const MiB = 1024 * 1024;
 /** What a JVM is not given less of, and not more of: beyond it collections take long, and more workers help more. */
 const LEAST_HEAP = 256 * MiB;
-const MOST_HEAP = 8 * 1024 * MiB;
+const MOST_HEAP = 16 * 1024 * MiB;
 /** Of the process that serves the shards, for objects; the records of batches are outside of it. */
 const LEAST_OLD_SPACE = 256 * MiB;
 const MOST_OLD_SPACE = 4 * 1024 * MiB;
 /** Classes, buffers and whatever else KCL keeps, whatever the shards. */
 const HEAP_BASE = 128 * MiB;
-/** KCL keeps up to three reads of 10 MiB per shard, and the same amount while it encodes one as base64. */
-const HEAP_PER_SHARD = 64 * MiB;
+/**
+ * KCL reads ahead while it holds less than 8 MiB of a shard, passes one read on as base64, and so needs some 20 MiB a shard
+ * with reads of 10 records of 256 KiB, and up to 50 with reads of 10 MiB. A heap that runs out leads to the smaller ones.
+ */
+const HEAP_PER_SHARD = 30 * MiB;
 /** A small young generation: most of what a shard's process allocates are lines of megabytes, which are not in it. */
 export const NODE_FLAGS = ['--max-semi-space-size=2'];
 
@@ -24,7 +27,10 @@ export function machineMemory(): number {
 }
 
 /** The daemon's heap, bytes: half of the memory unless it is configured. */
-export function heapOf({ java }: Pick<ConsumerConfig, 'java'>, memory: number): number {
+export function heapOf(
+  { java }: { readonly java: Pick<ConsumerConfig['java'], 'heap'> },
+  memory: number,
+): number {
   return java.heap ?? Math.floor(within(LEAST_HEAP, memory / 2, MOST_HEAP) / MiB) * MiB;
 }
 
@@ -34,7 +40,7 @@ export function nodeFlags(memory: number): readonly string[] {
   return [...NODE_FLAGS, `--max-old-space-size=${oldSpace}`];
 }
 
-/** The heap, bytes, with which the daemon survives when all of so many shards are far behind. */
+/** The heap, bytes, that so many shards need when all of them are far behind. */
 export function heapFor(shards: number): number {
   return HEAP_BASE + shards * HEAP_PER_SHARD;
 }

@@ -2,6 +2,7 @@
 import { uptime } from '../../base/uptime.ts';
 import { VERSION } from '../../base/version.ts';
 import type { ConsumerConfig } from '../config.ts';
+import { heapFor, heapOf, machineMemory, shardsThatFit } from '../kcl/memory.ts';
 import { Refusals } from './refusals.ts';
 import { COUNTERS, type ShardCounters, type ShardReport, zeroCounters } from './report.ts';
 
@@ -108,10 +109,12 @@ export class Board {
   readonly #config: ConsumerConfig;
   readonly #shards = new Map<string, ShardEntry>();
   readonly #forgotten = zeroCounters();
+  readonly #heap: number;
   readonly #uptime: () => number;
 
   constructor(config: ConsumerConfig, clock: () => number = uptime) {
     this.#config = config;
+    this.#heap = heapOf(config, machineMemory());
     this.#uptime = clock;
     this.refusals = new Refusals(clock);
   }
@@ -194,6 +197,7 @@ export class Board {
     if (this.phase === 'failed' || this.phase === 'restarting') faults.push(`the daemon is ${this.phase}`);
     for (const { message } of this.refusals.current()) faults.push(`AWS refuses: ${message}`);
     if (this.heapTrouble !== null) faults.push(this.heapTrouble);
+    faults.push(...this.#roomFault());
     if (this.streamTrouble !== null) faults.push(`cannot look at the stream: ${this.streamTrouble}`);
     if (this.deaggregationFailures > 0) {
       faults.push(
@@ -215,6 +219,17 @@ export class Board {
     return connected === undefined || connected.report.host_pid === connected.report.pid
       ? null
       : connected.report.host_pid;
+  }
+
+  /** More shards than the daemon's heap is made for: as long as they keep up, nothing shows it. */
+  #roomFault(): string[] {
+    const fit = shardsThatFit(this.#heap);
+    const { active } = this;
+    if (active <= fit) return [];
+    const mib = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
+    return [
+      `${active} shards need a java.heap of ${mib(heapFor(active))} MiB when they are far behind, and it is ${mib(this.#heap)} MiB: raise it, take a larger instance, or set kcl.max_leases to ${fit} and add workers`,
+    ];
   }
 
   #unreadFault(): string[] {

@@ -68,7 +68,7 @@ function workersOf({
     application: APPLICATION,
     batch: { max_bytes: '1MiB', max_age: '4s' },
     kcl: KCL,
-    java: { heap: '256MiB' },
+    java: { heap: '512MiB', options: ['-XX:TieredStopAtLevel=1'] },
     restart: { backoff: '500ms', max_backoff: '5s' },
   };
   const workers = ports.map(

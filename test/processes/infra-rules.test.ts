@@ -202,6 +202,10 @@ test('the alarm on what nobody reads goes by a quarter of the retention that is 
   }
 });
 
+test('the worker is as large as the most shards ask for', () => {
+  assert.equal(stack().raw.Parameters!['WorkerInstanceType']!.Default, 't4g.medium');
+});
+
 test('within the limits of CloudFormation and EC2', () => {
   for (const name of names) {
     const { Resources, Parameters } = templates[name]!.raw;

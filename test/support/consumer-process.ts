@@ -132,7 +132,7 @@ function configText(stack: Stack, workerId: string, application?: string): strin
       worker_metrics_sample: '500ms',
       credentials_provider: 'EnvironmentVariableCredentialsProvider',
     },
-    java: { heap: '256MiB' },
+    java: { heap: '512MiB', options: ['-XX:TieredStopAtLevel=1'] },
     restart: { backoff: '100ms' },
     http: { listen: '127.0.0.1:0' },
   });

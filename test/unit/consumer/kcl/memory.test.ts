@@ -6,12 +6,12 @@ import { fewerRecords, heapFor, heapOf, nodeFlags, shardsThatFit } from '../../.
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 const heap = (memory: number, configured?: number): number =>
-  heapOf({ java: { command: 'java', heap: configured } }, memory) / MiB;
+  heapOf({ java: { heap: configured } }, memory) / MiB;
 
 test('the daemon gets half of the memory, within bounds, or what is configured', () => {
   assert.deepEqual(
     [0.25, 0.5, 2, 4, 16, 64].map((gib) => heap(gib * GiB)),
-    [256, 256, 1024, 2048, 8192, 8192],
+    [256, 256, 1024, 2048, 8192, 16_384],
   );
   assert.equal(heap(4 * GiB, 300 * MiB), 300);
 });
@@ -30,6 +30,8 @@ test('so many shards fit as their heap does', () => {
     assert.equal(shardsThatFit(heapFor(shards) - 1), Math.max(1, shards - 1));
   }
   assert.equal(shardsThatFit(0), 1);
+  // What the stack's default is made for: 64 shards on an instance of 4 GiB.
+  assert.equal(shardsThatFit(heap(4 * GiB) * MiB), 64);
 });
 
 test('each time the heap runs out a read has a quarter of the records, down to one', () => {

@@ -51,6 +51,25 @@ function report(pid: number, chunks: number, changes: Partial<ShardReport> = {})
 
 const chunks = (): number => board.status().totals.chunks;
 
+test('more shards than the heap is made for are a fault that says what to do', () => {
+  const java = { ...config.java, heap: 218 * 1024 * 1024 };
+  board = new Board({ ...config, java }, () => now);
+  board.phase = 'running';
+  for (const [i, faults] of [
+    [1, 0],
+    [2, 0],
+    [3, 0],
+    [4, 1],
+  ] as const) {
+    board.update(report(i, 1, { shard: `shard-${i}` }));
+    assert.equal(board.status().faults.length, faults, `${i} shards`);
+  }
+  assert.match(
+    board.status().faults[0]!,
+    /^4 shards need a java\.heap of 248 MiB .* it is 218 MiB: .*max_leases to 3/,
+  );
+});
+
 test('a shard that has not been read for an hour is forgotten, and stays in the sums', async () => {
   for (let i = 0; i < 100; i++) {
     const shard = `shard-${i}`;
