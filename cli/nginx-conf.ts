@@ -1,4 +1,4 @@
-/** What nginx.conf says about access logs: their files and their formats. */
+/** What nginx.conf says about logs: the files of both kinds, and the formats of access logs. */
 
 export interface AccessLog {
   readonly path: string;
@@ -35,12 +35,23 @@ export function accessLogs(text: string): AccessLog[] {
   }
   const logs = new Map<string, AccessLog>();
   for (const [name, path, format] of all) {
-    // Without a path, to syslog, or with variables in its name, it is not a file to follow.
-    if (name !== 'access_log' || path === undefined || path === 'off' || /^syslog:|\$/.test(path)) continue;
-    if (!path.startsWith('/') || path === '/dev/null' || logs.has(path)) continue;
+    if (name !== 'access_log' || !isFollowed(path) || logs.has(path)) continue;
     logs.set(path, { path, format: formats.get(format ?? '') ?? null });
   }
   return [...logs.values()];
+}
+
+/** The error logs of a configuration, each once, in the order of the file. */
+export function errorLogs(text: string): string[] {
+  const paths = directives(text).flatMap(([name, path]) =>
+    name === 'error_log' && isFollowed(path) ? [path] : [],
+  );
+  return [...new Set(paths)];
+}
+
+/** Whether it is a file to follow: not off, syslog, memory or stderr, and without variables in its name. */
+function isFollowed(path: string | undefined): path is string {
+  return path?.startsWith('/') === true && path !== '/dev/null' && !path.includes('$');
 }
 
 /** The files that a configuration includes, as patterns. */

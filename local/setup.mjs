@@ -59,7 +59,7 @@ function readPackages(file) {
 }
 
 function installPackages() {
-  process.stderr.write('installing packages (npm ci)\n');
+  process.stderr.write('installing packages (npm ci), once: a minute or two\n');
   const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: ROOT,
     stdio: ['ignore', process.stderr, process.stderr],

@@ -204,7 +204,7 @@ function sayWhere(screen: Screen, dataDir: string, bucket: string, byDefault: bo
   const archive = `--folder ${shown(path.join(dataDir, 's3', bucket))}`;
   screen.say('');
   screen.say('The archive stays on this machine. What to do next:');
-  screen.say(`  ${command} ls ${archive} --hours`);
+  screen.say(`  ${command} query ${archive} "SELECT tag, code, count(*) FROM logs GROUP BY ALL"`);
   screen.say(`  ${command} cat ${archive} --tag nginx.access | head`);
   screen.say(`  ${command} verify ${archive}`);
   screen.say(`  ${command} console ${archive}`);

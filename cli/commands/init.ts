@@ -8,7 +8,7 @@ import { agentConfig } from '../../producer/config.ts';
 import { Metadata } from '../../producer/instance/metadata.ts';
 import { loadConfig } from '../config.ts';
 import { agentYaml, consumerYaml, type FoundLog } from '../init-config.ts';
-import { accessLogs, includes } from '../nginx-conf.ts';
+import { accessLogs, errorLogs, includes } from '../nginx-conf.ts';
 
 interface Options {
   readonly output?: string;
@@ -88,13 +88,21 @@ function foundLogs(given: string | undefined): FoundLog[] {
   const nginx = given ?? NGINX;
   if (given !== undefined && !existsSync(given))
     throw new TailraceError('CONFIG', `--nginx ${given}: no such file`);
-  const logs: FoundLog[] = accessLogs(readWithIncludes(nginx)).map(({ path, format }, i) => ({
+  const text = readWithIncludes(nginx);
+  const logs: FoundLog[] = accessLogs(text).map(({ path, format }, i) => ({
     path,
     tag: i === 0 ? 'nginx.access' : `nginx.access_${i + 1}`,
     format: format === null ? 'nginx' : { type: 'nginx', log_format: format },
     from: `access_log of ${nginx}`,
   }));
-  for (const log of USUAL) if (existsSync(log.path)) logs.push({ ...log, from: `found on this host` });
+  for (const [i, path] of errorLogs(text).entries()) {
+    const tag = i === 0 ? 'nginx.error' : `nginx.error_${i + 1}`;
+    logs.push({ path, tag, format: 'nginx_error', from: `error_log of ${nginx}` });
+  }
+  for (const log of USUAL) {
+    const isKnown = logs.some(({ path, tag }) => path === log.path || tag === log.tag);
+    if (!isKnown && existsSync(log.path)) logs.push({ ...log, from: 'found on this host' });
+  }
   return logs;
 }
 

@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { loadConfig } from '../../../cli/config.ts';
 import { runTest } from '../../../cli/config-test.ts';
 import { agentYaml, consumerYaml } from '../../../cli/init-config.ts';
-import { accessLogs, includes } from '../../../cli/nginx-conf.ts';
+import { accessLogs, errorLogs, includes } from '../../../cli/nginx-conf.ts';
 import { consumerSchema } from '../../../consumer/config.ts';
 import { agentConfig } from '../../../producer/config.ts';
 
@@ -45,6 +45,9 @@ test('access logs of nginx.conf are found with their formats, each once', () => 
   ]);
   assert.deepEqual(includes(NGINX), ['/etc/nginx/conf.d/*.conf']);
   assert.deepEqual(accessLogs(''), []);
+  const errors = `error_log /var/log/nginx/error.log warn; http { error_log stderr; error_log syslog:server=a;
+    error_log memory:32m debug; server { error_log "/srv/my errors.log"; error_log /var/log/nginx/error.log; } }`;
+  assert.deepEqual(errorLogs(errors), ['/var/log/nginx/error.log', '/srv/my errors.log']);
 });
 
 test('what init writes is valid, with logs and without, whatever the names', () => {
