@@ -33,7 +33,7 @@ export interface Summary {
   readonly rawBytes: number;
 }
 
-const READS_AT_ONCE = 32;
+const READS_AT_ONCE = 64;
 
 /**
  * The objects with their commits' descriptions, hour by hour.

@@ -1,6 +1,6 @@
 /** Objects as files that DuckDB can read: those of a folder where they are, those of S3 fetched into the run's folder. */
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { atOnce } from '../base/at-once.ts';
@@ -12,7 +12,7 @@ import { type LogFile, logFileOf } from './logs-sql.ts';
 import { COLD, MISSING, type ObjectBytes } from './reading.ts';
 
 /** So many are fetched at the same time, fewer where one of them is large. */
-const SMALL_AT_ONCE = 32;
+const SMALL_AT_ONCE = 64;
 const LARGE_AT_ONCE = 8;
 const LARGE_BYTES = 1024 * 1024;
 /** What one of them holds in memory. */
@@ -104,6 +104,7 @@ function originalOf({ key, bytes }: FileObject, archiveFolder: string | undefine
 /** @returns why the object cannot be had; null when it can */
 async function fetchObject(store: ObjectBytes, object: FileObject, path: string): Promise<string | null> {
   const { key, bytes, sha256 } = object;
+  if (bytes < LARGE_BYTES) return fetchSmall(store, object, path);
   const hash = createHash('sha256');
   const file = await open(path, 'wx');
   try {
@@ -123,6 +124,24 @@ async function fetchObject(store: ObjectBytes, object: FileObject, path: string)
     await file.close();
   }
   return hash.digest('hex') === sha256 ? null : DAMAGED;
+}
+
+/** A file that is written in one call costs a third of one that is opened, written and closed by the thread pool. */
+async function fetchSmall(
+  store: ObjectBytes,
+  { key, sha256 }: FileObject,
+  path: string,
+): Promise<string | null> {
+  try {
+    const bytes = await store.get(key);
+    if (bytes === null) return MISSING.fault;
+    if (createHash('sha256').update(bytes).digest('hex') !== sha256) return DAMAGED;
+    writeFileSync(path, bytes, { flag: 'wx' });
+    return null;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'OBJECT_COLD') return COLD.fault;
+    throw error;
+  }
 }
 
 /** DuckDB does not check the checksums of gzip, and lines that it cannot parse have no fields: it would miscount in silence. */

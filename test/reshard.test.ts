@@ -51,7 +51,7 @@ async function whileTrafficFlows(
     await flowing;
   }
   t.diagnostic(`${made.length} chunks`);
-  await assertArchivedOnce(stack, made, WAIT_MS);
+  await assertArchivedOnce(stack, made, { waitMs: WAIT_MS });
   assert.equal(await consumer.stop(), 0);
 }
 

@@ -8,6 +8,7 @@ import * as z from 'zod/mini';
 import { TailraceError } from '../../base/errors.ts';
 import { contentHash } from '../commit.ts';
 import { countingDown, dateAndHour, encodeTag, parseCountingDown } from '../commit-keys.ts';
+import type { ListableStore } from '../listing.ts';
 import type { ArchiveStore } from '../store.ts';
 
 const COMPACTIONS_FOLDER = '_compactions/';
@@ -77,6 +78,23 @@ export async function compactedHours(store: ArchiveStore, prefix: string): Promi
     .sort((a, b) => a - b);
 }
 
+/** Of each hour that has a log, since 1970, how many entries it has: by one listing for all of them. */
+export async function countCompactions(
+  store: ListableStore,
+  prefix: string,
+): Promise<ReadonlyMap<number, number>> {
+  const counts = new Map<number, number>();
+  const folder = prefix + COMPACTIONS_FOLDER;
+  for await (const { key } of store.list(folder)) {
+    const [name, entry] = key.slice(folder.length).split('/');
+    const hour = Date.parse(`${name}:00Z`) / 3_600_000;
+    const number = parseCountingDown(entry ?? '');
+    if (Number.isSafeInteger(hour) && number !== null)
+      counts.set(hour, Math.max(number, counts.get(hour) ?? 0));
+  }
+  return counts;
+}
+
 /** Gives tables their keys, and the compaction its hash. */
 export function named(prefix: string, bare: Omit<Compaction, 'version' | 'hash'>): Compaction {
   const tables = bare.tables.map((each) => ({ ...each, key: '' }));
@@ -93,17 +111,19 @@ export function named(prefix: string, bare: Omit<Compaction, 'version' | 'hash'>
   };
 }
 
-/** All compactions of an hour, oldest first. */
+/**
+ * All compactions of an hour, oldest first.
+ *
+ * @param known how many there are, where that was listed
+ */
 export async function readCompactions(
   store: ArchiveStore,
   prefix: string,
   hour: number,
+  known?: number,
 ): Promise<Compaction[]> {
   const folder = compactionFolder(prefix, hour);
-  const newest = await store.first(folder);
-  if (newest === null) return [];
-  const last = parseCountingDown(newest.slice(folder.length));
-  if (last === null) throw corrupt(newest, 'is not the name of a compaction: remove it');
+  const last = known ?? (await newestNumber(store, folder));
   const numbers = Array.from({ length: last }, (_, i) => i + 1);
   return Promise.all(
     numbers.map(async (number) => {
@@ -113,6 +133,14 @@ export async function readCompactions(
       return parse(bytes, key, hour, number);
     }),
   );
+}
+
+async function newestNumber(store: ArchiveStore, folder: string): Promise<number> {
+  const newest = await store.first(folder);
+  if (newest === null) return 0;
+  const last = parseCountingDown(newest.slice(folder.length));
+  if (last === null) throw corrupt(newest, 'is not the name of a compaction: remove it');
+  return last;
 }
 
 export function putCompaction(

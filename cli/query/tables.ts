@@ -1,8 +1,8 @@
 /** Hours that are compacted: their Parquet objects instead of the data objects of which they were made. */
-import { createWriteStream, statSync } from 'node:fs';
+import { createWriteStream, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { compactedHours, readCompactions, type Table } from '../../archive/compact/compaction.ts';
+import { countCompactions, readCompactions, type Table } from '../../archive/compact/compaction.ts';
 import type { Column } from '../../archive/field-types.ts';
 import type { ShowProgress } from '../../archive/find.ts';
 import type { ListableStore } from '../../archive/listing.ts';
@@ -14,7 +14,10 @@ import { bytes as size } from '../../base/human.ts';
 import { text } from './engine.ts';
 import { type Box, isNeeded } from './predicate.ts';
 
-const AT_ONCE = 8;
+/** So many are fetched at the same time, fewer where one of them is large. */
+const SMALL_AT_ONCE = 64;
+const LARGE_AT_ONCE = 8;
+const LARGE_BYTES = 1024 * 1024;
 /** What one of them holds in memory. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 
@@ -31,19 +34,34 @@ export async function neededTables(
   [first, last]: readonly [number, number],
   boxes: readonly Box[],
 ): Promise<NeededTable[]> {
-  const hours = (await compactedHours(store, prefix)).filter((hour) => hour >= first && hour <= last);
-  const needed: NeededTable[] = [];
-  await atOnce(AT_ONCE, hours, async (hour) => {
-    for (const { tables } of await readCompactions(store, prefix, hour)) {
-      for (const table of tables) {
-        if (!table.sources.some((source) => isNeeded(logFileOf(source), boxes))) continue;
-        // An entry comes before its objects: until these are there, the data objects are what there is.
-        const bytes = await store.head(table.key);
-        if (bytes !== null) needed.push({ table, hour, bytes });
-      }
-    }
+  const counts = await countCompactions(store, prefix);
+  const hours = [...counts].filter(([hour]) => hour >= first && hour <= last);
+  const needed: { table: Table; hour: number }[] = [];
+  await atOnce(SMALL_AT_ONCE, hours, async ([hour, known]) => {
+    for (const { tables } of await readCompactions(store, prefix, hour, known))
+      for (const table of tables)
+        if (table.sources.some((source) => isNeeded(logFileOf(source), boxes))) needed.push({ table, hour });
   });
-  return needed.sort((a, b) => a.hour - b.hour || (a.table.key < b.table.key ? -1 : 1));
+  const sizes = await sizesOf(
+    store,
+    needed.map(({ table }) => table.key),
+  );
+  // An entry comes before its objects: until these are there, the data objects are what there is.
+  const there = needed.flatMap(({ table, hour }) => {
+    const bytes = sizes.get(table.key);
+    return bytes === undefined ? [] : [{ table, hour, bytes }];
+  });
+  return there.sort((a, b) => a.hour - b.hour || (a.table.key < b.table.key ? -1 : 1));
+}
+
+/** Of objects that are there, their bytes: by a listing of each day of a tag. */
+async function sizesOf(store: ListableStore, keys: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  const days = new Set(keys.map((key) => key.slice(0, key.lastIndexOf('/hour=') + 1)));
+  await atOnce(SMALL_AT_ONCE, [...days], async (day) => {
+    for await (const { key, bytes } of store.list(day)) sizes.set(key, bytes);
+  });
+  return sizes;
 }
 
 export interface TableFile {
@@ -79,7 +97,8 @@ export async function tableFiles(
     );
   const files: TableFile[] = [];
   let done = 0;
-  await atOnce(AT_ONCE, [...tables.entries()], async ([i, { table, hour, bytes }]) => {
+  const limitOf = tables.every(({ bytes: each }) => each < LARGE_BYTES) ? SMALL_AT_ONCE : LARGE_AT_ONCE;
+  await atOnce(limitOf, [...tables.entries()], async ([i, { table, hour, bytes }]) => {
     const original = archiveFolder === undefined ? null : join(archiveFolder, table.key);
     const isThere = original !== null && statSync(original, { throwIfNoEntry: false })?.isFile();
     const path = isThere ? original : join(folder, `${i}.parquet`);
@@ -92,16 +111,17 @@ export async function tableFiles(
 }
 
 async function fetchTable(store: ObjectBytes, key: string, bytes: number, path: string): Promise<void> {
-  const file = createWriteStream(path, { flags: 'wx' });
-  for (let at = 0; at < bytes; at += PIECE_BYTES) {
-    const piece = await store.range(key, at, Math.min(bytes, at + PIECE_BYTES) - 1);
-    if (piece === null)
-      throw new TailraceError(
-        'QUERY_FAILED',
-        `${key} is gone: a lifecycle rule expired it, or it was deleted`,
-      );
-    file.write(piece);
+  const there = (piece: Buffer | null): Buffer => {
+    if (piece !== null) return piece;
+    throw new TailraceError('QUERY_FAILED', `${key} is gone: a lifecycle rule expired it, or it was deleted`);
+  };
+  if (bytes < LARGE_BYTES) {
+    writeFileSync(path, there(await store.get(key)), { flag: 'wx' });
+    return;
   }
+  const file = createWriteStream(path, { flags: 'wx' });
+  for (let at = 0; at < bytes; at += PIECE_BYTES)
+    file.write(there(await store.range(key, at, Math.min(bytes, at + PIECE_BYTES) - 1)));
   file.end();
   await finished(file);
 }
