@@ -55,24 +55,34 @@ export interface LogsSql {
   readonly timeFields?: readonly string[];
 }
 
+/** Columns that DuckDB's readers of files add: a field of that name is taken from the whole line. */
+const RESERVED: ReadonlySet<string> = new Set(['file_index', 'filename', 'file_row_number', 'rowid']);
+
+/** Whether a column of a file may not have this name. */
+export function isReserved(name: string): boolean {
+  return RESERVED.has(name.toLowerCase());
+}
+
 /** A SELECT over the files; of no rows when there are none. */
 export function logsSql(request: LogsSql): string {
   const { files, columns, withRest, strict, timeFields = TIME_FIELDS } = request;
+  const isWhole =
+    withRest || [...columns.map(({ name }) => name), ...timeFields].some((name) => isReserved(name));
   /** A field of the line, as JSON. */
   const field = (name: string): string =>
-    withRest
-      ? `json_extract(json, ${text(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`
-      : id(name);
+    isWhole
+      ? `json_extract(_line.json, ${text(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`
+      : `_line.${id(name)}`;
   const values = columns.map((column) => valueSql(column, field(column.name), strict));
   const times = timeFields.map((name) => timeSql(field(name)));
   const list = [
-    '_tag AS tag',
-    `coalesce(${[...times.map(withinSql), 'make_timestamp(_f::BIGINT * 1000)'].join(', ')}) AS time`,
-    `make_timestamp(_h::BIGINT * ${HOUR_MS * 1000}) AS hour`,
+    '_object._tag AS tag',
+    `coalesce(${[...times.map(withinSql), 'make_timestamp(_object._f::BIGINT * 1000)'].join(', ')}) AS time`,
+    `make_timestamp(_object._h::BIGINT * ${HOUR_MS * 1000}) AS hour`,
     ...columns.map(({ name }, i) => `${values[i]} AS ${id(name)}`),
     ...(withRest ? [`${restSql(request, field, values, times)} AS rest`] : []),
   ];
-  const names = withRest ? [] : [...new Set([...timeFields, ...columns.map(({ name }) => name)])];
+  const names = isWhole ? [] : [...new Set([...timeFields, ...columns.map(({ name }) => name)])];
   return `SELECT ${list.join(',\n  ')}\nFROM ${files.length === 0 ? nothing(names) : reader(files, names)}`;
 }
 
@@ -95,7 +105,7 @@ JOIN (VALUES ${objects.join(', ')}) AS _object(_file, _tag, _h, _f, _l) ON _line
 function nothing(names: readonly string[]): string {
   const columns = (names.length === 0 ? ['json'] : names).map((name) => `NULL::JSON AS ${id(name)}`);
   const numbers = ['_h', '_f', '_l'].map((name) => `0::BIGINT AS ${name}`);
-  return `(SELECT ${[...columns, ...numbers, "'' AS _tag"].join(', ')} WHERE false)`;
+  return `(SELECT ${columns.join(', ')} WHERE false) AS _line, (SELECT ${numbers.join(', ')}, '' AS _tag) AS _object`;
 }
 
 /** @param json the field, as JSON */
@@ -137,7 +147,7 @@ function timeSql(json: string): string {
 
 /** NULL unless the object can hold an event of the time. */
 function withinSql(time: string): string {
-  return `CASE WHEN epoch_us(${time}) BETWEEN _f * 1000 AND _l * 1000 + 999 THEN ${time} END`;
+  return `CASE WHEN epoch_us(${time}) BETWEEN _object._f * 1000 AND _object._l * 1000 + 999 THEN ${time} END`;
 }
 
 function restSql(
@@ -165,7 +175,7 @@ function restSql(
     );
     earlier += `(${within}) IS NULL AND `;
   });
-  return `nullif(json_merge_patch(json, ${patches.join(', ')}), '{}')`;
+  return `nullif(json_merge_patch(_line.json, ${patches.join(', ')}), '{}')`;
 }
 
 /** A string literal. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { TailraceError } from '../../base/errors.ts';
 import { loadDuckDb } from '../duckdb.ts';
-import { logsSql } from '../logs-sql.ts';
+import { isReserved, logsSql } from '../logs-sql.ts';
 import { type ObjectFiles, objectFiles } from '../object-files.ts';
 import type { ObjectBytes } from '../reading.ts';
 import { sampleFields } from '../sample-fields.ts';
@@ -91,7 +91,9 @@ export class ParquetMaker {
     const known = this.#known.get(tag) ?? [];
     const names = new Set(known.map(({ name }) => name));
     const all = seen.columns(new Map(known.map(({ name, type }) => [name, type])));
-    const fresh = all.filter(({ name }) => !names.has(name) && !PARTITION_COLUMNS.has(name.toLowerCase()));
+    const fresh = all.filter(
+      ({ name }) => !names.has(name) && !PARTITION_COLUMNS.has(name.toLowerCase()) && !isReserved(name),
+    );
     const columns = [...known, ...fresh.map(({ name, type }) => ({ name, type }))];
     this.#known.set(tag, columns);
     return columns;

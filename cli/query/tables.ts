@@ -157,9 +157,9 @@ export function tablesSql(
   withRest: boolean,
 ): string {
   const list = [
-    '_tag AS tag',
-    'time',
-    'make_timestamp(_h::BIGINT * 3600000000) AS hour',
+    '_object._tag AS tag',
+    '_rows.time AS time',
+    'make_timestamp(_object._h::BIGINT * 3600000000) AS hour',
     ...columns.map((column) => {
       const { name, type, known } = column;
       const id = `"${name.replaceAll('"', '""')}"`;

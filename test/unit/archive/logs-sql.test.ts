@@ -199,3 +199,29 @@ test('no files make a table of no rows with the same columns', async () => {
   for (const withRest of [true, false])
     assert.deepEqual(await rows(logsSql({ files: [], columns, withRest, strict: true })), []);
 });
+
+test("fields with the SQL's own names are fields", async () => {
+  const names = ['_tag', '_f', '_l', '_h', '_file', '_object', '_line', '_rows', 'json'];
+  for (const more of [[], ['file_index', 'FILENAME', 'rowid']]) {
+    const all = [...names, ...more];
+    const line = JSON.stringify(Object.fromEntries(all.map((name, i) => [name, `v${i}`])));
+    const columns = seenOf([line]);
+    assert.deepEqual(
+      columns.map(({ name }) => name),
+      all,
+    );
+    const files = [write(file('one'), [line]), write(file('two'), [line])];
+    for (const withRest of [true, false]) {
+      const found = await rows(logsSql({ files, columns, withRest, strict: true }));
+      const expected = Object.fromEntries(all.map((name, i) => [name, `v${i}`]));
+      assert.deepEqual(
+        found.map(({ tag, time: _, hour: _hour, rest: _rest, ...fields }) => ({ tag, ...fields })),
+        [
+          { tag: 'one', ...expected },
+          { tag: 'two', ...expected },
+        ],
+      );
+      assert.deepEqual(await rows(logsSql({ files: [], columns, withRest, strict: true })), []);
+    }
+  }
+});

@@ -45,6 +45,7 @@ test('what is found by keys is what the commits name', async () => {
     TEMPLATE,
     'a/{dt}/x-{hour}/t_{tag}/{shard}/{name}',
     'logs/tag={tag}/{dt}T{hour}/{name}',
+    'logs/_tag={tag}/_dt={dt}/_hour={hour}/{name}',
   ]) {
     const archive = await archiveOf(template);
     const listing = new Listing(archive, 'p/', template);

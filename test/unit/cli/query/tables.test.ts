@@ -17,7 +17,7 @@ test('a field is found in the column, and in the rest of tables that have no col
   const connection = await (await DuckDBInstance.create(':memory:')).connect();
   context.after(() => connection.closeSync());
   const files = [
-    `SELECT TIMESTAMP '2026-11-23' AS time, 1 AS n, '{"m":2,"rare":"x"}' AS rest`,
+    `SELECT TIMESTAMP '2026-11-23' AS time, 1 AS n, 'own' AS _tag, 7 AS _h, '{"m":2,"rare":"x"}' AS rest`,
     `SELECT TIMESTAMP '2026-11-24' AS time, 3 AS n, 4 AS m, NULL::VARCHAR AS rest`,
   ].map((select, i) => ({ select, path: join(folder, `${i}.parquet`), tag: 't', hour: 24 * i }));
   for (const { select, path } of files)
