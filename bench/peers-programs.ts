@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
 import type { Work } from './peers-rows.ts';
@@ -50,9 +50,13 @@ export async function ownAgent(name: string, directory: string, root = ROOT): Pr
   const { bundlePrograms } = (await import(pathToFileURL(join(root, 'infra', 'package.ts')).href)) as {
     bundlePrograms: (of: 'agent', outdir: string) => Promise<string>;
   };
-  const program = await bundlePrograms('agent', join(directory, name));
+  const all = await bundlePrograms('agent', join(directory, name));
+  const quick = join(dirname(all), 'agent', basename(all));
+  const program = existsSync(quick) ? quick : all;
   const launcher = readFileSync(join(root, 'infra', 'systemd', 'tailrace.sh'), 'utf8');
-  const flags = /^exec "\$node" (.*) "\$home/m.exec(launcher)![1]!.split(' ');
+  const flags = /^exec "\$node" (.*) "\$(?:home|lib)/m.exec(launcher)![1]!.split(' ');
+  // As the systemd unit does.
+  const env = { ...ENV, NODE_COMPILE_CACHE: join(directory, `${name}-cache`) };
   const profile = process.env['PROFILE'];
   if (profile !== undefined) flags.push('--cpu-prof', `--cpu-prof-dir=${join(profile, name)}`);
   return {
@@ -78,7 +82,7 @@ export async function ownAgent(name: string, directory: string, root = ROOT): Pr
         }),
       );
       return spawn(process.execPath, [...flags, program, 'agent', '--config', config], {
-        env: ENV,
+        env,
         stdio: ['ignore', 'ignore', 'inherit'],
       });
     },

@@ -24,6 +24,7 @@ import { build, type Plugin } from 'esbuild';
 import { TailraceError } from '../base/errors.ts';
 import { buildPage } from '../cli/console/build-page.ts';
 import { ensureJars } from '../consumer/kcl/jars.ts';
+import { httpWithoutUndici } from './http-without-undici.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SYSTEMD = join(import.meta.dirname, 'systemd');
@@ -41,6 +42,8 @@ interface Contents {
   readonly programs: Readonly<Record<string, string>>;
   /** Commands that need more than such a server has: a JVM, or the whole embedded stack. */
   readonly absent: RegExp;
+  /** A command that also gets a folder of its own in lib/, with fewer files to load at its start. */
+  readonly quick?: string;
   /** From infra/systemd/; install.sh goes by them. */
   readonly systemd: readonly string[];
   readonly jars: boolean;
@@ -52,6 +55,7 @@ const PACKAGES: Readonly<Record<'agent' | 'consumer', Contents>> = {
     name: 'tailrace',
     programs: { tailrace: CLI },
     absent: /\/commands\/(consumer|local)\.ts$/,
+    quick: 'agent',
     systemd: ['agent.yaml', 'tailrace.service', 'tailrace.logrotate'],
     jars: false,
   },
@@ -127,20 +131,22 @@ export async function bundlePrograms(of: keyof typeof PACKAGES, outdir: string):
   return join(outdir, 'tailrace.js');
 }
 
-async function bundle({ programs, absent: filter }: Contents, outdir: string): Promise<void> {
-  const absent: Plugin = {
-    name: 'absent',
-    setup({ onLoad }) {
-      onLoad({ filter }, () => ({
-        contents: `import { TailraceError } from '../../base/errors.ts';
-export function command() {
-  throw new TailraceError('CONFIG', 'this command is not part of the server package: run it from the repository');
-}`,
-        loader: 'ts',
-        resolveDir: join(ROOT, 'cli', 'commands'),
-      }));
-    },
-  };
+async function bundle({ programs, absent, quick }: Contents, outdir: string): Promise<void> {
+  await bundleInto(outdir, programs, (path) => absent.test(path));
+  mkdirSync(join(outdir, 'console-page'));
+  for (const [name, body] of await buildPage()) writeFileSync(join(outdir, 'console-page', name), body);
+  if (quick === undefined) return;
+  // One command's modules fall into few files; all commands share so many that finding them takes a while.
+  const others = (path: string): boolean => basename(path) !== `${quick}.ts`;
+  await bundleInto(join(outdir, quick), { tailrace: CLI }, others);
+}
+
+/** @param absent whether the command of this file is left out */
+async function bundleInto(
+  outdir: string,
+  programs: Contents['programs'],
+  absent: (path: string) => boolean,
+): Promise<void> {
   await build({
     entryPoints: { ...programs },
     outdir,
@@ -150,6 +156,8 @@ export function command() {
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    // The ES modules of packages: what of them is not used is left out.
+    mainFields: ['module', 'main'],
     minifySyntax: true,
     minifyWhitespace: true,
     keepNames: true,
@@ -159,14 +167,31 @@ export function command() {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },
     // fluent-logger's for a logger that is not ours; asked for by those who use it. DuckDB is native code, and
-    // optional. The console's page is made below.
+    // optional. The console's page is made by bundle().
     external: ['winston-transport', '@duckdb/node-api', 'esbuild'],
-    plugins: [absent],
+    plugins: [absentCommands(absent), httpWithoutUndici],
     logLevel: 'warning',
   });
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}\n');
-  mkdirSync(join(outdir, 'console-page'));
-  for (const [name, body] of await buildPage()) writeFileSync(join(outdir, 'console-page', name), body);
+}
+
+function absentCommands(absent: (path: string) => boolean): Plugin {
+  return {
+    name: 'absent',
+    setup({ onLoad }) {
+      onLoad({ filter: /\/cli\/commands\/[a-z-]+\.ts$/ }, ({ path }) => {
+        if (!absent(path)) return null;
+        return {
+          contents: `import { TailraceError } from '../../base/errors.ts';
+export function command() {
+  throw new TailraceError('CONFIG', 'this command is not part of the server package: run it from the repository');
+}`,
+          loader: 'ts',
+          resolveDir: join(ROOT, 'cli', 'commands'),
+        };
+      });
+    },
+  };
 }
 
 /** This machine's own Node where it is the pinned one; any other from the npm registry, checked. */

@@ -1,5 +1,6 @@
 /** The state of one component, kept in each cut: JSON values by key, of which a cut carries those that changed. */
 import * as z from 'zod/mini';
+import en from 'zod/v4/locales/en.js';
 import { TailraceError } from '../base/errors.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -71,7 +72,7 @@ export class StateMap {
 
 /** @throws TailraceError STATE_INVALID naming the part that has another form */
 export function checkState<T extends z.core.$ZodType>(name: string, value: unknown, schema: T): z.output<T> {
-  const result = z.safeParse(schema, value, { error: z.locales.en().localeError });
+  const result = z.safeParse(schema, value, { error: en().localeError });
   if (result.success) return result.data;
   const { path, message } = result.error.issues[0]!;
   throw new TailraceError(

@@ -1,4 +1,5 @@
 /** `tailrace agent`: runs the agent until a signal stops it. */
+import { flushCompileCache } from 'node:module';
 import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
@@ -67,6 +68,8 @@ async function run(options: { config: string; check?: true }): Promise<void> {
     { ...agent.status().spool, state_dir: config.state_dir, stream: config.stream.name },
     'the agent is running',
   );
+  // Where Node keeps compiled programs: now rather than at the end, which a kill would leave out.
+  flushCompileCache();
   const failure = await Promise.race([agent.failed, signal]);
   if (failure !== null) process.exit(failure);
 

@@ -34,5 +34,9 @@ esac
 # The consumer's package brings KCL's jars.
 [ ! -d "$home/jars" ] || export TAILRACE_JARS="${TAILRACE_JARS:-$home/jars}"
 
+# The agent has a folder of its own, with fewer files to load.
+lib=$home/lib
+[ "${1:-}" != agent ] || [ ! -d "$lib/agent" ] || lib=$lib/agent
+
 # A small young generation: what lives long here are buffers outside the heap, and collecting often is cheap.
-exec "$node" --max-semi-space-size=2 "$home/lib/tailrace.js" "$@"
+exec "$node" --max-semi-space-size=2 "$lib/tailrace.js" "$@"
