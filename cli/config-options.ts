@@ -39,7 +39,11 @@ export const AGENT_OPTIONS: readonly Option[] = [
       'an unanswered request is abandoned after this time and its records are resent; other requests are unaffected',
   },
   { keys: ['inputs'], fallback: '', means: 'required: a list of at least one input' },
-  { keys: ['compression'], fallback: '`gzip`', means: 'or `zstd`; or `{ codec: gzip, level: 6 }`' },
+  {
+    keys: ['compression'],
+    fallback: '`gzip`',
+    means: 'or `zstd`, at levels 3 and 1; or `{ codec: gzip, level: 6 }`',
+  },
   { keys: ['lanes'], fallback: '`1`', means: 'lanes that a run starts with, 1 to 64' },
   { keys: ['send.request_size'], fallback: '`5MiB`', means: 'size of one PutRecords request, up to `10MiB`' },
   { keys: ['send.requests_in_flight'], fallback: '`3`', means: 'PutRecords requests at once, 1 to 32' },

@@ -40,8 +40,9 @@ export interface SealPace {
 }
 
 export const DEFAULT_SEALER_OPTIONS: SealerOptions = {
-  compression: { codec: 'gzip', level: 1 },
-  targetBytes: 256 * 1024,
+  compression: { codec: 'gzip', level: 3 },
+  // Ten PUT units of 25 KiB less what one chunk may differ from the last: one byte more would cost an eleventh.
+  targetBytes: 245 * 1024,
   // A record of the service holds 1 MiB with its partition key; the rest is room for the key.
   maxBytes: 1024 * 1024 - 256,
   interval: 1000,

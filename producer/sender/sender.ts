@@ -36,7 +36,8 @@ export interface SenderOptions {
 }
 
 export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
-  recordBytes: 256 * 1024,
+  // Ten PUT units of 25 KiB, of which the partition key takes some bytes.
+  recordBytes: 250 * 1024 - 128,
   requestBytes: 5 * 1024 * 1024,
   requestRecords: 500,
   requestsInFlight: 3,
