@@ -22,26 +22,13 @@ export function putRecordsBody(stream: string, records: readonly PutRecordsReque
   let at = body.write(head, 0, 'latin1');
   for (const [i, { Data }] of records.entries()) {
     at += body.write(DATA, at, 'latin1');
-    at = writeBase64(body, at, Data!);
+    const { buffer, byteOffset, byteLength } = Data!;
+    at += body.write(Buffer.from(buffer, byteOffset, byteLength).toString('base64'), at, 'latin1');
     at += body.write(tails[i]!, at, 'latin1');
   }
   // The last record's comma goes.
   at += body.write(']}', at - 1, 'latin1') - 1;
   return body.subarray(0, at);
-}
-
-/**
- * Bytes that are encoded at a time, a multiple of three: the text of a whole record would be a large object of the heap,
- * and a few of those are reason enough for the collector to go over all of it.
- */
-const PIECE = 24 * 1024;
-
-function writeBase64(body: Buffer, at: number, { buffer, byteOffset, byteLength }: Uint8Array): number {
-  const data = Buffer.from(buffer, byteOffset, byteLength);
-  for (let from = 0; from < byteLength; from += PIECE) {
-    at += body.write(data.toString('base64', from, from + PIECE), at, 'latin1');
-  }
-  return at;
 }
 
 const DATA = '{"Data":"';

@@ -11,6 +11,7 @@ import { SEGMENT_NAME, type Segment, segmentName } from './segment.ts';
 /** A spool as it was found. */
 export interface Found {
   readonly state: Sections;
+  /** Those that are not known to be acknowledged. */
   readonly chunks: SpooledChunk[];
   readonly segments: Segment[];
   readonly nextSegment: number;
@@ -39,6 +40,7 @@ export async function loadSpool(
 
   const state: Sections = new Map();
   const chunks: SpooledChunk[] = [];
+  const acknowledged = new Set<string>();
   const segments: Segment[] = [];
   let nextCut = 1;
   for (const number of numbers) {
@@ -75,6 +77,7 @@ export async function loadSpool(
         if (cut.state.full) state.clear();
         apply(state, cut.state.sections);
         nextCut = Math.max(nextCut, cut.state.cut + 1);
+        for (const address of cut.state.acknowledged ?? []) acknowledged.add(address.join());
       }
       for (const { header, offset } of cut.chunks) {
         chunks.push({ header, segment: number, offset, since: header.lastTime });
@@ -83,6 +86,11 @@ export async function loadSpool(
     const held = chunks.length - before;
     segments.push({ number, path, bytes: found.length, pending: held, chunks: held });
   }
+  const unsent = chunks.filter(({ segment, offset }) => !acknowledged.has([segment, offset].join()));
+  const pending = new Map<number, number>();
+  for (const { segment } of unsent) pending.set(segment, (pending.get(segment) ?? 0) + 1);
+  for (const segment of segments) segment.pending = pending.get(segment.number) ?? 0;
   const quarantined = (await files.list(quarantine)).filter((name) => name.endsWith('.bin')).length;
-  return { state, chunks, segments, nextSegment: (numbers.at(-1) ?? 0) + 1, nextCut, quarantined };
+  const nextSegment = (numbers.at(-1) ?? 0) + 1;
+  return { state, chunks: unsent, segments, nextSegment, nextCut, quarantined };
 }

@@ -20,6 +20,8 @@ const cutState = z.object({
   full: z.boolean(),
   chunks: z.int().check(z.nonnegative()),
   sections: z.record(z.string(), z.record(z.string(), json)),
+  /** Segment and offset of chunks that the stream has acknowledged since the cut before. */
+  acknowledged: z.optional(z.array(z.tuple([z.int(), z.int()]))),
 });
 
 export type CutState = z.output<typeof cutState>;

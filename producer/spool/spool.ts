@@ -25,9 +25,10 @@
  * (record.ts). A cut is `state`, its chunks, `end`; state and end carry the same payload, so that no single damaged
  * place destroys it. Then follows `durable`, appended after the sync and not synced itself.
  *
- *     state { cut, full, chunks, sections }   chunk …   chunk …   end { the same }   durable { cut }
+ *     state { cut, full, chunks, sections, acknowledged }   chunk …   end { the same }   durable { cut }
  *
  * `sections` has the keys that changed since the cut before, or all of them (`full`) in the first cut of a segment.
+ * `acknowledged` has the addresses of chunks that the stream has acknowledged since the cut before.
  * A segment of `segmentBytes` or more is retired: synced once more, and the next cut begins another one. A chunk's
  * payload is the very record that goes to the stream; its address (segment, offset) stays valid until it is removed.
  *
@@ -40,7 +41,8 @@
  * - A place without a sound record anywhere else is damage to durable data. Its bytes go to the quarantine, sound
  *   chunks around it are kept, the state is read from the cut's other copy, and counters, log and `verify` report it.
  *   A flush does not end with 0 as long as the quarantine holds anything.
- * - All chunks that are found are sent, also those that an earlier run had sent: the consumer recognizes them.
+ * - All chunks that are found are sent, except those that a later cut says are acknowledged. That leaves what was in
+ *   flight and what was acknowledged since the last cut: the consumer recognizes them.
  * - Recovery repairs as it reads (truncates, copies to the quarantine), so a second one finds the same and nothing torn.
  *
  * The caller holds the directory's lock. Memory is half a KiB per unacknowledged chunk; bytes stay on the disk.
@@ -118,6 +120,8 @@ export class Spool {
   readonly #epochs = new Map<string, number>();
   /** Damaged chunks that are in the quarantine, or on their way there. */
   readonly #aside = new WeakSet<SpooledChunk>();
+  /** Chunks acknowledged since the last cut, by address: for the next one to say. */
+  #acknowledged: [segment: number, offset: number][] = [];
   #active: { readonly segment: Segment; readonly file: SegmentFile } | null = null;
   #nextSegment: number;
   #nextCut: number;
@@ -278,6 +282,7 @@ export class Spool {
     const left = this.#epochs.get(chunk.header.epoch)! - 1;
     if (left > 0) this.#epochs.set(chunk.header.epoch, left);
     else this.#epochs.delete(chunk.header.epoch);
+    this.#acknowledged.push([chunk.segment, chunk.offset]);
     await this.#removeIfDone(segment);
   }
 
@@ -333,7 +338,14 @@ export class Spool {
     const full = this.#active === null;
     const { segment, file } = this.#active ?? (await this.#create());
     const sections = full ? merged(this.#state, changes) : changes;
-    const state: CutState = { cut, full, chunks: chunks.length, sections };
+    // Of segments that are gone, nothing needs to be said.
+    const acknowledged = this.#acknowledged.filter(([number]) => this.#segments.has(number));
+    this.#acknowledged = acknowledged;
+    const said = acknowledged.length;
+    const state: CutState = {
+      ...{ cut, full, chunks: chunks.length, sections },
+      ...(said > 0 ? { acknowledged } : {}),
+    };
     const stateBytes = Buffer.from(JSON.stringify(state));
 
     const parts: Uint8Array[] = [recordHeader('state', stateBytes), stateBytes];
@@ -355,6 +367,8 @@ export class Spool {
       await this.#abandon(segment, file);
       throw error;
     }
+    // What was acknowledged meanwhile stands behind these.
+    this.#acknowledged.splice(0, said);
     segment.bytes = offset;
     segment.chunks += chunks.length;
     segment.pending += chunks.length;

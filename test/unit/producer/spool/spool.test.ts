@@ -238,6 +238,36 @@ test('flipped bits between kills, cuts and acknowledgements: progress stays, chu
   );
 });
 
+test('after a kill only what was acknowledged since the last cut is sent once more', async () => {
+  const writer = new Writer();
+  await writer.start();
+  await writer.cut(4);
+  await writer.acknowledge(0.5);
+  await writer.cut(1);
+  await writer.acknowledge(0.3);
+  writer.files.crash(1);
+  await writer.start();
+  assert.deepEqual(ordinals(writer.open), [3, 4, 5], '1 and 2 are written down, 3 is not yet');
+  assert.equal(writer.spool.pending, 3);
+  await writer.acknowledge(1);
+  await writer.spool.append([], {}, true);
+  assert.equal(writer.files.files.size, 1, 'their segment goes with the last of them');
+});
+
+test('acknowledgements that a failed cut was to write down are in the next one', async () => {
+  const writer = new Writer();
+  await writer.start();
+  await writer.cut(3);
+  await writer.acknowledge(0.3);
+  let failures = 1;
+  writer.files.fail = (call) =>
+    call === 'sync' && failures-- > 0 ? Object.assign(new Error('full'), { code: 'ENOSPC' }) : null;
+  await writer.cut(1);
+  writer.files.crash(1);
+  await writer.start();
+  assert.deepEqual(ordinals(writer.open), [2, 3, 4]);
+});
+
 test('a segment goes when all of it is acknowledged and a later one has the state', async () => {
   const writer = new Writer();
   await writer.start();
