@@ -1,13 +1,13 @@
 /**
  * A Kinesis that accepts everything at once, so that a benchmark measures the agent alone. Asked for by a message, it
- * says how many PUT units it has taken. With `--events` it also counts the events in the records; with `--tls KEY
+ * says how many PUT units it has taken. With `--events` it also looks into the records and counts events; with `--tls KEY
  * CERTIFICATE` it speaks TLS.
  */
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { eventsOf } from './record-events.ts';
+import { partsOf } from './record-events.ts';
 
 const DATA = Buffer.from('"Data":"');
 const KEY = Buffer.from('"PartitionKey":"');
@@ -23,18 +23,49 @@ export interface Taken {
   readonly records: number;
   readonly bytes: number;
   readonly putUnits: number;
-  /** 0 unless they are counted. */
+  /** Of what is in the records; 0 unless that is counted. A chunk that came before counts as resent alone. */
   readonly events: number;
+  readonly chunks: number;
+  readonly resentChunks: number;
+  readonly resentPutUnits: number;
 }
+
+const NOTHING: Taken = {
+  requests: 0,
+  records: 0,
+  bytes: 0,
+  putUnits: 0,
+  events: 0,
+  chunks: 0,
+  resentChunks: 0,
+  resentPutUnits: 0,
+};
 
 const options = process.argv.slice(2);
 const counting = options.includes('--events');
 const [key, certificate] = options.includes('--tls') ? options.slice(options.indexOf('--tls') + 1) : [];
 
-let taken: Taken = { requests: 0, records: 0, bytes: 0, putUnits: 0, events: 0 };
+let taken = NOTHING;
+const seen = new Set<string>();
+
+/** Counts what is in a record. */
+function look(record: Buffer, putUnits: number): void {
+  let { events, chunks, resentChunks, resentPutUnits } = taken;
+  for (const part of partsOf(record)) {
+    if (part.name !== null && seen.has(part.name)) {
+      resentChunks++;
+      resentPutUnits += putUnits * (part.bytes / record.length);
+      continue;
+    }
+    if (part.name !== null) seen.add(part.name);
+    chunks++;
+    events += part.events;
+  }
+  taken = { ...taken, events, chunks, resentChunks, resentPutUnits };
+}
 
 function take(body: Buffer): number {
-  let { records, bytes, putUnits, events } = taken;
+  let { records, bytes, putUnits } = taken;
   const before = records;
   for (let at = body.indexOf(DATA); at !== -1; at = body.indexOf(DATA, at)) {
     const data = at + DATA.length;
@@ -44,10 +75,11 @@ function take(body: Buffer): number {
     const size = Math.floor(((dataEnd - data) * 3) / 4) + (at - key);
     records++;
     bytes += size;
-    putUnits += Math.ceil(size / PUT_UNIT_BYTES);
-    if (counting) events += eventsOf(Buffer.from(body.toString('latin1', data, dataEnd), 'base64'));
+    const units = Math.ceil(size / PUT_UNIT_BYTES);
+    putUnits += units;
+    if (counting) look(Buffer.from(body.toString('latin1', data, dataEnd), 'base64'), units);
   }
-  taken = { requests: taken.requests + 1, records, bytes, putUnits, events };
+  taken = { ...taken, requests: taken.requests + 1, records, bytes, putUnits };
   return records - before;
 }
 

@@ -58,11 +58,18 @@ export class Stream {
     return ((await once(this.#server, 'message')) as [Taken])[0];
   }
 
-  /** Waits until so many events are there, and no more. */
-  async holds(events: number, program: ChildProcess): Promise<Taken> {
+  /**
+   * Waits until so many events are there, and no more.
+   *
+   * @param resent how many chunks may have come twice
+   */
+  async holds(events: number, program: ChildProcess, resent = 0): Promise<Taken> {
     for (;;) {
       const taken = await this.taken();
-      if (taken.events > events) throw new Error(`${events} events sent, ${taken.events} received`);
+      if (taken.events > events || taken.resentChunks > resent)
+        throw new Error(
+          `${events} events sent, ${taken.events} and ${taken.resentChunks} chunks twice received`,
+        );
       if (taken.events === events) return taken;
       if (program.exitCode !== null)
         throw new Error(

@@ -1,4 +1,4 @@
-/** How many events a Kinesis record holds: whole chunks say so themselves, another agent's lines are counted. */
+/** What a Kinesis record holds: whole chunks say so themselves, another agent's lines are counted. */
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { codecAt } from '../chunk/header.ts';
 import { readChunks } from '../chunk/reader.ts';
@@ -8,12 +8,25 @@ const GZIP_MAGIC = 0x1f8b;
 /** The magic number of a zstd frame, as the file has it (RFC 8878, section 3.1.1). */
 const ZSTD_MAGIC = 0x28b52ffd;
 
-export function eventsOf(record: Buffer): number {
-  if (codecAt(record, 0) !== null) {
-    let events = 0;
-    for (const { header } of readChunks(record)) events += header.events;
-    return events;
+export interface Part {
+  /** Of a chunk: equal for each time that it comes. */
+  readonly name: string | null;
+  readonly bytes: number;
+  readonly events: number;
+}
+
+export function partsOf(record: Buffer): readonly Part[] {
+  if (codecAt(record, 0) === null) {
+    return [{ name: null, bytes: record.length, events: linesOf(record) }];
   }
+  return Array.from(readChunks(record), ({ header: { lane, sequence, bytes, events } }) => ({
+    name: `${lane}/${sequence}`,
+    bytes,
+    events,
+  }));
+}
+
+function linesOf(record: Buffer): number {
   const lines = decompress(record);
   let events = 0;
   for (let at = lines.indexOf(NEWLINE); at !== -1; at = lines.indexOf(NEWLINE, at + 1)) events++;
