@@ -12,7 +12,7 @@ export function sealerOptions(config: AgentConfig): SealerOptions {
   return { ...DEFAULT_SEALER_OPTIONS, compression: compressionOf(config), ...paceOf(config) };
 }
 
-/** What pays for itself: zlib's next levels cost a tenth more CPU for 7 % less, and beyond 3 half as much again for nothing. */
+/** What pays for itself: zlib's next levels cost a tenth more CPU for 7 % less, and level 4 half more for nothing. */
 const LEVELS = { gzip: 3, zstd: 1 } as const;
 
 function compressionOf({ compression }: AgentConfig): { codec: 'gzip' | 'zstd'; level: number } {
