@@ -97,15 +97,7 @@ async function tableRights({ application, stream, dynamodb }: ConsumerConfig): P
   // KCL looks whether an earlier release has made them.
   const others = ['WorkerMetricStats', 'CoordinatorState'].map((suffix) => `${application}-${suffix}`);
   try {
-    const lackingOthers = await lacking(
-      'tables of KCL before 3.5',
-      others.map((name) =>
-        right(`DescribeTable of ${name}`, (abortSignal) =>
-          client.send(new DescribeTableCommand({ TableName: name }), { abortSignal }),
-        ),
-      ),
-    );
-    const lackingOwn = await lacking(`table ${application}`, [
+    return await lacking(`table ${application}`, [
       right('DescribeTable', (abortSignal) =>
         client.send(new DescribeTableCommand({ TableName }), { abortSignal }),
       ),
@@ -128,8 +120,12 @@ async function tableRights({ application, stream, dynamodb }: ConsumerConfig): P
           if (error.name !== 'ValidationException') throw error;
         });
       }),
+      ...others.map((name) =>
+        right(`DescribeTable of ${name}`, (abortSignal) =>
+          client.send(new DescribeTableCommand({ TableName: name }), { abortSignal }),
+        ),
+      ),
     ]);
-    return [...lackingOwn, ...lackingOthers];
   } finally {
     client.destroy();
   }
