@@ -36,14 +36,15 @@ const MINUTE_MS = 60_000;
 export class Hub {
   readonly #parts: HubParts;
   readonly #watchers = new Set<Send>();
-  readonly #looks = new Map<Watch, { under: Promise<void> | null; begun: number }>();
+  readonly #looks = new Map<Watch, { under: Promise<void> | null; begun: number; fault: string | null }>();
   #timer: NodeJS.Timeout | null = null;
   #pastOf = '';
 
   constructor(parts: HubParts) {
     this.#parts = parts;
     for (const watch of [parts.archive, parts.statuses, parts.stream, parts.groups])
-      if (watch !== null) this.#looks.set(watch, { under: null, begun: Number.NEGATIVE_INFINITY });
+      if (watch !== null)
+        this.#looks.set(watch, { under: null, begun: Number.NEGATIVE_INFINITY, fault: null });
   }
 
   /** How many look at it. */
@@ -108,9 +109,19 @@ export class Hub {
     for (const [watch, look] of this.#looks) {
       if (look.under !== null || now - look.begun < watch.interval - SLACK_MS) continue;
       look.begun = now;
-      look.under = watch.look(now).finally(() => {
-        look.under = null;
-      });
+      look.under = watch
+        .look(now)
+        .then(
+          () => {
+            look.fault = null;
+          },
+          (error: Error) => {
+            look.fault = error.message;
+          },
+        )
+        .finally(() => {
+          look.under = null;
+        });
     }
     return [...this.#looks.values()].flatMap(({ under }) => under ?? []);
   }
@@ -125,7 +136,6 @@ export class Hub {
     const shards = shardLines(recent.shards(), workers, stream?.seen ?? null);
     const consumers = consumerLines(workers);
     const live = workers.flatMap(({ rates }) => [...rates.values()]);
-    const archived = recent.rate(now);
     return {
       at: now,
       version: VERSION,
@@ -147,10 +157,7 @@ export class Hub {
       shardSource: sourceOfRates(stream?.seen?.rates.size ?? 0, live.length, stream?.seen?.source ?? null),
       links: recent.links(),
       consumers,
-      archived:
-        live.length > 0 && archived !== null
-          ? { ...archived, events: live.reduce((sum, { events }) => sum + events, 0) }
-          : archived,
+      archived: recent.rate(now),
       newest: recent.newest,
       tags: archive.tags().slice(0, MOST_LINES),
       groups: groups?.seen ?? null,
@@ -166,7 +173,10 @@ export class Hub {
 
   #troubles(): string[] {
     const { archive, statuses, stream, groups } = this.#parts;
+    // Each notes its own; what is left is a fault of the console, which goes on.
+    const faults = [...this.#looks.values()].flatMap(({ fault }) => fault ?? []);
     return [
+      ...faults.map((fault) => `unexpected error of the console, please report it: ${fault}`),
       ...(archive.trouble === null ? [] : [`the archive cannot be read: ${archive.trouble}`]),
       ...statuses.silent
         .filter(({ isGuess }) => !isGuess)
@@ -190,7 +200,8 @@ export class Hub {
 }
 
 function sourceOfRates(measured: number, live: number, source: string | null): string {
-  if (measured > 0) return source!;
-  if (live > 0) return 'the consumer, the last seconds';
+  const events = 'events from commits, over ten minutes';
+  if (measured > 0) return `${source}; ${events}`;
+  if (live > 0) return `the consumer, the last seconds; ${events}`;
   return 'commits, an average over ten minutes';
 }

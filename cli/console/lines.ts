@@ -149,7 +149,8 @@ function shardLine(
       bytes === null
         ? null
         : Math.max(bytes / SHARD_BYTES, ((records ?? 0) + (refused ?? 0)) / SHARD_RECORDS),
-    events: live?.events ?? archived?.rate.events ?? null,
+    // A consumer counts events when it commits, in bursts minutes apart: their rate is that of the commits.
+    events: archived?.rate.events ?? null,
     pendingBytes: line?.pending_bytes ?? null,
     oldestPendingMs: line?.oldest_pending_ms ?? null,
     newest: archived?.newest ?? null,

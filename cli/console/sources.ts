@@ -121,6 +121,8 @@ function answerOf(json: unknown, source: string, at: number): Answer {
 
 /** What is wrong, in a line. */
 export function faultText(error: unknown): string {
-  const { cause, message } = error as Error & { cause?: { code?: string } };
-  return (cause?.code ?? message).split('\n', 1)[0]!;
+  const { cause, message } = error as Error & { cause?: { code?: unknown } };
+  // The system's refusals have a name; what tailrace raises on purpose says it all.
+  const code = error instanceof TailraceError ? null : cause?.code;
+  return (typeof code === 'string' ? code : String(message)).split('\n', 1)[0]!;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
+import { TailraceError } from '../../../../base/errors.ts';
 import type { Now, Past } from '../../../../cli/console/api.ts';
 import type { Source } from '../../../../cli/console/sources.ts';
 import { ChunkSource, type MadeChunk } from '../../../support/chunks.ts';
@@ -143,6 +144,35 @@ test('a source that was named and does not respond is a fault; a guess is not', 
   const { url } = await startConsole(t, { archive: new MemoryArchive(), now: NOW, sources });
   const { story } = await get<Now>(`${url}/api/now`);
   assert.deepEqual(story.well.details, ['http://web-1:24280 does not respond: ECONNREFUSED']);
+});
+
+test('whatever a source throws, the console goes on and names it', async (t) => {
+  const throwing = (error: unknown): Source['ask'] => {
+    return async () => {
+      throw error;
+    };
+  };
+  const timeout = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+  const sources: Source[] = [
+    {
+      name: 'a',
+      ask: throwing(new TailraceError('NO_CONSUMER', 'no consumer responds', { cause: timeout })),
+    },
+    { name: 'b', ask: throwing(timeout) },
+    { name: 'c', ask: throwing(new Error('fetch failed', { cause: { code: 'ENOTFOUND' } })) },
+    { name: 'd', ask: throwing(undefined) },
+  ];
+  const { url } = await startConsole(t, { archive: new MemoryArchive(), now: NOW, sources });
+  const { story } = await get<Now>(`${url}/api/now`);
+  assert.equal(story.well.level, 'bad');
+  assert.match(story.well.details.join('\n'), /unexpected error of the console/);
+  sources.pop();
+  const other = await startConsole(t, { archive: new MemoryArchive(), now: NOW, sources });
+  assert.deepEqual((await get<Now>(`${other.url}/api/now`)).story.well.details, [
+    'a does not respond: no consumer responds',
+    'b does not respond: The operation was aborted due to timeout',
+    'c does not respond: ENOTFOUND',
+  ]);
 });
 
 test('more commits than fit into memory: fewer hours, and it says so', async (t) => {
