@@ -60,6 +60,8 @@ export class JsonParser implements LineParser {
   #surrogates = false;
   /** Escapes in the line's strings so far, and whether one of them is in the name of a member. */
   #escapes = 0;
+  /** Whether the line's names and numbers were changed for strict readers. */
+  #adjusted = false;
   #escapedName = false;
   /** Of the object that is open at each depth. */
   readonly #names: MemberNames[] = [];
@@ -105,13 +107,16 @@ export class JsonParser implements LineParser {
     if (this.#insertions.length > 0) {
       this.#target.tally.adjusted += this.#insertions.length;
       const adjusted = withInsertions(bytes, start, end, this.#insertions);
+      this.#adjusted = true;
       this.parse(adjusted, 0, adjusted.length);
+      this.#adjusted = false;
       return;
     }
     const time = this.#time(bytes);
     if (this.#transform.identity) this.#copy(bytes, start, end, time);
-    // Rules go by the name's bytes, and an escape spells a name with others.
-    else if (this.#nested || this.#escapedName) this.#asRecord(bytes, start, end, time);
+    // Rules go by the name's bytes: an escape spells a name with others, and a name that came twice is another one now.
+    else if (this.#nested || this.#escapedName || (this.#adjusted && this.#transform.hides))
+      this.#asRecord(bytes, start, end, time);
     else this.#rewrite(bytes, start, end, time);
   }
 

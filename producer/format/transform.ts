@@ -75,6 +75,8 @@ export class Transform {
   readonly added: Buffer;
   /** Whether events stay as they are. */
   readonly identity: boolean;
+  /** Whether something of them is redacted or removed. */
+  readonly hides: boolean;
   /** What happens to lines that are kept as text; null when they stay as they are. */
   readonly text: TextRule | null;
 
@@ -116,6 +118,7 @@ export class Transform {
       [...added].map(([field, value]) => `,${JSON.stringify(field)}:${JSON.stringify(value)}`).join(''),
     );
     this.identity = this.fields.size === 0;
+    this.hides = this.#removed.size > 0 || (options.redact?.length ?? 0) > 0;
     this.text = this.#textRule(options.unparsed ?? 'redact');
   }
 
@@ -222,15 +225,12 @@ export class Transform {
   /** Redacts, removes, renames and adds, in place. */
   change(record: Record<string, unknown>): void {
     for (const field of new Set((this.#options.redact ?? []).map((rule) => rule.field))) {
-      const holder = holderOf(record, field);
-      if (holder === null) continue;
-      const [object, key] = holder;
-      object[key] = this.rule(field).redact.reduce((text, redact) => redact(text), textOf(object[key]));
+      const { redact } = this.rule(field);
+      for (const [object, key] of holdersOf(record, field))
+        object[key] = redact.reduce((text, change) => change(text), textOf(object[key]));
     }
-    for (const field of this.#removed) {
-      const holder = holderOf(record, field);
-      if (holder !== null) delete holder[0][holder[1]];
-    }
+    for (const field of this.#removed)
+      for (const [object, key] of holdersOf(record, field)) delete object[key];
     const moved: [string, unknown][] = [];
     for (const [field, target] of this.#renamed) {
       const holder = holderOf(record, field);
@@ -295,6 +295,26 @@ function holderOf(record: Fields, field: string): [Fields, string] | null {
     }
   }
   return null;
+}
+
+/** All that a name means where something has to be hidden: the key, paths to it, and what came under a name twice. */
+function holdersOf(record: Fields, field: string): [Fields, string][] {
+  const found = sameNames(record, field).map((key): [Fields, string] => [record, key]);
+  for (let dot = field.indexOf('.'); dot > 0; dot = field.indexOf('.', dot + 1)) {
+    for (const key of sameNames(record, field.slice(0, dot))) {
+      const inner = record[key];
+      if (typeof inner === 'object' && inner !== null && !Array.isArray(inner))
+        found.push(...holdersOf(inner as Fields, field.slice(dot + 1)));
+    }
+  }
+  return found;
+}
+
+/** The keys of a name: where it came more than once in an object, the others are `name#2` and so on. */
+function sameNames(record: Fields, name: string): string[] {
+  const keys = Object.hasOwn(record, name) ? [name] : [];
+  for (let n = 2; Object.hasOwn(record, `${name}#${n}`); n++) keys.push(`${name}#${n}`);
+  return keys;
 }
 
 function lookUp(record: Fields, field: string): unknown {

@@ -37,6 +37,25 @@ test('a number beyond any double becomes a string, and no other', () => {
   assert.deepEqual(written(line), { json, adjusted: 6 });
 });
 
+test('what is hidden or removed is so under whatever number its name came', () => {
+  const line =
+    '{"token":"s1","a":1,"token":"s2","token":"s3","user":{"email":"s4","email":"s5"},"user":{"email":"s6"},"user.email":"s7"}';
+  const hidden = written(line, {
+    redact: [
+      { field: 'token', mask: true },
+      { field: 'user.email', mask: true },
+    ],
+  });
+  assert.doesNotMatch(hidden.json, /s\d/);
+  assert.equal(hidden.json.match(/"\*\*\*"/g)?.length, 7);
+  const removed = written(line, { remove: ['token', 'user.email'] });
+  assert.equal(removed.json, '{"a":1,"user":{},"user#2":{}}');
+  // Without a nested name the members are rewritten as they stand.
+  assert.doesNotMatch(written(line, { redact: [{ field: 'token', mask: true }] }).json, /s[123]/);
+  const twice = '{"user.email":"s1","user":{"email":"s2"}}';
+  assert.doesNotMatch(written(twice, { remove: ['user.email'] }).json, /s\d/);
+});
+
 test('transforms see the adjusted members, by their bytes and by paths', () => {
   const line = '{"a":1e999,"a":2,"o":{"n":1e999}}';
   assert.equal(written(line, { rename: { 'a#2': 'b' } }).json, '{"a":"1e999","b":2,"o":{"n":"1e999"}}');
