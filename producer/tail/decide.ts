@@ -167,8 +167,8 @@ function decidePlain<G>(file: FileFacts, furthest: readonly Candidate<G>[]): Act
 }
 
 /** Whether the file of a log seems to have been put in the place of another one, which is still there. */
-function isReplaced<G>({ noted, whereabouts, ofThisLog, sure, offset, holds }: Candidate<G>): boolean {
-  return !noted && whereabouts === 'present' && ofThisLog && sure && offset > 0 && holds;
+function isReplaced<G>({ noted, whereabouts, ofThisLog, offset, holds }: Candidate<G>): boolean {
+  return !noted && whereabouts === 'present' && ofThisLog && offset > 0 && holds;
 }
 
 /** A file that is what another one was when that was found to be a copy. */

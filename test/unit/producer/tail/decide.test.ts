@@ -85,6 +85,12 @@ const ROWS: readonly Row[] = [
     expected: 'read repeats',
   },
   {
+    title: 'the same of a short one',
+    file: { where: 'log', size: 900 },
+    known: [{ whereabouts: 'present', ofThisLog: true, sure: false }],
+    expected: 'read repeats',
+  },
+  {
     title: 'a copy that is older than the file of the generation',
     file: { size: 900 },
     known: [{ whereabouts: 'present', copy: () => 'older' }],
