@@ -45,7 +45,7 @@ export function sourceOf(name: string): Source {
   if (!stat) {
     throw new TailraceError(
       'CONFIG',
-      `--status ${name}: no such file or folder: give a URL such as http://web-1:9400, a configuration, a state directory, or files of tailrace status --json`,
+      `--status ${name}: no such file or folder: give a URL such as http://web-1:24280, a configuration, a state directory, or files of tailrace status --json`,
     );
   }
   if (stat.isDirectory()) return fromDirectory(name);
