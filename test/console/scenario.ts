@@ -173,7 +173,7 @@ function consumerSource(isTroubled: boolean): Source {
         },
         faults: isTroubled ? ['shardId-000000000003 is stopped: commit 412 is damaged'] : [],
         ...{ daemon_pid: 1, host_pid: 2, daemon_restarts: isTroubled ? 2 : 0, deaggregation_failures: 0 },
-        ...{ open_shards: SHARDS, unread_ms: {}, refused: {} },
+        ...{ open_shards: SHARDS, unread_ms: {}, refused: {}, forgotten: zeroCounters() },
         shards: Object.fromEntries(lines),
         totals: zeroCounters(),
       };
