@@ -1,9 +1,9 @@
-/** kill -9 of a relay, of the host, of the daemon and of the launcher, also between the steps of a commit: archived once. */
+/** kill -9 of a relay, of the host, of the daemon and of the launcher, also between the steps of a commit: archived once, with old agents and liars among them. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
-import { ChunkSource, type MadeChunk } from '../support/chunks.ts';
+import { ChunkSource, LIES, type MadeChunk } from '../support/chunks.ts';
 import {
   assertArchivedOnce,
   ConsumerProcess,
@@ -14,23 +14,42 @@ import {
 import { runs } from '../support/process-tree.ts';
 import { startTestStack } from '../support/test-stack.ts';
 
-test('kills at any moment lose and repeat nothing', async (t) => {
-  const { directory, stack, client } = await startTestStack(t, 4);
+type Testing = Awaited<ReturnType<typeof startTestStack>>;
 
+/** What is put, at each call, and all that was. */
+function chunkLoad(
+  client: Testing['client'],
+  stack: Testing['stack'],
+): { load: () => Promise<void>; made: MadeChunk[]; lies: MadeChunk[] } {
   const hour = Math.floor(Date.now() / 3_600_000);
   const sources = Array.from({ length: 12 }, (_, i) => new ChunkSource({ name: `agent-${i}` }));
+  const liar = new ChunkSource({ name: 'liar' });
   const made: MadeChunk[] = [];
-  /** A few chunks of every agent, some of them twice in the request, and some earlier ones repeated. */
+  const lies: MadeChunk[] = [];
+  /**
+   * A few chunks of every agent, some of them twice in the request, and some earlier ones repeated; every third agent is of
+   * before chunks could be spliced, and somebody puts chunks that are not what they say.
+   */
   const load = async (): Promise<void> => {
-    for (const source of sources) {
+    const fresh = LIES.map((lie) => liar.next('nginx.access', hour, 5, {}, lie));
+    lies.push(...fresh);
+    await putChunks(client, stack, fresh);
+    for (const [n, source] of sources.entries()) {
       const fresh = Array.from({ length: 4 }, (_, i) =>
-        source.next(i === 3 ? 'app' : 'nginx.access', hour, 5),
+        source.next(i === 3 ? 'app' : 'nginx.access', hour, 5, {}, n % 3 === 0 ? 'old' : 'spliceable'),
       );
       const again = made.length > 0 ? [made[(made.length * 7) % made.length]!, made.at(-1)!] : [];
       made.push(...fresh);
       await putChunks(client, stack, [...fresh, fresh[1]!, ...again]);
     }
   };
+  return { load, made, lies };
+}
+
+test('kills at any moment lose and repeat nothing', async (t) => {
+  const { directory, stack, client } = await startTestStack(t, 4);
+
+  const { load, made, lies } = chunkLoad(client, stack);
 
   const options = { stack, directory, workerId: 'worker-1' };
   let consumer: ConsumerProcess | null = null;
@@ -90,6 +109,6 @@ test('kills at any moment lose and repeat nothing', async (t) => {
   consumer = new ConsumerProcess(options);
   await consumer.start();
   await load();
-  await assertArchivedOnce(stack, made);
+  await assertArchivedOnce(stack, made, { liars: lies });
   assert.equal(await consumer.stop(), 0, 'a stop in order ends with 0');
 });
