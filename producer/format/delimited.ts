@@ -1,5 +1,5 @@
 /** Delimited text: csv and tsv, with their columns configured or in a header line, and the extended log format of W3C. */
-import { compileFinish, type RecordOptions, setField } from './finish.ts';
+import { addField, compileFinish, type RecordOptions } from './finish.ts';
 import type { ParsedRecord, RecordParser } from './record.ts';
 
 export interface DelimitedOptions extends RecordOptions {
@@ -34,7 +34,7 @@ export function delimited(options: DelimitedOptions, head: readonly string[] = [
     if (values.length !== columns.length) return null;
     const record: Record<string, unknown> = {};
     for (let i = 0; i < columns.length; i++) {
-      if (columns[i] !== '' && columns[i] !== '-') setField(record, columns[i]!, values[i]);
+      if (columns[i] !== '' && columns[i] !== '-') addField(record, columns[i]!, values[i]);
     }
     return { record, time: finish(record, now) };
   };
@@ -118,7 +118,7 @@ export function w3c(
       const column = columns[i]!;
       const value = values[i]!;
       if (column === 'date' || column === 'time') times[column] = value;
-      else if (value !== '-') setField(record, nameOf(column), decodeValue(column, value, encoding));
+      else if (value !== '-') addField(record, nameOf(column), decodeValue(column, value, encoding));
     }
     if (times['date'] !== undefined && times['time'] !== undefined) {
       record['time'] = `${times['date']} ${times['time']}`;

@@ -99,3 +99,10 @@ export function lookUp(fields: unknown, name: string): unknown {
 export function setField(fields: Record<string, unknown>, name: string, value: unknown): void {
   Object.defineProperty(fields, name, { value, writable: true, enumerable: true, configurable: true });
 }
+
+/** Sets a field that the line gives; where it has given one of that name already, this one is `name#2`, then `name#3`. */
+export function addField(fields: Record<string, unknown>, name: string, value: unknown): void {
+  let own = name;
+  for (let n = 2; Object.hasOwn(fields, own); n++) own = `${name}#${n}`;
+  setField(fields, own, value);
+}

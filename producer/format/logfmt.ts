@@ -1,5 +1,5 @@
 /** logfmt: `key=value key="quoted value" flag`, as Go services and Heroku write it. */
-import { compileFinish, type RecordOptions, setField } from './finish.ts';
+import { addField, compileFinish, type RecordOptions } from './finish.ts';
 import type { RecordParser } from './record.ts';
 
 /** A key, then perhaps a value: quoted with JSON's escapes, or up to the next blank. */
@@ -17,7 +17,7 @@ export function logfmt(options: RecordOptions): RecordParser {
       if (!match) return null;
       const [whole, key, quoted, plain] = match;
       if (whole.includes('=')) pairs++;
-      setField(record, key!, quoted === undefined ? (plain ?? true) : unquote(quoted));
+      addField(record, key!, quoted === undefined ? (plain ?? true) : unquote(quoted));
     }
     // Words alone are prose.
     return pairs === 0 ? null : { record, time: finish(record, now) };

@@ -1,5 +1,5 @@
 /** Formats whose fields the line names itself, or a regular expression does. */
-import { compileFinish, type RecordOptions, setField } from './finish.ts';
+import { addField, compileFinish, type RecordOptions, setField } from './finish.ts';
 import type { RecordParser } from './record.ts';
 
 /** Labeled tab-separated values (ltsv.org): `label:value` with tabs between. */
@@ -13,7 +13,7 @@ export function ltsv(options: RecordOptions): RecordParser {
         if (part === '') continue;
         return null;
       }
-      setField(fields, part.slice(0, colon), part.slice(colon + 1));
+      addField(fields, part.slice(0, colon), part.slice(colon + 1));
     }
     return Object.keys(fields).length === 0 ? null : { record: fields, time: finish(fields, now) };
   };

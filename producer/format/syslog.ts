@@ -1,6 +1,6 @@
 /** Syslog as files hold it: RFC 5424, and RFC 3164 in the forms that daemons write. */
 import { timeText } from './clock.ts';
-import { setField } from './finish.ts';
+import { addField } from './finish.ts';
 import type { RecordParser } from './record.ts';
 import { compileTimeFormat } from './time-format.ts';
 
@@ -81,9 +81,9 @@ function structured(data: string): Record<string, unknown> {
   for (const [, id, parameters] of data.matchAll(SD_ELEMENT)) {
     const values: Record<string, unknown> = {};
     for (const [, name, value] of parameters!.matchAll(SD_PARAMETER)) {
-      setField(values, name!, value!.replace(/\\(["\\\]])/g, '$1'));
+      addField(values, name!, value!.replace(/\\(["\\\]])/g, '$1'));
     }
-    setField(elements, id!, values);
+    addField(elements, id!, values);
   }
   return elements;
 }

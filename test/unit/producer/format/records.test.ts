@@ -402,3 +402,18 @@ test('regexp: expressions of Ruby, as fluentd has them', () => {
   assert.deepEqual(fields('/(?<a>\\d+)  # a number\n/x', '17'), { a: '17' });
   assert.deepEqual(fields('(?<a>[a-z]++)(?<b>\\d)', 'ab1'), { a: 'ab', b: '1' });
 });
+
+test('a name that comes twice in a line: the second value is kept, and redactions find it', () => {
+  const redact = [{ field: 'a', mask: true }];
+  const cases: readonly (readonly [object, string])[] = [
+    [{ type: 'logfmt' }, 'a=1 a=2 b=3'],
+    [{ type: 'ltsv' }, 'a:1\ta:2\tb:3'],
+    [{ type: 'csv', columns: ['a', 'a', 'b'] }, '1,2,3'],
+  ];
+  for (const [options, line] of cases) {
+    assert.deepEqual(events(options, [line]), [{ a: '1', 'a#2': '2', b: '3' }]);
+    assert.deepEqual(events(options, [line], { redact }), [{ a: '***', 'a#2': '***', b: '3' }]);
+  }
+  const [event] = events('syslog', ['<165>1 2026-11-23T20:30:00Z h a - - [x ip="1" ip="2"] m']);
+  assert.deepEqual(event!.structured_data, { x: { ip: '1', 'ip#2': '2' } });
+});
