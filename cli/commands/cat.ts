@@ -65,12 +65,8 @@ async function run(options: CatOptions): Promise<void> {
   const line = progress(!process.stdout.isTTY && !options.follow);
   const catalog = new Catalog(store, prefix);
   const upTo = options.follow ? await catalog.skipToEnd() : null;
-  await printEntries(await findObjects(archive, { tag, hours }, upTo, line?.show), {
-    store,
-    range,
-    printer,
-    line,
-  });
+  const found = await findObjects(archive, { tag, hours }, upTo, line?.show);
+  await printEntries(found, { store, range, printer, line });
   while (options.follow) {
     const entries = await catalog.next({ hours, ...(tag ? { tag } : {}) }, true);
     await printEntries(entries, { store, range, printer, line });
@@ -78,6 +74,8 @@ async function run(options: CatOptions): Promise<void> {
   }
   line?.clear();
   store.close();
+  if (found.length === 0)
+    process.stderr.write('nothing is archived of this tag and time; tailrace ls shows what there is\n');
   if (options.count) process.stdout.write(`${printer.events}\n`);
   if (printer.timeless > 0) {
     process.stderr.write(

@@ -184,6 +184,13 @@ function failure(error: Error): TailraceError {
     );
   const isInvalid = /^(?:Binder|Parser|Catalog|Permission|Not implemented) Error/i.test(message);
   if (!isInvalid) return new TailraceError('QUERY_FAILED', message, { cause: error });
+  const table = /^Catalog Error: Table with name (.*) does not exist!/.exec(message);
+  if (table)
+    return new TailraceError(
+      'QUERY_INVALID',
+      `there is no table ${table[1]}: events are in logs, what was archived when in commits, what is missing in holes`,
+      { cause: error },
+    );
   const hint = /^Binder Error: Referenced column/.test(message) ? HINT : '';
   return new TailraceError('QUERY_INVALID', message + hint, { cause: error });
 }

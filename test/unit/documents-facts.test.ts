@@ -202,8 +202,8 @@ test('metrics and alarms in the documents exist', () => {
   ]);
 });
 
-/** Names in capitals that are not codes of errors: of AWS, of KCL, of systems. */
-const NOT_CODES = /^(?:CAP|AWS|O|CREATE|NODE)_/;
+/** Names in capitals that are not codes of errors: of AWS, of KCL, of systems, of the environment. */
+const NOT_CODES = /^(?:CAP|AWS|O|CREATE|NODE|FLUENT)_/;
 
 test('error codes in the documents exist', () => {
   const isCode = (span: string): boolean => /^[A-Z]+(?:_[A-Z]+)+$/.test(span) && !NOT_CODES.test(span);

@@ -147,6 +147,10 @@ test('a query only reads, and only the archive', async () => {
 
 test('mistakes are explained', async () => {
   await assert.rejects(query('SELECT cod FROM logs'), /"cod" not found[\s\S]*"code"[\s\S]*rest ->> 'field'/);
+  await assert.rejects(query('SELECT * FROM log'), {
+    code: 'QUERY_INVALID',
+    message: /^there is no table log: events are in logs/,
+  });
   await assert.rejects(query('SELECT code FROM'), {
     code: 'QUERY_INVALID',
     message: /syntax error at end of input/,
