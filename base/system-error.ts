@@ -5,6 +5,7 @@ import { getSystemErrorMessage } from 'node:util';
 export function systemReason(error: unknown): string {
   const { errno, code, message } = error as NodeJS.ErrnoException;
   if (code === 'EISDIR') return 'is a directory';
+  if (code === 'ENOTDIR') return 'a part of its path is not a directory';
   if (typeof errno !== 'number' || errno >= 0) return code ?? message;
   return getSystemErrorMessage(errno) ?? code ?? message;
 }
