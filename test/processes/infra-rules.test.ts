@@ -464,10 +464,10 @@ test('alarms go by metrics that the functions write', () => {
   );
   for (const template of Object.values(templates)) {
     for (const { id, properties } of template.all('AWS::CloudWatch::Alarm')) {
-      // Those of the agents come from the web servers' user data.
+      // Those of agents and of the worker come from the instances' user data.
       const { Namespace, MetricName } = properties;
-      if (Namespace !== 'Tailrace' || ['OldestUnsentSeconds', 'TroubledInputs'].includes(String(MetricName)))
-        continue;
+      const ofInstances = ['OldestUnsentSeconds', 'TroubledInputs', 'WorkerFaults'];
+      if (Namespace !== 'Tailrace' || ofInstances.includes(String(MetricName))) continue;
       assert.match(metrics, new RegExp(`'${properties['MetricName']}'`), id);
     }
   }
