@@ -19,6 +19,7 @@ import type { BenchResult } from './run.ts';
 const FILES = Number(process.env.FILES ?? 10_000);
 const PER_FOLDER = 1000;
 const IDLE_MS = 20_000;
+const SETTLE_MS = 30_000;
 
 interface FilesResult extends BenchResult {
   readonly files: number;
@@ -45,6 +46,8 @@ export async function run(): Promise<FilesResult> {
     const start = await timed(() => started(folder, first));
     const drained = await timed(() => start.result.drain());
     start.result.beforeCut();
+    // What has just grown is looked at more often for a while.
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     const before = process.cpuUsage();
     await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
     const idle = process.cpuUsage(before);

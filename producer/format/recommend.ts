@@ -34,6 +34,8 @@ const CANDIDATES: readonly (readonly [string, unknown])[] = [
 const LEAST_PERCENT = 90;
 /** Which of these say by themselves that they are it: any JSON is `json`. */
 const NEEDS_TIME = new Set(['caddy', 'traefik']);
+/** What separates the fields of formats that one field alone would do for: any text with a colon or an equals sign. */
+const SEPARATORS: Readonly<Record<string, number>> = { ltsv: 0x09, logfmt: 0x20 };
 
 /**
  * @param head the first lines of the file, for formats that name their columns there
@@ -46,6 +48,8 @@ export function recommendFormat(
   const some = lines.filter((line) => line.length > 0 && line[0] !== 0x23);
   if (some.length === 0) return null;
   for (const [name, format] of CANDIDATES) {
+    const separator = SEPARATORS[name];
+    if (separator !== undefined && !some.every((line) => line.includes(separator))) continue;
     const { events, unparsed, timeless } = tryFormat(format, some, head);
     const taken = events - unparsed - (NEEDS_TIME.has(name) ? timeless : 0);
     if (taken * 100 >= LEAST_PERCENT * some.length) return { name, format };

@@ -50,6 +50,7 @@ test('samples look like what wrote them', () => {
   assert.equal(of('a=1 b="2"'), 'logfmt');
   assert.equal(of('a:1\tb:2'), 'ltsv');
   assert.equal(of('just words'), undefined);
+  assert.equal(of('web-1|192.0.2.1|23:10:05|/a|n=1'), undefined);
 });
 
 test('the end of a file counts: the format may have been changed', (t) => {
