@@ -31,6 +31,10 @@ function install(): boolean {
 
 if (import.meta.main) {
   for (const stack of Object.keys(STACKS)) {
+    if (!existsSync(join(ROOT, 'dist', stack, TEMPLATE))) {
+      process.stderr.write('there is no template yet: run npm run package:functions first\n');
+      process.exit(2);
+    }
     const found = lint(join(ROOT, 'dist', stack, TEMPLATE));
     if (found === null) {
       process.stderr.write('cfn-lint could not be installed: it takes python3 with venv, and PyPI\n');
