@@ -21,9 +21,12 @@ const args = [
   path.join(ROOT, 'base', 'compile-cache.mjs'),
   path.join(ROOT, 'cli', 'tailrace.ts'),
 ];
-const child = spawn(NODE, [...args, ...process.argv.slice(2)], { stdio: 'inherit' });
-// A terminal sends Ctrl-C to both processes; other signals are passed on.
-process.on('SIGINT', () => {});
+const command = [...args, ...process.argv.slice(2)];
+// One process is left where Node can replace itself (22.15 and later): every signal then reaches the command.
+if (process.execve !== undefined && process.platform !== 'win32') process.execve(NODE, [NODE, ...command]);
+const child = spawn(NODE, command, { stdio: 'inherit' });
+// A terminal sends Ctrl-C to both processes, and a second one would end the command at once; every other signal is passed on.
+process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.once('error', (error) => {
   process.stderr.write(`cannot run ${NODE}: ${error.message}\n`);

@@ -178,3 +178,28 @@ test('in a clone that is not set up the command says what to run', async (t) => 
   );
   assert.deepEqual([ready.status, /no agent is running/.test(ready.stderr)], [1, true], ready.stderr);
 });
+
+for (const [how, args] of [
+  ['replaces itself', []],
+  ['is an older Node, which cannot', ['--import', 'data:text/javascript,process.execve=undefined']],
+] as const)
+  test(`a signal sent to the launcher alone reaches the command: its Node ${how}`, async (t) => {
+    const clone = temporaryDirectory(t);
+    for (const folder of ['cli', 'base', 'node_modules/node/bin'])
+      fs.mkdirSync(path.join(clone, folder), { recursive: true });
+    fs.copyFileSync(path.join(ROOT, 'cli', 'tailrace.mjs'), path.join(clone, 'cli', 'tailrace.mjs'));
+    fs.symlinkSync(process.execPath, path.join(clone, 'node_modules/node/bin/node'));
+    fs.writeFileSync(path.join(clone, 'base', 'compile-cache.mjs'), '');
+    fs.writeFileSync(
+      path.join(clone, 'cli', 'tailrace.ts'),
+      `process.on(process.argv[2], () => process.exit(5)); console.log('ready'); setInterval(() => {}, 1000);`,
+    );
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const child = spawn(process.execPath, [...args, path.join(clone, 'cli', 'tailrace.mjs'), signal], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await once(child.stdout, 'data');
+      child.kill(signal);
+      assert.deepEqual([signal, ...(await once(child, 'exit'))], [signal, 5, null]);
+    }
+  });
