@@ -1,6 +1,6 @@
 /** Puts what is wrong with a configuration into words: the path, what was expected, what was found, "did you mean". */
 import type * as z from 'zod/mini';
-import { closest } from './closest.ts';
+import { closest } from '../base/closest.ts';
 import { choicesAt, keysAt } from './config-schema.ts';
 
 type Issue = z.core.$ZodIssue;

@@ -1,8 +1,12 @@
 /** What `npm run deploy` reads of the options that it passes on to osls. */
-import { basename } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { TailraceError } from '../base/errors.ts';
+import { paramsProblem, stageProblem } from './deploy-params.ts';
 import { STACKS } from './package.ts';
+
+const ROOT = join(import.meta.dirname, '..');
 
 export interface DeployOptions {
   readonly region: string;
@@ -16,9 +20,11 @@ export interface DeployOptions {
   readonly args: readonly string[];
 }
 
+/** Of both configurations. */
+const DEFAULT_STAGE = 'dev';
 const WITH_VALUE = ['config', 'region', 'stage', 'package', 'param', 'aws-profile'] as const;
 
-/** @throws TailraceError CONFIG for an option without its value, and when no region is named anywhere */
+/** @throws TailraceError CONFIG for an option without its value, a param or a stage that cannot work, and when no region is named anywhere */
 export function deployOptions(
   given: readonly string[],
   { AWS_REGION, AWS_DEFAULT_REGION }: Readonly<Record<string, string | undefined>>,
@@ -54,10 +60,15 @@ export function deployOptions(
   const stack = (Object.keys(STACKS) as (keyof typeof STACKS)[]).find((name) => STACKS[name] === config);
   if (stack === undefined)
     throw new TailraceError('CONFIG', `--config ${config}: expected ${Object.values(STACKS).join(' or ')}`);
+  const params = values.param as string[];
+  const problem =
+    paramsProblem(params, readFileSync(join(ROOT, STACKS[stack]), 'utf8')) ??
+    stageProblem((values.stage as string | undefined) ?? DEFAULT_STAGE, region);
+  if (problem !== null) throw new TailraceError('CONFIG', problem);
   return {
     region,
     stack,
-    params: values.param as string[],
+    params,
     profile: values['aws-profile'] as string | undefined,
     args: values.region === undefined ? [...given, '--region', region] : [...given],
   };

@@ -1,4 +1,15 @@
-/** Which settings of the drain cannot work together: what CloudFormation's limits for single parameters do not catch. */
+/** Which settings of a stack cannot work, alone or together, by its template: CloudFormation would say the first and not the second. */
+
+/** A parameter of a template. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html */
+export interface TemplateParameter {
+  readonly Type: string;
+  readonly Default: string | number;
+  readonly AllowedValues?: readonly string[];
+  readonly AllowedPattern?: string;
+  readonly MinValue?: number;
+  readonly MaxValue?: number;
+  readonly MinLength?: number;
+}
 
 /** As the template's parameters have them. */
 export interface DrainTimes {
@@ -34,4 +45,48 @@ export function settingsProblem(times: DrainTimes): string | null {
     return `budgetSeconds=${budgetSeconds}: maxSends × (deliverySeconds + flushSeconds) is ${tries} s; set more than that, or allow fewer or shorter flushes`;
   }
   return null;
+}
+
+/** @returns which parameter's default its own limits refuse, or which ones need each other, or null */
+export function parametersProblem(parameters: Readonly<Record<string, TemplateParameter>>): string | null {
+  for (const [name, parameter] of Object.entries(parameters)) {
+    const expected = expectedOf(parameter);
+    if (expected !== null) return `${paramOf(name)}=${parameter.Default}: expected ${expected}`;
+  }
+  const value = (name: string): string => String(parameters[name]?.Default ?? '');
+  if ((value('VpcId') === '') !== (value('SubnetIds') === ''))
+    return `${value('VpcId') === '' ? 'subnetIds without vpcId' : 'vpcId without subnetIds'}: an existing network needs both`;
+  for (const [least, most] of [
+    ['MinShards', 'MaxShards'],
+    ['WebMin', 'WebMax'],
+  ] as const)
+    if (Number(value(least)) > Number(value(most)))
+      return `${paramOf(least)}=${value(least)} is more than ${paramOf(most)}=${value(most)}`;
+  return null;
+}
+
+/** What a parameter's limits expect where they refuse its default, or null. */
+function expectedOf(parameter: TemplateParameter): string | null {
+  const { Type, Default, AllowedValues, AllowedPattern, MinValue, MaxValue, MinLength = 0 } = parameter;
+  const text = String(Default);
+  if (AllowedValues && !AllowedValues.includes(text)) return AllowedValues.join(' or ');
+  if (AllowedPattern !== undefined && !new RegExp(`^(?:${AllowedPattern})$`).test(text))
+    return `a value that matches ${AllowedPattern}`;
+  if (text.length < MinLength) return 'a value';
+  if (Type !== 'Number') return null;
+  const number = text.trim() === '' ? Number.NaN : Number(text);
+  if (number >= (MinValue ?? -Infinity) && number <= (MaxValue ?? Infinity)) return null;
+  if (MinValue === undefined) return 'a number';
+  return MaxValue === undefined ? `a number of at least ${MinValue}` : `${MinValue} to ${MaxValue}`;
+}
+
+const NAMED_OTHERWISE: Readonly<Record<string, string>> = {
+  AgentVersion: 'version',
+  HasDashboard: 'dashboard',
+  ImageId: 'imageParameter',
+};
+
+/** @returns the param that sets a parameter: mostly of the same name, with a small first letter */
+export function paramOf(parameter: string): string {
+  return NAMED_OTHERWISE[parameter] ?? parameter[0]!.toLowerCase() + parameter.slice(1);
 }

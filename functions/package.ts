@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { DUCKDB_VERSION } from '../archive/duckdb.ts';
 import { TailraceError } from '../base/errors.ts';
 import { bundle } from './bundle.ts';
-import { type DrainTimes, settingsProblem } from './limits.ts';
+import { type DrainTimes, parametersProblem, settingsProblem, type TemplateParameter } from './limits.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** In the folder of each package. */
@@ -111,11 +111,11 @@ function installDuckDb(folder: string): void {
 
 /**
  * @param directory of a packaged stack
- * @throws TailraceError CONFIG when its settings cannot work together
+ * @throws TailraceError CONFIG when its settings cannot work
  */
 export function assertSettings(directory: string): void {
   const { Parameters } = JSON.parse(readFileSync(join(directory, TEMPLATE), 'utf8')) as {
-    Parameters: Record<string, { Default: string | number }>;
+    Parameters: Record<string, TemplateParameter>;
   };
   const seconds = (name: string): number => Number(Parameters[name]!.Default);
   const times: DrainTimes = {
@@ -125,7 +125,7 @@ export function assertSettings(directory: string): void {
     budgetSeconds: seconds('BudgetSeconds'),
     maxSends: seconds('MaxSends'),
   };
-  const problem = settingsProblem(times);
+  const problem = settingsProblem(times) ?? parametersProblem(Parameters);
   if (problem !== null) throw new TailraceError('CONFIG', problem);
 }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
-import { closest } from '../../../cli/closest.ts';
+import { closest } from '../../../base/closest.ts';
 import { configKind, loadConfig } from '../../../cli/config.ts';
 import { KEYS_OF, kindOf } from '../../../cli/config-kind.ts';
 import { keysAt } from '../../../cli/config-schema.ts';

@@ -23,15 +23,15 @@ test('the region by its long and short name, or from the environment, which osls
 test('the stack by the name of its file, wherever that is; params and profile', () => {
   const stackOf = (...args: string[]) => deployOptions(args, { AWS_REGION: 'us-east-1' }).stack;
   assert.equal(stackOf(), 'stack');
-  assert.equal(stackOf('--config', 'serverless.attach.yml'), 'attach');
-  assert.equal(stackOf('-c', './serverless.attach.yml'), 'attach');
+  assert.equal(stackOf('--config', 'serverless.attach.yml', '--param=group1=web'), 'attach');
+  assert.equal(stackOf('-c', './serverless.attach.yml', '--param', 'group1=web'), 'attach');
   assert.equal(stackOf('--config=/repo/serverless.yml'), 'stack');
   assert.throws(() => stackOf('-c', 'other.yml'), /expected serverless\.yml or serverless\.attach\.yml/);
   const options = deployOptions(
-    ['--param', 'a=1', '--param=s3PrefixListId=pl-1', '--aws-profile', 'ops', '--verbose', '-r', 'x'],
+    ['--param', 'shards=1', '--param=s3PrefixListId=pl-1', '--aws-profile', 'ops', '--verbose', '-r', 'x'],
     NO_ENVIRONMENT,
   );
-  assert.deepEqual([options.params, options.profile], [['a=1', 's3PrefixListId=pl-1'], 'ops']);
+  assert.deepEqual([options.params, options.profile], [['shards=1', 's3PrefixListId=pl-1'], 'ops']);
 });
 
 test('an option without its value is refused by its name', () => {
@@ -49,6 +49,36 @@ test('an option without its value is refused by its name', () => {
     );
   }
   assert.throws(() => deployOptions(['-p', 'x'], { AWS_REGION: 'us-east-1' }), /--package is set/);
+});
+
+test('a param that is not there, or that chooses what is not there, is refused by its name', () => {
+  const given = (param: string, ...args: string[]) =>
+    deployOptions(['--param', param, '-r', 'eu-west-1', ...args], NO_ENVIRONMENT);
+  const refused: [param: string, reason: RegExp][] = [
+    ['maxsends=3', /--param='maxsends=3': there is no such param; did you mean maxSends\?$/],
+    ['group1=web', /'group1=web': there is no such param/],
+    ['sizeOfTheMoon=1', /no such param; all of them are at the head of the configuration$/],
+    ['shards', /'shards': expected name=value$/],
+    ['=4', /'=4': expected name=value$/],
+    ['archiver=lambda', /'archiver=lambda': expected worker or function$/],
+    ['compact=daily', /'compact=daily': expected none or hourly$/],
+  ];
+  for (const [param, reason] of refused) assert.throws(() => given(param), reason, param);
+  given('group1=web', '-c', 'serverless.attach.yml');
+  assert.throws(
+    () => given('group2=web', '-c', 'serverless.attach.yml'),
+    /no group is named: give --param='group1=…'/,
+  );
+  given('alertEmail=a=b@example.org');
+});
+
+test('a stage that no bucket can be named by is refused', () => {
+  const at = (stage: string) => () => deployOptions(['-s', stage, '-r', 'ap-southeast-1'], NO_ENVIRONMENT);
+  for (const stage of ['Prod', 'prod_1', 'pröd', 'prod.eu', 'a--b', 'prod-'])
+    assert.throws(at(stage), /buckets are named by it/, stage);
+  // A bucket's name of 63: tailrace-STAGE-archive-123456789012-ap-southeast-1.
+  at('a'.repeat(18))();
+  assert.throws(at('a'.repeat(19)), /at most 18 characters in ap-southeast-1/);
 });
 
 test('missing credentials and a missing right say what to do', () => {
