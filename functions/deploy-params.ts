@@ -7,7 +7,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   archiver: ['worker', 'function'],
   compact: ['none', 'hourly'],
 };
-/** Stands in serverless.attach.yml for a group that a deployment has to name. */
+/** What serverless.attach.yml has where a deployment has to name a group. */
 const NO_GROUP = 'my-group';
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 const LONGEST_BUCKET = 63;
