@@ -50,8 +50,14 @@ async function run(options: Options): Promise<void> {
     process.on(name, () => {
       stopped = true;
     });
+  let isAnnounced = !process.stderr.isTTY;
   while (!stopped) {
     const chunks = poll(tap, taps, directory);
+    if (!isAnnounced)
+      process.stderr.write(
+        `events sealed in ${directory}${options.fromStart ? '' : ' from now on'}; Ctrl-C ends\n`,
+      );
+    isAnnounced = true;
     for (const { tag, line } of taps.select(chunks, performance.now()))
       process.stdout.write(
         `${options.tags ? `${plain(tag)}  ` : ''}${process.stdout.isTTY ? plainLines(line) : line}\n`,
