@@ -114,6 +114,22 @@ async function loaded(name: string, load: Entry['load']): Promise<Command> {
   }
 }
 
+/** commander reports a missing option before an unknown one, which may be that very option, misspelled. */
+function unknownOptionsFirst(command: Command): void {
+  for (const each of command.commands) unknownOptionsFirst(each);
+  if (command.commands.length > 0) return;
+  const parse = command.parseOptions.bind(command);
+  command.parseOptions = (args) => {
+    const parsed = parse(args);
+    const [unknown] = parsed.unknown;
+    const asksForHelp = parsed.unknown.some((option) => option === '-h' || option === '--help');
+    // Its name for it, with its suggestion, is not among commander's types.
+    if (unknown !== undefined && !asksForHelp)
+      (command as Command & { unknownOption(flag: string): void }).unknownOption(unknown);
+    return parsed;
+  };
+}
+
 /** The names of all commands. */
 export const NAMES: readonly string[] = Object.values(GROUPS).flatMap((commands) => Object.keys(commands));
 
@@ -130,6 +146,7 @@ export async function buildProgram(isNeeded: (name: string) => boolean): Promise
   for (const [group, commands] of Object.entries(GROUPS)) {
     for (const [name, { summary, load }] of Object.entries(commands)) {
       const command = isNeeded(name) ? await loaded(name, load) : new Command(name);
+      unknownOptionsFirst(command);
       program.addCommand(
         command
           .summary(summary)

@@ -44,6 +44,29 @@ test('names and numbers that no service takes, folders for files and files for f
   }
 });
 
+test('an unknown option is named although one that is required is missing, which it may be, misspelled', async (t) => {
+  for (const [name, ...args] of [
+    ['send', '--bogus', '1'],
+    ['agent', '--confg', 'a'],
+    ['shards', 'scale', '--strem', 'a', '4'],
+    ['cost', '--gb-a-day=5'],
+  ] as const) {
+    const program = await buildProgram((each) => each === name);
+    const named = {
+      code: 'commander.unknownOption',
+      message: new RegExp(args.find((arg) => arg.startsWith('-'))!.replace(/=.*/, '')),
+    };
+    await assert.rejects(runCommand(t, program, name, ...args), named);
+  }
+  const program = await buildProgram((each) => each === 'send');
+  await assert.rejects(runCommand(t, program, 'send', '--bogus', '--help'), {
+    code: 'commander.helpDisplayed',
+  });
+  await assert.rejects(runCommand(t, program, 'send', 'text'), {
+    code: 'commander.missingMandatoryOptionValue',
+  });
+});
+
 test('the command of tailrace local: its exit code as a shell reports it', async (t) => {
   t.mock.method(process.stderr, 'write', () => true);
   assert.equal(await runUserCommand(['sh', '-c', 'exit 3'], {}), 3);
