@@ -1,6 +1,7 @@
 /** Makes an agent.yaml of another agent's sections, and lists line by line what has no counterpart. */
 import { applyFilter } from './filters.ts';
 import { type CarriedInput, inputOf } from './inputs.ts';
+import { isForTag } from './match.ts';
 import type { Note, Property, Section } from './section.ts';
 
 /** Inputs and stream as agent.yaml has them. */
@@ -12,9 +13,33 @@ export interface Imported {
   readonly needless: readonly Note[];
 }
 
-/** Keys that have no counterpart because the agent's own spool and ledger do what they are for. */
-const NEEDLESS =
-  /^(pos_file|db|db\..*|mem_buf_limit|storage\..*|buffer.*|chunk.*|flush.*|retry.*|num_threads|data_dir|skip_long_lines|compression|aggregation|workers|.*checksum.*|fingerprint\..*|follow_inodes|enable_watch_timer|encoding\.codec|include_time_key|data_key|formatter|random_partition_key)$/;
+/** Keys that are not needed here, and why. */
+const NEEDLESS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^(pos_file|db|db\..*|mem_buf_limit|storage\..*|buffer.*|chunk.*|flush.*|retry.*|auto_retry_requests|num_threads|data_dir|skip_long_lines|compression|aggregation|.*checksum.*|fingerprint\..*|follow_inodes|enable_watch_timer|read_lines_limit|static_batch_size|encoding\.codec|include_time_key|data_key|formatter|emitter_.*|root_dir|scheduler\..*|enable_input_metrics|enable_size_metrics)$/,
+    'the spool and the ledger do this',
+  ],
+  [
+    /^(time_key|tag_key|time_key_format|include_tag_key|time_type|localtime|utc)$/,
+    'events have their time, and their keys in the archive the tag',
+  ],
+  [
+    /^(random_partition_key|partition_key|partition_key_field)$/,
+    'lanes spread over the shards by themselves',
+  ],
+  [
+    /^(workers|daemon|grace|process_name|restart_worker_interval|file_permission|dir_permission|coro_stack_size|hot_reload|dns\..*|sp\..*|suppress_.*|emit_error_log_interval)$/,
+    'the agent is one process, which systemd runs',
+  ],
+  [/^(enable_ruby|auto_typecast)$/, 'only for values that are computed'],
+  [/^emit_unmatched_lines$/, 'a line that does not match is always kept'],
+  [
+    /^(api|http_server|http_listen|http_port|health_check|hc_.*)$/,
+    'set http.listen for /health and /metrics',
+  ],
+  [/^(log_level|log_file|log_.*)$/, 'set log_level and log_file of the agent'],
+  [/^plugins_file$/, 'there are no plugins'],
+];
 const KINESIS = new Set([
   'kinesis_streams',
   'kinesis_streams_aggregated',
@@ -26,22 +51,19 @@ const KINESIS = new Set([
 export function carryOver(sections: readonly Section[]): Imported {
   const missing: Note[] = [];
   const needless: Note[] = [];
-  const parsers = sections.filter(({ role }) => role === 'parser');
+  const parsers = sections.filter(({ role }) => role === 'parser' || role === 'multiline');
   const inputs: CarriedInput[] = [];
   const carried: Section[] = [];
   let stream: Record<string, string> | null = null;
-  const unknown = (section: Section, why = 'has no counterpart'): void => {
-    missing.push({
-      line: section.line,
-      text: `${section.role === 'other' ? '' : `${section.role} `}${section.type}: ${why}`,
-    });
+  const unknown = (section: Section): void => {
+    missing.push({ line: section.line, text: withoutCounterpart(section) });
   };
   for (const section of sections.filter(({ role }) => role === 'input')) {
     const label = section.take('@label') ?? section.label;
     const config = inputOf(section, parsers, missing);
     if (config === null) unknown(section);
     else {
-      inputs.push({ label, source: section.sources?.[0], config });
+      inputs.push({ label, source: section.sources?.[0], line: section.line, config });
       carried.push(section);
     }
   }
@@ -52,19 +74,18 @@ export function carryOver(sections: readonly Section[]): Imported {
       else unknown(section);
     } else if (section.role === 'output') {
       for (const [type, output] of outputsOf(section)) {
-        if (!KINESIS.has(type)) {
-          missing.push({ line: output.line, text: `output ${type}: events go to Kinesis only` });
-        } else if (stream !== null) {
-          missing.push({
-            line: output.line,
-            text: `output ${type}: an agent has one stream: this one is a second`,
-          });
-        } else {
+        if (KINESIS.has(type) && stream === null) {
           stream = streamOf(output);
           carried.push(output);
-        }
+          missing.push(...goingElsewhere(section, inputs));
+        } else (OWN_LOG.has(section.label) ? needless : missing).push(otherOutput(type, output));
       }
-    } else if (section.role === 'other') unknown(section);
+    } else if (section.role === 'service') carried.push(section);
+    else if (section.role === 'other') {
+      const why = needlessBecause(section.type);
+      if (why === undefined) unknown(section);
+      else needless.push({ line: section.line, text: `${section.type}: ${why}` });
+    }
   }
   carried.push(...parsers.filter(({ taken }) => taken.length > 0));
   for (const section of carried) {
@@ -74,6 +95,44 @@ export function carryOver(sections: readonly Section[]): Imported {
       if (value.includes('#{')) missing.push({ line, text: `${key} ${value}: not computed` });
   }
   return { config: { stream: stream ?? {}, inputs: inputs.map(({ config }) => config) }, missing, needless };
+}
+
+/** fluentd's labels for its own log and for what it could not send. */
+const OWN_LOG = new Set(['@FLUENT_LOG', '@ERROR']);
+
+const NO_REWRITING = 'tags do not depend on fields: select by the field when you read the archive';
+
+function withoutCounterpart({ role, type, rest }: Section): string {
+  if (role === 'filter' && rest.some(({ key }) => key === 'condition'))
+    return `filter ${type}: it is for events that meet a condition`;
+  if (/^rewrite_tag/.test(type)) return `${role} ${type}: ${NO_REWRITING}`;
+  if (role !== 'other') return `${role} ${type}: has no counterpart`;
+  if (/^@include\b/i.test(type)) return `${type}: no such file`;
+  return type.includes(': ') ? type : `${type}: has no counterpart`;
+}
+
+function otherOutput(type: string, { line, label }: Section): Note {
+  if (OWN_LOG.has(label)) return { line, text: `output ${type} of ${label}: the agent logs to log_file` };
+  if (KINESIS.has(type))
+    return {
+      line,
+      text: `output ${type}: an agent has one stream, and this is a second: run another agent with a state_dir of its own`,
+    };
+  if (/^rewrite_tag/.test(type)) return { line, text: `output ${type}: ${NO_REWRITING}` };
+  return { line, text: `output ${type}: events go to Kinesis only` };
+}
+
+/** The inputs whose events went to other outputs only, and now go to the stream. */
+function goingElsewhere(output: Section, inputs: readonly CarriedInput[]): Note[] {
+  return inputs
+    .filter(({ source, config }) => {
+      if (output.sources !== undefined) return source !== undefined && !output.sources.includes(source);
+      return config['type'] !== 'forward' && !isForTag(output, String(config['tag']));
+    })
+    .map(({ line, source, config }) => ({
+      line,
+      text: `input ${config['tag'] ?? source}: no output to Kinesis takes its events there, and all go to the stream here: remove the input if they should not`,
+    }));
 }
 
 /** Outputs and their types: fluentd's copy holds several. */
@@ -88,7 +147,7 @@ function leftOvers(section: Section, missing: Note[], needless: Note[]): void {
   for (const property of section.rest) leftOver(property, missing, needless);
   for (const child of section.children) {
     const argument = child.match.join(' ');
-    if (child.type === 'buffer' || child.type === 'format')
+    if (['buffer', 'format', 'secondary'].includes(child.type))
       needless.push({ line: child.line, text: `<${child.type}>: the spool does this` });
     else {
       if (argument !== '' && child.taken.length === 0)
@@ -98,8 +157,19 @@ function leftOvers(section: Section, missing: Note[], needless: Note[]): void {
   }
 }
 
+function needlessBecause(key: string): string | undefined {
+  return NEEDLESS.find(([pattern]) => pattern.test(key))?.[1];
+}
+
 function leftOver({ key, value, line }: Property, missing: Note[], needless: Note[]): void {
-  if (NEEDLESS.test(key)) needless.push({ line, text: `${key}: the spool and the ledger do this` });
+  const why = needlessBecause(key);
+  if (why !== undefined) needless.push({ line, text: `${key}: ${why}` });
+  else if (key === 'renew_record' && value === 'false') needless.push({ line, text: `${key}: the default` });
+  else if (/role_arn|role_session_name|external_id|sts_endpoint|aws_key_id|aws_sec_key|profile/.test(key))
+    missing.push({
+      line,
+      text: `${key}: set it in the profile or the environment of the agent, where the AWS SDK looks`,
+    });
   else missing.push({ line, text: `${key} ${value}`.trim() });
 }
 

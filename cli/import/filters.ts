@@ -1,8 +1,12 @@
 /** The filters of other agents: what they change in the inputs that they are for. */
 import { parserFormat } from './formats.ts';
 import { type CarriedInput, parts } from './inputs.ts';
+import { isForAll, isForTag, mayOverlap, routePattern } from './match.ts';
+import { multilineParser } from './multiline.ts';
+import { byOwnNames, ownName } from './names.ts';
 import type { Note, Property, Section } from './section.ts';
-import { byOwnNames, vrlCondition, vrlProgram } from './vrl.ts';
+import { fieldName } from './values.ts';
+import { vrlCondition, vrlProgram } from './vrl.ts';
 
 /** @returns whether the filter has a counterpart */
 export function applyFilter(
@@ -13,21 +17,50 @@ export function applyFilter(
 ): boolean {
   if (filter.type === 'parser' || filter.type === 'kubernetes' || filter.type === 'remap')
     return applyParser(filter, parsers, all, missing);
+  if (filter.type === 'multiline') return applyMultiline(filter, parsers, all, missing);
   const transform = transformOf(filter, missing);
   if (transform === null) return false;
   let applied = false;
   for (const { label, source, config: input } of all) {
     if (label !== filter.label) continue;
     if (isFor(filter, source, input)) {
-      merge(input, filter.sources === undefined ? transform : byOwnNames(transform, input['format']));
+      merge(
+        input,
+        byOwnNames(transform, (name) => ownName(name, filter.dialect, input)),
+      );
       applied = true;
     } else if (input['type'] === 'forward' && filter.sources === undefined) {
-      const routes = filter.match.map((match) => ({ match, ...transform }));
-      input['routes'] = [...((input['routes'] as unknown[] | undefined) ?? []), ...routes];
-      applied = true;
+      applied = addRoute(input, filter, transform, missing) || applied;
     }
   }
   if (!applied) missing.push(forNone(filter));
+  return true;
+}
+
+/**
+ * A filter for some tags of what clients send: a route, of which the first that matches applies alone.
+ *
+ * @returns whether that is said of it, or done
+ */
+function addRoute(
+  input: Record<string, unknown>,
+  filter: Section,
+  transform: Record<string, unknown>,
+  missing: Note[],
+): boolean {
+  if (Object.keys(transform).length === 0) return true;
+  const match = routePattern(filter);
+  if (match === null) return false;
+  const routes = (input['routes'] as Record<string, unknown>[] | undefined) ?? [];
+  const same = routes.find((route) => route['match'] === match);
+  const before = routes.find((route) => route !== same && mayOverlap(String(route['match']), match));
+  if (same) merge(same, transform);
+  else input['routes'] = [...routes, { match, ...transform }];
+  if (before)
+    missing.push({
+      line: filter.line,
+      text: `filter ${filter.type}: of the routes ${before['match']} and ${match} an event takes the first that matches, alone`,
+    });
   return true;
 }
 
@@ -38,20 +71,8 @@ function forNone({ line, type }: Section): Note {
 /** Whether all events of an input go through a filter. */
 function isFor(filter: Section, source: string | undefined, input: Record<string, unknown>): boolean {
   if (filter.sources !== undefined) return source !== undefined && filter.sources.includes(source);
-  if (filter.match.length === 0 || filter.match.some((pattern) => pattern === '**' || pattern === '*'))
-    return true;
-  return (
-    input['type'] !== 'forward' && filter.match.some((pattern) => matches(pattern, String(input['tag'])))
-  );
-}
-
-/** `*` is any part of a tag and `**` any number of parts; in Fluent Bit `*` is anything. */
-function matches(pattern: string, tag: string): boolean {
-  const escaped = pattern
-    .replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('\\.**', '(\\..*)?')
-    .replaceAll(/\*+/g, '.*');
-  return new RegExp(`^${escaped}$`).test(tag);
+  if (isForAll(filter)) return true;
+  return input['type'] !== 'forward' && isForTag(filter, String(input['tag']));
 }
 
 function merge(input: Record<string, unknown>, transform: Record<string, unknown>): void {
@@ -66,32 +87,15 @@ function merge(input: Record<string, unknown>, transform: Record<string, unknown
 /** The counterpart of a filter: `include`, `exclude`, `add`, `rename`, `remove`. */
 function transformOf(filter: Section, missing: Note[]): Record<string, unknown> | null {
   // For some events only, of which nothing here can say which: for all of them it would be another filter.
-  const partial = ({ key }: Property): boolean => key === 'condition' || key === 'match_regex';
+  const partial = ({ key }: Property): boolean => key === 'condition';
   if (filter.type !== 'filter' && filter.rest.some(partial)) return null;
   const result: Record<string, unknown[] | Record<string, string>> = {};
   if (filter.type === 'grep') {
     const { include, exclude } = grepOf(filter, missing);
     if (include.length > 0) result['include'] = include;
     if (exclude.length > 0) result['exclude'] = exclude;
-  } else if (['record_transformer', 'record_modifier', 'modify'].includes(filter.type)) {
-    const add: Record<string, string> = {};
-    const rename: Record<string, string> = {};
-    const pairs = [
-      ...(filter.child('record')?.takeRest() ?? []),
-      ...filter.takeAll('record', 'add', 'set').map(({ value, line }) => ({ ...pair(value), line })),
-    ];
-    for (const { key, value, line } of pairs) {
-      const text = value.replaceAll(/"?#\{Socket\.gethostname\}"?|\$\{HOSTNAME\}/g, `\${hostname}`);
-      if (/\$\{(?!hostname\}|env:)|#\{/.test(text))
-        missing.push({ line, text: `${key} ${value}: not computed from the event` });
-      else add[key] = text;
-    }
-    for (const { value } of filter.takeAll('rename', 'hard_rename'))
-      rename[pair(value).key] = pair(value).value;
-    const remove = parts(filter.takeAll('remove_keys', 'remove_key', 'remove'));
-    if (Object.keys(add).length > 0) result['add'] = add;
-    if (Object.keys(rename).length > 0) result['rename'] = rename;
-    if (remove.length > 0) result['remove'] = remove;
+  } else if (['record_transformer', 'record_modifier', 'modify', 'content_modifier'].includes(filter.type)) {
+    Object.assign(result, recordOf(filter, missing));
   } else if (filter.type === 'filter') {
     const kept = vrlCondition(filter, missing);
     if (kept.include.length > 0) result['include'] = kept.include;
@@ -100,13 +104,51 @@ function transformOf(filter: Section, missing: Note[]): Record<string, unknown> 
   return result;
 }
 
+/** Fields that are set, renamed or removed. */
+function recordOf(filter: Section, missing: Note[]): Record<string, string[] | Record<string, string>> {
+  const add: Record<string, string> = {};
+  const rename: Record<string, string> = {};
+  const pairs = [
+    ...(filter.child('record')?.takeRest() ?? []),
+    ...filter.takeAll('record', 'add', 'set').map(({ value, line }) => ({ ...pair(value), line })),
+  ];
+  const remove = parts(filter.takeAll('remove_keys', 'remove_key', 'remove'));
+  for (const { value } of filter.takeAll('rename', 'hard_rename'))
+    rename[pair(value).key] = pair(value).value;
+  const modifier = filter.type === 'content_modifier' ? modifierOf(filter) : null;
+  if (modifier?.action === 'delete') remove.push(modifier.key);
+  else if (modifier?.action === 'rename') rename[modifier.key] = modifier.value;
+  else if (modifier !== null) pairs.push(modifier);
+  for (const { key, value, line } of pairs) {
+    const text = value
+      .replaceAll(/"?#\{(?:Socket\.gethostname|hostname)\}"?|\$\{(?:HOSTNAME|hostname)\}/g, `\${hostname}`)
+      .replaceAll(/\$\{ENV\[['"](\w+)['"]\]\}/g, `\${env:$1}`);
+    if (/\$\{(?!hostname\}|env:)|#\{|^\$\w/.test(text))
+      missing.push({ line, text: `${key} ${value}: not computed from the event` });
+    else add[key] = text;
+  }
+  return {
+    ...(Object.keys(add).length > 0 ? { add } : {}),
+    ...(Object.keys(rename).length > 0 ? { rename } : {}),
+    ...(remove.length > 0 ? { remove: remove.map(fieldName) } : {}),
+  };
+}
+
+/** What Fluent Bit's content_modifier does to one field; null for what has no counterpart, which stays to be listed. */
+function modifierOf(filter: Section): { action: string; key: string; value: string; line: number } | null {
+  const action = filter.rest.find(({ key }) => key === 'action')?.value.toLowerCase() ?? '';
+  if (!['insert', 'upsert', 'delete', 'rename'].includes(action)) return null;
+  filter.take('action');
+  return { action, key: filter.take('key') ?? '', value: filter.take('value') ?? '', line: filter.line };
+}
+
 /** All of `include` must match, and none of `exclude` may: what other agents combine otherwise has no counterpart. */
 function grepOf(filter: Section, missing: Note[]): { include: object[]; exclude: object[] } {
   const numbered = (name: string): string[] => Array.from({ length: 20 }, (_, i) => `${name}${i + 1}`);
   const rulesOf = (section: Section, type: string): object[] =>
     section.children
       .filter((child) => child.type === type)
-      .map((child) => ({ field: child.take('key') ?? '', pattern: child.take('pattern') ?? '' }));
+      .map((child) => ({ field: fieldName(child.take('key') ?? ''), pattern: child.take('pattern') ?? '' }));
   const include = rulesOf(filter, 'regexp');
   const exclude = rulesOf(filter, 'exclude');
   for (const group of filter.children.filter(({ type }) => type === 'and' || type === 'or')) {
@@ -122,8 +164,8 @@ function grepOf(filter: Section, missing: Note[]): { include: object[]; exclude:
     }
   }
   const rule = ({ value }: Property): object => {
-    const [, field = '', pattern = ''] = /^\$?\.?(\S+)\s+(.*)$/s.exec(value) ?? [];
-    return { field, pattern };
+    const [, field = '', pattern = ''] = /^(\S+)\s+(.*)$/s.exec(value) ?? [];
+    return { field: fieldName(field), pattern };
   };
   const regex = filter.takeAll('regex', ...numbered('regexp'));
   const excluded = filter.takeAll('exclude', ...numbered('exclude'));
@@ -161,13 +203,33 @@ function applyParser(
   );
   if (inputs.length === 0) missing.push(forNone(filter));
   for (const { config } of inputs) {
-    const named = made.format ?? config['format'];
-    merge(config, filter.sources === undefined ? made.transform : byOwnNames(made.transform, named));
+    const named = { ...config, format: made.format ?? config['format'] };
+    merge(
+      config,
+      byOwnNames(made.transform, (name) => ownName(name, filter.dialect, named)),
+    );
     if (made.format === null) continue;
     if (config['type'] === 'forward')
       missing.push({ line: filter.line, text: `filter ${filter.type}: events of clients are not parsed` });
     else config['format'] = nested(config['format'] as Format | undefined, made.format, made.field);
   }
+  return true;
+}
+
+/** Fluent Bit's multiline filter, which joins what an input has read. */
+function applyMultiline(
+  filter: Section,
+  parsers: readonly Section[],
+  all: readonly CarriedInput[],
+  missing: Note[],
+): boolean {
+  const inputs = all.filter(
+    ({ source, config }) => config['type'] === 'tail' && isFor(filter, source, config),
+  );
+  if (inputs.length === 0) missing.push(forNone(filter));
+  filter.take('multiline.key_content', 'buffer', 'mode', 'emitter_name');
+  const multiline = multilineParser(filter, parsers, missing);
+  for (const { config } of inputs) if (multiline) config['multiline'] ??= multiline;
   return true;
 }
 
@@ -190,7 +252,7 @@ function parsing(filter: Section, parsers: readonly Section[], missing: Note[]):
     });
     return { format: merged ? 'json' : null, field: 'log', transform: {} };
   }
-  const field = filter.take('key_name') ?? 'message';
+  const field = fieldName(filter.take('key_name') ?? 'message');
   filter.take('reserve_data', 'reserve_time', 'preserve_key', 'remove_key_name_field', 'unescape_key');
   const { format } = parserFormat(filter, parsers, missing);
   return { format: format === 'none' ? null : format, field, transform: {} };

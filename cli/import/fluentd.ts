@@ -1,7 +1,13 @@
 /** Reads fluentd's configuration: `<source>`, `<filter tag>`, `<match tag>` with nested sections. */
 import { type Property, type Role, Section } from './section.ts';
+import { rubyValue } from './values.ts';
 
-const ROLES: Readonly<Record<string, Role>> = { source: 'input', filter: 'filter', match: 'output' };
+const ROLES: Readonly<Record<string, Role>> = {
+  source: 'input',
+  filter: 'filter',
+  match: 'output',
+  system: 'service',
+};
 
 interface Open {
   readonly name: string;
@@ -15,9 +21,10 @@ interface Open {
 export function parseFluentd(text: string): Section[] {
   const top: Section[] = [];
   const open: Open[] = [];
-  text.split(/\r?\n/).forEach((raw, i) => {
+  const lines = text.split(/\r?\n/);
+  lines.forEach((raw, i) => {
     const line = i + 1;
-    const content = raw.trim();
+    const content = withContinuation(raw.trim(), lines, i);
     if (content === '' || content.startsWith('#')) return;
     const opening = /^<([\w@]+)(?:\s+([^>]*))?>\s*(?:#.*)?$/.exec(content);
     const closing = /^<\/(\w+)>\s*(?:#.*)?$/.exec(content);
@@ -38,14 +45,26 @@ export function parseFluentd(text: string): Section[] {
       add(last, open, top);
     } else {
       const [, key, value] = /^(\S+)\s*(.*)$/.exec(content)!;
-      const property = { key: key!, value: unquoted(value!), line };
-      if (open.length > 0) open.at(-1)!.properties.push(property);
-      else top.push(new Section('other', key!, line));
+      const property = { key: key!, value: rubyValue(unquoted(value!)), line };
+      if (open.length > 0 && key !== '@include') open.at(-1)!.properties.push(property);
+      else top.push(new Section('other', content, line));
     }
   });
   const [unclosed] = open;
   if (unclosed) throw new Error(`line ${unclosed.line}: <${unclosed.name}> is never closed`);
   return top;
+}
+
+/** A line with those behind it that a list or a hash goes on in, which are emptied. */
+function withContinuation(content: string, lines: string[], at: number): string {
+  const isOpen = (text: string): boolean =>
+    /^\S+\s+[[{]/.test(text) && text.split(/[[{]/).length > text.split(/[\]}]/).length;
+  let whole = content;
+  for (let i = at + 1; isOpen(whole) && i < lines.length && !/^\s*<\/?\w/.test(lines[i]!); i++) {
+    whole += ` ${lines[i]!.trim()}`;
+    lines[i] = '';
+  }
+  return whole;
 }
 
 /** Adds a section that ends to the one around it. A label only groups what is in it. */
@@ -72,15 +91,13 @@ function section(
   );
   // A nested section such as <parse> is known by its own name, and keeps its type as a property.
   const own = role === 'other' && !isTop ? [...rest, ...properties.filter(isType)] : rest;
-  const match = argument
-    .replace(/^\{(.*)\}$/, '$1')
-    .split(/[\s,]+/)
-    .filter(Boolean);
+  const match = argument.split(/\s+/).filter(Boolean).map(rubyValue);
   return new Section(role, role === 'other' ? name : type, line, { properties: own, children, match, label });
 }
 
 function unquoted(value: string): string {
-  const quoted = /^"((?:[^"\\]|\\.)*)"|^'([^']*)'/.exec(value);
+  // Ruby in it may have quotes of its own.
+  const quoted = /^"((?:#\{[^}]*\}|[^"\\]|\\.)*)"|^'([^']*)'/.exec(value);
   if (quoted) return (quoted[1] ?? quoted[2]!).replaceAll(/\\(["\\])/g, '$1');
   return value.replace(/\s+#.*$/, '').trim();
 }

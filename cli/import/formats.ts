@@ -1,8 +1,9 @@
 /** The format of a followed log: what other agents call a parser. */
-import type { Section } from './section.ts';
+import { multilineOf, multilineParser } from './multiline.ts';
+import type { Note, Section } from './section.ts';
 
 interface Missing {
-  push(note: { line: number; text: string }): unknown;
+  push(note: Note): unknown;
 }
 
 /** Names that mean the same here, by the names elsewhere. */
@@ -22,8 +23,33 @@ const SAME: Readonly<Record<string, string>> = {
   'docker, cri': 'cri',
   syslog: 'syslog',
   'syslog-rfc3164': 'syslog',
+  'syslog-rfc3164-local': 'syslog',
   'syslog-rfc5424': 'syslog',
+  envoy: 'envoy',
+  'istio-envoy-proxy': 'envoy',
 };
+
+/** The groups of the expressions in Fluent Bit's own parsers.conf: what has no others is that parser. */
+const STOCK: Readonly<Record<string, readonly string[]>> = {
+  nginx: ['remote', 'host', 'user', 'time', 'method', 'path', 'code', 'size', 'referer', 'agent'],
+  apache: ['host', 'user', 'time', 'method', 'path', 'code', 'size', 'referer', 'agent'],
+  apache2: ['host', 'user', 'time', 'method', 'path', 'code', 'size', 'referer', 'agent'],
+  apache_error: ['time', 'level', 'pid', 'client', 'message'],
+  cri: ['time', 'stream', 'logtag', 'message', '_p', 'log'],
+  'syslog-rfc3164': ['pri', 'time', 'host', 'ident', 'pid', 'message'],
+  'syslog-rfc3164-local': ['pri', 'time', 'ident', 'pid', 'message'],
+  'syslog-rfc5424': ['pri', 'time', 'host', 'ident', 'pid', 'msgid', 'extradata', 'message'],
+};
+
+/** Whether a parser that a configuration defines is the one that Fluent Bit brings along under its name. */
+function isStock(parser: Section): boolean {
+  const written = (key: string): string | undefined => parser.rest.find((each) => each.key === key)?.value;
+  if (parser.type === 'docker') return written('format') === 'json';
+  if (parser.type === 'json') return written('time_format') === '%d/%b/%Y:%H:%M:%S %z';
+  const groups = STOCK[parser.type];
+  const own = [...(written('regex') ?? '').matchAll(/\(\?<(\w+)>/g)].map(([, name]) => name!);
+  return groups !== undefined && own.length > 0 && own.every((name) => groups.includes(name));
+}
 
 type Format = string | Record<string, unknown>;
 
@@ -46,12 +72,34 @@ export function formatOf(
   input: Section,
   parsers: readonly Section[],
   missing: Missing,
-): { readonly format: Format; readonly multiline?: Record<string, string> } {
+): { readonly format: Format; readonly multiline?: Readonly<Record<string, string>> } {
+  const firstLine = input.take('parser_firstline');
+  if (firstLine !== undefined) return byFirstLine(firstLine, input, parsers, missing);
   const { format, holder } = parserFormat(input, parsers, missing);
-  const start = holder.take('format_firstline', 'multiline.start_pattern');
-  if (start === undefined) return { format };
-  holder.take('multiline.mode', 'multiline.condition_pattern');
-  return { format, multiline: { start } };
+  const multiline = multilineOf(input, holder, missing) ?? multilineParser(input, parsers, missing);
+  return multiline === null ? { format } : { format, multiline };
+}
+
+/** Fluent Bit's older way, `Multiline On`: a parser whose expression matches the first line, and whose last group takes the others. */
+function byFirstLine(
+  name: string,
+  input: Section,
+  parsers: readonly Section[],
+  missing: Missing,
+): { readonly format: Format; readonly multiline?: Readonly<Record<string, string>> } {
+  const flush = input.take('multiline_flush');
+  input.take('multiline');
+  const { format, holder } = definedFormat(name, input, parsers, missing);
+  const expression = typeof format === 'object' ? format['expression'] : undefined;
+  if (typeof expression !== 'string') return { format };
+  const start = expression.replaceAll(/^\/|\/[imx]*$/g, '');
+  return {
+    format: { ...(format as object), expression: `/${start.replaceAll(/(?<!\\)\//g, '\\/')}/m` },
+    multiline: {
+      start: holder.role === 'parser' ? start : expression,
+      ...(flush === undefined ? {} : { flush_interval: `${flush}s` }),
+    },
+  };
 }
 
 /** @param parsers those that the same configuration defines */
@@ -61,8 +109,32 @@ export function parserFormat(
   missing: Missing,
 ): { readonly format: Format; readonly holder: Section } {
   const nested = input.child('parse');
-  const own = nested ? undefined : input.take('format', 'parser', 'multiline.parser');
-  const holder = nested ?? parsers.find((parser) => parser.type === own?.toLowerCase()) ?? input;
+  const own = nested ? undefined : (input.take('format', 'parser') ?? takeContainers(input));
+  return definedFormat(own, input, parsers, missing, nested);
+}
+
+/** Fluent Bit's multiline parsers of containers' lines, which are formats here; others stay to be taken. */
+function takeContainers(input: Section): string | undefined {
+  const named = input.rest.find(({ key }) => key === 'multiline.parser')?.value.toLowerCase();
+  return named !== undefined && /^\s*(docker|cri)(\s*,\s*(docker|cri))?\s*$/.test(named)
+    ? input
+        .take('multiline.parser')!
+        .replace(/\s*,\s*/, ', ')
+        .replace('cri, docker', 'docker, cri')
+    : undefined;
+}
+
+/** @param own the name of a format, or of a parser that the same configuration defines */
+function definedFormat(
+  own: string | undefined,
+  input: Section,
+  parsers: readonly Section[],
+  missing: Missing,
+  nested?: Section,
+): { readonly format: Format; readonly holder: Section } {
+  const name = own?.toLowerCase();
+  const defined = parsers.find((parser) => parser.role === 'parser' && parser.type === name);
+  const holder = nested ?? (defined === undefined || isStock(defined) ? input : defined);
   const named = nested ? nested.take('@type') : holder === input ? own : holder.take('format');
   const type = named?.toLowerCase() ?? 'none';
   const more: Record<string, unknown> = {};
@@ -72,6 +144,9 @@ export function parserFormat(
   if (timeKey !== undefined) more['time_key'] = timeKey;
   if (timeFormat !== undefined) more['time_format'] = timeFormat;
   if (timezone !== undefined) more['timezone'] = timezone;
+  const keeps = holder.take('keep_time_key', 'time_keep');
+  // In JSON it is kept anyway.
+  if (/^(true|on|yes)$/i.test(keeps ?? '') && type !== 'json') more['keep_time_key'] = true;
   const types = typesOf(holder, missing);
   if (Object.keys(types).length > 0) more['types'] = types;
   const lines = holder.takeAll(...Array.from({ length: 20 }, (_, i) => `format${i + 1}`));

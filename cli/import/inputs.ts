@@ -8,6 +8,7 @@ export interface CarriedInput {
   readonly label: string;
   /** Its name where filters are wired to inputs by name. */
   readonly source: string | undefined;
+  readonly line: number;
   readonly config: Record<string, unknown>;
 }
 
@@ -26,10 +27,11 @@ const SECONDS = /^\d+(\.\d+)?$/;
 const duration = (text: string): string => (SECONDS.test(text) ? `${text}s` : text);
 const list = (values: readonly string[]): string | readonly string[] =>
   values.length === 1 ? values[0]! : values;
+/** The items of lists: those of JSON, or separated by commas. */
 export const parts = (properties: readonly Property[]): string[] =>
   properties
-    .flatMap(({ value }) => value.split(','))
-    .map((part) => part.trim().replaceAll(/^\[?"?|"?\]?$/g, ''))
+    .flatMap(({ value }) => (value.startsWith('[') ? value.replaceAll(/^\[|\]$/g, '') : value).split(','))
+    .map((part) => part.trim().replaceAll(/^"|"$/g, ''))
     .filter(Boolean);
 
 function tailOf(
@@ -44,7 +46,7 @@ function tailOf(
   const exclude = parts(section.takeAll('exclude_path', 'exclude')).flatMap((pattern) =>
     pattern.includes('/') ? [pattern] : folders.map((folder) => join(folder, pattern)),
   );
-  const tag = (section.take('tag') ?? 'tail').replace('*', `\${path}`);
+  const tag = tagOf(section, missing);
   const fromHead = section.take('read_from_head', 'read_from');
   const refresh = section.take('refresh_interval');
   const rotate = section.take('rotate_wait');
@@ -55,6 +57,9 @@ function tailOf(
     tag,
     ...formatOf(section, parsers, missing),
     ...encodingOf(section),
+    ...(/^(on|true|yes)$/i.test(section.take('skip_empty_lines') ?? '')
+      ? { exclude: [{ field: 'message', pattern: '^$' }] }
+      : {}),
     // Both others begin at the end of a file unless configured otherwise; Vector at its beginning.
     ...(section.type === 'file' && fromHead !== 'end'
       ? {}
@@ -62,6 +67,19 @@ function tailOf(
     ...(refresh === undefined ? {} : { refresh_interval: duration(refresh) }),
     ...(rotate === undefined ? {} : { rotate_wait: duration(rotate) }),
   };
+}
+
+/** fluentd's and Fluent Bit's `*` is the path; what Fluent Bit cuts out of the path by an expression has no counterpart. */
+function tagOf(section: Section, missing: Note[]): string {
+  const written = section.take('tag') ?? 'tail';
+  const expression = section.take('tag_regex');
+  const tag = written.replaceAll(/<\w+>/g, `\${name}`).replace('*', `\${path}`);
+  if (expression !== undefined)
+    missing.push({
+      line: section.line,
+      text: `tag_regex ${expression}: the tag is ${tag}, with the file's name without its ending`,
+    });
+  return tag;
 }
 
 function forwardOf(section: Section): Record<string, unknown> {
@@ -79,7 +97,13 @@ function forwardOf(section: Section): Record<string, unknown> {
       username: user.take('username') ?? '',
       password: user.take('password') ?? '',
     }));
-  const input = { type: 'forward', listen, ...tlsOf(section) };
+  const prefix = section.take('tag_prefix', 'add_tag_prefix')?.replace(/\.$/, '');
+  const input = {
+    type: 'forward',
+    listen,
+    ...(prefix === undefined ? {} : { tag_prefix: prefix }),
+    ...tlsOf(section),
+  };
   if (key === undefined) return input;
   return {
     ...input,
@@ -131,6 +155,10 @@ function journaldOf(section: Section): Record<string, unknown> {
   const directory = section.take('path', 'journal_directory');
   const tail = section.take('read_from_tail', 'since_now');
   const fromHead = section.take('read_from_head');
+  // Units are alternatives, as are matches of one field.
+  if (section.rest.some(({ key, value }) => key === 'systemd_filter_type' && /^or$/i.test(value)))
+    section.take('systemd_filter_type');
+  section.take('strip_underscores', 'lowercase');
   const fromEnd = fromHead === undefined ? /^(true|on|yes)$/i : /^(false|off|no)$/i;
   return {
     type: 'journald',

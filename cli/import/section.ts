@@ -12,27 +12,24 @@ export interface Property {
   readonly line: number;
 }
 
-/** A value in which `${NAME}` and `"#{ENV['NAME']}"` are written as tailrace does: `${env:NAME}`. */
-function withEnvironment(value: string): string {
-  return value
-    .replaceAll(/"?#\{ENV(?:\[|\.fetch\()['"](\w+)['"][^}]*\}"?/g, `\${env:$1}`)
-    .replaceAll(/\$\{(?!HOSTNAME\})([A-Z_][A-Z0-9_]*)(:-[^}]*)?\}/g, `\${env:$1$2}`);
-}
+/** Whose syntax and meaning it is: names of fields and patterns of tags differ. */
+export type Dialect = 'fluentd' | 'fluent-bit' | 'vector';
 
 /** What a section does in its pipeline. */
-export type Role = 'input' | 'filter' | 'output' | 'parser' | 'other';
+export type Role = 'input' | 'filter' | 'output' | 'parser' | 'multiline' | 'service' | 'other';
 
 export class Section {
   readonly role: Role;
   /** The plugin's name, or the tag of a nested section; in lower case. */
   readonly type: string;
   readonly line: number;
-  /** The tags that a filter or an output is for; empty for all. */
+  readonly dialect: Dialect;
+  /** Patterns of the tags that a filter or an output is for, regular expressions between slashes; empty for all. */
   readonly match: readonly string[];
   readonly children: readonly Section[];
   /** The fluentd label around it: empty outside of all. */
   readonly label: string;
-  /** Of Vector, which wires its components by name: the sources whose events come here. */
+  /** The names of the inputs whose events come here, where components are wired by name and not by tag. */
   readonly sources: readonly string[] | undefined;
   readonly #properties: readonly Property[];
   readonly #used = new Set<Property>();
@@ -47,12 +44,14 @@ export class Section {
       match = [],
       label = '',
       sources,
+      dialect = 'fluentd',
     }: {
       properties?: readonly Property[];
       children?: readonly Section[];
       match?: readonly string[];
       label?: string;
       sources?: readonly string[];
+      dialect?: Dialect;
     } = {},
   ) {
     this.role = role;
@@ -61,11 +60,9 @@ export class Section {
     this.match = match;
     this.label = label;
     this.sources = sources;
+    this.dialect = dialect;
     this.children = children;
-    this.#properties = properties.map((property) => ({
-      ...property,
-      value: withEnvironment(property.value),
-    }));
+    this.#properties = properties;
   }
 
   /** The value of the first of these properties, which alone counts as carried over from now on. */

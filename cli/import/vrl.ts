@@ -1,7 +1,7 @@
 /** What of Vector's Remap Language has a counterpart: one statement a line, and conditions that `&&` joins. */
 import type { Note, Section } from './section.ts';
 
-type Rule = { readonly field: string; readonly pattern: string };
+export type Rule = { readonly field: string; readonly pattern: string };
 
 /** Functions that parse the message, and the format that does. */
 const PARSERS: Readonly<Record<string, string>> = {
@@ -57,34 +57,6 @@ export function vrlProgram(
     ...(remove.length === 0 ? {} : { remove }),
   };
   return { format, transform };
-}
-
-/** What Vector calls the fields of an access log, by the format that makes them here. */
-const NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  nginx: { client: 'remote', status: 'code', timestamp: 'time' },
-  apache2: { identity: 'ident', status: 'code', timestamp: 'time' },
-};
-
-/** Transforms of events that a format makes, by the names that it gives their fields. */
-export function byOwnNames(transform: Record<string, unknown>, format: unknown): Record<string, unknown> {
-  const names = NAMES[String(format)];
-  if (names === undefined) return transform;
-  const own = (name: string): string => names[name] ?? name;
-  const rules = (list: unknown): Rule[] | undefined =>
-    (list as Rule[] | undefined)?.map(({ field, pattern }) => ({ field: own(field), pattern }));
-  const { include, exclude, remove, rename, ...rest } = transform;
-  const changed = {
-    include: rules(include),
-    exclude: rules(exclude),
-    remove: (remove as string[] | undefined)?.map(own),
-    rename:
-      rename &&
-      Object.fromEntries(Object.entries(rename).map(([from, to]) => [own(from), to as string] as const)),
-  };
-  return {
-    ...rest,
-    ...Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined)),
-  };
 }
 
 function formatOf(
