@@ -1,6 +1,6 @@
 /** SDK clients for the embedded stack: loopback endpoints and dummy credentials. */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 
 export const REGION = 'us-east-1';
@@ -16,8 +16,12 @@ export const LOCAL_ENV: Readonly<Record<string, string>> = {
   AWS_EC2_METADATA_DISABLED: 'true',
 };
 
+export function kinesisOptions(endpoint: string): KinesisClientConfig {
+  return { endpoint, region: REGION, credentials: CREDENTIALS };
+}
+
 export function kinesisClient(endpoint: string): KinesisClient {
-  return new KinesisClient({ endpoint, region: REGION, credentials: CREDENTIALS });
+  return new KinesisClient(kinesisOptions(endpoint));
 }
 
 export function dynamodbClient(endpoint: string): DynamoDBClient {

@@ -9,6 +9,7 @@ import { inflateChunk } from '../../chunk/reader.ts';
 import { ask } from '../../producer/control/protocol.ts';
 import { recoverSegment } from '../../producer/spool/recovery.ts';
 import type { AgentStatus } from '../../producer/status.ts';
+import type { Pace } from './log-clock.ts';
 import { Service } from './processes.ts';
 import type { Fault } from './schedule.ts';
 import type { Timeline } from './timeline.ts';
@@ -31,6 +32,7 @@ export interface AgentOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The command as servers get it: bundled, a build of its own. */
   readonly otherBuild: string;
+  readonly pace: Pace;
   readonly timeline: Timeline;
 }
 
@@ -50,7 +52,7 @@ export class AgentUnderTest {
   readonly destroyedChunks = new Set<string>();
 
   constructor(options: AgentOptions) {
-    const { name, folder, config, env, otherBuild, timeline } = options;
+    const { name, folder, config, env, otherBuild, pace, timeline } = options;
     this.name = name;
     this.#options = options;
     this.state = path.join(folder, 'state');
@@ -62,7 +64,7 @@ export class AgentUnderTest {
     this.#service = new Service({
       name,
       args: () => ['--import', CLOCK, this.#packaged ? otherBuild : CLI, 'agent', '--config', file],
-      env: { ...env, FAULTS_CLOCK: this.#clock },
+      env: { ...env, FAULTS_CLOCK: this.#clock, FAULTS_PACE: JSON.stringify(pace) },
       logFile: path.join(folder, 'agent.log'),
       onEnd: (what) => timeline.violation(what),
     });

@@ -1,10 +1,13 @@
 /**
- * Preloaded into processes whose wall clock the harness moves: `Date` is off by as many milliseconds as the file says that
- * FAULTS_CLOCK names. Timers and the monotonic clock stay as they are, as when NTP or an operator sets a clock.
+ * Preloaded into processes whose wall clock the harness moves: `Date` goes as FAULTS_PACE says, when it is set, and is off
+ * by as many milliseconds as the file says that FAULTS_CLOCK names. Timers and the monotonic clock stay as they are, as
+ * when NTP or an operator sets a clock.
  */
 import { readFileSync } from 'node:fs';
+import { type Pace, paced } from './log-clock.ts';
 
 const file = process.env['FAULTS_CLOCK']!;
+const pace = JSON.parse(process.env['FAULTS_PACE'] ?? 'null') as Pace | null;
 const RealDate = Date;
 let offset = 0;
 
@@ -16,13 +19,18 @@ function look(): void {
   }
 }
 
+function now(): number {
+  const time = RealDate.now();
+  return (pace === null ? time : paced(pace, time)) + offset;
+}
+
 class MovedDate extends RealDate {
   constructor(...args: unknown[]) {
-    super(...((args.length === 0 ? [RealDate.now() + offset] : args) as []));
+    super(...((args.length === 0 ? [now()] : args) as []));
   }
 
   static override now(): number {
-    return RealDate.now() + offset;
+    return now();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { VerifyReport } from '../../archive/verify/report.ts';
 import { verifyArchive } from '../../archive/verify/verify.ts';
+import { checkParquet, type ParquetEnd } from './end-parquet.ts';
 import type { MemoryTrend } from './memory.ts';
 import type { Oracle, Verdict } from './oracle.ts';
 import type { Timeline } from './timeline.ts';
@@ -20,6 +21,7 @@ export interface End {
     'chunks' | 'events' | 'objects' | 'commits' | 'missing' | 'duplicatesSkipped' | 'unproven' | 'damaged'
   >;
   readonly memory: readonly MemoryTrend[];
+  readonly parquet: ParquetEnd;
 }
 
 export async function checkEnd(
@@ -47,27 +49,30 @@ export async function checkEnd(
   );
 
   const { promised } = world;
-  let verdict = oracle.compare(promised, destroyed);
+  const { lies, kept } = world.strangers;
+  let verdict = oracle.compare(promised, destroyed, kept);
   await until('every promised event is archived', ARCHIVED_MS, async () => {
     await oracle.read(world.archive);
-    verdict = oracle.compare(promised, destroyed);
+    verdict = oracle.compare(promised, destroyed, kept);
     return verdict.lost === 0;
   }).catch((error: Error) => timeline.violation(error.message));
   for (const code of await world.archivers.stop()) {
     if (code !== 0) timeline.violation(`a worker that was stopped in order ended with ${code}`);
   }
   await oracle.read(world.archive);
-  verdict = oracle.compare(promised, destroyed);
+  verdict = oracle.compare(promised, destroyed, kept);
   for (const what of ['lost', 'repeated', 'invented'] as const) {
     if (verdict[what] > 0)
       timeline.violation(`${verdict[what]} events ${what}: ${verdict.examples.join(', ')}`);
   }
 
   const report = await verifyArchive(world.archive, '', { now: Date.now(), pendingFor: 0, deep: true });
-  checkVerify(report, oracle.events, destroyedChunks, timeline);
+  checkVerify(report, oracle.events, new Set([...destroyedChunks, ...lies]), timeline);
+  checkLies(report, world.strangers, timeline);
   const { chunks, events, objects, commits, missing, duplicatesSkipped, unproven, damaged } = report;
   const verify = { chunks, events, objects, commits, missing, duplicatesSkipped, unproven, damaged };
-  return { verdict, verify, memory };
+  const parquet = await checkParquet(world, timeline, log);
+  return { verdict, verify, memory, parquet };
 }
 
 async function endCodes(agent: World['agents'][number]): Promise<readonly number[]> {
@@ -80,7 +85,7 @@ async function endCodes(agent: World['agents'][number]): Promise<readonly number
 function checkVerify(
   report: VerifyReport,
   events: number,
-  destroyedChunks: ReadonlySet<string>,
+  missing: ReadonlySet<string>,
   timeline: Timeline,
 ): void {
   if (report.events !== events)
@@ -94,18 +99,35 @@ function checkVerify(
     for (const { epoch, holes, unlocated } of epochs) {
       for (const hole of holes) {
         for (const sequence of sequences(hole.missing)) {
-          if (destroyedChunks.has(`${hole.lane}/${sequence}`)) named++;
+          if (missing.has(`${hole.lane}/${sequence}`)) named++;
           else timeline.violation(`verify names a hole that nobody made: ${hole.lane}/${sequence}`);
         }
       }
       // The last chunks of a lane leave no gap: verify knows of them by their ordinals alone.
       named += unlocated;
-      if (unlocated > destroyedChunks.size)
+      if (unlocated > missing.size)
         timeline.violation(`verify misses ${unlocated} chunks of ${producer}/${epoch}`);
     }
   }
   if (named !== report.missing)
     timeline.violation(`verify misses ${report.missing} chunks and names ${named}`);
+}
+
+/** What is not what it says is missing in its lane, and is among the foreign records. */
+function checkLies(
+  { producers, damaged }: VerifyReport,
+  { lies, liars }: World['strangers'],
+  timeline: Timeline,
+): void {
+  if (damaged !== lies.size)
+    timeline.violation(`verify counts ${damaged} damaged chunks, ${lies.size} were put`);
+  const missing = producers
+    .filter(({ producer }) => liars.includes(producer))
+    .flatMap(({ epochs }) => epochs)
+    .flatMap(({ holes, unlocated }) => [unlocated, ...holes.map(({ count }) => count)])
+    .reduce((sum, count) => sum + count, 0);
+  if (missing !== lies.size)
+    timeline.violation(`verify misses ${missing} chunks of liars, ${lies.size} were put`);
 }
 
 function* sequences(runs: string): Generator<number> {

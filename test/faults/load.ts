@@ -22,10 +22,11 @@ export interface Source {
   stop(): Promise<void>;
 }
 
-export type LogLine = (name: string, n: number) => string;
+/** @param at what it was written at, ms since 1970 */
+export type LogLine = (name: string, n: number, at: number) => string;
 
-export function nginxLine(name: string, n: number): string {
-  const now = new Date();
+export function nginxLine(name: string, n: number, at: number): string {
+  const now = new Date(at);
   const [day, month, year] = [now.getUTCDate(), MONTHS[now.getUTCMonth()], now.getUTCFullYear()];
   const time = `${String(day).padStart(2, '0')}/${month}/${year}:${now.toISOString().slice(11, 19)} +0000`;
   return `10.0.${n & 7}.${n & 31} - - [${time}] "GET /items/${n % 97}?e=${eventId(name, n)} HTTP/1.1" 200 ${n & 4095} "-" "load/1.0"`;
@@ -48,7 +49,7 @@ export class LogSource implements Source {
   #sinceRotation = 0;
   #timer: NodeJS.Timeout;
 
-  /** @param rate lines a second; @param rotateEvery milliseconds */
+  /** @param rate lines a second; @param rotateEvery milliseconds; @param now the logs' time */
   constructor(
     name: string,
     file: string,
@@ -56,9 +57,10 @@ export class LogSource implements Source {
     rotation: 'rename' | 'copytruncate',
     rate: number,
     rotateEvery: number,
+    now: () => number,
   ) {
     this.name = name;
-    this.#log = new NumberedLog(file, name, (n) => line(name, n));
+    this.#log = new NumberedLog(file, name, (n) => line(name, n, now()));
     this.#rotation = rotation;
     this.#perTick = Math.max(1, Math.round((rate * TICK_MS) / 1000));
     this.#rotateEvery = rotateEvery;
@@ -95,14 +97,16 @@ export class ForwardSource implements Source {
   again = 0;
   readonly #port: number;
   readonly #pause: number;
+  readonly #now: () => number;
   readonly #done: Promise<void>;
   #running = true;
   #client: RawClient | null = null;
 
-  /** @param rate events a second */
-  constructor(name: string, port: number, rate: number) {
+  /** @param rate events a second; @param now the logs' time */
+  constructor(name: string, port: number, rate: number, now: () => number) {
     this.name = name;
     this.#port = port;
+    this.#now = now;
     this.#pause = (1000 * EVENTS_A_MESSAGE) / rate;
     this.#done = this.#run();
   }
@@ -137,7 +141,7 @@ export class ForwardSource implements Source {
   }
 
   #message(first: number): Buffer {
-    const seconds = Math.floor(Date.now() / 1000);
+    const seconds = Math.floor(this.#now() / 1000);
     const entries = Array.from({ length: EVENTS_A_MESSAGE }, (_, i) =>
       array([
         eventTime(seconds, i),

@@ -1,10 +1,16 @@
 /** What stands between the parts of a run and the services of its stack. */
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { kinesisOptions } from '../../local/clients.ts';
 import type { Stack } from '../../local/stack.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { generator } from '../support/random.ts';
 import type { Target } from './schedule.ts';
 import { FaultyService } from './services.ts';
 import type { Timeline } from './timeline.ts';
+
+/** Some requests are never answered. */
+const REQUEST_MS = 4_000;
 
 export interface Proxies {
   readonly kinesis: FaultProxy;
@@ -37,4 +43,12 @@ export function servicesOf(
     ['s3', new FaultyService('s3', s3, pid.get('S3')!, timeline)],
     ['dynamodb', new FaultyService('dynamodb', dynamodb, pid.get('DynamoDB')!, timeline)],
   ]);
+}
+
+/** The stream by way of its proxy, which does not speak the HTTP/2 that the SDK prefers. */
+export function throughProxy(endpoint: string): KinesisClient {
+  return new KinesisClient({
+    ...kinesisOptions(endpoint),
+    requestHandler: new NodeHttpHandler({ requestTimeout: REQUEST_MS, throwOnRequestTimeout: true }),
+  });
 }

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { End } from './end.ts';
 import { median } from './memory.ts';
 import type { Archiver } from './schedule.ts';
+import { OLD_AGENT } from './strangers.ts';
 import { type Happened, RECOVERIES, type Recovery } from './timeline.ts';
 
 export interface RunReport extends End {
@@ -24,6 +25,11 @@ export function writeReport(file: string, report: RunReport): void {
   writeFileSync(file, page(report, basename(plot)));
 }
 
+/** What strangers put on the stream is no fault of anything. */
+export function faultsOf({ happened }: Pick<RunReport, 'happened'>): readonly Happened[] {
+  return happened.filter(({ target }) => target !== 'strangers');
+}
+
 function recoveryTimes(happened: readonly Happened[]): Map<Recovery, number[]> {
   const times = new Map<Recovery, number[]>();
   for (const of of RECOVERIES) {
@@ -34,9 +40,11 @@ function recoveryTimes(happened: readonly Happened[]): Map<Recovery, number[]> {
 }
 
 function page(report: RunReport, plot: string): string {
-  const { verdict, verify, happened, memory, violations } = report;
+  const { verdict, verify, happened, memory, violations, parquet } = report;
   const number = (n: number): string => n.toLocaleString('en');
   const seconds = (ms: number): string => (ms / 1000).toFixed(1);
+  const strangers = happened.filter(({ target }) => target === 'strangers').length;
+  const old = happened.filter(({ kind }) => kind === OLD_AGENT).length;
   const counts = new Map<string, number>();
   for (const { target, kind } of happened) {
     const what = `${target.replace(/-\d$/, '')} | ${kind}`;
@@ -53,7 +61,7 @@ Results of the last long run of the fault harness, written by the harness itself
 [test/faults/](../test/faults/) is the harness: the whole pipeline on the embedded stack, a seeded schedule of faults, and an oracle that knows
 each event by its id and reads the archive's objects directly.
 
-${number(Math.round(report.faultMs / 60_000))} minutes, seed ${report.seed}, archiver: ${report.archiver}, ${number(happened.length)} faults, ${number(verdict.promised)} events promised (in a followed
+${number(Math.round(report.faultMs / 60_000))} minutes, seed ${report.seed}, archiver: ${report.archiver}, ${number(faultsOf(report).length)} faults, ${number(verdict.promised)} events promised (in a followed
 file, or acknowledged to a forward client).
 
 | | |
@@ -63,11 +71,33 @@ file, or acknowledged to a forward client).
 | repeated | ${number(verdict.repeated)} |
 | never made | ${number(verdict.invented)} |
 | destroyed on an agent's disk on purpose (one flipped bit at a time), each named by \`tailrace verify\` | ${number(verdict.destroyed)} |
+| chunks of liars on the stream: the checksum right, the data not what the header says | ${number(strangers - old)} |
+| of these, kept as bytes, counted as damaged and named as holes by \`tailrace verify\` | ${number(verdict.kept)} |
+| chunks of agents of before splicing | ${number(strangers)} |
 | other violations | ${number(violations.length)} |
 | chunks, objects, commits | ${number(verify.chunks)}, ${number(verify.objects)}, ${number(verify.commits)} |
 | duplicate chunks skipped | ${number(verify.duplicatesSkipped)} |
 
-\`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing ${verify.missing === 1 ? 'chunk' : 'chunks'}: what was destroyed.
+\`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing ${verify.missing === 1 ? 'chunk' : 'chunks'}: what was destroyed, and
+the liars'.
+
+## Compaction
+
+\`tailrace compact\` and its function ran ${number(parquet.runs)} times during the faults, ${number(parquet.killed)} of them killed with SIGKILL at a
+random moment, others frozen, or two at the same time; ${number(parquet.left)} of the killed ones left an entry without all its
+objects behind. The agents' clocks go 60 times as fast as the services', so that hours begin and close.
+
+| | |
+|---|---|
+| hours with events: closed, open | ${number(parquet.closed)}, ${number(parquet.open)} |
+| hours compacted in the end | ${number(parquet.verdict.hours)} |
+| Parquet objects, of these for what came late | ${number(parquet.verdict.objects)}, ${number(parquet.verdict.late)} |
+| rows of Parquet, events of these hours | ${number(parquet.verdict.rows)}, ${number(parquet.verdict.events)} |
+| lost | ${number(parquet.verdict.lost)} |
+| repeated | ${number(parquet.verdict.repeated)} |
+| never made | ${number(parquet.verdict.invented)} |
+
+\`tailrace verify --parquet --deep\` compared the same rows value by value.
 
 ## Recovery
 

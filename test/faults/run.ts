@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { checkEnd } from './end.ts';
 import { Oracle } from './oracle.ts';
-import { type RunReport, writeReport } from './report.ts';
+import { faultsOf, type RunReport, writeReport } from './report.ts';
 import { ARCHIVERS, type Archiver, type Fault, planFaults, type Target } from './schedule.ts';
 import { Timeline } from './timeline.ts';
 import { World } from './world.ts';
@@ -99,7 +99,7 @@ async function run(options: RunOptions, folder: string): Promise<RunReport> {
   const { minutes, seed, rate, archiver } = options;
   writeFileSync(join(folder, 'run.json'), JSON.stringify(options));
   const timeline = new Timeline(join(folder, 'timeline.jsonl'));
-  const world = await World.start({ folder, seed, rate, archiver, timeline, log });
+  const world = await World.start({ folder, seed, minutes, rate, archiver, timeline, log });
   const oracle = new Oracle();
   try {
     const started = timeline.now;
@@ -169,7 +169,9 @@ if (values.report !== undefined) writeReport(resolve(values.report), report);
 const { verdict, violations } = report;
 process.stdout.write(
   `promised ${verdict.promised} archived ${verdict.archived} lost ${verdict.lost} repeated ${verdict.repeated} ` +
-    `invented ${verdict.invented} destroyed on disk and named ${verdict.destroyed}, ${report.happened.length} faults, ` +
+    `invented ${verdict.invented} destroyed on disk and named ${verdict.destroyed}, ` +
+    `rows of Parquet ${report.parquet.verdict.rows} of ${report.parquet.verdict.events} events, ` +
+    `${faultsOf(report).length} faults, ` +
     `${violations.length} violations, seed ${options.seed}\n`,
 );
 if (violations.length > 0) {

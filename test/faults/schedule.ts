@@ -1,5 +1,7 @@
 /** What goes wrong, where and when: a plan that a seed decides, and nothing else. */
+import { LIES } from '../support/chunks.ts';
 import { generator } from '../support/random.ts';
+import { OLD_AGENT } from './strangers.ts';
 
 /** What faults happen to. Those of one target come one after another, those of different targets at the same time. */
 export const TARGETS = [
@@ -12,6 +14,8 @@ export const TARGETS = [
   'dynamodb',
   'stream',
   'instances',
+  'strangers',
+  'compaction',
 ] as const;
 export type Target = (typeof TARGETS)[number];
 
@@ -67,7 +71,8 @@ const WORKER_KINDS: Readonly<Record<string, Kind>> = {
   restart: { weight: 1, ms: [0, 1_000] },
   'take leases': { weight: 2, ms: [0, 0] },
   'clock jump': { weight: 1, ms: [5_000, 15_000] },
-  takeover: { weight: 1.5, ms: [0, 0], minutes: 15 },
+  takeover: { weight: 2.5, ms: [0, 0], minutes: 15 },
+  'dead worker': { weight: 2.5, ms: [0, 0], minutes: 15 },
 };
 
 export const FUNCTION_KINDS: Readonly<Record<string, Kind>> = {
@@ -154,6 +159,24 @@ const PLANS: Readonly<Record<Exclude<Target, 'consumer'>, Plan>> = {
       'terminate: the flush fails once': { weight: 1, ms: [2_000, 6_000] },
       'terminate: retained, flushed later': { weight: 1, ms: [2_000, 6_000] },
       'terminate: spilled and readmitted': { weight: 3, ms: [2_000, 6_000] },
+    },
+  },
+  strangers: {
+    every: 1_500,
+    kinds: {
+      [OLD_AGENT]: { weight: 2, ms: [0, 0] },
+      ...Object.fromEntries(LIES.map((lie) => [lie, { weight: 1, ms: [0, 0] }])),
+    },
+  },
+  compaction: {
+    every: 10_000,
+    kinds: {
+      run: { weight: 2, ms: [0, 0] },
+      kill: { weight: 5, ms: [0, 0] },
+      'two at once': { weight: 3, ms: [0, 0] },
+      'two killed at once': { weight: 1, ms: [0, 0] },
+      freeze: { weight: 1, ms: [0, 10_000] },
+      function: { weight: 1, ms: [0, 0] },
     },
   },
 };

@@ -181,7 +181,11 @@ export class Workers {
         worker.service.start();
         return add(`ended with ${code}`, 'consumer restarted', await this.allRun());
       }
-      case 'takeover': {
+      case 'takeover':
+      case 'dead worker': {
+        // Its daemon and its host die of the launcher's death, or with it, as those of a machine do.
+        const dies = kind === 'takeover' ? [] : [host, daemon];
+        for (const pid of dies) if (pid !== null) signal(pid, 'SIGKILL');
         await worker.service.end('SIGKILL');
         const others = workers.filter((other) => other !== worker);
         const recovered = await this.allRun(others);

@@ -15,23 +15,32 @@ import { generator } from '../support/random.ts';
 import { AgentUnderTest } from './agents.ts';
 import type { Archivers } from './archivers.ts';
 import { APPLICATION, archiversOf } from './archivers-setup.ts';
+import { Compaction } from './compaction.ts';
 import { Instances } from './instances.ts';
 import { ForwardSource, jsonLine, LogSource, nginxLine, type Source } from './load.ts';
+import { type Pace, paced, paceOf } from './log-clock.ts';
 import { Memory } from './memory.ts';
-import { servicesOf, startProxies } from './proxies.ts';
+import { servicesOf, startProxies, throughProxy } from './proxies.ts';
 import type { Archiver, Fault, Target } from './schedule.ts';
 import { type FaultyService, Stream } from './services.ts';
+import { Strangers } from './strangers.ts';
 import type { Timeline } from './timeline.ts';
 
 /** The stream that the packaged functions know. */
 const STREAM = STACK;
 const SHARDS = 4;
+const HOUR_MS = 3_600_000;
+/** Shorter than an agent lives. */
+const WATERMARKS = '2s';
+/** By how much an agent's clock may be behind the others'. */
+const MOST_BACK_HOURS = 4;
 /** Events of each kind a second, of 100; the rest is what the instances write. */
 const SHARE = { log: 0.3, forward: 0.033 };
 
 export interface WorldOptions {
   readonly folder: string;
   readonly seed: number;
+  readonly minutes: number;
   /** Events a second of all sources together. */
   readonly rate: number;
   readonly archiver: Archiver;
@@ -46,6 +55,11 @@ export class World {
   readonly archivers: Archivers;
   readonly sources: readonly Source[];
   readonly instances: Instances;
+  readonly strangers: Strangers;
+  readonly compaction: Compaction;
+  readonly folder: string;
+  /** With which the logs begin, since 1970. */
+  readonly firstHour: number;
   readonly memory: Memory;
   readonly #region: Region;
   readonly #proxies: readonly FaultProxy[];
@@ -59,36 +73,48 @@ export class World {
     archivers: Archivers;
     sources: Source[];
     instances: Instances;
+    strangers: Strangers;
+    compaction: Compaction;
+    archive: S3Store;
+    folder: string;
+    firstHour: number;
     region: Region;
     proxies: FaultProxy[];
     services: Map<Target, FaultyService>;
     stream: Stream;
     clients: (KinesisClient | DynamoDBClient)[];
   }) {
-    const { stack, agents, archivers, sources, instances, region, services, stream } = parts;
+    const { stack, agents, archivers, sources, instances, strangers, compaction, region, services, stream } =
+      parts;
     this.stack = stack;
     this.agents = agents;
     this.archivers = archivers;
     this.sources = sources;
     this.instances = instances;
+    this.strangers = strangers;
+    this.compaction = compaction;
+    this.folder = parts.folder;
+    this.firstHour = parts.firstHour;
     this.#region = region;
     this.#proxies = parts.proxies;
     this.#services = [...services.values()];
     this.#clients = parts.clients;
-    const location = { bucket: stack.bucket, region: stack.region, endpoint: stack.s3Endpoint };
-    this.archive = new S3Store(location, { tries: 5 });
+    this.archive = parts.archive;
     this.#suffer = new Map<Target, (fault: Fault) => Promise<void>>([
       ...agents.map((agent) => [agent.name as Target, (fault: Fault) => agent.suffer(fault)] as const),
       ...[...services].map(([target, one]) => [target, (fault: Fault) => one.suffer(fault)] as const),
       ['consumer', (fault) => archivers.suffer(fault)],
       ['stream', (fault) => stream.suffer(fault)],
       ['instances', (fault) => instances.suffer(fault)],
+      ['strangers', (fault) => strangers.suffer(fault)],
+      ['compaction', (fault) => compaction.suffer(fault)],
     ]);
     this.memory = new Memory(() => this.#processes());
   }
 
   /** Starts all of it; events flow when it resolves. */
-  static async start({ folder, seed, rate, archiver, timeline, log }: WorldOptions): Promise<World> {
+  static async start(options: WorldOptions): Promise<World> {
+    const { folder, seed, minutes, rate, archiver, timeline, log } = options;
     const packaged = join(folder, 'functions');
     mkdirSync(folder, { recursive: true });
     log('packaging the functions and the agent');
@@ -109,8 +135,10 @@ export class World {
     const kinesis = kinesisClient(stack.kinesisEndpoint);
     const dynamodb = dynamodbClient(stack.dynamodbEndpoint);
     const ports = await freePorts(5);
+    const pace = paceOf(Date.now(), minutes);
+    const now = (): number => paced(pace, Date.now());
     const { agents, sources } = await startAgents(
-      { folder, rate, timeline, otherBuild, env: stack.env },
+      { folder, rate, timeline, otherBuild, pace, env: stack.env },
       { name: STREAM, region: stack.region, endpoint: proxies.kinesis.endpoint },
       ports.slice(0, 3),
     );
@@ -129,6 +157,21 @@ export class World {
       },
       archiver,
     );
+    const faulty = throughProxy(proxies.kinesis.endpoint);
+    const strangers = new Strangers({ stream: STREAM, faulty, direct: kinesis, now, timeline });
+    const location = { bucket: stack.bucket, region: stack.region, endpoint: stack.s3Endpoint };
+    const archive = new S3Store(location, { tries: 5 });
+    const compaction = new Compaction({
+      folder,
+      bucket: stack.bucket,
+      endpoint: proxies.s3.endpoint,
+      env: { ...stack.env, AWS_REGION: stack.region },
+      archive,
+      gone: () => strangers.producers,
+      now,
+      firstHour: Math.floor(pace.begin / HOUR_MS),
+      timeline,
+    });
     const region = await startRegion(join(packaged, 'stack'), stack, proxies.instances);
     const world = new World({
       stack,
@@ -136,11 +179,16 @@ export class World {
       archivers,
       sources,
       instances: new Instances(region, timeline),
+      strangers,
+      compaction,
+      archive,
+      folder,
+      firstHour: Math.floor(pace.begin / HOUR_MS) - MOST_BACK_HOURS,
       region,
       proxies: Object.values(proxies),
       services,
       stream,
-      clients: [kinesis, dynamodb],
+      clients: [kinesis, dynamodb, faulty],
     });
     await archivers.start();
     return world;
@@ -155,6 +203,7 @@ export class World {
     return new Map([
       ...this.sources.map(({ name, made }) => [name, made] as const),
       ...this.instances.promised,
+      ...this.strangers.promised,
     ]);
   }
 
@@ -163,6 +212,7 @@ export class World {
     for (const service of this.#services) service.heal();
     for (const agent of this.agents) agent.heal();
     this.archivers.heal();
+    this.compaction.heal();
   }
 
   async stop(): Promise<void> {
@@ -170,6 +220,7 @@ export class World {
     this.heal();
     await Promise.all(this.agents.map((agent) => agent.kill()));
     await this.archivers.kill();
+    await this.compaction.kill();
     await this.#region.stop();
     for (const client of this.#clients) client.destroy();
     await Promise.all(this.#proxies.map((proxy) => proxy.stop()));
@@ -181,6 +232,7 @@ export class World {
     return [
       ...this.agents.map(({ name, pid }) => [name, pid] as const),
       ...(await this.archivers.processes()),
+      ...this.compaction.pids.map((pid) => ['tailrace compact', pid] as const),
       ...this.stack.children.map(({ name, pid }) => [`${name} (emulator)`, pid] as const),
     ];
   }
@@ -191,12 +243,13 @@ interface AgentsOptions {
   readonly rate: number;
   readonly timeline: Timeline;
   readonly otherBuild: string;
+  readonly pace: Pace;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** Three agents: renamed logs and gzip, truncated logs and zstd, and one that is never killed. */
 async function startAgents(
-  { folder, rate, timeline, otherBuild, env }: AgentsOptions,
+  { folder, rate, timeline, otherBuild, pace, env }: AgentsOptions,
   stream: object,
   ports: readonly number[],
 ): Promise<{ agents: AgentUnderTest[]; sources: Source[] }> {
@@ -220,6 +273,7 @@ async function startAgents(
         folder: own,
         env,
         otherBuild,
+        pace,
         timeline,
         config: {
           stream,
@@ -229,7 +283,7 @@ async function startAgents(
           ],
           compression,
           lanes: 2,
-          seal: { ack_interval: '300ms' },
+          seal: { ack_interval: '300ms', watermark_interval: WATERMARKS },
           spool: { segment_size: '1MiB', max_size: '256MiB' },
           instance: { watch: 'off' },
           stop_timeout: '20s',
@@ -238,9 +292,10 @@ async function startAgents(
     );
   }
   await Promise.all(agents.map((agent) => agent.start()));
+  const now = (): number => paced(pace, Date.now());
   const sources = logs.flatMap(({ line, rotation, every }, i) => [
-    new LogSource(`log-${i + 1}`, files[i]!, line, rotation, rate * SHARE.log, every),
-    new ForwardSource(`forward-${i + 1}`, ports[i]!, rate * SHARE.forward),
+    new LogSource(`log-${i + 1}`, files[i]!, line, rotation, rate * SHARE.log, every, now),
+    new ForwardSource(`forward-${i + 1}`, ports[i]!, rate * SHARE.forward, now),
   ]);
   return { agents, sources };
 }

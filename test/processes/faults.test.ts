@@ -37,7 +37,7 @@ test(`${MINUTES} minutes of faults, seed ${SEED}: none lost, none repeated, veri
   const [code] = await once(child, 'close');
   assert.equal(code, 0, output);
   const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')) as RunReport;
-  const { verdict, verify, happened } = report;
+  const { verdict, verify, happened, parquet } = report;
   assert.deepEqual(
     { lost: verdict.lost, repeated: verdict.repeated, invented: verdict.invented },
     { lost: 0, repeated: 0, invented: 0 },
@@ -45,8 +45,11 @@ test(`${MINUTES} minutes of faults, seed ${SEED}: none lost, none repeated, veri
   );
   assert.ok(verdict.promised > 50_000);
   assert.equal(verdict.archived + verdict.destroyed, verdict.promised);
-  assert.equal(verify.events, verdict.archived);
-  for (const target of ['agent-1', 'agent-2', 'consumer', 'kinesis', 's3', 'instances']) {
+  assert.equal(verify.events, verdict.archived + verdict.kept);
+  assert.ok(parquet.verdict.rows > 0);
+  assert.equal(parquet.verdict.rows, parquet.verdict.events);
+  const targets = ['agent-1', 'agent-2', 'consumer', 'kinesis', 's3', 'instances', 'strangers', 'compaction'];
+  for (const target of targets) {
     assert.ok(
       happened.some((one) => one.target === target),
       `nothing happened to ${target}`,

@@ -7,7 +7,13 @@ import { encodeChunk, FINAL_BLOCK, frameChunk, gzipTrailer } from '../../chunk/w
 /** How the deflate data of a gzip chunk ends: as it should, or as an agent of before chunks could be spliced ended it. */
 export type Ending = 'spliceable' | 'old';
 /** What is wrong with a chunk whose checksum is right. */
-export const LIES = ['final block inside', 'swallows what follows', 'not deflate', 'open last line'] as const;
+export const LIES = [
+  'final block inside',
+  'swallows what follows',
+  'not deflate',
+  'open last line',
+  'wrong size',
+] as const;
 export type Lie = (typeof LIES)[number];
 
 export interface MadeChunk {
@@ -27,6 +33,8 @@ export interface SourceOptions {
   readonly codec?: Codec;
   readonly floor?: number | (() => number);
   readonly previous?: { readonly epoch: number; readonly ordinal: number } | null;
+  /** The id of an event, by the chunk's sequence and its place in it. */
+  readonly idOf?: (sequence: number, i: number) => string;
 }
 
 export function epochName(epoch: number): string {
@@ -61,7 +69,8 @@ export class ChunkSource {
     this.#sequence += 1;
     const sequence = this.#sequence;
     const { name, epoch = 1, codec = 'gzip', floor = epoch, previous = null } = this.#options;
-    const ids = Array.from({ length: events }, (_, i) => `${name}/${epoch}/${sequence}/${i}`);
+    const { idOf = (chunk, i) => `${name}/${epoch}/${chunk}/${i}` } = this.#options;
+    const ids = Array.from({ length: events }, (_, i) => idOf(sequence, i));
     const chunk = `${this.lane}/${sequence}`;
     const raw = Buffer.from(
       ids.map((id) => `${JSON.stringify({ id, tag, chunk, ...(noise === '' ? {} : { noise }) })}\n`).join(''),
@@ -110,9 +119,11 @@ function gzipChunk(
     'swallows what follows': Buffer.concat([flushed, Buffer.of(0, 30, 0, 225, 255)]),
     'not deflate': Buffer.alloc(raw.length, 0xff),
     'open last line': flush(lines),
+    'wrong size': flushed,
   }[kind];
   const end = kind === 'old' ? gzipTrailer(lines) : Buffer.concat([FINAL_BLOCK, gzipTrailer(lines)]);
-  return frameChunk('gzip', data, end, { ...header, rawBytes: lines.length, spliceable: kind !== 'old' });
+  const rawBytes = kind === 'wrong size' ? lines.length + 1 : lines.length;
+  return frameChunk('gzip', data, end, { ...header, rawBytes, spliceable: kind !== 'old' });
 }
 
 /** Deflate data that ends between two blocks, at a whole byte. */

@@ -36,7 +36,15 @@ test('the oracle tells lost, repeated, invented and destroyed events from each o
     ['forward', 1],
   ]);
   const { examples, ...verdict } = oracle.compare(promised, new Set([eventId('log', 3)]));
-  assert.deepEqual(verdict, { promised: 6, archived: 5, lost: 2, repeated: 1, invented: 2, destroyed: 1 });
+  assert.deepEqual(verdict, {
+    promised: 6,
+    archived: 5,
+    lost: 2,
+    repeated: 1,
+    invented: 2,
+    destroyed: 1,
+    kept: 0,
+  });
   assert.deepEqual(examples, [
     'repeated: @log:1@',
     'lost: @log:2@',
@@ -44,6 +52,32 @@ test('the oracle tells lost, repeated, invented and destroyed events from each o
     'invented: @log:7@',
     'invented: @stranger:5@',
   ]);
+});
+
+test('the oracle wants each chunk of a liar once, as the bytes that it has, and what follows it whole', async () => {
+  const kept = (...all: string[]): string => all.map((base64) => `${JSON.stringify({ base64 })}\n`).join('');
+  const oracle = new Oracle();
+  await oracle.read(
+    archiveOf({
+      'logs/a.ndjson.gz': gzipSync(kept('H4sI', 'H4sJ', 'H4sJ') + lines('log', 0)),
+      'logs/b.ndjson.gz': gzipSync(lines('log', 1)),
+    }),
+  );
+  const { examples, ...verdict } = oracle.compare(
+    new Map([['log', 2]]),
+    new Set(),
+    new Set(['H4sI', 'H4sJ', 'H4sK']),
+  );
+  assert.deepEqual(verdict, {
+    promised: 2,
+    archived: 2,
+    lost: 1,
+    repeated: 1,
+    invented: 0,
+    destroyed: 0,
+    kept: 2,
+  });
+  assert.deepEqual(examples, ['kept 2 times: H4sJ', 'not kept: H4sK']);
 });
 
 test('an archived line without an id, or with two, is not one of our events', async () => {
