@@ -17,6 +17,9 @@ const FUNCTION = join(ROOT, 'functions', 'compact.ts');
 const RUN_MS = 300_000;
 const MEMORY = '256MiB';
 const HOUR_MS = 3_600_000;
+const LOOK_MS = 20;
+/** Entry and objects are put within some tens of milliseconds of each other. */
+const MOST_AFTER_ENTRY_MS = 40;
 
 export interface CompactionOptions {
   readonly folder: string;
@@ -68,6 +71,8 @@ export class Compaction {
         return add(await this.#undisturbed());
       case 'kill':
         return add(await this.#killed(pick));
+      case 'kill at an entry':
+        return add(await this.#killedAtEntry(pick));
       case 'two at once': {
         const [first, second] = [
           this.#undisturbed(),
@@ -157,13 +162,33 @@ export class Compaction {
     const child = this.#start();
     const delay = Math.round(share * 1.1 * this.#usual);
     const code = await within(delay, this.#end(child));
-    if (code !== null) return `ended with ${code}`;
+    return code === null ? `after ${delay} ms ${await this.#kill(child)}` : `ended with ${code}`;
+  }
+
+  /** Between an entry and its objects, if it comes to one. */
+  async #killedAtEntry(pick: number): Promise<string> {
+    const before = await this.#entries();
+    const child = this.#start();
+    while (child.exitCode === null && (await this.#entries()) === before) await sleep(LOOK_MS);
+    await sleep(pick * MOST_AFTER_ENTRY_MS);
+    return child.exitCode === null
+      ? `at an entry ${await this.#kill(child)}`
+      : `ended with ${child.exitCode}`;
+  }
+
+  async #kill(child: ChildProcess): Promise<string> {
     child.kill('SIGKILL');
     await this.#end(child);
     this.counts.killed += 1;
     const left = await this.#lacking();
     if (left > 0) this.counts.left += 1;
-    return `killed after ${delay} ms${left > 0 ? `, ${left} objects of an entry lacking` : ''}`;
+    return left > 0 ? `killed, ${left} objects of an entry lacking` : 'killed';
+  }
+
+  async #entries(): Promise<number> {
+    let entries = 0;
+    for await (const _ of this.#options.archive.list('_compactions/')) entries += 1;
+    return entries;
   }
 
   /** Objects that newest entries name and that are not there. */

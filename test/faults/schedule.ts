@@ -172,7 +172,8 @@ const PLANS: Readonly<Record<Exclude<Target, 'consumer'>, Plan>> = {
     every: 10_000,
     kinds: {
       run: { weight: 2, ms: [0, 0] },
-      kill: { weight: 5, ms: [0, 0] },
+      kill: { weight: 3, ms: [0, 0] },
+      'kill at an entry': { weight: 4, ms: [0, 0] },
       'two at once': { weight: 3, ms: [0, 0] },
       'two killed at once': { weight: 1, ms: [0, 0] },
       freeze: { weight: 1, ms: [0, 10_000] },

@@ -18,6 +18,9 @@ const GROUPS = ['1', '5', '9', 'd'] as const;
 const OLD_EVENTS = 25;
 const OTHER_EVENTS = 5;
 const RETRY_MS = 200;
+/** The share of chunks that come late, and by how much. */
+const LATE = 0.15;
+const MOST_LATE_HOURS = 8;
 
 export interface StrangersOptions {
   readonly stream: string;
@@ -66,7 +69,10 @@ export class Strangers {
     const at = timeline.now;
     const group = Math.floor(pick * GROUPS.length);
     const tag = TAGS[Math.floor(pick * 7919) % TAGS.length]!;
-    const hour = Math.floor(this.#options.now() / HOUR_MS);
+    // Some come hours late, as what an agent without a network sends.
+    const late = (pick * 15_485_863) % 1;
+    const back = late < LATE ? 1 + Math.floor((late / LATE) * MOST_LATE_HOURS) : 0;
+    const hour = Math.floor(this.#options.now() / HOUR_MS) - back;
     // Before a lie stands a chunk of an old agent, behind it a sound one of the same lane.
     const old = this.#old[group]!;
     const isTwice = (pick * 104_729) % 1 < 0.3;
@@ -79,7 +85,7 @@ export class Strangers {
       this.kept.add(lie.bytes.toString('base64'));
       await this.#put(liar, liar.next(tag, hour, OTHER_EVENTS, 'spliceable'), isTwice);
     }
-    timeline.add({ target: 'strangers', kind, note: `${old.name}, ${tag}` }, at);
+    timeline.add({ target: 'strangers', kind, note: `${old.name}, ${tag}, ${back} hours late` }, at);
   }
 
   async #put(stranger: Stranger, chunk: MadeChunk, isTwice: boolean): Promise<void> {
