@@ -139,7 +139,7 @@ export function* textsOf(key: string, bytes: Buffer): Generator<string> {
 }
 
 /**
- * What each line of an object is: the id of an event, or the bytes, as base64, of what is no sound chunk.
+ * What each line of an object is: the id of an event, or the bytes, as base64, of what is not a sound chunk.
  *
  * @throws Error when a line is neither
  */

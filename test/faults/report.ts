@@ -3,8 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { End } from './end.ts';
 import { median } from './memory.ts';
-import type { Archiver } from './schedule.ts';
-import { OLD_AGENT } from './strangers.ts';
+import { type Archiver, OLD_AGENT } from './schedule.ts';
 import { type Happened, RECOVERIES, type Recovery } from './timeline.ts';
 
 export interface RunReport extends End {
@@ -25,7 +24,7 @@ export function writeReport(file: string, report: RunReport): void {
   writeFileSync(file, page(report, basename(plot)));
 }
 
-/** What strangers put on the stream is no fault of anything. */
+/** What strangers put on the stream does not count as a fault. */
 export function faultsOf({ happened }: Pick<RunReport, 'happened'>): readonly Happened[] {
   return happened.filter(({ target }) => target !== 'strangers');
 }
@@ -41,7 +40,6 @@ function recoveryTimes(happened: readonly Happened[]): Map<Recovery, number[]> {
 
 function page(report: RunReport, plot: string): string {
   const { verdict, verify, happened, memory, violations, parquet } = report;
-  const number = (n: number): string => n.toLocaleString('en');
   const seconds = (ms: number): string => (ms / 1000).toFixed(1);
   const strangers = happened.filter(({ target }) => target === 'strangers').length;
   const old = happened.filter(({ kind }) => kind === OLD_AGENT).length;
@@ -81,24 +79,7 @@ file, or acknowledged to a forward client).
 \`tailrace verify --deep\` counted ${number(verify.events)} events, and named ${number(verify.missing)} missing ${verify.missing === 1 ? 'chunk' : 'chunks'}: what was destroyed, and
 the liars'.
 
-## Compaction
-
-\`tailrace compact\` and its function ran ${number(parquet.runs)} times during the faults, ${number(parquet.killed)} of them killed with SIGKILL at a
-random moment, others frozen, or two at the same time; ${number(parquet.left)} of the killed ones left an entry without all its
-objects behind. The agents' clocks go 60 times as fast as the services', so that hours begin and close.
-
-| | |
-|---|---|
-| hours with events: closed, open | ${number(parquet.closed)}, ${number(parquet.open)} |
-| hours compacted in the end | ${number(parquet.verdict.hours)} |
-| Parquet objects, of these for what came late | ${number(parquet.verdict.objects)}, ${number(parquet.verdict.late)} |
-| rows of Parquet, events of these hours | ${number(parquet.verdict.rows)}, ${number(parquet.verdict.events)} |
-| lost | ${number(parquet.verdict.lost)} |
-| repeated | ${number(parquet.verdict.repeated)} |
-| never made | ${number(parquet.verdict.invented)} |
-
-\`tailrace verify --parquet --deep\` compared the same rows value by value.
-
+${compactionPart(parquet)}
 ## Recovery
 
 ![Recovery times](${plot})
@@ -127,6 +108,32 @@ The emulators keep their data in memory; they are listed to show that it is they
 | what | kind | times |
 |---|---|---|
 ${faults.map(([what, count]) => `| ${what} | ${count} |`).join('\n')}
+`;
+}
+
+/** Numbers as people read them. */
+function number(n: number): string {
+  return n.toLocaleString('en');
+}
+
+function compactionPart(parquet: RunReport['parquet']): string {
+  return `## Compaction
+
+\`tailrace compact\` and its function ran ${number(parquet.runs)} times during the faults, ${number(parquet.killed)} of them killed with SIGKILL at a
+random moment, others frozen, or two at the same time; ${number(parquet.left)} of the killed ones left an entry without all its
+objects behind. The agents' clocks go 60 times as fast as the services', so that hours begin and close.
+
+| | |
+|---|---|
+| hours with events: closed, open | ${number(parquet.closed)}, ${number(parquet.open)} |
+| hours compacted in the end | ${number(parquet.verdict.hours)} |
+| Parquet objects, of these for what came late | ${number(parquet.verdict.objects)}, ${number(parquet.verdict.late)} |
+| rows of Parquet, events of these hours | ${number(parquet.verdict.rows)}, ${number(parquet.verdict.events)} |
+| lost | ${number(parquet.verdict.lost)} |
+| repeated | ${number(parquet.verdict.repeated)} |
+| never made | ${number(parquet.verdict.invented)} |
+
+\`tailrace verify --parquet --deep\` compared the same rows value by value.
 `;
 }
 

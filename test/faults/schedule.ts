@@ -1,7 +1,6 @@
 /** What goes wrong, where and when: a plan that a seed decides, and nothing else. */
 import { LIES } from '../support/chunks.ts';
 import { generator } from '../support/random.ts';
-import { OLD_AGENT } from './strangers.ts';
 
 /** What faults happen to. Those of one target come one after another, those of different targets at the same time. */
 export const TARGETS = [
@@ -74,6 +73,9 @@ const WORKER_KINDS: Readonly<Record<string, Kind>> = {
   takeover: { weight: 2.5, ms: [0, 0], minutes: 15 },
   'dead worker': { weight: 2.5, ms: [0, 0], minutes: 15 },
 };
+
+/** What happens when no stranger lies. */
+export const OLD_AGENT = 'chunk of an old agent';
 
 export const FUNCTION_KINDS: Readonly<Record<string, Kind>> = {
   'kill an environment': { weight: 5, ms: [0, 0] },

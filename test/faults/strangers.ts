@@ -8,7 +8,7 @@ import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { explicitHashKey } from '../../chunk/header.ts';
 import { ChunkSource, type Lie, type MadeChunk } from '../support/chunks.ts';
 import { eventId } from './oracle.ts';
-import type { Fault } from './schedule.ts';
+import { type Fault, OLD_AGENT } from './schedule.ts';
 import type { Timeline } from './timeline.ts';
 
 const HOUR_MS = 3_600_000;
@@ -26,7 +26,7 @@ export interface StrangersOptions {
   readonly stream: string;
   /** By way of the proxy whose answers are lost: what is resent is there twice. */
   readonly faulty: KinesisClient;
-  /** What is no sound chunk has no identity: it may be put once only. */
+  /** What is not a sound chunk has no identity: it may be put once only. */
   readonly direct: KinesisClient;
   /** The logs' time, ms since 1970. */
   readonly now: () => number;
@@ -110,9 +110,6 @@ export class Strangers {
     }
   }
 }
-
-/** What happens when no lie is told. */
-export const OLD_AGENT = 'chunk of an old agent';
 
 class Stranger {
   readonly name: string;

@@ -184,9 +184,7 @@ export class Workers {
       case 'takeover':
       case 'dead worker': {
         // Its daemon and its host die of the launcher's death, or with it, as those of a machine do.
-        const dies = kind === 'takeover' ? [] : [host, daemon];
-        for (const pid of dies) if (pid !== null) signal(pid, 'SIGKILL');
-        await worker.service.end('SIGKILL');
+        await endAll(worker, kind === 'takeover' ? [] : [host, daemon]);
         const others = workers.filter((other) => other !== worker);
         const recovered = await this.allRun(others);
         worker.service.start();
@@ -259,4 +257,10 @@ export class Workers {
     }
     return held.length;
   }
+}
+
+/** @param pids of it, killed with it */
+async function endAll({ service }: Worker, pids: readonly (number | null)[]): Promise<void> {
+  for (const pid of pids) if (pid !== null) signal(pid, 'SIGKILL');
+  await service.end('SIGKILL');
 }
