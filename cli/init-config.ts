@@ -1,35 +1,52 @@
 /** Configurations written by `tailrace init`: commented YAML from what was found on a host. */
 import { stringify } from 'yaml';
+import type { LeftOut } from './nginx-conf.ts';
 
 export interface FoundLog {
   readonly path: string;
   readonly tag: string;
   /** The `format` of the input, as the configuration has it. */
   readonly format: string | Readonly<Record<string, string>>;
+  /** Where an event has several lines: the first one's expression. */
+  readonly start?: string;
   /** How it was found, for the comment. */
   readonly from: string;
 }
 
+/** What PHP's daemon writes, and what PHP itself does where a pool names a file: one expression for both. */
+export const PHP_LOG = {
+  format: {
+    type: 'regexp',
+    expression: String.raw`/^\[(?<time>[^\]]+)\] (?:(?:PHP )?(?<level>[A-Z][A-Za-z ]*): +)?(?:\[pool (?<pool>[^\]]+)\] )?(?<message>.*)$/m`,
+  },
+  start: String.raw`^\[\d{2}-[A-Z][a-z]{2}-\d{4} `,
+};
+
 export interface Found {
+  readonly stateDir: string;
   readonly stream: string;
   readonly region: string;
   /** How the region was found. */
   readonly regionFrom: string;
   readonly logs: readonly FoundLog[];
+  readonly leftOut: readonly LeftOut[];
 }
 
-export function agentYaml({ stream, region, regionFrom, logs }: Found): string {
+export function agentYaml({ stateDir, stream, region, regionFrom, logs, leftOut }: Found): string {
   const inputs = logs.map(
-    ({ path, tag, format, from }) =>
-      `  # ${from}\n  - ${inline({ type: 'tail', path, tag })}${formatLines(format)}`,
+    ({ path, tag, format, start, from }) =>
+      `  # ${from}\n  - ${inline({ type: 'tail', path, tag })}${formatLines(format)}${
+        start === undefined ? '' : `\n    multiline: { start: ${quoted(start)} }`
+      }`,
   );
+  for (const { directive, why } of leftOut) inputs.push(`  # left out: ${directive} ${why}`);
   if (logs.length === 0)
     inputs.push(
       '  # No access log was found: name yours.\n  - type: tail\n    path: /var/log/nginx/access.log\n    tag: nginx.access\n    format: nginx',
     );
   return `# Written by tailrace init. Every key is described in docs/agent.md; check this file with
 #   tailrace agent --check --config FILE
-state_dir: /var/lib/tailrace
+state_dir: ${scalar(stateDir)}
 
 stream:
   name: ${scalar(stream)}
@@ -57,7 +74,7 @@ export function consumerYaml({
   region,
   regionFrom,
   bucket,
-}: Omit<Found, 'logs'> & { readonly bucket: string }): string {
+}: Omit<Found, 'logs' | 'leftOut' | 'stateDir'> & { readonly bucket: string }): string {
   return `# Written by tailrace init. Every key is described in docs/consumer.md; check this file with
 #   tailrace consumer --check --config FILE
 stream:
@@ -93,4 +110,9 @@ function formatLines(format: FoundLog['format']): string {
 /** A value as YAML writes it on one line, quoted where it must be. */
 function scalar(value: string): string {
   return stringify(value, { lineWidth: 0 }).trimEnd();
+}
+
+/** A value that may stand between braces, too. */
+function quoted(value: string): string {
+  return stringify(value, { lineWidth: 0, defaultStringType: 'QUOTE_SINGLE' }).trimEnd();
 }

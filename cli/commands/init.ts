@@ -1,14 +1,22 @@
 /** `tailrace init`: writes a configuration from what it finds on this host. */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Argument, Command } from 'commander';
 import { TailraceError } from '../../base/errors.ts';
 import { systemReason } from '../../base/system-error.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { Metadata } from '../../producer/instance/metadata.ts';
 import { loadConfig } from '../config.ts';
-import { agentYaml, consumerYaml, type FoundLog } from '../init-config.ts';
-import { accessLogs, errorLogs, includes } from '../nginx-conf.ts';
+import { agentYaml, consumerYaml, type FoundLog, PHP_LOG } from '../init-config.ts';
+import {
+  accessLogs,
+  errorLogs,
+  includes,
+  inputFormat,
+  type LeftOut,
+  leftOut,
+  tagsOf,
+} from '../nginx-conf.ts';
 
 interface Options {
   readonly output?: string;
@@ -16,15 +24,19 @@ interface Options {
   readonly bucket: string;
   readonly region?: string;
   readonly nginx?: string;
+  readonly stateDir: string;
 }
 
-/** Access logs of other servers, where distributions put them. */
+/** Logs of other servers, and of PHP, where distributions put them. */
 const USUAL: readonly Omit<FoundLog, 'from'>[] = [
   { path: '/var/log/apache2/access.log', tag: 'apache.access', format: 'apache2' },
   { path: '/var/log/httpd/access_log', tag: 'apache.access', format: 'apache2' },
   { path: '/var/log/apache2/error.log', tag: 'apache.error', format: 'apache_error' },
   { path: '/var/log/httpd/error_log', tag: 'apache.error', format: 'apache_error' },
   { path: '/var/log/nginx/error.log', tag: 'nginx.error', format: 'nginx_error' },
+  { path: '/var/log/php*-fpm.log', tag: 'php.fpm', ...PHP_LOG },
+  { path: '/var/log/php-fpm/error.log', tag: 'php.fpm', ...PHP_LOG },
+  { path: '/var/log/php-fpm/www-error.log', tag: 'php.error', ...PHP_LOG },
 ];
 const NGINX = '/etc/nginx/nginx.conf';
 const METADATA = 'http://169.254.169.254';
@@ -32,7 +44,7 @@ const METADATA = 'http://169.254.169.254';
 export function command(): Command {
   return new Command('init')
     .description(
-      "Write a commented agent.yaml from nginx's and Apache's logs on this host, or a consumer.yaml.",
+      "Write a commented agent.yaml from nginx's, Apache's and PHP's logs on this host, or a consumer.yaml.",
     )
     .addArgument(
       new Argument('[kind]', 'which configuration').choices(['agent', 'consumer']).default('agent'),
@@ -42,6 +54,7 @@ export function command(): Command {
     .option('--bucket <name>', 'the bucket of the archive, for consumer.yaml', 'my-log-archive')
     .option('--region <name>', 'the region (default: AWS_REGION, or where this instance is)')
     .option('--nginx <file>', `nginx's configuration (default: ${NGINX}, where it exists)`)
+    .option('--state-dir <dir>', 'the state directory of the agent', '/var/lib/tailrace')
     .addHelpText(
       'after',
       '\nExit codes: 0 written, 1 it could not be written, 2 bad usage, or the file exists.',
@@ -56,7 +69,13 @@ async function run(kind: 'agent' | 'consumer', options: Options): Promise<void> 
   const [region, regionFrom] = await regionOf(options.region);
   const text =
     kind === 'agent'
-      ? agentYaml({ stream, region, regionFrom, logs: foundLogs(options.nginx) })
+      ? agentYaml({
+          stateDir: resolve(options.stateDir),
+          stream,
+          region,
+          regionFrom,
+          ...foundLogs(options.nginx),
+        })
       : consumerYaml({ stream, region, regionFrom, bucket });
   if (output === undefined) {
     process.stdout.write(text);
@@ -84,26 +103,37 @@ async function regionOf(named: string | undefined): Promise<readonly [string, st
 }
 
 /** @param given nginx's configuration where it was named: then it must be one */
-function foundLogs(given: string | undefined): FoundLog[] {
+function foundLogs(given: string | undefined): { logs: FoundLog[]; leftOut: LeftOut[] } {
   const nginx = given ?? NGINX;
   if (given !== undefined && !existsSync(given))
     throw new TailraceError('CONFIG', `--nginx ${given}: no such file`);
   const text = readWithIncludes(nginx);
-  const logs: FoundLog[] = accessLogs(text).map(({ path, format }, i) => ({
-    path,
-    tag: i === 0 ? 'nginx.access' : `nginx.access_${i + 1}`,
-    format: format === null ? 'nginx' : { type: 'nginx', log_format: format },
-    from: `access_log of ${nginx}`,
-  }));
-  for (const [i, path] of errorLogs(text).entries()) {
-    const tag = i === 0 ? 'nginx.error' : `nginx.error_${i + 1}`;
-    logs.push({ path, tag, format: 'nginx_error', from: `error_log of ${nginx}` });
-  }
+  const access = accessLogs(text);
+  const errors = errorLogs(text);
+  const accessTags = tagsOf(
+    access.map(({ path }) => path),
+    'access',
+  );
+  const errorTags = tagsOf(errors, 'error');
+  const logs: FoundLog[] = [
+    ...access.map(({ path, format }, i) => ({
+      path,
+      tag: accessTags[i]!,
+      format: inputFormat(format),
+      from: `access_log of ${nginx}`,
+    })),
+    ...errors.map((path, i) => ({
+      path,
+      tag: errorTags[i]!,
+      format: 'nginx_error',
+      from: `error_log of ${nginx}`,
+    })),
+  ];
   for (const log of USUAL) {
     const isKnown = logs.some(({ path, tag }) => path === log.path || tag === log.tag);
-    if (!isKnown && existsSync(log.path)) logs.push({ ...log, from: 'found on this host' });
+    if (!isKnown && globSync(log.path).length > 0) logs.push({ ...log, from: 'found on this host' });
   }
-  return logs;
+  return { logs, leftOut: leftOut(text) };
 }
 
 /** nginx.conf with the files that it includes behind it; empty where there is none. */

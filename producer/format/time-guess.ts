@@ -1,6 +1,6 @@
 /** Times whose format nobody gave: RFC 3339 and its relatives, those of access logs, of mail, of C, and numbers. */
 import { monthOf, parseIso, utc } from './clock.ts';
-import type { ToUtc } from './time-zone.ts';
+import { namedZone, type ToUtc } from './time-zone.ts';
 import { zoneMinutes } from './zone-names.ts';
 
 const NUMBER = /^-?\d{1,19}(?:\.\d+)?(?:[eE][+-]?\d{1,2})?$/;
@@ -34,8 +34,8 @@ const MONTH = '(?<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*';
 const FRACTION = String.raw`(?:[.,](?<fraction>\d+))?`;
 /** AM or PM may follow; Java has written a narrow no-break space before them since JDK 20. */
 const CLOCK = String.raw`(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2})${FRACTION})?(?:[ \u00a0\u202f]?(?<half>[AaPp])\.?[Mm]\.?)?`;
-/** An offset, then perhaps a name as Go writes it behind, or a name alone. */
-const ZONE = String.raw`(?: ?(?<zone>[Zz]|[+-]\d{2}(?::?\d{2})?|[A-Z]{2,5})(?: \(?[A-Z]{2,5}\)?| [+-]\d{4})?)?`;
+/** An offset, then perhaps a name as Go writes it behind, or a name alone: an abbreviation, or a region as PHP writes it. */
+const ZONE = String.raw`(?: ?(?<zone>[Zz]|[+-]\d{2}(?::?\d{2})?|[A-Z]{2,5})(?: \(?[A-Z]{2,5}\)?| [+-]\d{4})?| (?<region>[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+))?`;
 /** The region that Java's ZonedDateTime writes behind its offset. */
 const REGION = String.raw`(?:\[[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)*\])?`;
 
@@ -48,7 +48,7 @@ const SHAPES: readonly RegExp[] = [
   String.raw`${YEAR}(?<month>\d{2})(?<day>\d{2})[Tt ]${CLOCK}${ZONE}`,
   // 23/Nov/2026:21:04:07 +0000
   String.raw`\[?${DAY}/${MONTH}/${YEAR}[: ]${CLOCK}${ZONE}\]?`,
-  // Mon, 23 Nov 2026 21:04:07 GMT, 23-Nov-2026 21:04:07, and RFC 850's Monday, 23-Nov-26 21:04:07 GMT
+  // Mon, 23 Nov 2026 21:04:07 GMT, 23-Nov-2026 21:04:07, 23-Nov-2026 21:04:07 Europe/Berlin (PHP), and RFC 850's Monday, 23-Nov-26 21:04:07 GMT
   `(?:[A-Z][a-z]+, )?${DAY}[- ]${MONTH}[- ]${YEAR},? ${CLOCK}${ZONE}`,
   String.raw`[A-Z][a-z]+, ${DAY}-${MONTH}-(?<year>\d{2}) ${CLOCK}${ZONE}`,
   // Mon Nov 23 21:04:07 2026, Mon Nov 23 21:04:07 UTC 2026
@@ -80,6 +80,7 @@ function timeOf(parts: Readonly<Record<string, string | undefined>>, toUtc: ToUt
   const hour = parts.half === undefined ? Number(parts.hour) : hourOf12(Number(parts.hour), parts.half);
   const wall = utc(year, month, Number(parts.day), hour, Number(parts.minute), Number(parts.second ?? 0));
   const exact = wall + Math.floor(Number(`0.${parts.fraction ?? ''}0`) * 1000 + 1e-6);
+  if (parts.region !== undefined) return namedZone(parts.region)?.(exact) ?? Number.NaN;
   return parts.zone === undefined ? toUtc(exact) : exact - zoneMinutes(parts.zone) * 60_000;
 }
 

@@ -29,6 +29,25 @@ export function timeZone(zone?: string): ToUtc {
   };
 }
 
+const MAX_NAMES = 100;
+const names = new Map<string, ToUtc | null>();
+
+/** The zone of a name that a log contains; null for one that is not known. */
+export function namedZone(name: string): ToUtc | null {
+  let zone = names.get(name);
+  if (zone === undefined) {
+    try {
+      zone = timeZone(name);
+    } catch {
+      zone = null;
+    }
+    // Whoever writes the log chooses the names.
+    if (names.size >= MAX_NAMES) names.clear();
+    names.set(name, zone);
+  }
+  return zone;
+}
+
 /** Milliseconds that a zone is ahead of UTC at a time; remembered by quarters of an hour, on which all changes fall. */
 function offsets(zone: string | undefined): (time: number) => number {
   let format: Intl.DateTimeFormat;
