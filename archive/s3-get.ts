@@ -1,7 +1,8 @@
 /**
  * Reads objects with the SDK's signer and connections, past its middleware, which takes more than half of the CPU of reading
  * a small object. It learns from the SDK's first read where objects are and how requests are signed, and takes an object
- * that is there; whatever else is answered, the SDK is asked, and says what is wrong.
+ * that is there. An S3 that is busy or has failed is left to whoever waits for it and retries; whatever else is answered,
+ * the SDK is asked, and says what is wrong.
  */
 import type { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 
@@ -38,6 +39,7 @@ export class QuickReads {
   /**
    * @param range the header's value; all of the object without it
    * @returns null when the SDK has to be asked
+   * @throws BusyError where a second request at once would only add to the load
    */
   async get(key: string, range: string | undefined, abortSignal: AbortSignal): Promise<Buffer | null> {
     if (this.#known === null) return null;
@@ -68,8 +70,10 @@ export class QuickReads {
     );
     const pieces: Buffer[] = [];
     for await (const piece of response.body as AsyncIterable<Buffer>) pieces.push(piece);
-    if (response.statusCode !== (range === undefined ? 200 : 206)) return null;
-    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    const { statusCode: status } = response;
+    if (status === 429 || status >= 500) throw new BusyError(status, body.toString());
+    return status === (range === undefined ? 200 : 206) ? body : null;
   }
 
   /** Learns from a read that the SDK is asked for. */
@@ -87,9 +91,21 @@ export class QuickReads {
 
   #learn(request: HttpRequest, path: string): void {
     const scope = SIGNED.exec(request.headers['authorization'] ?? '');
-    if (scope === null || !request.path.endsWith(`/${path}`)) return;
+    // What is not S3's own, such as a directory bucket, is signed in other ways.
+    if (scope === null || scope[2] !== 's3' || !request.path.endsWith(`/${path}`)) return;
     const base = request.path.slice(0, request.path.length - path.length);
     this.#known = { request: request.clone(), base, region: scope[1]!, service: scope[2]! };
+  }
+}
+
+/** As the SDK's errors are: with the name and the words that S3 has for it. */
+class BusyError extends Error {
+  readonly $metadata: { readonly httpStatusCode: number };
+
+  constructor(status: number, body: string) {
+    super(/<Message>([^<]*)/.exec(body)?.[1] ?? `status ${status}`);
+    this.name = /<Code>([^<]*)/.exec(body)?.[1] ?? 'BusyError';
+    this.$metadata = { httpStatusCode: status };
   }
 }
 

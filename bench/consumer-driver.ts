@@ -5,6 +5,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as readline from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import { readHeader, setCrc, writeHeader } from '../chunk/header.ts';
 import { encodeChunk } from '../chunk/writer.ts';
 
 export const CHILD = path.join(import.meta.dirname, '..', 'consumer', 'shard', 'child.ts');
@@ -74,6 +76,19 @@ export function makeChunk(i: number, bytes: number): (sequence: number) => Buffe
       },
       { codec: 'gzip', level: 1 },
     );
+}
+
+/** The same content for many lanes and sequences: a chunk costs a copy and a checksum. */
+export function chunkCopies(bytes: number): (lane: string, sequence: number) => Buffer {
+  const template = makeChunk(0, bytes)(1);
+  const header = { ...readHeader(template), events: 1 };
+  const tag = Buffer.from(header.tag);
+  return (lane, sequence) => {
+    const chunk = Buffer.from(template);
+    writeHeader(chunk, 'gzip', tag, { ...header, lane, producer: lane, sequence, ordinal: sequence });
+    setCrc(chunk, 'gzip', crc32(chunk));
+    return chunk;
+  };
 }
 
 export function cpuSeconds(pid: number): number {

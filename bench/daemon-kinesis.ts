@@ -1,29 +1,40 @@
 /**
- * The source of the daemon bench, as KCL meets it: a Kinesis over TLS and HTTP/2 whose answers to KCL are CBOR, and whose
- * every shard has the same chunks. Prints its port and how many bytes there are; ends with its stdin.
+ * The source of the daemon and worker benches, as KCL meets it: a Kinesis over TLS and HTTP/2 whose answers to KCL are CBOR.
+ * Prints its port and how many bytes there are; ends with its stdin.
  */
 import * as fs from 'node:fs';
 import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import * as tls from 'node:tls';
-import { makeChunk } from './consumer-driver.ts';
+import { chunkCopies, makeChunk } from './consumer-driver.ts';
+import type { SourceOptions, Trust } from './daemon-source.ts';
 
-interface Options {
-  readonly shards: number;
-  /** Records of each shard, and of one read. */
-  readonly records: number;
-  readonly perRead: number;
-  readonly recordBytes: number;
-  /** Of the TLS key and certificate, PEM. */
-  readonly key: string;
-  readonly certificate: string;
-}
+interface Options extends SourceOptions, Pick<Trust, 'key' | 'certificate'> {}
 
 const options = JSON.parse(process.argv[2]!) as Options;
 const CREATED = 1_764_000_000;
 const shardId = (i: number): string => `shardId-${String(i).padStart(12, '0')}`;
-const make = makeChunk(0, options.recordBytes);
-const records = Array.from({ length: options.records }, (_, i) => make(i + 1));
+const range = 2n ** 128n / BigInt(options.shards);
+const recordsOf = options.ownLanes ? ownRecords() : sharedRecords();
+
+/** Of a shard, after so many of its records. */
+type Read = (shard: number, from: number, count: number) => Buffer[];
+
+function sharedRecords(): Read {
+  const make = makeChunk(0, options.recordBytes);
+  const records = Array.from({ length: options.records }, (_, i) => make(i + 1));
+  return (_shard, from, count) => records.slice(from, from + count);
+}
+
+function ownRecords(): Read {
+  const copy = chunkCopies(options.recordBytes);
+  return (shard, from, count) => {
+    const lane = (range * BigInt(shard) + 1n).toString(16).padStart(32, '0');
+    return Array.from({ length: Math.min(count, options.records - from) }, (_, i) =>
+      copy(lane, from + i + 1),
+    );
+  };
+}
 
 /** RFC 8949: what the answers need of it. */
 function cbor(value: unknown): Buffer {
@@ -52,7 +63,6 @@ function answer(operation: string, body: string, isCbor: boolean): object {
   const time = (ms: number): unknown => (isCbor ? new Date(ms) : ms / 1000);
   switch (operation) {
     case 'ListShards': {
-      const range = 2n ** 128n / BigInt(options.shards);
       const Shards = Array.from({ length: options.shards }, (_, i) => ({
         ShardId: shardId(i),
         HashKeyRange: {
@@ -65,12 +75,12 @@ function answer(operation: string, body: string, isCbor: boolean): object {
     }
     case 'GetShardIterator': {
       const after = /AFTER_SEQUENCE_NUMBER/.test(body) ? Number(/1\d{15}/.exec(body)![0]) - 10 ** 15 : 0;
-      return { ShardIterator: `it-${after}.` };
+      return { ShardIterator: `it-${Number(/shardId-(\d{12})/.exec(body)![1])}-${after}.` };
     }
     case 'GetRecords': {
-      const from = Number(/it-(\d+)\./.exec(body)![1]);
-      const part = records.slice(from, from + options.perRead);
-      const behind = Math.max(0, records.length - from - options.perRead);
+      const [shard, from] = /it-(\d+)-(\d+)\./.exec(body)!.slice(1).map(Number) as [number, number];
+      const part = recordsOf(shard, from, options.perRead);
+      const behind = options.records - from - part.length;
       return {
         Records: part.map((Data, i) => ({
           Data,
@@ -78,7 +88,7 @@ function answer(operation: string, body: string, isCbor: boolean): object {
           SequenceNumber: String(10 ** 15 + from + i + 1),
           ApproximateArrivalTimestamp: time(Date.now()),
         })),
-        NextShardIterator: `it-${from + part.length}.`,
+        NextShardIterator: `it-${shard}-${from + part.length}.`,
         MillisBehindLatest: behind * 1000,
       };
     }
@@ -97,7 +107,11 @@ function answer(operation: string, body: string, isCbor: boolean): object {
   }
 }
 
-const http2Server = http2.createServer({ settings: { initialWindowSize: 1024 * 1024 } });
+const http2Server = http2.createServer({
+  // MB: reads of 10 MiB of eight shards at once come over one connection.
+  maxSessionMemory: 1000,
+  settings: { initialWindowSize: 1024 * 1024 },
+});
 http2Server.on('stream', (stream, headers) => {
   const parts: Buffer[] = [];
   stream.on('data', (part: Buffer) => parts.push(part));
@@ -106,6 +120,8 @@ http2Server.on('stream', (stream, headers) => {
     const operation = String(headers['x-amz-target']).split('.')[1] ?? '';
     const type = String(headers['content-type']);
     const isCbor = type.includes('cbor');
+    // A client that is gone in the middle of its request.
+    if (parts.length === 0 || stream.destroyed) return stream.destroy();
     const value = answer(operation, Buffer.concat(parts).toString('latin1'), isCbor);
     stream.respond({ ':status': 200, 'content-type': type, date: new Date().toUTCString() });
     stream.end(isCbor ? cbor(value) : JSON.stringify(value));
@@ -122,7 +138,7 @@ const server = tls.createServer(
   },
 );
 server.listen(0, '127.0.0.1', () => {
-  const bytes = records.reduce((sum, { length }) => sum + length, 0) * options.shards;
+  const bytes = recordsOf(0, 0, 1)[0]!.length * options.records * options.shards;
   process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port, bytes })}\n`);
 });
 process.stdin.resume();

@@ -5,14 +5,12 @@
  *
  *     DAEMON_ROUNDS=3 DAEMON_VARIANTS=default,c1 DAEMON_SHARDS=8 DAEMON_MIB=768 npm run bench -- daemon
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { pino } from 'pino';
 import { checkConfig } from '../cli/config.ts';
 import { type ConsumerConfig, consumerSchema } from '../consumer/config.ts';
@@ -20,8 +18,8 @@ import { Daemon, JVM_FLAGS } from '../consumer/kcl/daemon.ts';
 import { ensureJars } from '../consumer/kcl/jars.ts';
 import { ReportServer } from '../consumer/status/report.ts';
 import { Child } from '../local/child.ts';
-import { primeLeases } from '../local/prime.ts';
 import { cpuSeconds, firstLine } from './consumer-driver.ts';
+import { makeCertificate, prime, REGION, STREAM, startSource, type Trust } from './daemon-source.ts';
 import { bundleProgram } from './fork-bundled.ts';
 import type { BenchResult } from './run.ts';
 
@@ -49,9 +47,15 @@ interface Variant {
   readonly heap?: string;
   /** Bytes of one read of a shard. */
   readonly readBytes?: number;
+  /** Bytes of one record: what the agent puts together. */
+  readonly recordBytes?: number;
+  /** Jars in front of the others. */
+  readonly jars?: string;
 }
 
 const SERIAL = '-XX:+UseSerialGC';
+/** BoringSSL for Netty (netty-tcnative-boringssl-static and -classes), which the AWS SDK takes instead of Java's TLS. */
+const OPENSSL = process.env['DAEMON_OPENSSL_JARS'] ?? '';
 const C1 = '-XX:TieredStopAtLevel=1';
 const VARIANTS: Readonly<Record<string, Variant>> = {
   default: {},
@@ -65,6 +69,12 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
   'idle-200': { kcl: { idle_between_reads: '200ms' } },
   'young-64': { jvmFlags: [...JVM_FLAGS, '-Xmn64m'] },
   'young-256': { jvmFlags: [...JVM_FLAGS, '-Xmn256m'] },
+  openssl: { jars: OPENSSL },
+  'openssl-4m': { jars: OPENSSL, readBytes: 4 * MiB },
+  'openssl-10m': { jars: OPENSSL, readBytes: 10 * MiB },
+  'read-4m': { readBytes: 4 * MiB },
+  'records-25k': { recordBytes: 25 * 1024 },
+  'records-1m': { recordBytes: 1000 * 1024 },
 };
 
 interface Measured {
@@ -83,9 +93,7 @@ interface Bench {
   readonly child: string;
   readonly classPath: string;
   readonly s3: string;
-  readonly key: string;
-  readonly certificate: string;
-  readonly trustStore: string;
+  readonly trust: Trust;
 }
 
 export async function run(): Promise<BenchResult> {
@@ -101,15 +109,15 @@ export async function run(): Promise<BenchResult> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   try {
-    const trusted = makeCertificate(directory);
-    tls.setDefaultCACertificates([fs.readFileSync(trusted.certificate, 'utf8')]);
-    process.env['NODE_EXTRA_CA_CERTS'] = trusted.certificate;
+    const trust = makeCertificate(directory);
+    tls.setDefaultCACertificates([fs.readFileSync(trust.certificate, 'utf8')]);
+    process.env['NODE_EXTRA_CA_CERTS'] = trust.certificate;
     const bench: Bench = {
       directory,
       child: await bundleProgram('../consumer/shard/child.ts', directory),
       classPath: process.env['DAEMON_CLASS_PATH'] ?? (await ensureJars()).classPath,
       s3: `http://127.0.0.1:${await firstLine(s3)}`,
-      ...trusted,
+      trust,
     };
     const results = new Map<string, Measured[]>(names.map((name) => [name, []]));
     for (let round = 0; round < ROUNDS; round++) {
@@ -156,40 +164,14 @@ function medianOf(list: readonly Measured[]): Measured {
   };
 }
 
-/** A certificate for localhost, and what makes Java trust it. */
-function makeCertificate(directory: string): Pick<Bench, 'key' | 'certificate' | 'trustStore'> {
-  const [key, certificate, trustStore] = ['key.pem', 'cert.pem', 'trust.p12'].map((name) =>
-    path.join(directory, name),
-  ) as [string, string, string];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  execFileSync('openssl', ['req', '-x509', ...curve, '-keyout', key, '-out', certificate, ...subject], {
-    stdio: 'ignore',
-  });
-  execFileSync(
-    'keytool',
-    ['-importcert', '-noprompt', '-file', certificate, '-keystore', trustStore, '-storepass', 'bench-bench'],
-    { stdio: 'ignore' },
-  );
-  return { key, certificate, trustStore };
-}
-
 async function measure(bench: Bench, variant: Variant): Promise<Measured> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-'));
-  const { readBytes = MiB } = variant;
-  const perShard = Math.floor((TOTAL_MIB * MiB) / SHARDS / RECORD_BYTES);
-  const options = {
-    shards: SHARDS,
-    records: perShard,
-    perRead: Math.max(1, Math.floor(readBytes / RECORD_BYTES)),
-    recordBytes: RECORD_BYTES,
-    key: bench.key,
-    certificate: bench.certificate,
-  };
-  const kinesis = spawn(
-    process.execPath,
-    [path.join(import.meta.dirname, 'daemon-kinesis.ts'), JSON.stringify(options)],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
+  const { readBytes = MiB, recordBytes = RECORD_BYTES } = variant;
+  const perShard = Math.floor((TOTAL_MIB * MiB) / SHARDS / recordBytes);
+  const perRead = Math.max(1, Math.floor(readBytes / recordBytes));
+  const source = await startSource(
+    { shards: SHARDS, records: perShard, perRead, recordBytes, ownLanes: false },
+    bench.trust,
   );
   const dynamodb = new Child({
     name: 'DynamoDB',
@@ -197,13 +179,8 @@ async function measure(bench: Bench, variant: Variant): Promise<Measured> {
     logFile: path.join(directory, 'dynamodb.log'),
   });
   try {
-    const { port, bytes } = JSON.parse(await firstLine(kinesis)) as { port: number; bytes: number };
     const config = {
-      stream: {
-        name: 'weblogs',
-        region: 'us-east-1',
-        endpoint: `https://localhost:${port}`,
-      },
+      stream: { name: STREAM, region: REGION, endpoint: source.endpoint },
       dynamodb: { endpoint: `http://127.0.0.1:${await dynamodb.ready(30_000)}` },
       archive: { bucket: 'b', endpoint: bench.s3 },
       worker_id: 'bench',
@@ -212,21 +189,21 @@ async function measure(bench: Bench, variant: Variant): Promise<Measured> {
       log_level: 'warn',
     };
     const checked = checkConfig('bench', config, consumerSchema);
-    return await measureDaemon(bench, variant, checked, { directory, total: bytes });
+    return await measureDaemon(bench, variant, checked, { directory, total: source.bytes });
   } finally {
     await dynamodb.stop(5000);
-    await endOf(kinesis);
+    await source.end();
     fs.rmSync(directory, { recursive: true, force: true });
   }
 }
 
 async function measureDaemon(
   bench: Bench,
-  { jvmFlags = JVM_FLAGS }: Variant,
+  { jvmFlags = JVM_FLAGS, jars }: Variant,
   config: ConsumerConfig,
   { directory, total }: { readonly directory: string; readonly total: number },
 ): Promise<Measured> {
-  await prime(config);
+  await prime(config.stream.endpoint!, config.dynamodb.endpoint!);
   const received = new Map<string, number>();
   let hostPid = 0;
   const reports = new ReportServer(
@@ -238,20 +215,16 @@ async function measureDaemon(
   );
   const socket = path.join(directory, 'r.sock');
   await reports.listen(socket);
-  const trust = [
-    `-Djavax.net.ssl.trustStore=${bench.trustStore}`,
-    '-Djavax.net.ssl.trustStorePassword=bench-bench',
-  ];
   const daemon = await Daemon.start({
     classArchive: null,
     config,
-    classPath: bench.classPath,
+    classPath: [jars, bench.classPath].filter(Boolean).join(path.delimiter),
     directory,
     reports: socket,
     child: bench.child,
-    log: pino({ level: 'warn' }, pino.destination({ fd: 2 })),
+    log: pino({ level: process.env['DAEMON_LOG'] ?? 'error' }, pino.destination({ fd: 2 })),
     onWarning: () => {},
-    jvmFlags: [...jvmFlags, ...trust],
+    jvmFlags: [...jvmFlags, ...bench.trust.javaOptions],
   });
   const bytes = (): number => [...received.values()].reduce((sum, one) => sum + one, 0);
   const until = async (part: number): Promise<{ bytes: number; java: number; host: number; at: number }> => {
@@ -281,20 +254,4 @@ async function measureDaemon(
     await daemon.ended;
     reports.close();
   }
-}
-
-/** Leases as KCL would have made them, half a minute later. */
-async function prime(config: ConsumerConfig): Promise<void> {
-  const { stream, dynamodb, application } = config;
-  const tables = new DynamoDBClient({ region: stream.region, endpoint: dynamodb.endpoint! });
-  const kinesis = new KinesisClient({ region: stream.region, endpoint: stream.endpoint! });
-  await primeLeases({ kinesis, dynamodb: tables, streamName: stream.name, application });
-  tables.destroy();
-  kinesis.destroy();
-}
-
-async function endOf(child: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.stdin!.end();
-  await ended;
 }

@@ -93,7 +93,11 @@ async function findJars({ java }: ConsumerConfig): Promise<string> {
       `java.jars: ${directory} does not contain amazon-kinesis-client-multilang: run the set-up, or name the folder that does`,
     );
   }
-  return jars.map((name) => path.join(directory, name)).join(':');
+  // In one order wherever the folder is: Java takes its archive of classes for this very path alone.
+  return jars
+    .sort()
+    .map((name) => path.join(directory, name))
+    .join(':');
 }
 
 async function checkStream(file: string, { stream }: ConsumerConfig): Promise<{ openShards: number }> {

@@ -8,7 +8,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as readline from 'node:readline';
 import { sha256 } from '../../base/sha256.ts';
-import { JVM_FLAGS, MAIN_CLASS } from './daemon.ts';
+import { JVM_FLAGS, program } from './daemon.ts';
 
 /** Nothing listens at this port: the training ends where the daemon would begin to ask for its leases. */
 const NOWHERE = 'http://127.0.0.1:9';
@@ -73,17 +73,36 @@ export async function makeClassArchive(
   }
 }
 
+/** Signals with which Java ends when it reads what is not there: SIGABRT, unless its own handler fails, too. */
+const CRASHES: ReadonlySet<string | null> = new Set(['SIGABRT', 'SIGSEGV', 'SIGBUS', 'SIGILL']);
+
+/**
+ * Removes an archive with which Java has crashed: it checks the head alone, so that one damaged further on would crash each
+ * daemon after it. Where it cannot be removed, leaving it aside has to do.
+ *
+ * @returns whether this end was such a crash
+ */
+export function dropAfterCrash(archive: string, signal: NodeJS.Signals | null): boolean {
+  if (!CRASHES.has(signal)) return false;
+  try {
+    fs.rmSync(archive, { force: true });
+  } catch {
+    // A read-only installation.
+  }
+  return true;
+}
+
 function directoryOf(classPath: string): string {
   return path.dirname(classPath.split(path.delimiter)[0]!);
 }
 
-/** Java checks the same of an archive, but with a complaint. */
+/** Java checks the same of an archive, but with a complaint; one made with other flags it may leave aside. */
 function keyOf(javaVersion: string, classPath: string): string {
   const jars = classPath.split(path.delimiter).map((jar) => {
     const { size, mtimeMs } = fs.statSync(jar);
     return `${jar} ${size} ${mtimeMs}\n`;
   });
-  return `classes-${sha256(`${javaVersion}\n${jars.join('')}`).slice(0, 16)}`;
+  return `classes-${sha256(`${javaVersion}\n${JVM_FLAGS.join(' ')}\n${jars.join('')}`).slice(0, 16)}`;
 }
 
 /** Java would crash on an archive that is cut short: its name has its size. */
@@ -112,16 +131,7 @@ function train(java: string, classPath: string, work: string, file: string): Pro
   fs.writeFileSync(properties, PROPERTIES);
   fs.writeFileSync(logging, LOGBACK);
   const flags = [`-XX:ArchiveClassesAtExit=${file}`, ...JVM_FLAGS, '-Xmx256m'];
-  const program = [
-    '-cp',
-    classPath,
-    MAIN_CLASS,
-    '--properties-file',
-    properties,
-    '--log-configuration',
-    logging,
-  ];
-  const daemon = spawn(java, [...flags, ...program], {
+  const daemon = spawn(java, [...flags, ...program(classPath, properties, logging)], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       PATH: process.env['PATH'],

@@ -38,7 +38,7 @@ export interface DaemonEnd {
 
 /** Of one line of the daemon's log. */
 const LONGEST_MESSAGE = 8192;
-export const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
+const MAIN_CLASS = 'software.amazon.kinesis.multilang.MultiLangDaemon';
 /** The second compiler stays on: without it TLS and base64, most of what KCL does, are not native code (docs/performance.md). */
 export const JVM_FLAGS = ['-XX:+UseSerialGC'];
 /** KCL splits the command at blanks, and only there: tabs carry a shell through, and that any path. */
@@ -148,14 +148,13 @@ function javaArguments(options: DaemonOptions, properties: string, logging: stri
     ...jvmFlags,
     '-XX:+ExitOnOutOfMemoryError',
     ...config.java.options,
-    '-cp',
-    classPath,
-    MAIN_CLASS,
-    '--properties-file',
-    properties,
-    '--log-configuration',
-    logging,
+    ...program(classPath, properties, logging),
   ];
+}
+
+/** What Java is to run, after its flags. */
+export function program(classPath: string, properties: string, logging: string): string[] {
+  return ['-cp', classPath, MAIN_CLASS, '--properties-file', properties, '--log-configuration', logging];
 }
 
 /**

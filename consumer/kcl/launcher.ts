@@ -13,6 +13,7 @@ import type { ConsumerConfig } from '../config.ts';
 import { Board } from '../status/board.ts';
 import { serveBoard } from '../status/http.ts';
 import { ReportServer } from '../status/report.ts';
+import { dropAfterCrash } from './class-archive.ts';
 import { Daemon, type DaemonEnd } from './daemon.ts';
 import { Leadership, LOOK_EVERY_MS } from './leadership.ts';
 import { fewerRecords, heapOf, machineMemory } from './memory.ts';
@@ -55,6 +56,8 @@ export class Launcher {
   #failedLooks = 0;
   /** Records a read; fewer than configured after the daemon's heap has run out. */
   #maxRecords: number;
+  /** What the daemon starts faster with, until it crashes with it. */
+  #classArchive: string | null;
   /** Called when the daemon has nothing more to do; null unless it is being stopped. */
   #onFlushed: (() => void) | null = null;
   /** Aborted when the daemon has to be restarted because the stream was recreated. */
@@ -65,6 +68,7 @@ export class Launcher {
     this.#options = options;
     this.#config = options.config;
     this.#log = options.log;
+    this.#classArchive = options.classArchive;
     this.#maxRecords = options.config.kcl.max_records;
     this.board = new Board(options.config);
     this.#watch = new StreamWatch({
@@ -144,11 +148,19 @@ export class Launcher {
     const backoff = new Backoff({ base: restart.backoff, cap: restart.max_backoff, jitter: 'none' });
     while (!this.#stop.signal.aborted) {
       const startedAt = uptime();
-      await Promise.all([leadership.giveUp(), this.#look()]);
+      await this.#unlessStopped(Promise.all([leadership.giveUp(), this.#look()]));
+      if (this.#stop.signal.aborted) break;
       this.#recreated = new AbortController();
       const onWarning = (text: string): void => this.#onWarning(text);
       const config = { ...this.#config, kcl: { ...this.#config.kcl, max_records: this.#maxRecords } };
-      const daemon = await Daemon.start({ ...this.#options, config, directory, reports, onWarning });
+      const daemon = await Daemon.start({
+        ...this.#options,
+        classArchive: this.#classArchive,
+        config,
+        directory,
+        reports,
+        onWarning,
+      });
       this.#log.info(
         { daemon_pid: daemon.pid, http_port: this.port, worker_id: this.#config.worker_id },
         'the daemon runs',
@@ -167,6 +179,7 @@ export class Launcher {
         this.#log.warn('the stream was recreated: starting the daemon on the new one');
         continue;
       }
+      this.#onCrash(end);
       if (end.code === EXIT_HEAP && uptime() - startedAt < SHORT_LIFE_MS) this.#onHeapExhausted();
       if (uptime() - startedAt >= restart.healthy_after) backoff.reset();
       const wait = backoff.next();
@@ -181,6 +194,24 @@ export class Launcher {
       await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => {});
     }
     return 0;
+  }
+
+  /** A stop need not wait for a stream or a table that does not answer. */
+  async #unlessStopped(work: Promise<unknown>): Promise<void> {
+    const { signal } = this.#stop;
+    const stopped = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    await Promise.race([work, stopped]);
+  }
+
+  #onCrash({ signal }: DaemonEnd): void {
+    if (this.#classArchive === null || !dropAfterCrash(this.#classArchive, signal)) return;
+    this.#log.error(
+      { archive: this.#classArchive },
+      'Java crashed: starting it without its archive of classes',
+    );
+    this.#classArchive = null;
   }
 
   /** The next daemon would end like this one, and the one after it: so it reads less at once. */

@@ -6,11 +6,15 @@ import * as path from 'node:path';
 /** Where relays name themselves, in the launcher's directory. */
 export const SHARDS_FIFO = 'shards';
 
+/** What the host says to a relay whose pipes it has opened. */
+export const OPENED = 'opened\n';
+
 /** The relay's descriptors of the daemon's pipes: its own stdin and stdout are other files while it waits and writes. */
 export const PIPE_FDS = { stdin: 5, stdout: 6 } as const;
 
 /**
- * Keeps the daemon's two pipes open while the host uses them, and ends with the exit code that the host says. Opening a
+ * Keeps the daemon's two pipes open while the host uses them, and ends with the exit code that the host says, or with 1
+ * when the host is gone: once the host has the FIFO open, the relay has it for reading alone, and sees it end. Opening a
  * FIFO for both ways neither waits nor ends; signals are left to the daemon, which a service manager may send them with.
  */
 const SCRIPT = `trap '' INT TERM HUP
@@ -18,7 +22,9 @@ exit_fifo="$TAILRACE_RELAYS/exit.$$" life_fifo="$TAILRACE_RELAYS/life.$$"
 mkfifo -m 600 "$exit_fifo" "$life_fifo" || exit 1
 exec 3<>"$exit_fifo" 4<>"$life_fifo" ${PIPE_FDS.stdin}<&0 ${PIPE_FDS.stdout}>&1
 echo $$ > "$TAILRACE_RELAYS/${SHARDS_FIFO}" || exit 1
-read -r code <&3
+read -r word <&3
+exec 7<"$exit_fifo" 3<&-
+read -r code <&7
 rm -f "$exit_fifo" "$life_fifo"
 exit "\${code:-1}"
 `;

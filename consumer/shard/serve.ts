@@ -9,7 +9,7 @@
  *     daemon is done   closes the relay's stdin; the host closes the pipes and writes the exit code to `exit.PID`
  *     shard fails      the same with exit code 1: the daemon ends, and the launcher restarts everything
  *     relay dies       its end of `life.PID` closes; the host closes the pipes, as the relay would have
- *     host dies        the launcher kills the daemon with its relays, and restarts everything
+ *     host dies        its end of `exit.PID` closes, and the relay ends; the launcher restarts everything
  *
  * So a fault costs what it cost when each shard had a process of its own: KCL ends its daemon for any of them.
  */
@@ -19,7 +19,7 @@ import * as path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
-import { PIPE_FDS, SHARDS_FIFO } from '../kcl/relay.ts';
+import { OPENED, PIPE_FDS, SHARDS_FIFO } from '../kcl/relay.ts';
 import { Budget } from './budget.ts';
 import { parseShardConfig, type ShardConfig } from './config.ts';
 import { LineSlots } from './line-slots.ts';
@@ -101,6 +101,7 @@ function serveRelay(dependencies: SessionDependencies, directory: string, pid: n
     daemon = parentOf(pid);
     // Opened now: whatever cleans up old files may have removed it when the shard ends, months later.
     exit = fs.openSync(path.join(directory, `exit.${pid}`), O_RDWR | O_NONBLOCK);
+    fs.writeSync(exit, OPENED);
     pipes = {
       input: openPipe(`/proc/${pid}/fd/${PIPE_FDS.stdin}`, O_RDONLY),
       output: openPipe(`/proc/${pid}/fd/${PIPE_FDS.stdout}`, O_WRONLY),

@@ -7,11 +7,14 @@ interface Kind {
   readonly advice: string;
 }
 
-/** The first that matches counts; what goes away by itself, such as throttling, is not among them. */
+/**
+ * The first that matches counts. DynamoDB's errors come without their names, only with their words. What goes away by itself, such as throttling, is not among them.
+ */
 const KINDS: readonly Kind[] = [
   {
     reason: 'kms',
-    pattern: /\bKMS(?:Disabled|AccessDenied|InvalidState|NotFound|OptInRequired)(?:Exception|Fault)?\b/,
+    pattern:
+      /\bKMS(?:Disabled|AccessDenied|InvalidState|NotFound|OptInRequired)(?:Exception|Fault)?\b|KMS key access denied|\bAWSKMSException\b|\bKmsException\b/,
     advice: 'enable the KMS key of the stream or the tables, or allow this role to use it',
   },
   {
@@ -32,7 +35,7 @@ const KINDS: readonly Kind[] = [
   {
     reason: 'credentials',
     pattern:
-      /\bUnrecognizedClientException\b|\bInvalidClientTokenId\b|\bInvalidSignatureException\b|\bMissingAuthenticationToken\b|Unable to load credentials/,
+      /\bUnrecognizedClientException\b|\bInvalidClientTokenId\b|\bInvalidSignatureException\b|\bMissingAuthenticationToken|security token included in the request is invalid|request signature we calculated does not match|missing Authentication Token|Unable to load credentials/,
     advice: 'give this machine valid credentials, or set kcl.credentials_provider',
   },
   {

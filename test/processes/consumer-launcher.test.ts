@@ -9,6 +9,8 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { classArchive, makeClassArchive } from '../../consumer/kcl/class-archive.ts';
+import { javaVersion } from '../../consumer/kcl/daemon.ts';
 import { ShardStatus } from '../../consumer/shard/status.ts';
 import type { WorkerStatus } from '../../consumer/status/board.ts';
 import { freePorts } from '../../local/ports.ts';
@@ -104,6 +106,26 @@ test('a daemon whose heap runs out reads less at once the next time, and the log
   const limits = fs.readFileSync(reads, 'utf8').match(/\d+/g);
   assert.deepEqual(limits, ['10000', '10', '2', '1']);
   assert.match(run.log(), /has run out of its heap of 300 MiB, and reads at most 10 records at once/);
+});
+
+test('a daemon that crashes with its archive of classes is started without it, and the archive is gone', async () => {
+  const jars = path.join(directory, `jars-${count++}`);
+  fs.cpSync(path.join(directory, 'jars'), jars, { recursive: true });
+  const classPath = path.join(jars, 'amazon-kinesis-client-multilang-0.jar');
+  const made = `for a; do case "$a" in -XX:ArchiveClassesAtExit=*) printf x > "\${a#*=}"; exit;; esac; done`;
+  const crash = 'case "$*" in *SharedArchiveFile*) kill -ABRT $$ ;; esac; exit 7';
+  const java = daemon(`${made}\n${crash}`);
+  await makeClassArchive(java, javaVersion(java), classPath);
+  const archive = classArchive(javaVersion(java), classPath)!;
+  const run = launch({ java: { command: java, jars }, restart: { backoff: '1ms', give_up_after: 3 } });
+  assert.equal(await run.ended, 1);
+  assert.deepEqual(run.log().match(/"(?:code":7|signal":"SIGABRT")/g), [
+    '"signal":"SIGABRT"',
+    '"code":7',
+    '"code":7',
+  ]);
+  assert.match(run.log(), /Java crashed: starting it without its archive of classes/);
+  assert.ok(!fs.existsSync(archive));
 });
 
 test('SIGTERM goes to the daemon; its end in order is ours', async () => {

@@ -47,6 +47,11 @@ export class ConsumerProcess {
     return this.#process!.pid!;
   }
 
+  /** Where its HTTP server listens. */
+  get port(): number {
+    return this.#port;
+  }
+
   /** Resolves when its HTTP server responds. */
   async start(): Promise<void> {
     const { stack, directory, workerId, env, application } = this.#options;

@@ -8,7 +8,14 @@ import { S3Store, type S3Trouble } from '../../../archive/s3.ts';
 
 const SECRET = 'secret';
 let server: Server;
-let requests: { readonly path: string; readonly isQuick: boolean; readonly isSigned: boolean }[] = [];
+/** An answer that ends in the middle of the object. */
+const CUT = 1;
+let requests: {
+  readonly path: string;
+  readonly isQuick: boolean;
+  readonly isSigned: boolean;
+  readonly token: unknown;
+}[] = [];
 let answers: number[] = [];
 const objects = new Map<string, Buffer>();
 
@@ -33,9 +40,15 @@ before(async () => {
   server = createServer((request, response) => {
     const path = request.url!.split('?')[0]!;
     const isQuick = request.headers['amz-sdk-request'] === undefined;
-    requests.push({ path, isQuick, isSigned: isSigned(request) });
+    const token = request.headers['x-amz-security-token'];
+    requests.push({ path, isQuick, isSigned: isSigned(request), token });
     const object = objects.get(path);
     const status = answers.shift() ?? (object ? 200 : 404);
+    if (status === CUT) {
+      const cut = (): unknown => request.socket.destroy();
+      response.writeHead(200, { 'content-length': object!.length }).write(object!.subarray(0, 2), cut);
+      return;
+    }
     if (status !== 200) {
       response.writeHead(status).end('<Error><Code>NoSuchKey</Code><Message>no</Message></Error>');
       return;
@@ -106,12 +119,44 @@ test('what is not there, and what goes wrong, is left to the SDK', async () => {
     requests.map(({ isQuick }) => isQuick),
     [false, true, false],
   );
-  answers = [503, 503, 200];
-  assert.equal((await archive.get('there'))!.toString(), 'x');
-  assert.deepEqual(
-    troubles.map(({ reason }) => reason),
-    ['slow_down'],
-  );
   answers = [200];
   assert.equal((await archive.range('there', 0, 0))!.toString(), 'x', 'of a range');
+});
+
+test('an S3 that is busy, fails or hangs up is asked once a try, and the try is counted', async () => {
+  const troubles: S3Trouble[] = [];
+  const archive = store(troubles);
+  objects.set('/b/there', Buffer.from('whole'));
+  await archive.get('there');
+  requests = [];
+  answers = [503, 500, 200];
+  assert.equal((await archive.get('there'))!.toString(), 'whole');
+  answers = [CUT, 200];
+  assert.equal((await archive.get('there'))!.toString(), 'whole');
+  assert.deepEqual(
+    troubles.map(({ reason }) => reason),
+    ['slow_down', 'server_error', 'connection'],
+  );
+  assert.deepEqual(
+    requests.map(({ isQuick }) => isQuick),
+    [true, true, true, true, true],
+  );
+});
+
+test('a role whose token is replaced is read with the new one', async () => {
+  const archive = store();
+  objects.set('/b/there', Buffer.from('x'));
+  process.env['AWS_SESSION_TOKEN'] = 'first';
+  // The SDK loads once more what has expired.
+  process.env['AWS_CREDENTIAL_EXPIRATION'] = new Date(Date.now() - 1000).toISOString();
+  await archive.get('there');
+  process.env['AWS_SESSION_TOKEN'] = 'second';
+  requests = [];
+  await archive.get('there');
+  delete process.env['AWS_SESSION_TOKEN'];
+  delete process.env['AWS_CREDENTIAL_EXPIRATION'];
+  assert.deepEqual(
+    requests.map(({ isQuick, isSigned, token }) => [isQuick, isSigned, token]),
+    [[true, true, 'second']],
+  );
 });

@@ -16,6 +16,19 @@ const cases: [line: string, reason: string | null][] = [
     'clock',
   ],
   ['UnrecognizedClientException: The security token included in the request is invalid.', 'credentials'],
+  [
+    'DependencyException: software.amazon.awssdk.services.dynamodb.model.DynamoDbException: The security token included in the request is invalid. (Service: DynamoDb, Status Code: 400, Request ID: IU3V)',
+    'credentials',
+  ],
+  [
+    'DynamoDbException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. (Service: DynamoDb, Status Code: 400)',
+    'credentials',
+  ],
+  ['DynamoDbException: Request is missing Authentication Token (Service: DynamoDb)', 'credentials'],
+  [
+    'DynamoDbException: KMS key access denied error: com.amazonaws.services.kms.model.AWSKMSException: The ciphertext refers to a customer master key that does not exist (Error Code: AccessDeniedException)',
+    'kms',
+  ],
   ['SdkClientException: Unable to load credentials from any of the providers in the chain', 'credentials'],
   ['java.net.UnknownHostException: kinesis.nowhere-1.amazonaws.com', 'unknown_host'],
   ['Http2Exception: First received frame was not SETTINGS. Hex dump for first 5 bytes: 485454502f', 'http2'],
