@@ -7,8 +7,11 @@ export const HOUR_MS = 3_600_000;
 const OVERFLOW_TAG = '_other';
 /** The longest NDJSON line that an input may write, in bytes; it truncates longer ones and marks them `"_truncated": true`. */
 export const MAX_LINE_BYTES = 512 * 1024;
-/** How deep the objects and arrays of a line may be nested, itself included: serde_json refuses more than 127, DuckDB and DataFusion 200. */
-export const MAX_DEPTH = 100;
+/**
+ * How deep the objects and arrays of a line may be nested, itself included: DataFusion from Python refuses 64, Arrow's
+ * interface to it being limited to that; serde_json refuses more than 127, DuckDB 200.
+ */
+export const MAX_DEPTH = 63;
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;

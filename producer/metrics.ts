@@ -37,6 +37,8 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_forward_incomplete_events_total: 'Split lines passed on without their missing parts.',
   tailrace_agent_forward_invalid_utf8_total: 'Events in which invalid UTF-8 was replaced.',
   tailrace_agent_forward_joined_parts_events_total: 'Events that were joined from the parts of a split line.',
+  tailrace_agent_forward_adjusted_json_total:
+    'Keys that came twice in a map and numbers that JSON does not have, changed so that every reader takes the line.',
   tailrace_agent_forward_messages_total: 'Messages received.',
   tailrace_agent_forward_refused_total: 'Connections and messages refused, by reason.',
   tailrace_agent_forward_repeated_messages_total:
@@ -68,7 +70,7 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_tail_copies_total: 'Files passed over because another file holds all that they hold.',
   tailrace_agent_tail_damaged_files_total: 'Compressed logs that could not be read to the end.',
   tailrace_agent_tail_adjusted_json_total:
-    'Names that came twice in an object and numbers beyond any double, changed so that every reader takes the line.',
+    'Names that came twice in an object and numbers that not every reader holds, changed so that each takes the line.',
   tailrace_agent_tail_events_total: 'Events read from files.',
   tailrace_agent_tail_excluded_total: 'Lines excluded by the configuration.',
   tailrace_agent_tail_gone_files_total: 'Files that disappeared before they were read to the end.',

@@ -25,7 +25,7 @@ export function convert(value: string, type: Exclude<FieldType, 'time'>): unknow
     }
     case 'float': {
       const number = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(value) ? Number(value) : Number.NaN;
-      return Number.isFinite(number) ? number : value;
+      return isReadable(number) ? number : value;
     }
     case 'bool':
       if (/^(?:true|yes|1)$/i.test(value)) return true;
@@ -33,6 +33,12 @@ export function convert(value: string, type: Exclude<FieldType, 'time'>): unknow
     case 'string':
       return value;
   }
+}
+
+/** Whether readers hold the number as JSON writes it: pandas refuses digits of more than 64 bits. */
+function isReadable(number: number): boolean {
+  const size = Math.abs(number);
+  return size < 2 ** 63 || (size >= 1e21 && Number.isFinite(size));
 }
 
 /** Gives an event its types and its time, which becomes `time` in RFC 3339; returns the time, null for none. */

@@ -22,8 +22,8 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const INVALID = -1;
-/** The largest double has so many digits before its point. */
-const MAX_DOUBLE_DIGITS = 308;
+/** A number of fewer letters, without an exponent, is one that every reader holds; no whole part has more that is within 64 bits. */
+const LEAST_ODD_LETTERS = 20;
 
 interface KeyRule {
   readonly name: Buffer;
@@ -62,11 +62,14 @@ export class JsonParser implements LineParser {
   #escapes = 0;
   /** Whether the line's names and numbers were changed for strict readers. */
   #adjusted = false;
+  /** The numbers of the value at work that not every reader holds. */
+  #oddNumbers = '';
   #escapedName = false;
   /** Of the object that is open at each depth. */
   readonly #names: MemberNames[] = [];
-  /** What strict readers need in the line besides, by position. */
-  #insertions: Insertion[] = [];
+  /** What strict readers need instead, by position: behind names that came already, and for odd numbers. */
+  #suffixes: Change[] = [];
+  #odd: Change[] = [];
 
   constructor(options: JsonOptions, target: Target, transform: Transform) {
     this.#options = options;
@@ -99,14 +102,18 @@ export class JsonParser implements LineParser {
     this.#broken = false;
     this.#surrogates = false;
     this.#escapedName = false;
-    if (this.#insertions.length > 0) this.#insertions = [];
+    this.#oddNumbers = '';
+    if (this.#suffixes.length > 0) this.#suffixes = [];
+    if (this.#odd.length > 0) this.#odd = [];
     if (bytes[start] !== OPEN_BRACE || start >= end || this.#object(bytes, start, end, 1, true) !== end) {
       keepLine(target, this.#transform, bytes, start, end, UNPARSED);
       return;
     }
-    if (this.#insertions.length > 0) {
-      this.#target.tally.adjusted += this.#insertions.length;
-      const adjusted = withInsertions(bytes, start, end, this.#insertions);
+    // The text of an odd number comes under its name once more, and is counted when it gets its suffix.
+    if (this.#odd.length > 0 || this.#suffixes.length > 0) {
+      const changes = this.#odd.length > 0 ? this.#odd : this.#suffixes;
+      if (changes === this.#suffixes) this.#target.tally.adjusted += changes.length;
+      const adjusted = withChanges(bytes, start, end, changes);
       this.#adjusted = true;
       this.parse(adjusted, 0, adjusted.length);
       this.#adjusted = false;
@@ -327,6 +334,7 @@ export class JsonParser implements LineParser {
     i = skipSpace(bytes, i + 1, end);
     if (i < end && bytes[i] === CLOSE_BRACE) return i + 1;
     const names = this.#namesAt(depth);
+    const outer = this.#oddNumbers;
     for (;;) {
       if (i >= end || bytes[i] !== QUOTE) return INVALID;
       const nameFrom = i + 1;
@@ -338,14 +346,17 @@ export class JsonParser implements LineParser {
       const nameTo = i - 1;
       if (isEscaped || this.#broken || !names.takes(bytes, nameFrom, nameTo)) {
         const text = names.suffixOf(bytes, nameFrom, nameTo);
-        if (text !== '') this.#insertions.push({ at: nameTo, text });
+        if (text !== '') this.#suffixes.push({ at: nameTo, to: nameTo, text: Buffer.from(text) });
       }
       i = skipSpace(bytes, i, end);
       if (i >= end || bytes[i] !== COLON) return INVALID;
       i = skipSpace(bytes, i + 1, end);
       const valueFrom = i;
+      this.#oddNumbers = '';
       i = this.#value(bytes, i, end, depth);
       if (i < 0) return INVALID;
+      if (this.#oddNumbers !== '') this.#odd.push(member(bytes, nameFrom, nameTo, this.#oddNumbers, i));
+      this.#oddNumbers = outer;
       if (noted) this.#note(nameFrom, nameTo, valueFrom, i);
       i = skipSpace(bytes, i, end);
       if (i >= end) return INVALID;
@@ -401,14 +412,16 @@ export class JsonParser implements LineParser {
     }
   }
 
-  /** As {@link number}; one that no double comes near becomes a string. */
+  /** As {@link number}; an odd one becomes null. */
   #number(bytes: Buffer, i: number, end: number): number {
     let to = number(bytes, i, end);
     const hasExponent = to < INVALID;
     if (hasExponent) to = ~to;
-    if (hasExponent || to - i > MAX_DOUBLE_DIGITS) {
-      if (Number.isFinite(Number(bytes.toString('latin1', i, to)))) return to;
-      this.#insertions.push({ at: i, text: '"' }, { at: to, text: '"' });
+    if (!hasExponent && to - i < LEAST_ODD_LETTERS) return to;
+    const text = bytes.toString('latin1', i, to);
+    if (isOdd(text)) {
+      this.#odd.push({ at: i, to, text: NULL });
+      this.#oddNumbers += this.#oddNumbers === '' ? text : `, ${text}`;
     }
     return to;
   }
@@ -500,17 +513,33 @@ function number(bytes: Buffer, i: number, end: number): number {
   return i;
 }
 
-interface Insertion {
-  readonly at: number;
-  readonly text: string;
+/** Whether a number is beyond any double, or its whole part beyond 64 bits, which pandas refuses. */
+function isOdd(text: string): boolean {
+  if (!Number.isFinite(Number(text))) return true;
+  const digits = /^-?\d+/.exec(text)![0];
+  if (digits.length > LEAST_ODD_LETTERS) return true;
+  const whole = BigInt(digits);
+  return whole !== BigInt.asIntN(64, whole) && whole !== BigInt.asUintN(64, whole);
 }
 
-function withInsertions(bytes: Buffer, start: number, end: number, insertions: readonly Insertion[]): Buffer {
+/** A further member of the same name, for the text of the numbers that are null in the one before. */
+function member(bytes: Buffer, nameFrom: number, nameTo: number, numbers: string, at: number): Change {
+  const name = bytes.subarray(nameFrom, nameTo);
+  return { at, to: at, text: Buffer.concat([Buffer.from(',"'), name, Buffer.from(`":"${numbers}"`)]) };
+}
+
+interface Change {
+  readonly at: number;
+  readonly to: number;
+  readonly text: Buffer;
+}
+
+function withChanges(bytes: Buffer, start: number, end: number, changes: readonly Change[]): Buffer {
   const parts: Buffer[] = [];
   let from = start;
-  for (const { at, text } of insertions) {
-    parts.push(bytes.subarray(from, at), Buffer.from(text));
-    from = at;
+  for (const { at, to, text } of changes) {
+    parts.push(bytes.subarray(from, at), text);
+    from = to;
   }
   return Buffer.concat([...parts, bytes.subarray(from, end)]);
 }

@@ -1,5 +1,6 @@
 /** Formats that make an object of each line: where convenience counts for more than speed. */
 import { isUtf8 } from 'node:buffer';
+import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
 import { hideText, keepLine } from './kept.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
 import type { Transform } from './transform.ts';
@@ -103,6 +104,9 @@ export function writeRecord(
   builder.reserve(length);
   builder.buffer.write(text, builder.length);
   builder.buffer[builder.length + length - 1] = 0x0a;
+  // A pattern without the flag u may cut a pair of surrogates in two.
+  if (text.includes('\\ud'))
+    tally.replaced += replaceLoneSurrogates(builder.buffer, builder.length, builder.length + length - 1);
   tally.events++;
   builder.commit(builder.length + length);
   return true;

@@ -8,9 +8,10 @@ import { EntryOffsets } from './entries.ts';
 import { EventTime } from './event-time.ts';
 import { type Fault, type FaultReason, faultAt, faultOf, internalFault } from './faults.ts';
 import { generalBound, JsonWriter, plainBound, TIME, TIME_BESIDE, type TimeName } from './json-writer.ts';
-import { jsonOrText, markedLine } from './marked-line.ts';
-import type { Message } from './message.ts';
+import { markedLine, textOf } from './marked-line.ts';
+import { type Message, readHead } from './message.ts';
 import { readUint32, skipAny } from './msgpack-scan.ts';
+import { stringHead } from './msgpack-write.ts';
 import { type Joined, Partials } from './partials.ts';
 import { shorten } from './shorten.ts';
 import { Transcoder } from './transcode.ts';
@@ -65,6 +66,7 @@ export class EventTaker {
   readonly #unparsed: Counter;
   readonly #timeless: Counter;
   readonly #replaced: Counter;
+  readonly #adjusted: Counter;
   readonly #joined: Counter;
   readonly #incomplete: Counter;
   readonly #repeatedParts: Counter;
@@ -90,6 +92,7 @@ export class EventTaker {
     this.#unparsed = counter('unparsed_events');
     this.#timeless = counter('timeless_events');
     this.#replaced = counter('invalid_utf8');
+    this.#adjusted = counter('adjusted_json');
     this.#joined = counter('joined_parts_events');
     this.#incomplete = counter('incomplete_events');
     this.#repeatedParts = counter('repeated_parts');
@@ -124,8 +127,10 @@ export class EventTaker {
     } else {
       this.#takeEntries(message.tag, destination, bytes, from, to);
     }
-    this.#replaced.value += this.#writer.tally.replaced;
-    this.#writer.tally.replaced = 0;
+    const { tally } = this.#writer;
+    this.#replaced.value += tally.replaced;
+    this.#adjusted.value += tally.adjusted;
+    Object.assign(tally, { replaced: 0, adjusted: 0 });
     if (bytes.length > KEPT_SCRATCH_BYTES) this.#writer.forget();
   }
 
@@ -279,8 +284,8 @@ export class EventTaker {
     const { record } = fault;
     if (fault.reason === 'bad_time' && record !== null) {
       const isMap = isMapType(bytes[record.from]!);
-      const text = jsonOrText(bytes, record.time, Math.min(record.from, record.time + MAX_TIME_TEXT_BYTES));
-      const extra: Extra = [['_bad_time', text], ...(isMap ? UNPARSED : NONE)];
+      const text = textOf(bytes, record.time, Math.min(record.from, record.time + MAX_TIME_TEXT_BYTES));
+      const extra: Extra = [['_bad_time', JSON.stringify(text)], ...(isMap ? UNPARSED : NONE)];
       if (isMap) this.#unparsed.value++;
       this.#general(builder, destination, bytes, record.from, record.to, extra);
       return;
@@ -364,7 +369,7 @@ export class EventTaker {
     if (destination.tag !== null) extra = [...extra, ['_tag', JSON.stringify(destination.tag)]];
     if (!isMapType(bytes[record]!)) {
       this.#unparsed.value++;
-      source = Buffer.concat([MESSAGE_KEY, bytes.subarray(record, end)]);
+      source = Buffer.concat([MESSAGE_KEY, ...asString(bytes, record, end)]);
       at = 0;
       end = source.length;
       extra = [...extra, ...UNPARSED];
@@ -397,7 +402,7 @@ export class EventTaker {
     if (bound > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(bound);
     writer.out = this.#scratch;
     writer.at = 0;
-    const replaced = writer.tally.replaced;
+    const { replaced, adjusted } = writer.tally;
     writer.generalEvent(bytes, record, this.#time.seconds, this.#time.nanoseconds, extra);
     writer.out[writer.at++] = 0x7d;
     let line: Buffer = this.#scratch.subarray(0, writer.at);
@@ -407,7 +412,7 @@ export class EventTaker {
       line = Buffer.from(transformed);
     }
     if (line.length >= MAX_LINE_BYTES) {
-      writer.tally.replaced = replaced;
+      Object.assign(writer.tally, { replaced, adjusted });
       return 'too_long';
     }
     builder.reserve(line.length + 1);
@@ -420,6 +425,13 @@ export class EventTaker {
 
 /** `{"message": …}` up to the value. */
 const MESSAGE_KEY = Buffer.from('\x81\xa7message', 'latin1');
+
+/** A value as msgpack's string: readers want one type of a name. */
+function asString(bytes: Buffer, at: number, end: number): Buffer[] {
+  if (readHead(bytes, at)?.kind === 'bytes') return [bytes.subarray(at, end)];
+  const text = Buffer.from(textOf(bytes, at, end));
+  return [stringHead(text.length), text];
+}
 
 function isMapType(type: number): boolean {
   return (type >= 0x80 && type < 0x90) || type === 0xde || type === 0xdf;

@@ -40,6 +40,10 @@ const MAP32 = 0xdf;
 class Parser {
   readonly #text: string;
   #at = 0;
+  /** The numbers of the value at work that no msgpack number holds, or that JSON's readers would refuse. */
+  #odd = '';
+  /** How many maps the value at work is in. */
+  #maps = 0;
   /** One buffer for all values: an object for each would be many times the size of the text. */
   #out: Buffer;
   #length = 0;
@@ -87,16 +91,28 @@ class Parser {
     this.#reserve(4);
     this.#length += 4;
     let count = 0;
+    const outer = this.#odd;
+    if (type === MAP32) this.#maps++;
     for (;;) {
       this.#space();
       if (this.#text[this.#at] === close && count === 0) break;
+      const key = this.#length;
       if (close === '}') {
         this.#string();
         this.#space();
         if (this.#text[this.#at++] !== ':') throw malformed('JSON without a colon behind a key');
+        this.#odd = '';
       }
+      const keyEnd = this.#length;
       this.value(depth + 1);
       count++;
+      if (close === '}' && this.#odd !== '') {
+        // The key once more, as the writer of lines says such numbers.
+        this.#copy(key, keyEnd);
+        this.#str(this.#odd);
+        count++;
+      }
+      if (close === '}') this.#odd = outer;
       this.#space();
       const next = this.#text[this.#at];
       if (next === close) break;
@@ -104,6 +120,7 @@ class Parser {
       this.#at++;
     }
     this.#at++;
+    if (type === MAP32) this.#maps--;
     this.#out.writeUInt32BE(count, place);
   }
 
@@ -145,8 +162,10 @@ class Parser {
     const match = NUMBER.exec(this.#text);
     if (match === null) throw malformed('a value that is not JSON');
     this.#at = NUMBER.lastIndex;
+    const number = Number(match[0]);
     if (match[1] === undefined && match[2] === undefined) this.#integer(match[0]);
-    else this.#double(Number(match[0]));
+    else if (Number.isFinite(number)) this.#double(number);
+    else this.#oddNumber(match[0]);
   }
 
   #integer(digits: string): void {
@@ -166,9 +185,18 @@ class Parser {
     } else if (String(number) === digits) {
       this.#double(number);
     } else {
-      // No msgpack number holds it: its digits are kept as a string.
-      this.#str(digits);
+      this.#oddNumber(digits);
     }
+  }
+
+  /** A number that no number of msgpack holds: null and, in a map, its digits under the key once more. */
+  #oddNumber(digits: string): void {
+    if (this.#maps === 0) {
+      this.#str(digits);
+      return;
+    }
+    this.#byte(0xc0);
+    this.#odd += this.#odd === '' ? digits : `, ${digits}`;
   }
 
   #double(value: number): void {
@@ -186,6 +214,12 @@ class Parser {
       typeof text === 'string'
         ? this.#out.write(text, this.#length, 'latin1')
         : text.copy(this.#out, this.#length);
+  }
+
+  /** What is in the output from `from` to `to` once more. */
+  #copy(from: number, to: number): void {
+    this.#reserve(to - from);
+    this.#length += this.#out.copy(this.#out, this.#length, from, to);
   }
 
   #byte(byte: number): void {

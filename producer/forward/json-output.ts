@@ -13,8 +13,12 @@ export class JsonOutput {
   out: Buffer = EMPTY;
   /** The offset in `out` behind what was written. */
   at = 0;
-  /** Counts what was replaced by U+FFFD. */
+  /** Counts what was replaced by U+FFFD, and what was adjusted for strict readers. */
   readonly tally = new Tally();
+  /** The numbers that JSON does not have and that were written as null since this was last empty. */
+  protected odd = '';
+  /** Whether what is written becomes the text of a string, where such a number may stand. */
+  protected asText = false;
   #source: Buffer = EMPTY;
   #sourceView: DataView = NOTHING;
   #target: Buffer = EMPTY;
@@ -70,9 +74,10 @@ export class JsonOutput {
   protected binary(src: Buffer, at: number, length: number): number {
     const bytes = src.subarray(at, at + length);
     if (isUtf8(bytes)) return this.string(src, at, at + length);
-    this.ascii('{"base64":"');
+    // A string as where it is UTF-8: readers want one type of a name.
+    this.ascii('"base64:');
     this.#base64(bytes);
-    this.ascii('"}');
+    this.out[this.at++] = 0x22;
     return at + length;
   }
 
@@ -134,9 +139,14 @@ export class JsonOutput {
     if (Number.isInteger(value)) {
       if (Object.is(value, -0)) this.ascii('-0.0');
       else if (Math.abs(value) < 1e15) this.ascii(`${value}.0`);
+      // pandas refuses digits of more than 64 bits, even with a fraction.
+      else if (Math.abs(value) >= 2 ** 63) this.ascii(value.toExponential());
       else this.ascii(String(value));
-    } else if (Number.isFinite(value)) this.ascii(String(value));
-    else this.ascii(`"${value}"`);
+    } else if (Number.isFinite(value) || this.asText) this.ascii(String(value));
+    else {
+      this.ascii('null');
+      this.odd += this.odd === '' ? value : `, ${value}`;
+    }
   }
 
   /** A number of millionths that are not a whole number, without the zeros at its end. */

@@ -2,14 +2,14 @@
  * Writes msgpack values as JSON, bytes to bytes: no JavaScript value is made of what passes through.
  *
  * The JSON form of what JSON doesn't have: integers keep all their digits; a float that is a whole number ends in
- * `.0`; NaN and the infinities are strings; bin is a string when it is UTF-8, else `{"base64": …}`; ext is
- * `{"ext": type, "base64": …}`, but EventTime and msgpack's timestamp are RFC 3339 strings; bytes of a str that are
- * not UTF-8 become U+FFFD and are counted; keys that are not strings become the string of their JSON form; a key's
- * second occurrence in one map gets `#2` behind it, and so on.
+ * `.0`; NaN and the infinities are null, and their text comes under the key a second time; bin is a string, of
+ * its base64 when it is not UTF-8; ext is `{"ext": type, "base64": …}`, but EventTime and msgpack's timestamp are
+ * RFC 3339 strings; bytes of a str that are not UTF-8 become U+FFFD and are counted; keys that are not strings become
+ * the string of their JSON form; a key's second occurrence in one map gets `#2` behind it, and so on.
  */
 import { JsonOutput } from './json-output.ts';
 import { freeName, isName, repeats, SLOTS, slotOf, WatchedKeys } from './keys.ts';
-import { readUint32, skipValue } from './msgpack-scan.ts';
+import { readUint32, skipAny } from './msgpack-scan.ts';
 
 /** Maps with more keys than this are checked for repeated ones with a set. */
 const SMALL_MAP = 64;
@@ -49,7 +49,7 @@ export class JsonWriter extends JsonOutput {
    */
   plainEvent(src: Buffer, at: number, name: TimeName, seconds: number, nanoseconds: number): boolean {
     const start = this.at;
-    const invalid = this.tally.replaced;
+    const { replaced, adjusted } = this.tally;
     const out = this.out;
     let to = start;
     out[to++] = 0x7b;
@@ -61,7 +61,8 @@ export class JsonWriter extends JsonOutput {
     this.general = false;
     if (this.#pairs(src, at, 1, name) !== AGAIN) return true;
     this.at = start;
-    this.tally.replaced = invalid;
+    this.odd = '';
+    Object.assign(this.tally, { replaced, adjusted });
     return false;
   }
 
@@ -128,10 +129,10 @@ export class JsonWriter extends JsonOutput {
         return this.ext(src, at + 5, readUint32(src, at + 1));
       case 0xca:
         this.float(src.readFloatBE(at + 1));
-        return at + 5;
+        return this.odd !== '' && !this.general ? AGAIN : at + 5;
       case 0xcb:
         this.float(src.readDoubleBE(at + 1));
-        return at + 9;
+        return this.odd !== '' && !this.general ? AGAIN : at + 9;
       case 0xcc:
         this.smallInteger(src[at + 1]!);
         return at + 2;
@@ -247,6 +248,7 @@ export class JsonWriter extends JsonOutput {
   /** The pairs of the map at `at`, whatever the keys; `names` are those taken already, each with the number that its next copy tries. */
   #manyPairs(src: Buffer, at: number, depth: number, names: Map<string, number>): number {
     const count = mapCount(src, at);
+    const outer = this.odd;
     at += mapHead(src, at);
     for (let i = 0; i < count; i++) {
       if (i > 0) this.out[this.at++] = 0x2c;
@@ -256,12 +258,18 @@ export class JsonWriter extends JsonOutput {
       const name = this.out.toString('latin1', start + 1, this.at - 1);
       const free = freeName(names, name);
       if (free !== name) {
+        this.tally.adjusted++;
         this.at--;
         this.ascii(`${free.slice(name.length)}"`);
       }
       this.out[this.at++] = 0x3a;
+      this.odd = '';
       at = this.value(src, at, depth);
+      if (this.odd === '') continue;
+      this.tally.adjusted++;
+      this.ascii(`,"${freeName(names, name)}":"${this.odd}"`);
     }
+    this.odd = outer;
     return at;
   }
 
@@ -272,14 +280,17 @@ export class JsonWriter extends JsonOutput {
     const container = (type >= 0x80 && type < 0xa0) || (type >= 0xdc && type < 0xe0);
     if (container && this.#inKey) {
       // Quotes in quotes in quotes would double the text at each level.
-      const end = skipValue(src, at, src.length, 0);
+      const end = skipAny(src, at, src.length);
       this.ascii(`"msgpack:${src.toString('base64', at, end)}"`);
       return end;
     }
+    const { asText } = this;
     const inKey = this.#inKey;
     this.#inKey = true;
+    this.asText = true;
     const end = this.value(src, at, depth);
     this.#inKey = inKey;
+    this.asText = asText;
     if (this.out[start] !== 0x22) {
       const json = Buffer.from(this.out.subarray(start, this.at));
       this.at = start;

@@ -37,14 +37,19 @@ export function markedLine(
   const hash = found.hash === null ? '' : `,"_hash":"${found.hash}"`;
   const tag = destination.tag === null ? '' : `,"_tag":${JSON.stringify(destination.tag)}`;
   const rest = `","time":"${written.toString('latin1', 0, at)}"${destination.added}${tag}${hash}`;
-  let text = JSON.stringify(found.text.slice(0, MAX_TEXT_BYTES)).slice(0, -1);
+  let text = beginning(found.text, MAX_TEXT_BYTES);
   let cut = found.text.length > MAX_TEXT_BYTES;
   for (let letters = MAX_TEXT_BYTES; Buffer.byteLength(text) + rest.length * 3 + 100 > MAX_LINE_BYTES; ) {
     letters = Math.floor(letters / 2);
-    text = JSON.stringify(found.text.slice(0, letters)).slice(0, -1);
+    text = beginning(found.text, letters);
     cut = true;
   }
   return Buffer.from(`{"message":${text}${rest}${cut ? ',"_truncated":true' : ''},"_unparsed":true}\n`);
+}
+
+/** The first letters of a text as a JSON string without its last quote; a pair of surrogates may be cut in two. */
+function beginning(text: string, letters: number): string {
+  return JSON.stringify(text.slice(0, letters).toWellFormed()).slice(0, -1);
 }
 
 /** A record's text, after its fields were transformed like those of any other. */
@@ -71,10 +76,12 @@ function keptText({ transforms }: Destination, text: string): Text | null {
   return kept;
 }
 
-/** A value as JSON, or as a JSON string of its bytes where it is cut off or nested too deep. */
-export function jsonOrText(bytes: Buffer, from: number, to: number): string {
+/** The text of a value: a string as it is, all else as JSON, and its bytes where it is cut off or nested too deep. */
+export function textOf(bytes: Buffer, from: number, to: number): string {
   const end = skipAny(bytes, from, to);
-  return (end === -1 ? null : jsonOf(bytes, from, end)) ?? JSON.stringify(plainText(bytes, from, to));
+  const json = end === -1 ? null : jsonOf(bytes, from, end);
+  if (json === null) return plainText(bytes, from, to);
+  return json.startsWith('"') ? (JSON.parse(json) as string) : json;
 }
 
 /** A sound value as JSON; null if it is nested too deep for the writer. */

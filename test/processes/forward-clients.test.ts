@@ -147,7 +147,7 @@ async function external(
 }
 
 test('Python fluent-logger', async (t) => {
-  const fields = (n: number): object => ({ ...text(n), list: [1, null, 2.5], bytes: { base64: '/w==' } });
+  const fields = (n: number): object => ({ ...text(n), list: [1, null, 2.5], bytes: 'base64:/w==' });
   await external(t, await pythonClient(), {}, ({ port }) => ['127.0.0.1', port, COUNT], 'app.python', fields);
 });
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { strictText } from '../../../../archive/writer/strict-text.ts';
 import { format } from '../../../support/format-harness.ts';
+import { strictFault } from '../../../support/strict-json.ts';
 
 function written(line: string | Buffer, transform: unknown = {}): { json: string; adjusted: number } {
   const { lines, tally } = format('json', [line], transform);
@@ -30,11 +31,25 @@ test('a name that comes twice is numbered, whatever its spelling and depth', () 
   assert.deepEqual(written(invalid), { json: '{"\ufffd":1,"\ufffd#2":2}', adjusted: 1 });
 });
 
-test('a number beyond any double becomes a string, and no other', () => {
+test('a number that not every reader holds becomes null, and its digits a further member', () => {
   const long = '9'.repeat(400);
-  const line = `{"a":1e400,"b":[-1E+309,1e308,1e-400],"c":${long},"d":12345678901234567890}`;
-  const json = `{"a":"1e400","b":["-1E+309",1e308,1e-400],"c":"${long}","d":12345678901234567890}`;
-  assert.deepEqual(written(line), { json, adjusted: 6 });
+  const line = `{"a":1e400,"b":[-1E+309,1e308,1e-400,1e999],"c":${long},"d":18446744073709551615,"e":-9223372036854775808}`;
+  const json = `{"a":null,"a#2":"1e400","b":[null,1e308,1e-400,null],"b#2":"-1E+309, 1e999","c":null,"c#2":"${long}","d":18446744073709551615,"e":-9223372036854775808}`;
+  assert.deepEqual(written(line), { json, adjusted: 3 });
+  const inside =
+    '{"o":[1e400,{"n":18446744073709551616,"m":1},[-9223372036854775809]],"n":0.12345678901234567890}';
+  assert.deepEqual(written(inside), {
+    json: '{"o":[null,{"n":null,"n#2":"18446744073709551616","m":1},[null]],"o#2":"1e400, -9223372036854775809","n":0.12345678901234567890}',
+    adjusted: 2,
+  });
+  assert.deepEqual(written('{"a":1e400,"a":2}'), {
+    json: '{"a":null,"a#2":"1e400","a#3":2}',
+    adjusted: 2,
+  });
+  assert.equal(
+    written('{"a":1e400,"b":2}', { redact: [{ field: 'a', mask: true }] }).json,
+    '{"a":"***","a#2":"***","b":2}',
+  );
 });
 
 test('what is hidden or removed is so under whatever number its name came', () => {
@@ -58,8 +73,11 @@ test('what is hidden or removed is so under whatever number its name came', () =
 
 test('transforms see the adjusted members, by their bytes and by paths', () => {
   const line = '{"a":1e999,"a":2,"o":{"n":1e999}}';
-  assert.equal(written(line, { rename: { 'a#2': 'b' } }).json, '{"a":"1e999","b":2,"o":{"n":"1e999"}}');
-  assert.equal(written(line, { remove: ['o.n'] }).json, '{"a":"1e999","a#2":2,"o":{}}');
+  assert.equal(
+    written(line, { rename: { 'a#3': 'b' } }).json,
+    '{"a":null,"a#2":"1e999","b":2,"o":{"n":null,"n#2":"1e999"}}',
+  );
+  assert.equal(written(line, { remove: ['o.n'] }).json, '{"a":null,"a#2":"1e999","a#3":2,"o":{}}');
 });
 
 test('a line that no strict reader refuses stays byte by byte', () => {
@@ -83,4 +101,43 @@ test('whatever names an object has, each is there once afterwards', () => {
       assert.equal(strictText(json), json);
     }),
   );
+});
+
+test('whatever numbers, depth and bytes a line has, what is written of it is strict', () => {
+  const number = fc.constantFrom(
+    '1e400',
+    '-1E999',
+    '18446744073709551616',
+    '-9223372036854775809',
+    '1.5',
+    '0e5',
+  );
+  const long = fc.bigInt().map(String);
+  const leaf = fc.oneof(number, long, fc.constantFrom('"\\ud800"', '"\xff"', 'null', '"x\\u0000"'));
+  const { node } = fc.letrec<{ node: string }>((tie) => ({
+    node: fc.oneof(
+      { maxDepth: 4 },
+      { arbitrary: leaf, weight: 3 },
+      { arbitrary: fc.array(tie('node'), { maxLength: 4 }).map((all) => `[${all.join()}]`), weight: 1 },
+      {
+        arbitrary: fc
+          .array(fc.tuple(fc.constantFrom('a', 'b', 'a#2', '\xfe'), tie('node')), { maxLength: 4 })
+          .map((all) => `{${all.map(([name, of]) => `"${name}":${of}`).join()}}`),
+        weight: 1,
+      },
+    ),
+  }));
+  fc.assert(
+    fc.property(node, fc.nat({ max: 70 }), (value, depth) => {
+      const line = `{"a":${'['.repeat(depth)}${value}${']'.repeat(depth)},"a":1e400}`;
+      const { json } = written(Buffer.from(line, 'latin1'));
+      assert.equal(strictFault(Buffer.from(json)), null, line);
+    }),
+  );
+});
+
+test('a pattern that cuts a pair of surrogates in two leaves no half', () => {
+  const { lines, tally } = format({ type: 'regexp', expression: '^(?<a>.)(?<b>.*)$' }, ['😀 x']);
+  assert.equal(strictFault(Buffer.from(lines[0]!.json)), null, lines[0]!.json);
+  assert.equal(tally.replaced, 2);
 });

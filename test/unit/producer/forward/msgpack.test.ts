@@ -169,7 +169,7 @@ test('deep nesting is refused, and what is just not too deep is written', () => 
     (error: RefusedError) => error.reason === 'too_deep',
   );
   assert.throws(() => skipValue(nest(100_000), 0, 100_001, 0), RefusedError);
-  assert.equal(json(nest(90)), `${'['.repeat(90)}null${']'.repeat(90)}`);
+  assert.equal(json(nest(60)), `${'['.repeat(60)}null${']'.repeat(60)}`);
 });
 
 test('random bytes are refused or skipped, and nothing else happens', () => {
@@ -195,8 +195,7 @@ test('numbers that JSON or JavaScript would change keep their digits', () => {
   assert.equal(json(int((1n << 64n) - 1n)), '18446744073709551615');
   assert.equal(json(int(-(1n << 63n))), '-9223372036854775808');
   assert.equal(json(int((1n << 53n) + 1n)), '9007199254740993');
-  assert.equal(json(float64(Number.NaN)), '"NaN"');
-  assert.equal(json(float64(Number.NEGATIVE_INFINITY)), '"-Infinity"');
+  assert.equal(json(float64(2 ** 63)), '9.223372036854776e+18');
   assert.equal(json(float64(3)), '3.0');
   assert.equal(json(float64(-0)), '-0.0');
   assert.equal(json(float64(1e300)), '1e+300');
@@ -206,7 +205,7 @@ test('numbers that JSON or JavaScript would change keep their digits', () => {
 
 test('bytes, ext types and times have their forms', () => {
   assert.equal(json(bin(Buffer.from('grüße'))), '"grüße"');
-  assert.equal(json(bin(Buffer.of(0xff, 0))), '{"base64":"/wA="}');
+  assert.equal(json(bin(Buffer.of(0xff, 0))), '"base64:/wA="');
   assert.equal(json(ext(5, Buffer.of(1, 2))), '{"ext":5,"base64":"AQI="}');
   assert.equal(json(ext(-3, Buffer.alloc(0))), '{"ext":-3,"base64":""}');
   assert.equal(json(eventTime(1_795_467_796, 123_456_789)), '"2026-11-23T21:03:16.123456789Z"');
@@ -243,7 +242,7 @@ test('keys that are not strings become strings, and keys that repeat are all kep
     '1.5',
     '[1,"x\\"y"]',
     '{"k":2}',
-    '{"base64":"/w=="}',
+    'base64:/w==',
     'time',
   ]);
   const repeating = map([
