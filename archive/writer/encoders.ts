@@ -7,7 +7,9 @@ import type { COMMIT_VERSION, Form } from '../commit.ts';
 import { splice } from '../spliced.ts';
 import type { Draft } from './drafts.ts';
 import { type ForeignSource, foreignPieces, openedPieces, wrapForeign } from './foreign.ts';
+import type { StrictLine } from './opened.ts';
 import type { ReceivedChunk } from './record.ts';
+import { exactlyStrictText, strictText } from './strict-text.ts';
 
 /** An object's content: slices in the order in which they are concatenated. */
 export type Body = readonly Buffer[];
@@ -18,6 +20,8 @@ export interface Assembled {
   readonly chunks: number;
   readonly events: number;
   readonly rawBytes: number;
+  /** Lines of foreign records that were changed so that every reader takes them; earlier encoders do not count them. */
+  readonly rewritten: number;
 }
 
 export interface Encoder {
@@ -38,7 +42,7 @@ const VERSION_1: Encoder = {
   assemble(draft, source) {
     if (draft.records.length === 0) return ofChunks(draft, concatenated(draft));
     const { chunks, rawBytes } = wrapForeign(source, draft.hour, draft.records);
-    return { body: chunks, chunks: chunks.length, events: draft.records.length, rawBytes };
+    return { body: chunks, chunks: chunks.length, events: draft.records.length, rawBytes, rewritten: 0 };
   },
 };
 
@@ -58,7 +62,7 @@ const VERSION_2: Encoder = {
       const pieces = foreignPieces(draft.records);
       const rawBytes = pieces.reduce((sum, piece) => sum + piece.rawBytes, 0);
       const body = splice(pieces, draft.hour);
-      return { body, chunks: pieces.length, events: draft.records.length, rawBytes };
+      return { body, chunks: pieces.length, events: draft.records.length, rawBytes, rewritten: 0 };
     }
     if (draft.form !== 'member') return ofChunks(draft, concatenated(draft));
     const pieces = draft.chunks.map(({ header, bytes }) => ({
@@ -71,29 +75,34 @@ const VERSION_2: Encoder = {
 };
 
 /** As version 2; foreign records that others compressed or aggregated are opened, and each of their lines is an event. */
-const VERSION_3: Encoder = {
-  ...VERSION_2,
-  assemble(draft, source) {
+const VERSION_3: Encoder = { ...VERSION_2, assemble: opening(strictText) };
+
+/** As version 3, with the limits of readers as they are: integers up to 64 bits stay numbers, 63 levels of nesting. */
+const VERSION_4: Encoder = { ...VERSION_2, assemble: opening(exactlyStrictText) };
+
+function opening(strict: StrictLine): Encoder['assemble'] {
+  return (draft, source) => {
     if (draft.records.length === 0) return VERSION_2.assemble(draft, source);
-    const pieces = openedPieces(draft.records);
+    const { pieces, rewritten } = openedPieces(draft.records, strict);
     let events = 0;
     let rawBytes = 0;
     for (const piece of pieces) {
       events += piece.events;
       rawBytes += piece.rawBytes;
     }
-    return { body: splice(pieces, draft.hour), chunks: pieces.length, events, rawBytes };
-  },
-};
+    return { body: splice(pieces, draft.hour), chunks: pieces.length, events, rawBytes, rewritten };
+  };
+}
 
 /** All encoders that this release has, by the version that commits name. */
 export const ENCODERS: ReadonlyMap<number, Encoder> = new Map([
   [1, VERSION_1],
   [2, VERSION_2],
   [3, VERSION_3],
+  [4, VERSION_4],
 ]);
 /** The version that new commits are written with. */
-export const ENCODER = 3;
+export const ENCODER = 4;
 
 function ofChunks({ chunks }: Draft, body: Body): Assembled {
   let events = 0;
@@ -102,7 +111,7 @@ function ofChunks({ chunks }: Draft, body: Body): Assembled {
     events += header.events;
     rawBytes += header.rawBytes;
   }
-  return { body, chunks: chunks.length, events, rawBytes };
+  return { body, chunks: chunks.length, events, rawBytes, rewritten: 0 };
 }
 
 function concatenated({ chunks }: Draft): Body {

@@ -10,7 +10,7 @@ import { sha256 } from '../../base/sha256.ts';
 import { frameChunk, gzipTrailer } from '../../chunk/writer.ts';
 import type { Piece } from '../spliced.ts';
 import type { ForeignRecord } from './drafts.ts';
-import { openRecords } from './opened.ts';
+import { openRecords, type StrictLine } from './opened.ts';
 import { strictText } from './strict-text.ts';
 
 const STORED_BLOCK_BYTES = 65_535;
@@ -68,9 +68,13 @@ export function wrapForeign(
   return { chunks, rawBytes };
 }
 
-/** Version 3: the lines that the records of one hour come to when they are opened, as version 2 stores them. */
-export function openedPieces(records: readonly ForeignRecord[]): Piece[] {
-  const opened = openRecords(records);
+/** Versions 3 and 4: the lines that the records of one hour come to when they are opened, as version 2 stores them. */
+export function openedPieces(
+  records: readonly ForeignRecord[],
+  strict: StrictLine,
+): { readonly pieces: readonly Piece[]; readonly rewritten: number } {
+  const opened = openRecords(records, strict);
+  const rewritten = opened.reduce((sum, record) => sum + record.rewritten, 0);
   const pieces: Piece[] = [];
   for (let i = 0; i < records.length; ) {
     const first = i;
@@ -82,7 +86,7 @@ export function openedPieces(records: readonly ForeignRecord[]): Piece[] {
     const lines = opened.slice(first, i).flatMap((record) => record.lines);
     pieces.push(pieceOf(Buffer.from(`${lines.join('\n')}\n`), lines.length, records.slice(first, i)));
   }
-  return pieces;
+  return { pieces, rewritten };
 }
 
 /** Version 2 of {@link foreignLine}: a line that every strict reader takes. */

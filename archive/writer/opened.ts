@@ -1,5 +1,5 @@
 /**
- * Opens a foreign record that others compressed or aggregated: the lines of NDJSON that it comes to. Version 1.
+ * Opens a foreign record that others compressed or aggregated: the lines of NDJSON that it comes to.
  *
  * Frozen: two workers of different releases must make the same lines of the same record. A change is a new version
  * next to this one, which a new encoder names. It depends on nothing that a release of Node may change: inflating and
@@ -8,7 +8,6 @@
 import { isUtf8 } from 'node:buffer';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { codecAt } from '../../chunk/header.ts';
-import { strictText } from './strict-text.ts';
 
 /** What one record may come to: a larger one is kept as the bytes that came. */
 const MAX_OPENED_BYTES = 32 * 1024 * 1024;
@@ -21,9 +20,14 @@ interface OpenedRecord {
   readonly lines: readonly string[];
   /** Bytes of the lines and their ends. */
   readonly bytes: number;
+  /** Lines that strict readers would have refused. */
+  readonly rewritten: number;
   /** Whether the record was compressed and is opened: what of it counts against a budget of memory. */
   readonly wasCompressed: boolean;
 }
+
+/** Makes a line that every strict reader takes; each encoder has its own. */
+export type StrictLine = (line: string) => string;
 
 /**
  * A record as lines of NDJSON:
@@ -36,30 +40,32 @@ interface OpenedRecord {
  *
  * @param most bytes that the decompressed record may have
  */
-export function openRecord(data: Buffer, most = MAX_OPENED_BYTES): OpenedRecord {
+export function openRecord(data: Buffer, strict: StrictLine, most = MAX_OPENED_BYTES): OpenedRecord {
   const plain = decompressed(data, most);
-  if (plain === null) return made(linesOfPlain(data), false);
-  if (!isUtf8(plain)) return made([JSON.stringify({ base64: data.toString('base64') })], false);
-  return made(linesOfOpened(plain.toString('utf8')), true);
+  if (plain === null) return made(linesOfPlain(data), strict, false);
+  if (!isUtf8(plain)) return made([JSON.stringify({ base64: data.toString('base64') })], strict, false);
+  return made(linesOfOpened(plain.toString('utf8')), strict, true);
 }
 
 /** The records of one object, in their order: how much is opened of all of them is bounded. */
 export function openRecords(
   records: readonly { readonly data: Buffer }[],
+  strict: StrictLine,
   total = MAX_OPENED_TOTAL,
 ): OpenedRecord[] {
   let left = total;
   return records.map(({ data }) => {
-    const opened = openRecord(data, Math.min(MAX_OPENED_BYTES, left));
+    const opened = openRecord(data, strict, Math.min(MAX_OPENED_BYTES, left));
     if (opened.wasCompressed) left = Math.max(0, left - opened.bytes);
     return opened;
   });
 }
 
-function made(found: readonly string[], wasCompressed: boolean): OpenedRecord {
-  const lines = found.map(strictText);
+function made(found: readonly string[], strict: StrictLine, wasCompressed: boolean): OpenedRecord {
+  const lines = found.map(strict);
   const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-  return { lines, bytes, wasCompressed };
+  const rewritten = lines.filter((line, i) => line !== found[i]).length;
+  return { lines, bytes, rewritten, wasCompressed };
 }
 
 /** Null when it is not compressed, damaged, or comes to more. */

@@ -14,6 +14,8 @@ export interface Plan {
   readonly commit: Commit;
   /** The objects' bodies by their keys. */
   readonly bodies: ReadonlyMap<string, Body>;
+  /** Lines of foreign records that were changed so that every reader takes them. */
+  readonly rewritten: number;
 }
 
 /** What is planned. */
@@ -45,7 +47,8 @@ export function planCommit(context: LogContext, input: PlanInput): Plan {
     bodies.set(key, assembled.body);
     return { ...object, key };
   });
-  return { commit: { ...commit, objects: named }, bodies };
+  const rewritten = made.reduce((sum, { assembled }) => sum + assembled.rewritten, 0);
+  return { commit: { ...commit, objects: named }, bodies, rewritten };
 }
 
 /** The commit without its hash, its objects' names and a snapshot. */

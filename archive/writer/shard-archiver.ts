@@ -33,8 +33,12 @@ export interface ArchiverEvents {
   received(items: readonly Item[]): void;
   /** Records that the log covers already were delivered once more. */
   passedOver(records: number): void;
-  /** A commit of this worker is in the log; its data follows. */
-  committed(commit: Commit): void;
+  /**
+   * A commit of this worker is in the log; its data follows.
+   *
+   * @param rewritten lines of foreign records that were changed so that every reader takes them
+   */
+  committed(commit: Commit, rewritten: number): void;
   /** Somebody else's commit stood where this worker's should have gone, or its data was completed. */
   followed(commit: Commit): void;
   /** The commit has all its data. */
@@ -272,7 +276,7 @@ export class ShardArchiver {
     this.#state.apply(winner);
     this.#incomplete = winner;
     if (isOurs) {
-      this.#options.events.committed(winner);
+      this.#options.events.committed(winner, plan.rewritten);
       await this.#settle({ bodies: plan.bodies, nothingMore: false });
     } else {
       this.#options.events.followed(winner);

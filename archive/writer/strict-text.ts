@@ -7,26 +7,61 @@
 import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
 
 const STRING = /"(?:[^"\\]|\\.)*"/g;
-/** One that may not fit into 64 bits. */
+
+/** What readers were found to refuse when a version of the code was frozen. */
+interface Limits {
+  /** Levels of objects and arrays, the line's own included. */
+  readonly maxDepth: number;
+  /** @param tokens a line without its strings */
+  readonly hasLongInteger: (tokens: string) => boolean;
+}
+
 const LONG_INTEGER = /[:,[]\s*-?\d{19,}\s*[,\]}]/;
-const MAX_DEPTH = 64;
+/** The whole part of a number that may not fit into 64 bits: neither a fraction nor an exponent. */
+const LONG_WHOLE = /(?<![\d.eE+-])-?\d{19,}/g;
+/** No whole part of 64 bits has more letters. */
+const WHOLE_LETTERS = 20;
+
+/** Of encoders 2 and 3: every integer of 19 digits counts as too long, such as a time in nanoseconds. */
+const FIRST: Limits = { maxDepth: 64, hasLongInteger: (tokens) => LONG_INTEGER.test(tokens) };
+/** Of encoder 4: DataFusion from Python takes 63 levels, and pandas whole parts of 64 bits. */
+const EXACT: Limits = {
+  maxDepth: 63,
+  hasLongInteger: (tokens) => (tokens.match(LONG_WHOLE) ?? []).some(isBeyond64Bits),
+};
 
 /** @param line a JSON object on one line; where strict readers would refuse it, it becomes the text of a `message` */
 export function strictText(line: string): string {
+  return strictly(line, FIRST);
+}
+
+/** As {@link strictText}, of encoder 4. */
+export function exactlyStrictText(line: string): string {
+  return strictly(line, EXACT);
+}
+
+function strictly(line: string, limits: Limits): string {
   const tokens = line.replace(STRING, '');
+  const members = tokens.split(':').length - 1;
   const isReadable =
-    countMembers(JSON.parse(line), 0) === tokens.split(':').length - 1 && !LONG_INTEGER.test(tokens);
+    countMembers(JSON.parse(line), 0, limits.maxDepth) === members && !limits.hasLongInteger(tokens);
   const bytes = Buffer.from(isReadable ? line : JSON.stringify({ message: line }));
   replaceLoneSurrogates(bytes, 0, bytes.length);
   return bytes.toString();
 }
 
+function isBeyond64Bits(whole: string): boolean {
+  if (whole.length > WHOLE_LETTERS) return true;
+  const value = BigInt(whole);
+  return value !== BigInt.asIntN(64, value) && value !== BigInt.asUintN(64, value);
+}
+
 /** Members of all objects in a value, each name of an object once; NaN when a part of it cannot be read everywhere. */
-function countMembers(value: unknown, depth: number): number {
+function countMembers(value: unknown, depth: number, maxDepth: number): number {
   if (typeof value === 'number' && !Number.isFinite(value)) return Number.NaN;
   if (typeof value !== 'object' || value === null) return 0;
-  if (depth === MAX_DEPTH) return Number.NaN;
+  if (depth === maxDepth) return Number.NaN;
   const parts = Object.values(value);
   const own = Array.isArray(value) ? 0 : parts.length;
-  return parts.reduce<number>((sum, part) => sum + countMembers(part, depth + 1), own);
+  return parts.reduce<number>((sum, part) => sum + countMembers(part, depth + 1, maxDepth), own);
 }

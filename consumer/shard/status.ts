@@ -99,10 +99,16 @@ export class ShardStatus {
       passedOver: (records) => {
         counters.passed_over += records;
       },
-      committed: (commit) => {
+      committed: (commit, rewritten) => {
         counters.commits += 1;
         counters.duplicates += commit.skipped.duplicates;
         counters.damaged += commit.damaged;
+        counters.rewritten += rewritten;
+        if (rewritten > 0)
+          log.info(
+            { shard: commit.shard, commit: commit.number, lines: rewritten },
+            'foreign JSON that some readers refuse is archived as text, or with U+FFFD for half a surrogate pair',
+          );
         counters.unproven += commit.unproven;
         for (const object of commit.objects) {
           counters.objects += 1;

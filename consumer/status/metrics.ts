@@ -17,6 +17,7 @@ const HELP: Readonly<Record<CounterName, string>> = {
   voided_objects: 'Data objects whose data was lost and which were voided',
   foreign: 'Foreign records archived',
   damaged: 'Damaged chunks archived as foreign bytes',
+  rewritten: 'Lines of foreign records changed so that every reader takes them',
   unproven: 'Chunks archived although their lane may have been forgotten',
   passed_over: 'User records delivered a second time that the log covers',
   s3_errors: 'S3 calls that failed and were retried',

@@ -17,6 +17,7 @@ export const COUNTERS = [
   'voided_objects',
   'foreign',
   'damaged',
+  'rewritten',
   'unproven',
   'passed_over',
   's3_errors',

@@ -5,17 +5,18 @@ import type { MetricValues } from '../runtime/metrics.ts';
 export class Tally {
   readonly #metrics = { ArchivedEvents: 0, ArchivedBytes: 0, ArchiveVoided: 0 };
   /** In the log line only. */
-  readonly details = { commits: 0, chunks: 0, duplicates: 0, foreign: 0, damaged: 0 };
+  readonly details = { commits: 0, chunks: 0, duplicates: 0, foreign: 0, damaged: 0, rewritten: 0 };
   /** Arrival time of the newest record committed, ms; 0 when there is none. */
   #arrival = 0;
 
   readonly events: ArchiverEvents = {
     received: () => {},
     passedOver: () => {},
-    committed: ({ objects, skipped, damaged, arrival }) => {
+    committed: ({ objects, skipped, damaged, arrival }, rewritten) => {
       this.details.commits += 1;
       this.details.duplicates += skipped.duplicates;
       this.details.damaged += damaged;
+      this.details.rewritten += rewritten;
       for (const object of objects) {
         this.details.chunks += object.chunks;
         this.details.foreign += object.foreign;

@@ -253,7 +253,7 @@ export class ArchiveModel {
       if (present && !this.stream.isGone(present) && this.#lease(application, present).checkpoint !== END)
         return;
     }
-    const worker: Worker = { application, shard, encoder: 1 + this.#chance.below(3), alive: true };
+    const worker: Worker = { application, shard, encoder: 1 + this.#chance.below(4), alive: true };
     lease.owner = worker;
     this.#work(worker, lease).catch((error: unknown) => {
       worker.alive = false;
@@ -370,7 +370,7 @@ export class ArchiveModel {
     let count = 1 + this.#chance.below(Math.min(left.length, 6));
     while (left[count]?.record.sequence === left[count - 1]!.record.sequence) count += 1;
     const records = left.slice(0, count).map(({ record }) => record);
-    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#chance.below(3), alive: true };
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#chance.below(4), alive: true };
     lease.owner = worker;
     this.#count('invoked');
     this.#answer(worker, this.#function(worker).archive(shard.id, records), () => {
@@ -382,7 +382,7 @@ export class ArchiveModel {
 
   /** A schedule looks after shards that get no batches. */
   #complete(shard: ModelShard, lease: Lease): void {
-    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#chance.below(3), alive: true };
+    const worker: Worker = { application: MAPPING, shard, encoder: 1 + this.#chance.below(4), alive: true };
     lease.owner = worker;
     this.#count('looked after');
     const records = shard.records.length;

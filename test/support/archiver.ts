@@ -1,7 +1,7 @@
 /** An archiver for the only shard of its stream, over a store, without KCL or Kinesis. */
 import type { ArchiveStore } from '../../archive/store.ts';
 import { ENCODER, ENCODERS } from '../../archive/writer/encoders.ts';
-import { ShardArchiver } from '../../archive/writer/shard-archiver.ts';
+import { type ArchiverEvents, ShardArchiver } from '../../archive/writer/shard-archiver.ts';
 import type { StreamView } from '../../archive/writer/start.ts';
 
 export interface ArchiverOptions {
@@ -18,8 +18,18 @@ export interface ArchiverOptions {
   /** Whether the stream still has a record of a range; by default it has nothing. */
   readonly holds?: StreamView['holds'];
   readonly now?: () => number;
+  readonly events?: Partial<ArchiverEvents>;
   readonly uptime?: () => number;
 }
+
+const NO_EVENTS: ArchiverEvents = {
+  received() {},
+  passedOver() {},
+  committed() {},
+  followed() {},
+  completed() {},
+  voided() {},
+};
 
 /** Opened at the beginning of its shard. */
 export async function openArchiver(
@@ -33,6 +43,7 @@ export async function openArchiver(
     holds = async () => false,
     now = Date.now,
     uptime = now,
+    events = {},
   }: ArchiverOptions = {},
 ): Promise<ShardArchiver> {
   const archiver = new ShardArchiver(
@@ -56,7 +67,7 @@ export async function openArchiver(
       now,
       uptime,
       wait: async () => {},
-      events: { received() {}, passedOver() {}, committed() {}, followed() {}, completed() {}, voided() {} },
+      events: { ...NO_EVENTS, ...events },
     },
   );
   await archiver.initialize(null);

@@ -4,11 +4,13 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { openedSize, openRecord, openRecords } from '../../../../archive/writer/opened.ts';
+import { exactlyStrictText } from '../../../../archive/writer/strict-text.ts';
 import { ChunkSource } from '../../../support/chunks.ts';
 
 const base64 = (data: Buffer): string => JSON.stringify({ base64: data.toString('base64') });
 const message = (text: string): string => JSON.stringify({ message: text });
-const lines = (data: Buffer | string): readonly string[] => openRecord(Buffer.from(data)).lines;
+const lines = (data: Buffer | string): readonly string[] =>
+  openRecord(Buffer.from(data), exactlyStrictText).lines;
 
 const DELIVERY = {
   messageType: 'DATA_MESSAGE',
@@ -89,15 +91,19 @@ test('a damaged chunk is kept as it came, although it is gzip', () => {
 
 test('what comes to more than the bound is kept as it came', () => {
   const bomb = gzipSync(Buffer.alloc(1_000_000, 'a'));
-  assert.deepEqual(openRecord(bomb, 999_999).lines, [base64(bomb)]);
-  assert.deepEqual(openRecord(bomb, 1_000_000).lines, [message('a'.repeat(1_000_000))]);
+  assert.deepEqual(openRecord(bomb, exactlyStrictText, 999_999).lines, [base64(bomb)]);
+  assert.deepEqual(openRecord(bomb, exactlyStrictText, 1_000_000).lines, [message('a'.repeat(1_000_000))]);
   const zstd = zstdCompressSync(Buffer.alloc(1_000_000, 'a'));
-  assert.deepEqual(openRecord(zstd, 999_999).lines, [base64(zstd)]);
+  assert.deepEqual(openRecord(zstd, exactlyStrictText, 999_999).lines, [base64(zstd)]);
 });
 
 test('all records of an object have one bound together', () => {
   const record = { data: gzipSync(`${JSON.stringify({ a: 'x'.repeat(985) })}\n`) };
-  const opened = openRecords([record, record, { data: Buffer.from('{"b":1}') }, record], 2000);
+  const opened = openRecords(
+    [record, record, { data: Buffer.from('{"b":1}') }, record],
+    exactlyStrictText,
+    2000,
+  );
   assert.deepEqual(
     opened.map(({ wasCompressed }) => wasCompressed),
     [true, true, false, false],

@@ -5,12 +5,14 @@ import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node
 import fc from 'fast-check';
 import { foreignLine, strictLine, wrapForeign } from '../../../../archive/writer/foreign.ts';
 import { readRecord } from '../../../../archive/writer/record.ts';
+import { exactlyStrictText } from '../../../../archive/writer/strict-text.ts';
 import { zstdFrames } from '../../../../archive/zstd-frames.ts';
 import { ChunkVersionError } from '../../../../base/errors.ts';
 import { inflateChunk, readChunks } from '../../../../chunk/reader.ts';
 import { openArchiver } from '../../../support/archiver.ts';
 import { ChunkSource } from '../../../support/chunks.ts';
 import { MemoryArchive } from '../../../support/memory-archive.ts';
+import { strictFault } from '../../../support/strict-json.ts';
 
 const record = (data: Buffer) => readRecord({ sequence: '1', arrival: 1_764_000_000_000, data });
 const FROZEN =
@@ -104,6 +106,36 @@ test('since version 2 a foreign line is one that every strict reader takes', () 
   assert.equal(strictLine(Buffer.from([0xff, 0])).toString(), '{"base64":"/wA="}\n');
 });
 
+test('version 4 goes by what readers really refuse, and counts what it changed', async () => {
+  const nested = (levels: number): string => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
+  const same = [
+    '{"t":1795467600000000000}',
+    '{"t":[-9223372036854775808, 18446744073709551615]}',
+    nested(63),
+  ];
+  same.push('{"t":0.12345678901234567890123,"e":1e-1000}', '{"12345678901234567890123":1}');
+  const text = ['{"t":18446744073709551616}', '{"t":-9223372036854775809.5}', '{"t":99999999999999999999e2}'];
+  text.push(nested(64), '{"a":1,"a":2}', '{"a":1e400}');
+  for (const line of same) {
+    assert.equal(exactlyStrictText(line), line);
+    assert.equal(strictFault(Buffer.from(line)), null);
+  }
+  for (const line of text) {
+    assert.deepEqual(JSON.parse(exactlyStrictText(line)), { message: line });
+    assert.notEqual(strictFault(Buffer.from(line)), null, line);
+  }
+  let rewritten = 0;
+  const committed = (_: unknown, lines: number): void => {
+    rewritten += lines;
+  };
+  const archiver = await openArchiver(new MemoryArchive(), { events: { committed } });
+  const all = [...same, ...text, 'plain text', String.raw`{"a":"\ud83d"}`];
+  const records = all.map((data, i) => ({ sequence: `${i + 1}`, arrival: 1e12, data: Buffer.from(data) }));
+  await archiver.take(records, false);
+  await archiver.flush();
+  assert.equal(rewritten, text.length + 1);
+});
+
 test('the encoder of version 1 writes the bytes that it always wrote', () => {
   const records = [
     { arrival: 1_764_000_000_000, data: Buffer.from('{"a":1}') },
@@ -157,7 +189,7 @@ test('a batch of more foreign records than a call takes arguments is archived, b
     arrival: 1e12 + i,
     data,
   }));
-  for (const encoder of [1, 2, 3]) {
+  for (const encoder of [1, 2, 3, 4]) {
     const archiver = await openArchiver(new MemoryArchive(), { encoder });
     await archiver.take(records, false);
     await archiver.flush();
