@@ -69,7 +69,13 @@ function countersOf(now: Counters, before: Counters | undefined): string {
     `${count(now.duplicates)} duplicates skipped`,
     `${count(now.s3_errors)} S3 errors`,
   ];
-  const asides = { foreign: 'foreign', damaged: 'damaged', rewritten: 'lines rewritten for strict readers', unproven: 'unproven', voided_objects: 'voided' };
+  const asides = {
+    foreign: 'foreign',
+    damaged: 'damaged',
+    rewritten: 'lines rewritten for strict readers',
+    unproven: 'unproven',
+    voided_objects: 'voided',
+  };
   for (const [name, what] of Object.entries(asides)) {
     const value = now[name as keyof typeof asides];
     if (value > 0) parts.push(`${count(value)} ${what}`);

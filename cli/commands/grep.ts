@@ -9,6 +9,7 @@ import { hoursOf, type RangeOptions, tagFilter, timesOf, withRangeOptions } from
 import { type EventFilterOptions, eventFilter, withFilterOptions } from '../event-filter.ts';
 import { TIME_KEYS, writeOut } from '../event-printer.ts';
 import { type FoundBlock, lastMatches } from '../grep/blocks.ts';
+import { withinTime } from '../grep/bounded.ts';
 import { searchNewestFirst } from '../grep/newest-first.ts';
 import { compilePattern, type Pattern } from '../grep/pattern.ts';
 import { addressHints, type Search } from '../grep/search.ts';
@@ -158,7 +159,9 @@ class BlockPrinter {
     if (!this.#withColor || !isMatch || this.#pattern === null) return shown(text);
     let line = '';
     let at = 0;
-    for (const [start, end] of this.#pattern.spans(text)) {
+    const pattern = this.#pattern;
+    const spans = (): [number, number][] => pattern.spans(text);
+    for (const [start, end] of pattern.backtracks ? withinTime(spans) : spans()) {
       line += shown(text.slice(at, start)) + MATCH[0] + shown(text.slice(start, end)) + MATCH[1];
       at = end;
     }

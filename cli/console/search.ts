@@ -7,6 +7,7 @@ import { hoursOf, tagFilter, timesOf } from '../archive-range.ts';
 import { eventFilter } from '../event-filter.ts';
 import { TIME_KEYS } from '../event-printer.ts';
 import { type FoundBlock, lastMatches } from '../grep/blocks.ts';
+import { withinTime } from '../grep/bounded.ts';
 import { searchNewestFirst } from '../grep/newest-first.ts';
 import { compilePattern, type Pattern } from '../grep/pattern.ts';
 import { addressHints } from '../grep/search.ts';
@@ -48,7 +49,8 @@ export function searchAnswerer(archive: OpenArchive, mostBytes = MOST_BYTES): An
         if (matches >= most) continue;
         const block = lastMatches(step.block, most - matches, context);
         matches += block.matches;
-        await tell({ block: shown({ ...block, tag: step.block.tag }, pattern) });
+        const { tag } = step.block;
+        await tell({ block: withinTime(() => shown({ ...block, tag }, pattern)) });
       } else {
         bytes += entries[step.done - 1]!.object.bytes;
         back = step.back;

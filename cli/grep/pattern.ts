@@ -8,6 +8,8 @@ export interface PatternOptions {
 }
 
 export interface Pattern {
+  /** Whether it may take a time that grows without bound: see {@link withinTime}. */
+  readonly backtracks: boolean;
   /** Whether a line of the text can match; cheap, for texts of many lines. */
   mayMatch(text: string): boolean;
   matches(line: string): boolean;
@@ -25,6 +27,7 @@ export function compilePattern(source: string, { fixed, ignoreCase }: PatternOpt
   const matches = (line: string): boolean =>
     fixed && !ignoreCase ? line.includes(source) : expression.test(line);
   return {
+    backtracks: !fixed && /[*+?{]/.test(source),
     mayMatch: (text) => looksAround || matches(text),
     matches,
     spans: (line) =>

@@ -4,6 +4,7 @@ import { type EventRange, type ObjectBytes, readObject } from '../../archive/rea
 import { type EventFilter, eventTime } from '../event-filter.ts';
 import { eventOf, linesOf, wholeLines } from '../event-printer.ts';
 import { BlockBuilder, type FoundBlock } from './blocks.ts';
+import { withinTime } from './bounded.ts';
 import type { Pattern } from './pattern.ts';
 
 export interface Search {
@@ -36,12 +37,16 @@ export async function searchObject({ object }: CatalogEntry, search: Search): Pr
     const isInside = range === null || (block.firstTime >= range.from && block.lastTime <= range.to);
     const limits = isInside ? null : range;
     for await (const text of wholeLines(block.lines)) {
-      if (!mayMatch(text, search)) {
-        if (search.context > 0) builder.addOthers(linesOf(text));
-        continue;
-      }
-      for (const line of linesOf(text))
-        builder.add(line, matchTime(line, object.hour, limits, Math.max(0, block.firstTime), search));
+      const add = (): void => {
+        if (!mayMatch(text, search)) {
+          if (search.context > 0) builder.addOthers(linesOf(text));
+          return;
+        }
+        for (const line of linesOf(text))
+          builder.add(line, matchTime(line, object.hour, limits, Math.max(0, block.firstTime), search));
+      };
+      if (search.pattern?.backtracks) withinTime(add);
+      else add();
     }
   }
   return { blocks: builder.end(), faults };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { withinTime } from '../../../../cli/grep/bounded.ts';
 import { compilePattern } from '../../../../cli/grep/pattern.ts';
 
 const OPTIONS = { fixed: false, ignoreCase: false };
@@ -68,4 +69,20 @@ test('text is taken as it is, case as requested; what matches is marked', () => 
     code: 'CONFIG',
     message: /^the pattern .*-F takes it as text$/,
   });
+});
+
+test('a pattern that backtracks without end is ended, and the next one has its time', () => {
+  const endless = compilePattern('(a+)+$', OPTIONS);
+  const line = `${'a'.repeat(60)}b`;
+  assert.ok(endless.backtracks);
+  assert.throws(() => withinTime(() => endless.matches(line), 20), {
+    code: 'CONFIG',
+    message: /repetitions/,
+  });
+  assert.equal(
+    withinTime(() => endless.matches('aa')),
+    true,
+  );
+  assert.throws(() => withinTime(() => JSON.parse('{')), SyntaxError);
+  assert.equal(compilePattern('a|b|[cd]', OPTIONS).backtracks, false);
 });
