@@ -42,7 +42,7 @@ export function withArchiveOptions(command: Command): Command {
     )
     .option('--prefix <text>', 'the prefix of all keys, ending in /')
     .addOption(endpointOption('URL of an S3-compatible service'))
-    .option('--region <name>', "the bucket's region");
+    .option('--region <name>', "the bucket's region (default: AWS_REGION, else us-east-1)");
 }
 
 /**
@@ -78,7 +78,8 @@ export async function locateArchive(options: ArchiveOptions, isWritten = false):
     };
   }
   const archive = archiveOf(options);
-  const region = options.region ?? archive.region ?? process.env.AWS_REGION ?? 'us-east-1';
+  const fromEnvironment = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+  const region = options.region ?? archive.region ?? fromEnvironment ?? 'us-east-1';
   const location = { bucket: archive.bucket, region, endpoint: options.endpoint ?? archive.endpoint };
   const store = new S3Store(location, { tries: TRIES });
   const { key_template: keyTemplate = DEFAULT_KEY_TEMPLATE, horizon } = archive;

@@ -142,6 +142,7 @@ export async function buildProgram(isNeeded: (name: string) => boolean): Promise
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', '\nRun tailrace help COMMAND for the options and exit codes of a command.')
     .exitOverride()
+    .showHelpAfterError('(tailrace --help lists the commands)')
     .helpCommand(false);
   for (const [group, commands] of Object.entries(GROUPS)) {
     for (const [name, { summary, load }] of Object.entries(commands)) {
