@@ -9,6 +9,7 @@ import type { Target } from './schedule.ts';
 import { FaultyService } from './services.ts';
 import type { Timeline } from './timeline.ts';
 
+const SLOW = { late: 0.3, lateMs: 400 };
 /** Some requests are never answered. */
 const REQUEST_MS = 4_000;
 
@@ -18,18 +19,22 @@ export interface Proxies {
   readonly dynamodb: FaultProxy;
   /** Between the simulated instances and the stream. */
   readonly instances: FaultProxy;
+  /** S3 with answers that come late: what is done by a put is there long before the one who put it knows. */
+  readonly slow: FaultProxy;
 }
 
 export async function startProxies(stack: Stack, seed: number): Promise<Proxies> {
   const proxy = (endpoint: string, number: number): Promise<FaultProxy> =>
     FaultProxy.start(endpoint, {}, generator(seed * 31 + number));
-  const [kinesis, s3, dynamodb, instances] = await Promise.all([
+  const [kinesis, s3, dynamodb, instances, slow] = await Promise.all([
     proxy(stack.kinesisEndpoint, 1),
     proxy(stack.s3Endpoint, 2),
     proxy(stack.dynamodbEndpoint, 3),
     proxy(stack.kinesisEndpoint, 4),
+    proxy(stack.s3Endpoint, 5),
   ]);
-  return { kinesis, s3, dynamodb, instances };
+  slow.faults = SLOW;
+  return { kinesis, s3, dynamodb, instances, slow };
 }
 
 export function servicesOf(

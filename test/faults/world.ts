@@ -32,8 +32,8 @@ const SHARDS = 4;
 const HOUR_MS = 3_600_000;
 /** Shorter than an agent lives. */
 const WATERMARKS = '2s';
-/** By how much an agent's clock may be behind the others'. */
-const MOST_BACK_HOURS = 4;
+/** By how much a clock may be behind, or a chunk late. */
+const MOST_BACK_HOURS = 12;
 /** Events of each kind a second, of 100; the rest is what the instances write. */
 const SHARE = { log: 0.3, forward: 0.033 };
 
@@ -165,6 +165,7 @@ export class World {
       folder,
       bucket: stack.bucket,
       endpoint: proxies.s3.endpoint,
+      slow: proxies.slow.endpoint,
       env: { ...stack.env, AWS_REGION: stack.region },
       archive,
       gone: () => strangers.producers,
