@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { S3Store } from '../../archive/s3.ts';
 import { FunctionPool } from '../support/function-pool.ts';
+import { type Pace, paced } from './log-clock.ts';
 import type { Fault } from './schedule.ts';
 import type { Timeline } from './timeline.ts';
 import { within } from './wait.ts';
@@ -32,10 +33,8 @@ export interface CompactionOptions {
   readonly archive: S3Store;
   /** Producers that send no watermarks. */
   readonly gone: () => readonly string[];
-  /** The logs' time, ms since 1970. */
-  readonly now: () => number;
-  /** Hours since 1970 with which the logs begin. */
-  readonly firstHour: number;
+  /** Of the logs' time. */
+  readonly pace: Pace;
   readonly timeline: Timeline;
 }
 
@@ -209,7 +208,7 @@ export class Compaction {
 
   /** The function knows of nobody who is gone: it takes the hours that ended an hour of the logs ago. */
   async #call(pick: number): Promise<string> {
-    const { bucket, endpoint, env, now, firstHour, folder } = this.#options;
+    const { bucket, endpoint, env, pace, folder } = this.#options;
     const real = Date.now();
     const minutes = (ms: number): string => `${Math.ceil(ms / 60_000)}m`;
     const pool = new FunctionPool(
@@ -218,8 +217,8 @@ export class Compaction {
         ...env,
         AWS_ENDPOINT_URL_S3: endpoint,
         ARCHIVE_BUCKET: bucket,
-        OPEN_AFTER: minutes(real - now() + HOUR_MS),
-        LOOK_BACK: minutes(real - firstHour * HOUR_MS),
+        OPEN_AFTER: minutes(real - paced(pace, real) + HOUR_MS),
+        LOOK_BACK: minutes(real - pace.begin),
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
       },
       RUN_MS,

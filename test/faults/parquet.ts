@@ -60,12 +60,14 @@ export async function countParquet(archive: ArchiveReader, folder: string): Prom
   const examples: string[] = [];
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
-  const path = join(folder, 'counted.parquet');
   const rowsOf = async (key: string): Promise<readonly (string | null)[]> => {
+    // Under a name of its own: DuckDB keeps parts of a file that it has read by that.
+    const path = join(folder, `counted-${counts.objects}.parquet`);
     writeFileSync(path, (await archive.get(key))!);
     const reader = await connection.runAndReadAll(
       `SELECT ${ROW_ID} FROM (SELECT to_json(t)::VARCHAR AS row FROM read_parquet('${path}') t)`,
     );
+    rmSync(path);
     return (reader.getColumns()[0] as (string | null)[] | undefined) ?? [];
   };
   const example = (what: string, hour: string, id: string): void => {
@@ -110,7 +112,6 @@ export async function countParquet(archive: ArchiveReader, folder: string): Prom
   } finally {
     connection.closeSync();
     instance.closeSync();
-    rmSync(path, { force: true });
   }
   const without = [...data.keys()].filter((hour) => !parquet.has(hour));
   return { ...counts, without, examples };

@@ -167,11 +167,8 @@ export class World {
       endpoint: proxies.s3.endpoint,
       slow: proxies.slow.endpoint,
       env: { ...stack.env, AWS_REGION: stack.region },
-      archive,
+      ...{ archive, pace, timeline },
       gone: () => strangers.producers,
-      now,
-      firstHour: Math.floor(pace.begin / HOUR_MS),
-      timeline,
     });
     const region = await startRegion(join(packaged, 'stack'), stack, proxies.instances);
     const world = new World({
