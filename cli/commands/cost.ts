@@ -1,6 +1,6 @@
 /** `tailrace cost`: what a month of logs costs, with either archiver and without tailrace. */
 import { Command, InvalidArgumentError } from 'commander';
-import { billsOf } from '../cost/model.ts';
+import { billsOf, serversLine } from '../cost/model.ts';
 import { readPrices } from '../cost/prices.ts';
 import { costText } from '../cost/report.ts';
 
@@ -34,7 +34,7 @@ function run({ gbPerDay, servers, tags, region, prices: file, json }: CostOption
   const { date, prices } = readPrices(region, file);
   const load = { gbPerDay, servers, tags };
   const text = json
-    ? `${JSON.stringify({ ...load, region, prices: date, bills: billsOf(load, prices) })}\n`
+    ? `${JSON.stringify({ ...load, region, prices: date, bills: billsOf(load, prices), servers_of_the_stack: serversLine(load, prices) })}\n`
     : `${costText(load, prices)}Prices of ${region} as of ${date}.\n`;
   process.stdout.write(text);
 }

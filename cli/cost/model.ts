@@ -60,8 +60,10 @@ const WORKER_PUTS = 43_800;
 /** Those of the keeper among them: a stream on demand has none. */
 const KEEPER_METRICS = 5;
 const KEEPER_ALARMED_METRICS = 2;
-/** Of the worker's instance, by detailed monitoring. */
+/** Of an instance of the stack, by detailed monitoring. */
 const INSTANCE_METRICS = 7;
+/** Metrics that a web server of the stack sends in a month, two a minute. */
+const SERVER_PUTS = 87_600;
 /** CloudWatch Logs stores compressed, to about this part. */
 const LOGS_STORED = 0.15;
 const ARCHIVE_AFTER_DAYS = 30;
@@ -161,6 +163,16 @@ export function functionBill(load: Load, prices: Prices, mode: 'provisioned' | '
     ),
     ...commonLines(prices),
   ]);
+}
+
+/** What the stack's own web servers cost in CloudWatch, whatever the logs and the archiver; servers of others do not. */
+export function serversLine({ servers }: Load, prices: Prices): Line {
+  const each = INSTANCE_METRICS * prices.metric_month + (SERVER_PUTS * prices.metric_read_thousand) / 1000;
+  return line(
+    'web servers',
+    `${servers} × (${INSTANCE_METRICS} metrics of detailed monitoring, 2 metrics sent a minute)`,
+    servers * each,
+  );
 }
 
 /** Firehose with direct puts of raw lines, gzip to S3. */

@@ -6,6 +6,7 @@ import {
   firehoseBill,
   functionBill,
   type Load,
+  serversLine,
   tailraceBills,
   workerBill,
 } from './model.ts';
@@ -27,6 +28,7 @@ export function costText(load: Load, prices: Prices): string {
   const lines = best.lines.map(
     ({ what, how, usd }) => `  ${what.padEnd(whatWidth)}  ${dollars(usd).padStart(10)}  ${how}`,
   );
+  const servers = serversLine(load, prices);
   return [
     `${load.gbPerDay} GB of raw logs a day, ${load.servers} servers, ${load.tags} tags; US dollars a month:`,
     '',
@@ -35,6 +37,10 @@ export function costText(load: Load, prices: Prices): string {
     `tailrace with its cheapest archiver here (${best.name}):`,
     '',
     ...lines,
+    '',
+    `Added to tailrace with any archiver where its stack makes the web servers, and not where it is attached to a group:`,
+    '',
+    `  ${servers.what.padEnd(whatWidth)}  ${dollars(servers.usd).padStart(10)}  ${servers.how}`,
     '',
     ...advice(load, prices),
     '',

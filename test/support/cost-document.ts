@@ -1,7 +1,7 @@
 /** docs/cost.md from the arithmetic of `tailrace cost`: `npm run docs` writes it, a test compares it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Bill, billsOf, functionBill, type Load } from '../../cli/cost/model.ts';
+import { type Bill, billsOf, functionBill, type Load, serversLine } from '../../cli/cost/model.ts';
 import { readPrices } from '../../cli/cost/prices.ts';
 import { advice, dollars } from '../../cli/cost/report.ts';
 
@@ -43,6 +43,7 @@ Assumed: logs compress 8 : 1, the peak is 4 times the mean, 4 servers, 2 tags, a
 ${totals.join('\n')}
 
 - The worker's stack has a network with endpoints of its own and 7 days of retention; the function's has neither, and 24 hours.
+- Where the stack makes the web servers (\`npm run deploy\`), each costs ${dollars(serversLine({ ...load(10), servers: 1 }, prices).usd)} more: 7 metrics of its detailed monitoring and two metrics that it sends a minute. That is not in the table; servers of a group that tailrace is attached to have neither.
 - Firehose delivers at least once, and an agent in front of it loses what it holds when its instance is terminated.
 - At 10 GB a day: ${advice(load(10), prices).join(' ')}
 

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { deployPolicy } from './iam-deploy.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 export const IAM_FILE = join(ROOT, 'docs/iam.md');
@@ -53,17 +54,29 @@ function resolved(value: Json): Json {
   return Object.fromEntries(Object.entries(object).map(([key, one]) => [key, resolved(one)]));
 }
 
-/** The policy of a role as JSON, without what reads the stack's own packages. */
-function policyOf(file: string, id: string): string {
+interface Template {
+  readonly Resources?: Readonly<Record<string, Role>>;
+  /** What infra/compact.yml makes when it is on. */
+  readonly hourly?: { readonly Resources: Readonly<Record<string, Role>> };
+}
+
+/** What a role may do, without what reads the stack's own packages, or that alone. */
+function policyOf(file: string, id: string, what: 'role' | 'packages' = 'role'): string {
   const text = readFileSync(join(ROOT, 'infra', file), 'utf8');
-  const { Resources } = parse(text, { merge: true }) as { Resources: Record<string, Role> };
-  const statements = Resources[id]!.Properties.Policies.flatMap(
+  const { Resources, hourly } = parse(text, { merge: true }) as Template;
+  const statements = (Resources ?? hourly!.Resources)[id]!.Properties.Policies.flatMap(
     ({ PolicyDocument }) => PolicyDocument.Statement,
   );
+  const isOfPackages = (statement: Json): boolean =>
+    JSON.stringify(statement).includes(NAMES['ArtifactsBucket']!);
   const Statement = statements
     .map(resolved)
-    .filter((statement) => !JSON.stringify(statement).includes(NAMES['ArtifactsBucket']!));
-  return `\`\`\`json\n${printed({ Version: '2012-10-17', Statement })}\n\`\`\``;
+    .filter((statement) => isOfPackages(statement) === (what === 'packages'));
+  return json({ Version: '2012-10-17', Statement });
+}
+
+function json(value: Json): string {
+  return `\`\`\`json\n${printed(value)}\n\`\`\``;
 }
 
 /** JSON with every value of up to 90 columns on one line. */
@@ -128,12 +141,23 @@ this policy lets it.
 
 ${policyOf('function.yml', 'ArchiveRole')}
 
+## The function that makes Parquet
+
+${policyOf('compact.yml', 'CompactRole')}
+
+A \`tailrace compact\` that runs elsewhere needs the same, without logs.
+
 ## Readers of the archive
 
 \`tailrace ls\`, \`cat\`, \`verify\` and every other reader need \`s3:GetObject\` and \`s3:ListBucket\` on the
 archive, and \`kms:Decrypt\` on its key.
 
-## The functions that hold terminating instances
+${restOfDocument()}`;
+}
+
+/** The functions around the way of the logs, and whoever deploys. */
+function restOfDocument(): string {
+  return `## The functions that hold terminating instances
 
 drain-start:
 
@@ -157,6 +181,22 @@ ${policyOf('scale.yml', 'ScaleRole')}
 
 People who change shards by \`tailrace shards\` need these too, without logs, and
 \`kinesis:DescribeLimits\`; [shards.md](shards.md#the-command) says what for.
+
+## What the stack's instances read of the artifacts
+
+Web servers and workers fetch their packages and configurations when they start. Roles of your own
+need this where instances are set up by the stack's user data:
+
+${policyOf('worker.yml', 'WorkerRole', 'packages')}
+
+## Whoever deploys
+
+\`npm run deploy\` and \`npx osls remove\` act with the credentials of whoever calls them, and
+CloudFormation makes each resource with the same. The list is made of the types of resources in the
+templates and has not been tried in an account; the names of roles, buckets and profiles begin with
+the stack's, here \`APPLICATION\`.
+
+${json(deployPolicy() as Json)}
 `;
 }
 

@@ -4,8 +4,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { billsOf, cheaperFrom, firehoseBill, functionBill, workerBill } from '../../../cli/cost/model.ts';
+import {
+  billsOf,
+  cheaperFrom,
+  firehoseBill,
+  functionBill,
+  serversLine,
+  workerBill,
+} from '../../../cli/cost/model.ts';
 import { readPrices } from '../../../cli/cost/prices.ts';
+import { costText } from '../../../cli/cost/report.ts';
 import { COST_FILE, costDocument, README_FILE, readmeWithAmounts } from '../../support/cost-document.ts';
 import { alarmedMetrics, customMetrics } from '../../support/stack-metrics.ts';
 
@@ -79,6 +87,12 @@ test("the worker's metrics and alarms are those that the stack has", () => {
   const metrics = customMetrics('worker') + 7;
   assert.equal(how, `${metrics} metrics, ${alarmedMetrics('worker')} alarmed metrics, a dashboard`);
   near(usd, metrics * 0.3 + alarmedMetrics('worker') * 0.1 + 3 + 0.438, 'CloudWatch');
+});
+
+test('web servers of the stack cost 2.98 each, whatever the archiver', () => {
+  const { usd, how } = serversLine(load(10), prices);
+  near(usd, 4 * (7 * 0.3 + 0.876), 'servers');
+  assert.match(costText(load(10), prices), new RegExp(`web servers +11\\.90 +${how.slice(0, 1)} `));
 });
 
 test('a stream on demand has no keeper: neither its calls nor its metrics and alarm are charged', () => {
