@@ -273,7 +273,10 @@ test('the messages that troubleshooting.md quotes are those of the programs', ()
   const { text } = readDocument('docs/troubleshooting.md');
   const quoted = [
     '## The agent',
+    "## The agent's log, level error",
     '## The consumer',
+    "## The consumer's log, levels error and fatal",
+    "## The functions' logs, level error",
     '## Verify says',
     '## Hours says',
     "## On a developer's machine",
@@ -287,6 +290,38 @@ test('the messages that troubleshooting.md quotes are those of the programs', ()
     [],
   );
   assert.ok(!isSaid('the spool is empty: inputs are … paused', source));
+});
+
+/** The texts that a program logs at these levels; `…` for what differs. */
+function logged(source: string): string[] {
+  const calls = source.matchAll(/\blog(?:ger)?\.(?:error|fatal)\(/gi);
+  return [...calls].flatMap(({ index, 0: call }) => {
+    const rest = source.slice(index + call.length);
+    let depth = 1;
+    let end = 0;
+    while (depth > 0 && end < rest.length) depth += { '(': 1, ')': -1 }[rest[end++]!] ?? 0;
+    const texts = [...rest.slice(0, end).matchAll(/'([^'\n]*)'|"([^"\n]*)"|`([^`]*)`/g)];
+    const said = texts.map(([, single, double, template]) => single ?? double ?? template!);
+    return said.filter((text) => / .* /.test(text)).map((text) => text.replaceAll(/\$\{[^}]*\}/g, '…'));
+  });
+}
+
+test('troubleshooting.md has every message that a program logs as an error', () => {
+  const { text } = readDocument('docs/troubleshooting.md');
+  const entries = [...text.matchAll(/`([^`]+)`/g)]
+    .map(([, entry]) => entry!)
+    .filter((entry) => / /.test(entry));
+  const messages = globSync('{archive,producer,consumer,functions}/**/*.ts', { cwd: ROOT }).flatMap((path) =>
+    logged(readFileSync(join(ROOT, path), 'utf8')),
+  );
+  assert.ok(messages.length > 40, `${messages.length} messages`);
+  assert.deepEqual(
+    messages.filter((message) => !entries.some((entry) => isSaid(entry, [message]))),
+    [],
+  );
+  assert.deepEqual(logged("log.error({ err }, `a $\x7Bb(c)} of (d)`); log.warn('not this one');"), [
+    'a … of (d)',
+  ]);
 });
 
 test('README leads to every page of docs', () => {
