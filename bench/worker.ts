@@ -34,6 +34,10 @@ const RECORD_BYTES = 256 * 1024;
 const READ_BYTES = 10 * MiB;
 const BUCKET = 'logs';
 const SAMPLE_MS = 200;
+/** How long the worker is watched when nothing is left to read. */
+const QUIET_MS = 30_000;
+/** Settings of KCL to try, as JSON. */
+const KCL = JSON.parse(process.env['WORKER_KCL'] ?? '{}') as object;
 const DEADLINE_MS = 20 * 60_000;
 
 interface Peak {
@@ -73,7 +77,7 @@ export async function run(): Promise<BenchResult> {
       dynamodb: { endpoint: dynamodbEndpoint },
       archive: { bucket: BUCKET, endpoint: s3Endpoint },
       worker_id: 'bench',
-      kcl: { credentials_provider: 'EnvironmentVariableCredentialsProvider' },
+      kcl: { credentials_provider: 'EnvironmentVariableCredentialsProvider', ...KCL },
       java: { heap: `${REPORTED_MIB / 2}MiB`, options: trust.javaOptions },
       http: { listen: '127.0.0.1:0' },
       log_level: 'info',
@@ -85,7 +89,7 @@ export async function run(): Promise<BenchResult> {
     process.stderr.write(
       `${SHARDS} shards with ${BACKLOG_MIB} MiB each, java.heap ${REPORTED_MIB / 2} MiB, limit ${LIMIT_MIB} MiB: ` +
         `at most ${worker.peak.totalMiB.toFixed(0)} MiB (${partsText(worker.peak.parts)}); the cgroup with its file cache ${worker.cgroupMiB.toFixed(0)} MiB, ` +
-        `limit reached ${worker.limitReached} times; ${worker.restarts} restarts of the daemon; ${worker.cpu.toFixed(0)} s CPU; exit code ${worker.exit}\n` +
+        `limit reached ${worker.limitReached} times; ${worker.restarts} restarts of the daemon; ${worker.cpu.toFixed(0)} s CPU, then ${(worker.quietCpu * 100).toFixed(0)} % of a core while nothing comes; exit code ${worker.exit}\n` +
         `${report.chunks} of ${SHARDS * records} chunks archived, ${report.missing} missing, ${report.repeats.length} repeated, ${report.problems.length} problems\n` +
         `faults on the way: ${[...worker.faults].join(' | ') || 'none'}\n`,
     );
@@ -128,6 +132,8 @@ interface MeasuredWorker {
   readonly restarts: number;
   readonly faults: ReadonlySet<string>;
   readonly cpu: number;
+  /** CPU seconds a second when nothing is left to read. */
+  readonly quietCpu: number;
   readonly exit: number | null;
 }
 
@@ -154,7 +160,11 @@ async function measure(cgroup: Cgroup, config: string, chunks: number): Promise<
       if (performance.now() > deadline) throw new Error(`${status.totals.chunks} of ${chunks} chunks came`);
       if (launcher.exitCode !== null) throw new Error(`the worker ended with ${launcher.exitCode}`);
     } while (status.totals.chunks < chunks);
-    const cpu = cgroup.pids().reduce((sum, pid) => sum + cpuOf(pid), 0);
+    const cpuNow = (): number => cgroup.pids().reduce((sum, pid) => sum + cpuOf(pid), 0);
+    const cpu = cpuNow();
+    const at = performance.now();
+    await sleep(QUIET_MS);
+    const quietCpu = ((cpuNow() - cpu) / (performance.now() - at)) * 1000;
     launcher.kill('SIGTERM');
     const exit = await ended;
     const read = (name: string): number => Number(fs.readFileSync(path.join(cgroup.directory, name), 'utf8'));
@@ -165,6 +175,7 @@ async function measure(cgroup: Cgroup, config: string, chunks: number): Promise<
       restarts: status.daemon_restarts,
       faults,
       cpu,
+      quietCpu,
       exit,
     };
   } finally {

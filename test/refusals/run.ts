@@ -34,7 +34,7 @@ const RECOVERY_MS = 300_000;
 const words = process.argv.slice(2);
 const chosen = CASES.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailrace-refusals-'));
-const stack = await startStack({ dataDir: path.join(directory, 'data'), shards: 1 });
+const stack = await startStack({ dataDir: path.join(directory, 'data'), shards: 1, worker: 'worker-1' });
 Object.assign(process.env, stack.env);
 const client = kinesisClient(stack.kinesisEndpoint);
 const proxies = await Promise.all([
@@ -55,9 +55,12 @@ let failures = 0;
 
 try {
   await consumer.start();
-  await consumer.running(1);
+  const isRunning = async (): Promise<boolean> =>
+    Object.values((await consumer.status()).shards).some(({ phase }) => phase === 'running');
+  await until('the shard is read', isRunning, RECOVERY_MS);
   await put();
-  await archived(stack, made.length);
+  await archived(stack, made.length, RECOVERY_MS);
+  say('healthy, and the first chunks are archived');
   for (const one of chosen) await tryOut(one);
   await assertArchivedOnce(stack, made);
   say(`${made.length} chunks archived once; ${failures} of ${chosen.length} cases failed`);
@@ -80,7 +83,7 @@ async function tryOut(one: RefusalCase): Promise<void> {
   await put();
   try {
     if (one.fault === null) {
-      await archived(stack, made.length);
+      await archived(stack, made.length, RECOVERY_MS);
       say(`${one.name}: archived as ever; ${(await faults()).join('; ') || 'no fault'}`);
       say(`  --check: ${await check(one)}`);
       return;

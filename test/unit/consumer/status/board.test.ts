@@ -66,7 +66,7 @@ test('more shards than the heap is made for are a fault that says what to do', (
   }
   assert.match(
     board.status().faults[0]!,
-    /^4 shards need a java\.heap of 248 MiB .* it is 218 MiB: .*max_leases to 3/,
+    /^4 shards need a java\.heap of 236 MiB .* it is 218 MiB: .*max_leases to 3/,
   );
 });
 
