@@ -315,8 +315,11 @@ test('troubleshooting.md has every message that a program logs as an error', () 
     logged(readFileSync(join(ROOT, path), 'utf8')),
   );
   assert.ok(messages.length > 40, `${messages.length} messages`);
+  const patterns = entries.map(
+    (entry) => new RegExp(`^${entry.split('…').map(RegExp.escape).join('.*')}$`, 's'),
+  );
   assert.deepEqual(
-    messages.filter((message) => !entries.some((entry) => isSaid(entry, [message]))),
+    messages.filter((message) => !patterns.some((pattern) => pattern.test(message))),
     [],
   );
   assert.deepEqual(logged("log.error({ err }, `a $\x7Bb(c)} of (d)`); log.warn('not this one');"), [
