@@ -75,6 +75,11 @@ export class Builder {
     this.buffer = larger;
   }
 
+  /** Bytes of lines after which it is full. */
+  get missing(): number {
+    return this.#owner.threshold - this.length;
+  }
+
   /** Accepts the line written from `length` to `end`, newline included. */
   commit(end: number): void {
     this.length = end;
@@ -156,6 +161,11 @@ export class TagBuilders {
     }
     builder.time = plausible;
     return builder;
+  }
+
+  /** Whether an event of this time goes to its own hour. */
+  isPlausible(time: number): boolean {
+    return this.#owner.isPlausible(time);
   }
 
   /**
@@ -311,9 +321,13 @@ export class Builders {
     this.latest = now + this.#limits.maxFuture;
   }
 
+  isPlausible(time: number): boolean {
+    return time >= this.earliest && time <= this.latest;
+  }
+
   /** `time` if plausible, otherwise now. */
   plausible(time: number): number {
-    if (time >= this.earliest && time <= this.latest) return time;
+    if (this.isPlausible(time)) return time;
     this.#absurd.value++;
     return this.#now();
   }

@@ -32,6 +32,12 @@ export const UNPARSED = Buffer.from('","_unparsed":true}\n');
 export const TRUNCATED = Buffer.from('","_truncated":true}\n');
 const MESSAGE = Buffer.from('{"message":"');
 const NO_MARK = Buffer.from('"}\n');
+
+/** What stands before and behind a line that {@link writeMessage} writes without a mark. */
+export function messageFrame(added: Buffer): { readonly head: Buffer; readonly tail: Buffer } {
+  return { head: MESSAGE, tail: Buffer.concat([NO_MARK.subarray(0, 1), added, NO_MARK.subarray(1)]) };
+}
+
 /** Bytes that any line fits into, at six for one, with its marks. */
 const SAFE_CUT = Math.floor((MAX_EVENT_BYTES - 128) / 6);
 

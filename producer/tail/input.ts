@@ -2,6 +2,7 @@
 import type { Counter } from '../counters.ts';
 import { Fit } from '../format/fit.ts';
 import { Tally } from '../format/json-bytes.ts';
+import { RawLines } from '../format/raw-lines.ts';
 import { Transform } from '../format/transform.ts';
 import { type Input, type InputContext, inputName } from '../input.ts';
 import { resolvePlaceholders } from '../instance/placeholders.ts';
@@ -123,7 +124,7 @@ class TailInput implements Input {
     this.#counters = TALLIES.map(([key, name]) => [key, counter(name)] as const);
     if (joinsLines(options)) context.builders.guard();
     this.#clock = { now: context.now() };
-    this.#buffer = Buffer.allocUnsafeSlow(CHECK_BYTES + this.#turnBytes + 1);
+    this.#buffer = RawLines.buffer(CHECK_BYTES + this.#turnBytes + 1);
   }
 
   async start(): Promise<void> {

@@ -5,6 +5,6 @@ import { test } from 'node:test';
 import { compiled, SOURCES, targetOf } from '../../../infra/wasm.ts';
 
 for (const source of SOURCES)
-  test(`the module of ${source}.as is what its source gives`, () => {
-    assert.equal(compiled(source), readFileSync(targetOf(source), 'utf8'), 'run: npm run build:wasm');
+  test(`the module of ${source}.as is what its source gives`, async () => {
+    assert.equal(await compiled(source), readFileSync(targetOf(source), 'utf8'), 'run: npm run build:wasm');
   });
