@@ -22,8 +22,7 @@ export function putRecordsBody(stream: string, records: readonly PutRecordsReque
   let at = body.write(head, 0, 'latin1');
   for (const [i, { Data }] of records.entries()) {
     at += body.write(DATA, at, 'latin1');
-    const { buffer, byteOffset, byteLength } = Data!;
-    at += body.write(Buffer.from(buffer, byteOffset, byteLength).toString('base64'), at, 'latin1');
+    at = writeBase64(body, at, Data!);
     at += body.write(tails[i]!, at, 'latin1');
   }
   // The last record's comma goes.
@@ -32,3 +31,12 @@ export function putRecordsBody(stream: string, records: readonly PutRecordsReque
 }
 
 const DATA = '{"Data":"';
+/** Short enough for the engine's young generation: a string of a whole record takes three times the CPU. Divides by three. */
+const PIECE_BYTES = 12 * 1024;
+
+function writeBase64(body: Buffer, at: number, { buffer, byteOffset, byteLength }: Uint8Array): number {
+  const data = Buffer.from(buffer, byteOffset, byteLength);
+  for (let from = 0; from < byteLength; from += PIECE_BYTES)
+    at += body.write(data.toString('base64', from, from + PIECE_BYTES), at, 'latin1');
+  return at;
+}

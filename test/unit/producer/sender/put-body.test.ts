@@ -5,7 +5,10 @@ import { putRecordsBody } from '../../../../producer/sender/put-body.ts';
 
 test('the body is the JSON that the protocol asks for, whatever the bytes are', () => {
   const record = fc.record({
-    Data: fc.uint8Array({ maxLength: 300 }),
+    Data: fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.integer({ min: 12_000, max: 40_000 }).map((length) => new Uint8Array(length).map((_, i) => i * i)),
+    ),
     PartitionKey: fc.stringMatching(/^[0-9a-f/]{1,40}$/),
     ExplicitHashKey: fc.option(fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map(String), {
       nil: undefined as unknown as string,
