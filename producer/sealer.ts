@@ -12,6 +12,7 @@
 import { readHeader } from '../chunk/header.ts';
 import { type Compression, encodeChunk, frameBody } from '../chunk/writer.ts';
 import { type Builder, type Builders, HOUR_MS, type TagGroup } from './builder.ts';
+import { ChunkAim } from './chunk-aim.ts';
 import type { Counters } from './counters.ts';
 import { type Draft, draftsOf } from './draft.ts';
 import type { Identity } from './identity.ts';
@@ -24,7 +25,7 @@ const NO_LINES = Buffer.alloc(0);
 
 export interface SealerOptions extends SealPace {
   readonly compression: Compression;
-  /** Bytes that a chunk aims at, and may not exceed. */
+  /** Bytes that a chunk should not exceed, and may not. */
   readonly targetBytes: number;
   readonly maxBytes: number;
 }
@@ -41,8 +42,8 @@ export interface SealPace {
 
 export const DEFAULT_SEALER_OPTIONS: SealerOptions = {
   compression: { codec: 'gzip', level: 3 },
-  // Ten PUT units of 25 KiB less what one chunk may differ from the last: one byte more would cost an eleventh.
-  targetBytes: 245 * 1024,
+  // Ten PUT units of 25 KiB, of which the partition key takes some bytes; as a record of the sender.
+  targetBytes: 250 * 1024 - 128,
   // A record of the service holds 1 MiB with its partition key; the rest is room for the key.
   maxBytes: 1024 * 1024 - 256,
   interval: 1000,
@@ -56,9 +57,6 @@ const PENDING_CUT_BYTES = 4 * 1024 * 1024;
 const PENDING_PAUSE_BYTES = 16 * 1024 * 1024;
 /** Raw bytes in an interval below which the next one may be longer. */
 const LITTLE_BYTES = 64 * 1024;
-/** Bounds of what a builder collects before it becomes a chunk. */
-const MIN_RAW_BYTES = 256 * 1024;
-const MAX_RAW_BYTES = 4 * 1024 * 1024;
 /**
  * Unacknowledged chunks from which on acks share cuts for this many milliseconds: during an outage of the stream, each
  * chunk is held in memory until it is over.
@@ -110,6 +108,7 @@ export class Sealer {
   #options: SealerOptions;
   readonly #dependencies: SealerDependencies;
   readonly #watermarks: Watermarks;
+  readonly #aim: ChunkAim;
   #drafts: Draft[] = [];
   #pendingBytes = 0;
   #rawBytes = 0;
@@ -130,6 +129,7 @@ export class Sealer {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#watermarks = new Watermarks(performance.now());
+    this.#aim = new ChunkAim(options.targetBytes);
     this.#delay = options.interval;
   }
 
@@ -172,12 +172,13 @@ export class Sealer {
   /** Compresses a builder's lines and empties it. They reach the spool with the next cut that takes their group. */
   encode(builder: Builder): void {
     const { compression, maxBytes } = this.#options;
+    const { builders } = this.#dependencies;
     const rawBytes = builder.length;
     for (const draft of draftsOf(builder, compression, maxBytes)) {
       this.#drafts.push(draft);
       const { rawBytes, chunk } = draft.body;
       this.#pendingBytes += chunk.length;
-      if (rawBytes >= MIN_RAW_BYTES) this.#aim(rawBytes / chunk.length);
+      builders.chunkBytes = this.#aim.next(builders.chunkBytes, rawBytes, chunk.length);
     }
     this.#rawBytes += rawBytes;
     builder.clear();
@@ -331,14 +332,6 @@ export class Sealer {
     const bytes = encodeChunk(NO_LINES, header, this.#options.compression);
     this.#pendingBytes += bytes.length;
     return { header: readHeader(bytes), bytes };
-  }
-
-  /** Lets builders collect what compresses to about the target, given what the last full chunk did. */
-  #aim(ratio: number): void {
-    const { builders } = this.#dependencies;
-    const wanted = this.#options.targetBytes * ratio;
-    const next = builders.chunkBytes + (wanted - builders.chunkBytes) / 4;
-    builders.chunkBytes = Math.min(MAX_RAW_BYTES, Math.max(MIN_RAW_BYTES, Math.floor(next)));
   }
 
   #count(chunks: readonly EncodedChunk[]): void {
