@@ -67,7 +67,9 @@ async function run(options: { config: string; check?: boolean }, child?: string)
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => launcher.stop());
   whenNpmIsGone(() => launcher.stop());
-  process.exitCode = await launcher.run();
+  const code = await launcher.run();
+  // A request that is never answered would keep this process alive.
+  process.exit(code);
 }
 
 function checkJava({ java }: ConsumerConfig): string {

@@ -138,6 +138,19 @@ test('SIGTERM goes to the daemon; its end in order is ours', async () => {
   assert.ok(fs.existsSync(marker));
 });
 
+test('a stop does not wait for a stream that does not answer, and starts no daemon', async (t) => {
+  const table = await DynamoDbDouble.start();
+  t.after(() => table.stop());
+  kinesis.onRequest = (operation) => (operation === 'ListShards' ? 'hang' : null);
+  const before = kinesis.calls.get('ListShards') ?? 0;
+  const run = launch({ java: { command: daemon('exit 7') }, dynamodb: { endpoint: table.endpoint } });
+  await until('the stream is looked at', () => (kinesis.calls.get('ListShards') ?? 0) > before);
+  run.process.kill('SIGTERM');
+  assert.equal(await run.ended, 0);
+  kinesis.onRequest = () => null;
+  assert.doesNotMatch(run.log(), /the daemon runs/);
+});
+
 test('a daemon that does not end is killed after the stop time', async () => {
   const run = launch({
     java: { command: daemon('trap "" TERM\nwhile :; do sleep 0.05; done') },
