@@ -63,7 +63,7 @@ export class Candidates {
     const all =
       source === null
         ? begins && !longer
-        : !longer && file.size >= read.offset && holds(source, file.head, read);
+        : !longer && file.size >= read.offset && holds(source, file.head, read, generation === known);
     return {
       generation,
       offset: read.offset,
@@ -112,7 +112,7 @@ export class Candidates {
       const own = this.#access.open(name, undefined, true);
       if (own === null || own === 'rejected') continue;
       try {
-        return ask(bytesOf(own.source), own.stats, () => holds(own.source, own.head, read));
+        return ask(bytesOf(own.source), own.stats, () => holds(own.source, own.head, read, true));
       } finally {
         own.source.close();
       }

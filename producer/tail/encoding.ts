@@ -40,6 +40,7 @@ export class DecodingParser implements LineParser {
 /** Splits UTF-16 into lines, of which each is decoded: its line breaks are two bytes, at an even position of the file. */
 export class WideSplitter implements Splitter {
   skipping = false;
+  readonly unit = 2;
   readonly #decoder: TextDecoder;
   readonly #inner: Splitter;
   /** Position of the byte in a unit that is the character's own where that is below 256. */

@@ -29,6 +29,11 @@ export function begins(head: Uint8Array, known: Fingerprint): boolean {
   return known.bytes > 0 && head.length >= known.bytes && fingerprint(head, known.bytes).hash === known.hash;
 }
 
+/** Whether there are bytes, and all of them are zero. */
+export function isZeros(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.every((byte) => byte === 0);
+}
+
 /** A number for the first 32 bytes of a head: FNV-1a. */
 export function prefixOf(head: Uint8Array): number {
   if (head.length < PREFIX_BYTES) return NO_PREFIX;

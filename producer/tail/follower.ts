@@ -1,7 +1,15 @@
 /** One generation of a log file being read: its position, and what proves that the position is still in it. */
-import { FINGERPRINT_BYTES, type Fingerprint, fingerprint, NO_FINGERPRINT, prefixOf } from './fingerprint.ts';
+import {
+  FINGERPRINT_BYTES,
+  type Fingerprint,
+  fingerprint,
+  isZeros,
+  NO_FINGERPRINT,
+  prefixOf,
+} from './fingerprint.ts';
 import { ALL, type Ending, MORE_TO_COME, type Splitter } from './lines.ts';
 import type { Source } from './source.ts';
+import { solidEnd, Vacancy } from './vacancy.ts';
 
 /** Bytes before the position that are reread with each turn: they are others when the file was truncated. */
 export const CHECK_BYTES = 64;
@@ -67,6 +75,7 @@ export class Follower {
   /** Whether the file was truncated after it was opened and before its position was checked. */
   #truncated = false;
   #holes: boolean;
+  readonly #vacancy = new Vacancy();
 
   constructor(parts: {
     readonly file: string;
@@ -84,7 +93,7 @@ export class Follower {
     this.splitter = parts.splitter;
     this.offset = parts.offset;
     this.seen = parts.offset;
-    this.#head = parts.head;
+    this.#head = solidHead(parts.head, parts.offset);
     this.lastGrowth = parts.now;
     this.#holes = parts.offset === 0;
     if (parts.offset > 0 && this.source.seekable) {
@@ -137,7 +146,10 @@ export class Follower {
     const head = Buffer.alloc(this.#head.length);
     source.read(check, 0, check.length, this.offset - check.length);
     source.read(head, 0, head.length, 0);
-    return this.#check.compare(check, 0, check.length, 0, check.length) === 0 && head.equals(this.#head);
+    if (this.#check.compare(check, 0, check.length, 0, check.length) !== 0) return false;
+    // The first bytes may have been given back to the file system, which makes them zeros.
+    const isPunched = this.offset > head.length && isZeros(head) && !isZeros(check);
+    return head.equals(this.#head) || isPunched;
   }
 
   /** Whether all of a file that can be reopened was read, as far as it was looked at. */
@@ -155,8 +167,24 @@ export class Follower {
       head.compare(this.#head, 0, this.#head.length, 0, this.#head.length) !== 0
     )
       return;
-    this.#head = head.subarray(0, read);
+    const solid = solidHead(head.subarray(0, read), this.#head.length);
+    if (solid.length === this.#head.length) return;
+    this.#head = solid;
     this.dirty = true;
+  }
+
+  /** Whether something was written into the zeros that it ends with: of what is mapped into memory its times say nothing. */
+  get isFilled(): boolean {
+    if (this.#vacancy.end < 0) return false;
+    // Read into zeros, of which what the file lacks is left.
+    const next = Buffer.alloc(CHECK_BYTES);
+    try {
+      this.source.read(next, 0, CHECK_BYTES, this.seen);
+      return !isZeros(next);
+    } catch {
+      // The next turn meets the same error, and reports it.
+      return true;
+    }
   }
 
   /** Notes its size at a look. */
@@ -170,7 +198,8 @@ export class Follower {
   /** Bytes that stood behind the position before it was truncated, as far as looks have seen them. */
   get unread(): number {
     // Of a file that was not seen to get shorter the last look may be of what was written since.
-    return (this.#shrunk ? this.#size : this.#sizeBefore) - this.offset;
+    const size = this.#shrunk ? this.#size : this.#sizeBefore;
+    return (size === this.#vacancy.end ? this.seen : size) - this.offset;
   }
 
   position(): Position {
@@ -192,13 +221,21 @@ export class Follower {
     const ending = this.ending;
     this.ending = MORE_TO_COME;
     const check = this.#checkBytes;
-    const read = this.source.read(buffer, 0, check + length, this.offset - check);
+    let read = this.source.read(buffer, 0, check + length, this.offset - check);
     if (read < check || this.#check.compare(buffer, 0, check, 0, check) !== 0) return 'truncated';
     if (this.source.seekable && !this.#headHolds(buffer, check, read)) return 'truncated';
+    let full = read === check + length;
+    // A file that has ended holds no more than it does, and its zeros are passed over with it.
+    if (this.rotated && ending === ALL) {
+      if (full) this.ending = ALL;
+    } else {
+      const vacant = this.#vacant(buffer, check, read, ending);
+      if (vacant.from < read) full = vacant.unsure;
+      read = vacant.from;
+    }
     let start = check;
     this.#extendHead(buffer, check, read);
     if (this.#holes) start = this.#skipHole(buffer, start, read);
-    const full = read === check + length;
     buffer[read] = 0x0a;
     const end = this.offset + read - check;
     if (end > this.seen) this.lastGrowth = now;
@@ -220,12 +257,27 @@ export class Follower {
     return 'end';
   }
 
+  /**
+   * Where the zeros begin that a file ends with: space that its writer has yet to fill, so that nothing is there yet.
+   * `unsure` when it is not known yet that there is nothing but zeros.
+   */
+  #vacant(buffer: Buffer, from: number, to: number, ending: Ending): { from: number; unsure: boolean } {
+    if (to === from || buffer[to - 1] !== 0 || !this.source.seekable) return { from: to, unsure: false };
+    const base = this.offset - from;
+    const solid = solidEnd(buffer, from, to, this.splitter.unit === 2 ? base : null);
+    if (solid === to) return { from: to, unsure: false };
+    // Before a flush ends, what was known of them is looked at once more.
+    const rest = this.#vacancy.look(this.source, base + solid, base + to, ending === ALL);
+    return rest === 'solid' ? { from: to, unsure: false } : { from: solid, unsure: rest === 'unsure' };
+  }
+
   /** Restarts at the first byte of a file that was truncated, and begins with `head` now. */
   restart(head: Buffer, now: number): void {
     this.offset = 0;
     this.seen = 0;
     this.#end = 0;
-    this.#head = head;
+    this.#head = solidHead(head, 0);
+    this.#vacancy.forget();
     this.#fingerprint = NO_FINGERPRINT;
     this.#checkBytes = 0;
     this.#truncated = false;
@@ -261,11 +313,17 @@ export class Follower {
 
   /** A writer that does not append leaves zeros where a truncated file's lines were: they are not a line. */
   #skipHole(buffer: Buffer, from: number, to: number): number {
+    const { unit = 1 } = this.splitter;
     let at = from;
-    while (at < to && buffer[at] === 0) at++;
+    while (at + unit <= to && buffer[at] === 0 && buffer[at + unit - 1] === 0) at += unit;
     this.#holes = at === to;
     // A byte order mark, which some programs write even into UTF-8.
     const marked = buffer[at] === 0xef && buffer[at + 1] === 0xbb && buffer[at + 2] === 0xbf;
     return marked && at + 3 <= to ? at + 3 : at;
   }
+}
+
+/** A head without the zeros that it ends with: until the writer has written behind them they may change. */
+function solidHead(head: Buffer, known: number): Buffer {
+  return head.subarray(0, solidEnd(head, Math.min(known, head.length), head.length, null));
 }

@@ -28,6 +28,8 @@ export type Ending = typeof MORE_TO_COME | typeof WHOLE_LINES | typeof ALL;
 export interface Splitter {
   /** Whether the bytes that follow belong to a line that was cut already, and are passed over. */
   skipping: boolean;
+  /** Bytes of a character at the least, where it is not one. */
+  readonly unit?: 2;
   /**
    * Takes events from `bytes[start, end)` and returns where the first one begins that is not whole.
    * `bytes[end]` must be a newline, which is not part of the file; what stands before `start` is what the file has there.

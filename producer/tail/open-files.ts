@@ -74,7 +74,8 @@ export class OpenFiles {
   }
 
   #grown(follower: Follower, stats: BigIntStats): boolean {
-    if (follower.sizeSeen === stats.size && follower.mtimeSeen === stats.mtimeNs) return false;
+    const isSame = follower.sizeSeen === stats.size && follower.mtimeSeen === stats.mtimeNs;
+    if (isSame && !follower.isFilled) return false;
     follower.sizeSeen = stats.size;
     follower.mtimeSeen = stats.mtimeNs;
     follower.sized(Number(stats.size));
@@ -83,10 +84,11 @@ export class OpenFiles {
   }
 
   /** Whether a file changed since its last look; those of a folder that is not looked at now may have, too. */
-  hasChanged({ file, source, sizeSeen, mtimeSeen }: Follower): boolean {
+  hasChanged(follower: Follower): boolean {
+    const { file, source, sizeSeen, mtimeSeen } = follower;
     if (!(source instanceof PlainSource)) return false;
     const stats = this.#dependencies.access.guarded(file, () => source.stats());
-    return stats !== null && (stats.size !== sizeSeen || stats.mtimeNs !== mtimeSeen);
+    return stats !== null && (stats.size !== sizeSeen || stats.mtimeNs !== mtimeSeen || follower.isFilled);
   }
 
   /** Closes a file, and notes how far it was read. */

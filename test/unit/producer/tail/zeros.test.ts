@@ -60,3 +60,92 @@ test('pretty-printed JSON: one line an event, and counted', async (t) => {
   );
   assert.equal(tail.counters.total('tailrace_agent_inner_newlines_total'), 2);
 });
+
+/** Writes into a file that has its full size from the start, and whose times stay: as one that is mapped into memory. */
+function reserve(file: string, size: number): (text: string | Buffer) => void {
+  const fd = fs.openSync(file, 'w+');
+  fs.ftruncateSync(fd, size);
+  fs.futimesSync(fd, 1_700_000_000, 1_700_000_000);
+  let at = 0;
+  return (text) => {
+    at += fs.writeSync(fd, Buffer.from(text), 0, Buffer.byteLength(text), at);
+    fs.futimesSync(fd, 1_700_000_000, 1_700_000_000);
+  };
+}
+
+for (const size of [100, 64 * 1024, 256 * 1024, 3 * 1024 * 1024]) {
+  test(`space of ${size} bytes that its writer has yet to fill: nothing is there yet`, async (t) => {
+    const { file, tail } = setUp(t);
+    const write = reserve(file, size);
+    await tail.start();
+    await tail.settle();
+    const expected: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      write(`line ${i}\n`);
+      expected.push(`line ${i}`);
+      await tail.settle();
+      assert.deepEqual(tail.messages(), expected);
+      if (i % 2 === 0) continue;
+      await tail.crash();
+      await tail.start();
+    }
+    assert.equal(tail.counters.total('tailrace_agent_tail_zero_bytes_total'), 0);
+    // Its writer ends, and gives back what it did not need.
+    fs.truncateSync(file, expected.join('\n').length + 1);
+    fs.appendFileSync(file, 'last\n');
+    await tail.settle();
+    assert.deepEqual(tail.messages(), [...expected, 'last']);
+    for (const counter of ['truncations', 'lost_bytes', 'repeated_files'])
+      assert.equal(tail.counters.total(`tailrace_agent_tail_${counter}_total`), 0, counter);
+  });
+}
+
+test('reserved space: lines in half of it, beyond one read, and the next file by its name', async (t) => {
+  const { file, tail } = setUp(t, { rotate_wait: '1ms' });
+  const write = reserve(file, 2 * 1024 * 1024);
+  const lines = Array.from({ length: 40_000 }, (_, i) => `line ${i} ${'x'.repeat(i % 40)}`);
+  await tail.start();
+  for (let from = 0; from < lines.length; from += 9_000) {
+    for (const line of lines.slice(from, from + 9_000)) write(`${line}\n`);
+    await tail.settle();
+  }
+  fs.renameSync(file, `${file}.1`);
+  const writeNext = reserve(file, 1024 * 1024);
+  writeNext('next\n');
+  await tail.settle();
+  assert.equal(tail.messages().length, lines.length + 1);
+  await tail.crash();
+  await tail.start();
+  writeNext('more\n');
+  await tail.settle();
+  assert.deepEqual(tail.messages(), [...lines, 'next', 'more']);
+});
+
+test('UTF-16 in reserved space', async (t) => {
+  const { file, tail } = setUp(t, { encoding: 'utf-16le' });
+  const write = reserve(file, 600 * 1024);
+  write(Buffer.from('one\n', 'utf16le'));
+  await tail.start();
+  await tail.settle();
+  write(Buffer.from('Ā\ntwo\n', 'utf16le'));
+  await tail.settle();
+  assert.deepEqual(tail.messages(), ['one', 'Ā', 'two']);
+});
+
+for (const restarted of [false, true]) {
+  test(`first blocks that were given back to the file system (fallocate -p)${restarted ? ' while the agent was down' : ''}`, async (t) => {
+    const { file, tail } = setUp(t);
+    const lines = Array.from({ length: 2000 }, (_, i) => `line ${i}`);
+    fs.writeFileSync(file, `${lines.join('\n')}\n`);
+    await tail.start();
+    await tail.settle();
+    if (restarted) await tail.crash();
+    const fd = fs.openSync(file, 'r+');
+    fs.writeSync(fd, Buffer.alloc(8192), 0, 8192, 0);
+    fs.closeSync(fd);
+    if (restarted) await tail.start();
+    fs.appendFileSync(file, 'last\n');
+    await tail.settle();
+    assert.deepEqual(tail.messages(), [...lines, 'last']);
+  });
+}
