@@ -210,8 +210,10 @@ export const ERRORS = {
   },
   BAD_CHECKPOINT: {
     exit: 1,
-    means: 'A lease starts where records would be left out.',
-    remedy: 'Set the checkpoint of that lease to TRIM_HORIZON.',
+    means:
+      'A lease starts where records would be left out: at LATEST or a time, or behind the end of what this archive has, because bucket, prefix or application were changed or commits are gone.',
+    remedy:
+      'Correct bucket and prefix; otherwise set the checkpoint of that lease to TRIM_HORIZON, or delete the lease table, which repeats nothing.',
   },
   REREAD_NEEDED: {
     exit: 1,

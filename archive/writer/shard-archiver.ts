@@ -8,7 +8,7 @@
 import { atOnce } from '../../base/at-once.ts';
 import { TailraceError } from '../../base/errors.ts';
 import type { Commit, CommitObject } from '../commit.ts';
-import { compareSequence } from '../commit-keys.ts';
+import { commitFolder, compareSequence } from '../commit-keys.ts';
 import { loadState, newestCommit, putCommit, readCommit } from '../commit-log.ts';
 import { ShardState } from '../state.ts';
 import type { ArchiveStore } from '../store.ts';
@@ -136,11 +136,15 @@ export class ShardArchiver {
    * Reads where the log stands.
    *
    * @param checkpoint the sequence number after which records will come; null when from the stream's beginning
+   * @throws TailraceError BAD_CHECKPOINT when records between the end of the log and the checkpoint would be left out
    */
   async initialize(checkpoint: string | null): Promise<void> {
     this.#seen = checkpoint;
     this.#readFrom = checkpoint;
     const newest = await this.#load();
+    // What the log does not have was not archived here, whatever the checkpoint says
+    if (checkpoint !== null && !reaches(newest, checkpoint))
+      throw badCheckpoint(this.#context, newest, checkpoint);
     if (newest === null) return;
     // A checkpoint is written when the data is complete, so behind it there is nothing to look at.
     // rule: the newest commit's data is made sure of at a takeover
@@ -383,6 +387,22 @@ export class ShardArchiver {
     this.#pendingBytes = rest.reduce((sum, item) => sum + weightOf(item), 0);
     this.#pendingSince = this.#options.uptime();
   }
+}
+
+function reaches(newest: Commit | null, checkpoint: string): boolean {
+  return newest !== null && newest.to !== null && compareSequence(newest.to, checkpoint) >= 0;
+}
+
+function badCheckpoint(
+  { prefix, incarnation, shard }: LogContext,
+  newest: Commit | null,
+  checkpoint: string,
+): TailraceError {
+  const end = newest?.to == null ? 'has nothing of this shard' : `ends at ${newest.to}`;
+  return new TailraceError(
+    'BAD_CHECKPOINT',
+    `the lease of ${shard} starts after ${checkpoint}, the archive (${commitFolder(prefix, incarnation, shard)}) ${end}: what is between would be left out. Correct the bucket and prefix, or set the lease's checkpoint to TRIM_HORIZON (or delete the lease table), which repeats nothing`,
+  );
 }
 
 /** A number below a sequence number and above all that are smaller; null when there is none. */

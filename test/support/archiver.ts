@@ -17,6 +17,8 @@ export interface ArchiverOptions {
   readonly encoder?: number;
   /** Whether the stream still has a record of a range; by default it has nothing. */
   readonly holds?: StreamView['holds'];
+  /** Where the lease begins; at the beginning of its shard unless specified. */
+  readonly checkpoint?: string;
   readonly now?: () => number;
   readonly events?: Partial<ArchiverEvents>;
   readonly uptime?: () => number;
@@ -31,7 +33,6 @@ const NO_EVENTS: ArchiverEvents = {
   voided() {},
 };
 
-/** Opened at the beginning of its shard. */
 export async function openArchiver(
   store: ArchiveStore,
   {
@@ -41,6 +42,7 @@ export async function openArchiver(
     maxBytes = 1e9,
     maxAge = 1e9,
     holds = async () => false,
+    checkpoint,
     now = Date.now,
     uptime = now,
     events = {},
@@ -70,6 +72,6 @@ export async function openArchiver(
       events: { ...NO_EVENTS, ...events },
     },
   );
-  await archiver.initialize(null);
+  await archiver.initialize(checkpoint ?? null);
   return archiver;
 }
