@@ -21,7 +21,7 @@ export async function archiveStatus({ store, prefix, horizon }: OpenArchive): Pr
   const at = Date.now();
   const shards = await arrivalsOf(store, prefix, at - WINDOW_MS);
   const range = { from: at - WINDOW_MS, to: at };
-  const options = { now: at, pendingFor: PENDING_MS, deep: false, range, horizon };
+  const options = { now: at, pendingFor: PENDING_MS, deep: false, commitsOnly: true, range, horizon };
   const { missing, pending } = await verifyArchive(store, prefix, options);
   return { at, shards, missing, pending };
 }

@@ -39,6 +39,10 @@ export class Book {
   readonly newest: Placed[] = [];
   /** Objects that hold their data. */
   readonly live: Placed[] = [];
+  /** Keys of objects that were given up. */
+  readonly voidedKeys = new Set<string>();
+  /** Of each log, as `incarnation/shard`, the number of its newest commit that was read. */
+  readonly newestNumbers = new Map<string, number>();
   expired = 0;
   cold = 0;
   readonly #keepRuns: boolean;
@@ -74,8 +78,10 @@ export class Book {
         // rule: verify counts what was voided as missing
         const isLost = lost.has(object.key);
         this.#addRuns(commit, object.runs, object.key, isLost, known);
-        if (isLost) this.counts.voided += 1;
-        else {
+        if (isLost) {
+          this.counts.voided += 1;
+          this.voidedKeys.add(object.key);
+        } else {
           for (const [name, n] of Object.entries(object.lane_events ?? {})) {
             const lane = this.lanes.get(name);
             if (lane) lane.events += n;
@@ -89,6 +95,7 @@ export class Book {
       }
       this.#addRuns(commit, commit.empty, 'chunks without events', false, known);
       for (const mark of commit.producers) this.#addMark(commit, mark);
+      this.newestNumbers.set(`${commit.incarnation}/${commit.shard}`, commit.number);
     });
   }
 

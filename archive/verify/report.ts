@@ -13,6 +13,8 @@ export interface VerifyOptions {
   readonly expireAfter?: number | undefined;
   /** Reads every object, not only what the commits say. */
   readonly deep: boolean;
+  /** Looks at no objects but those of the newest commits: for whoever asks for chunks alone. */
+  readonly commitsOnly?: boolean;
   /** Only producers whose id begins with this. */
   readonly producer?: string | undefined;
   /** Only what was archived in this time; commits before and after are not read, but for the few that say what was known. */

@@ -9,6 +9,7 @@ import { linesFault } from '../ndjson.ts';
 import type { ArchiveStore } from '../store.ts';
 import { standing } from '../voiding.ts';
 import { Book, type Placed } from './book.ts';
+import { checkPresent } from './present.ts';
 import { type LogPart, partOf, type TimeRange } from './range.ts';
 import { reportOf, type VerifyOptions, type VerifyReport } from './report.ts';
 
@@ -61,6 +62,8 @@ export async function verifyArchive(
       book.problems.push((error as Error).message);
     }
   });
+  if (!options.commitsOnly)
+    await checkPresent(store, book, { ...options, prefix, isExpired, whole: options.range === undefined });
   if (options.deep)
     await checkObjects(
       store,

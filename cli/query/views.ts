@@ -70,6 +70,7 @@ export async function createHoles(
     now: Date.now(),
     pendingFor: PENDING_MS,
     deep: false,
+    commitsOnly: true,
     ...(horizon === undefined ? {} : { horizon }),
     ...(show ? { onProgress: show } : {}),
   });
