@@ -4,7 +4,6 @@
  *     inputs ─lines→ builders ─→ sealer ─cuts→ spool ─chunks→ sender ─→ Kinesis
  *        ↑ pause, resume ──────────┘  └─ acks to clients        └─ acknowledged: room in the spool
  */
-import { readFileSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { hostname } from 'node:os';
@@ -33,6 +32,7 @@ import { type Input, type InputContext, inputName } from './input.ts';
 import { Metadata } from './instance/metadata.ts';
 import { type EndReason, InstanceWatch } from './instance/watch.ts';
 import { createJournaldInput } from './journald/input.ts';
+import { machineId } from './machine.ts';
 import { FROM_THE_START } from './metrics.ts';
 import { Sealer, type SealPace } from './sealer.ts';
 import { explain } from './sender/failures.ts';
@@ -407,15 +407,6 @@ export class Agent {
       stopping: this.#stopping,
       started: this.#started,
     };
-  }
-}
-
-/** See machine-id(5); without one, as in a container, the producer is identified by its state directory alone. */
-function machineId(): string {
-  try {
-    return readFileSync('/etc/machine-id', 'utf8').trim();
-  } catch {
-    return 'none';
   }
 }
 

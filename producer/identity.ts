@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { ChunkHeader } from '../chunk/header.ts';
+import { isSameMachine } from './machine.ts';
 import type { StateMap } from './state.ts';
 
 /** The part of a chunk's header that identifies it. */
@@ -12,7 +13,7 @@ export type ChunkIdentity = Pick<
 
 const savedIdentity = z.object({
   producer: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
-  /** The machine's id when the producer id was created; a copied disk becomes a new producer. */
+  /** The machine when the producer id was created; a copied disk becomes a new producer. */
   machine: z.string(),
   epoch: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   ordinal: z.int().check(z.nonnegative()),
@@ -34,14 +35,14 @@ export class Identity {
    * Begins an epoch.
    *
    * @param state the section that keeps identities
-   * @param machine the machine's id, e.g. from /etc/machine-id
+   * @param machine the machine's id
    * @param now milliseconds since 1970
    */
   constructor(state: StateMap, machine: string, now: number) {
     const saved = state.read(KEY, savedIdentity);
     this.#state = state;
     this.#machine = machine;
-    const known = saved?.machine === machine ? saved : undefined;
+    const known = saved && isSameMachine(saved.machine, machine) ? saved : undefined;
     this.producer = known?.producer ?? randomBytes(16).toString('hex');
     this.epoch = newEpoch(now, known?.epoch);
     this.#previous = known ? { epoch: known.epoch, ordinal: known.ordinal } : null;
