@@ -46,12 +46,14 @@ export async function loadSpool(
   for (const number of numbers) {
     const path = join(directory, segmentName(number));
     const bytes = await files.read(path);
-    const found = recoverSegment(bytes, number === numbers.at(-1));
+    const isLast = number === numbers.at(-1);
+    const found = recoverSegment(bytes, isLast);
     if (found.length < bytes.length) {
       log.warn({ segment: path, bytes: bytes.length - found.length }, 'cut off the torn end of the spool');
       counters.add('tailrace_agent_spool_torn_total');
-      await files.truncate(path, found.length);
     }
+    // An agent that was killed before its fdatasync leaves a whole cut that a power loss can still take back.
+    if (isLast) await files.truncate(path, found.length);
     for (const { offset, end } of found.damaged) {
       const kept = join(quarantine, `${String(number).padStart(12, '0')}-${offset}.bin`);
       log.error(

@@ -37,7 +37,8 @@
  * Segments are read in the order of their numbers, and the state is built up cut by cut (load.ts, recovery.ts):
  *
  * - The last cut of the last segment, if it is incomplete and no `durable` follows it, is torn: it was never
- *   acknowledged to anyone. It is cut off, and the inputs read its events once more.
+ *   acknowledged to anyone. It is cut off, and the inputs read its events once more. What is left is synced before
+ *   anything follows from it: its agent may have been killed before the fdatasync.
  * - A place without a sound record anywhere else is damage to durable data. Its bytes go to the quarantine, sound
  *   chunks around it are kept, the state is read from the cut's other copy, and counters, log and `verify` report it.
  *   A flush does not end with 0 as long as the quarantine holds anything.

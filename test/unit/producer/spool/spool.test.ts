@@ -369,6 +369,23 @@ test('a disk that fails to sync ends the spool', async () => {
   await assert.rejects(writer.cut(1), SpoolSyncError);
 });
 
+test('what a start takes up after a kill before the fdatasync is durable before anything follows from it', async () => {
+  const files = new MemoryFiles();
+  const first = await open(files);
+  await first.spool.append([encoded(1)], { input: { position: 1 } });
+  // Neither the sync nor what comes after it happens.
+  files.fail = (call) => (call === 'append' ? null : new Error('killed'));
+  await assert.rejects(first.spool.append([encoded(2)], { input: { position: 2 } }));
+  files.fail = () => null;
+  const restarted = await open(files);
+  assert.deepEqual(ordinals(restarted.spool.takeRecovered()), [1, 2]);
+  // The power fails.
+  files.crash(0);
+  const { spool } = await open(files);
+  assert.deepEqual(ordinals(spool.takeRecovered()), [1, 2]);
+  assert.equal(spool.section('input').get('position'), 2);
+});
+
 test('a chunk that rots in the spool is put aside when it is read', async () => {
   const writer = new Writer();
   await writer.start();
