@@ -46,6 +46,8 @@ export interface InputContext {
   readonly now: () => number;
   /** Milliseconds of a monotonic clock, to measure how long something has lasted. */
   readonly uptime: () => number;
+  /** When the machine was booted, milliseconds since 1970, where it is not this one. */
+  readonly booted?: number | undefined;
   readonly counters: Counters;
   /** The instance metadata, for placeholders in added fields. */
   readonly metadata: Pick<Metadata, 'endpoint' | 'get'>;

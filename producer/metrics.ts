@@ -64,6 +64,8 @@ export const HELP: Readonly<Record<string, string>> = {
     'Entries of the journal left out because the configuration says so.',
   tailrace_agent_journald_redacted_values_total: 'Values that a redaction changed.',
   tailrace_agent_tail_redacted_values_total: 'Values changed by redaction.',
+  tailrace_agent_tail_cut_files_total:
+    'Files of which a power loss had taken the end of what was read: reading goes on behind what is left.',
   tailrace_agent_tail_alike_files_total:
     'Files taken for a vanished log because they begin with all that was read of it.',
   tailrace_agent_tail_bytes_total: 'Bytes read from files.',

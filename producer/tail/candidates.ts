@@ -10,6 +10,7 @@ import type { Generation } from './generation.ts';
 import type { Ledger } from './ledger.ts';
 import type { Place } from './place.ts';
 import { holds } from './position.ts';
+import type { PowerLoss } from './power-loss.ts';
 import { compressionOf } from './rotation.ts';
 import { birthOf, PlainSource } from './source.ts';
 
@@ -17,11 +18,13 @@ export class Candidates {
   readonly #ledger: Ledger;
   readonly #access: FileAccess;
   readonly #examiner: Examiner;
+  readonly #powerLoss: PowerLoss;
 
-  constructor(ledger: Ledger, access: FileAccess, examiner: Examiner) {
+  constructor(ledger: Ledger, access: FileAccess, examiner: Examiner, powerLoss: PowerLoss) {
     this.#ledger = ledger;
     this.#access = access;
     this.#examiner = examiner;
+    this.#powerLoss = powerLoss;
   }
 
   /**
@@ -75,6 +78,12 @@ export class Candidates {
       begins: may && (begins || longer),
       longer,
       holds: all,
+      cut:
+        generation === known &&
+        !all &&
+        begins &&
+        source !== null &&
+        this.#powerLoss.isIn(source, file.stats, read),
       whereabouts: where,
       opaque,
       ofThisLog: generation.log === place.path,

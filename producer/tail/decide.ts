@@ -63,6 +63,8 @@ export interface Candidate<G> {
   readonly longer: boolean;
   /** Whether the file holds all that was read of it; of a compressed file its beginning has to do. */
   readonly holds: boolean;
+  /** Whether the very file that held it lacks what a power loss has taken, and nothing else. */
+  readonly cut: boolean;
   readonly whereabouts: Whereabouts;
   /** Whether it is being read from a compressed file: what else that holds is not known yet. */
   readonly opaque: boolean;
@@ -79,7 +81,14 @@ export interface Candidate<G> {
 
 export type Action<G> =
   /** It is this generation: go on at `offset`. */
-  | { readonly do: 'follow'; readonly generation: G; readonly offset: number; readonly alike: boolean }
+  | {
+      readonly do: 'follow';
+      readonly generation: G;
+      readonly offset: number;
+      readonly alike: boolean;
+      /** What stood before the position was lost, as `cut` says: there is nothing to compare it with. */
+      readonly cut?: true;
+    }
   /** It is a generation of its own: read it from its first byte. */
   | { readonly do: 'read'; readonly repeats: boolean }
   /** It is this generation, and nothing in it is unread. */
@@ -100,7 +109,11 @@ export function decide<G>(file: FileFacts, candidates: readonly Candidate<G>[]):
   const same = candidates.find(({ sameFile }) => sameFile);
   if (same?.noted) return decideNoted(file, candidates, same);
   if (same) {
-    if (!same.holds) return { do: 'truncated', generation: same.generation };
+    const { generation, offset } = same;
+    // All that is left of it was read: what comes next stands behind it.
+    if (same.cut)
+      return { do: 'follow', generation, offset: Math.min(offset, file.size), alike: false, cut: true };
+    if (!same.holds) return { do: 'truncated', generation };
     if (file.compressed && same.whole) return { do: 'pass', generation: same.generation };
     return { do: 'follow', generation: same.generation, offset: same.offset, alike: false };
   }

@@ -14,6 +14,7 @@ import { openFilesLimit } from './limits.ts';
 import { ALL, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
 import { Looks } from './looks.ts';
 import type { TailOptions } from './options.ts';
+import { bootTime } from './power-loss.ts';
 import { type ScanEvent, Scanner } from './scanner.ts';
 import { createParser, createSplitter, type FileParser, joinsLines, parserPerFile } from './splitting.ts';
 import { tagOf } from './tag.ts';
@@ -48,6 +49,7 @@ const EVENTS: Readonly<Record<Exclude<ScanEvent, 'exhausted'>, string>> = {
   damaged: 'tailrace_agent_tail_damaged_files_total',
   copies: 'tailrace_agent_tail_copies_total',
   alike: 'tailrace_agent_tail_alike_files_total',
+  cut: 'tailrace_agent_tail_cut_files_total',
   repeated: 'tailrace_agent_tail_repeated_files_total',
   history: 'tailrace_agent_tail_history_files_total',
 };
@@ -154,6 +156,7 @@ class TailInput implements Input {
         splitter: (file) => this.#splitter(file),
         ready: (follower) => this.#enqueue(follower),
         openLimit: () => this.#openLimit,
+        booted: context.booted ?? bootTime(),
       },
     );
     this.#looks = new Looks(this.#scanner, () => this.#woken());

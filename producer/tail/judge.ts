@@ -15,13 +15,14 @@ import { Naming, type NamingDependencies } from './naming.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { Folder, Place } from './place.ts';
 import { lastLine } from './position.ts';
+import type { PowerLoss } from './power-loss.ts';
 import { compressionOf, type Hint, uncompressedName } from './rotation.ts';
 import { birthOf, isSameFile, PlainSource, statOf } from './source.ts';
 
 /** Times that a name is decided about whose file is exchanged meanwhile, before the next look does it. */
 const TRIES = 2;
 
-export type JudgeEvent = 'damaged' | 'refused' | 'copies' | 'alike' | 'repeated' | 'history';
+export type JudgeEvent = 'damaged' | 'refused' | 'copies' | 'alike' | 'cut' | 'repeated' | 'history';
 
 export interface JudgeDependencies extends NamingDependencies {
   readonly access: FileAccess;
@@ -31,6 +32,7 @@ export interface JudgeDependencies extends NamingDependencies {
   readonly files: OpenFiles;
   readonly holdings: Holdings;
   readonly missing: Missing;
+  readonly powerLoss: PowerLoss;
   readonly ready: (follower: Follower) => void;
 }
 
@@ -43,7 +45,12 @@ export class Judge {
   constructor(dependencies: JudgeDependencies) {
     this.#dependencies = dependencies;
     this.#examiner = new Examiner(dependencies);
-    this.#candidates = new Candidates(dependencies.ledger, dependencies.access, this.#examiner);
+    this.#candidates = new Candidates(
+      dependencies.ledger,
+      dependencies.access,
+      this.#examiner,
+      dependencies.powerLoss,
+    );
     this.#naming = new Naming(dependencies);
   }
 
@@ -157,13 +164,21 @@ export class Judge {
     const { log, count } = this.#dependencies;
     switch (action.do) {
       case 'follow': {
-        const { generation, offset, alike } = action;
+        const { generation, offset, alike, cut } = action;
         if (alike) {
           count('alike');
           log.warn(
             { file: place.path, offset },
             'file begins as a log that is gone, to the last byte read: taken for that log',
           );
+        }
+        if (cut) {
+          count('cut');
+          log.warn(
+            { file: place.path, offset: generation.read.offset, size: file.size },
+            'the end of what was read of the file was lost with the power: going on behind what is left',
+          );
+          generation.read = { ...generation.read, check: UNREAD.check };
         }
         return this.#goOn(place, generation, file, offset);
       }

@@ -27,6 +27,7 @@ import { Names } from './names.ts';
 import { OpenFiles } from './open-files.ts';
 import type { Symlinks } from './options.ts';
 import type { Folder, Place } from './place.ts';
+import { PowerLoss } from './power-loss.ts';
 import { compressionOf } from './rotation.ts';
 import { birthOf, fileKey, statOf } from './source.ts';
 import { Truncations } from './truncations.ts';
@@ -62,6 +63,8 @@ export interface ScannerDependencies {
   readonly ready: (follower: Follower) => void;
   /** How many files may be open. */
   readonly openLimit: () => number;
+  /** When the machine was booted, milliseconds since 1970. */
+  readonly booted: number;
 }
 
 /** A name under which something has changed. */
@@ -124,6 +127,7 @@ export class Scanner {
     this.#truncations = new Truncations({ ...parts, relook: (folders) => this.#relook(folders) });
     this.#judge = new Judge({
       ...{ ...parts, readFromHead },
+      powerLoss: new PowerLoss(started, dependencies.booted),
       lookedAt: () => this.#lookedAt,
       fresh: () => !this.#started,
     });

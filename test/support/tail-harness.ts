@@ -27,6 +27,8 @@ export class TailHarness {
   clock: number | null = null;
   /** Its monotonic clock; null for the real one. */
   uptime: number | null = null;
+  /** When the machine was booted; undefined for this one. */
+  booted: number | undefined = undefined;
   readonly logged: Record<string, unknown>[] = [];
   input: Input | null = null;
   readonly #durable: { tag: string; hour: number; lines: string }[] = [];
@@ -56,6 +58,7 @@ export class TailHarness {
       log,
       now,
       uptime: () => this.uptime ?? performance.now(),
+      booted: this.booted,
       counters: this.counters,
       metadata: NO_METADATA,
     });

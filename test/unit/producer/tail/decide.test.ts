@@ -24,6 +24,7 @@ function known(facts: Partial<Candidate<string>> = {}): Candidate<string> {
     begins: true,
     longer: false,
     holds: true,
+    cut: false,
     whereabouts: 'gone',
     opaque: false,
     ofThisLog: false,
@@ -63,6 +64,12 @@ const ROWS: readonly Row[] = [
     file: { size: 900 },
     known: [{ sameFile: true }],
     expected: 'follow a 500',
+  },
+  {
+    title: 'the same file, cut by a power loss',
+    file: { size: 400 },
+    known: [{ sameFile: true, holds: false, cut: true }],
+    expected: 'follow a 400',
   },
   { title: 'the same file, truncated', known: [{ sameFile: true, holds: false }], expected: 'truncated a' },
   {
