@@ -307,6 +307,9 @@ export class Sender {
     let answers: readonly PutRecordsResultEntry[];
     try {
       answers = await stream.put(entries);
+      // Which record each answer is of goes by their order alone.
+      if (answers.length !== entries.length)
+        throw new Error(`${answers.length} answers for ${entries.length} records`);
     } catch (error) {
       this.#requestFailed(sent, error);
       return;
@@ -315,14 +318,14 @@ export class Sender {
     const outcomes = new Map<LaneQueue, LaneOutcome>();
     for (const [i, record] of sent.entries()) {
       const outcome = outcomeOf(outcomes, record.lane);
-      const answer = answers[i];
-      if (answer?.SequenceNumber !== undefined) {
+      const answer = answers[i]!;
+      if (answer.SequenceNumber && !answer.ErrorCode) {
         outcome.accepted++;
         outcome.shard = answer.ShardId ?? null;
         await this.#acknowledged(record, outcome.shard ?? 'unknown');
         done.push(...record.chunks);
       } else {
-        const reason = answer?.ErrorCode ?? 'NoAnswer';
+        const reason = answer.ErrorCode ?? 'NoAnswer';
         counters.add('tailrace_agent_retried_records_total', 1, { reason });
         outcome.refused.push(...record.chunks);
         outcome.refusedRecords++;

@@ -180,6 +180,22 @@ test('a request that fails as a whole is reported, retried, and loses nothing', 
   assert.deepEqual(sequencesOf(taken).toSorted(), ['0a:1', '4b:1']);
 });
 
+test('an answer that lacks records, or names an error with a number, acknowledges nothing of them', async () => {
+  const really: string[] = [];
+  let tries = 0;
+  const { send, emptied } = await startSender(async (records) => {
+    tries += 1;
+    const takes = (i: number): boolean => tries > 2 || i > 0;
+    really.push(...sequencesOf(records.filter((_, i) => takes(i))));
+    // Of a service that leaves out what it refused, and of one that fills in every member.
+    const answers = records.map((_, i) => (takes(i) ? ok() : { ...throttled(), SequenceNumber: '2' }));
+    return tries === 1 ? answers.slice(1) : answers;
+  });
+  await send(LANES.map((lane) => encoded(lane, 1)));
+  await emptied();
+  assert.deepEqual([...new Set(really)].toSorted(), ['0a:1', '4b:1', '8c:1', 'cd:1']);
+});
+
 test('a chunk that is damaged in the spool does not keep its neighbours back', async () => {
   const { spool, taken, sender, emptied } = await startSender(async (records) => records.map(() => ok()));
   const spooled = await spool.append(
