@@ -5,9 +5,9 @@
 import { atOnce } from '../../base/at-once.ts';
 import { commitFolder, parseCommitKey, parseObjectName } from '../commit-keys.ts';
 import { logsOf } from '../commit-log.ts';
+import type { ListableStore } from '../listing.ts';
 import { isVoid } from '../voiding.ts';
 import type { Book, Placed } from './book.ts';
-import type { ArchiveReader } from './verify.ts';
 
 export interface PresentOptions {
   readonly prefix: string;
@@ -25,7 +25,7 @@ const PROGRESS_EVERY = 1000;
 /** So many objects of a fault are named; the others are counted. */
 const NAMED = 20;
 
-export async function checkPresent(store: ArchiveReader, book: Book, options: PresentOptions): Promise<void> {
+export async function checkPresent(store: ListableStore, book: Book, options: PresentOptions): Promise<void> {
   const { whole, onProgress, isExpired } = options;
   const expected = new Map(book.live.map((placed) => [placed.object.key, placed]));
   // Those have been looked at one by one, and may be given up or completed at this moment.
@@ -113,7 +113,7 @@ function isEmpty(key: string, bytes: number, book: Book): boolean {
 
 /** Of the objects that no commit of the book names those that no commit has been written for meanwhile. */
 async function unnamed(
-  store: ArchiveReader,
+  store: ListableStore,
   book: Book,
   keys: readonly string[],
   prefix: string,

@@ -67,7 +67,7 @@ export class Vacancy {
 }
 
 /**
- * The end of what is no zero in `bytes[from, to)`.
+ * Where the zeros begin that `bytes[from, to)` ends with.
  *
  * @param wide the position in the file of `bytes[0]` when its characters are of two bytes; null when not
  */

@@ -91,7 +91,7 @@ test('the data of a commit that is gone names it, whether others of its log are 
   );
 });
 
-test('data of commits that are written meanwhile is no fault', async () => {
+test('data of commits that are written meanwhile is not a fault', async () => {
   const { archive, data, commits } = await archived();
   const [newest, bytes] = [commits[0]!, archive.objects.get(commits[0]!)!];
   archive.objects.delete(newest);
