@@ -169,7 +169,7 @@ test('alarms and log lines that a document names are those of the stack', () => 
       const called = [...text.matchAll(/\b[Aa]larms?\s+([A-Z]\w+)(?:\s+and\s+([A-Z]\w+))?/g)].flatMap(
         ([, one, other]) => [one, other],
       );
-      const named = [...text.matchAll(/\b[A-Z]\w+Alarm\b/g)].map(([id]) => id);
+      const named = [...text.matchAll(/(?<![:\w])[A-Z]\w+Alarm\b/g)].map(([id]) => id);
       return [...called, ...named].filter((id) => id && !alarms.has(id)).map((id) => `${path}: ${id}`);
     });
   assert.deepEqual(wrong, []);
