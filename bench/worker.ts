@@ -1,7 +1,6 @@
 /**
  * A whole worker whose shards are all far behind, in the memory that its instance leaves it: the real launcher, KCL's
- * daemon and the process behind it, in a memory cgroup, before a Kinesis over TLS that hands over 10 MiB at a read and an
- * S3 that keeps everything. Ends with the most memory of all of it together, and with whether all is archived once.
+ * daemon and the process behind it, in a memory cgroup, before a Kinesis over TLS and an S3 that keeps everything. Ends with the most memory of all of it together, and with whether all is archived once.
  *
  *     WORKER_SHARDS=64 WORKER_MIB=16 WORKER_LIMIT_MIB=3500 npm run bench -- worker
  *
@@ -31,7 +30,8 @@ const BACKLOG_MIB = Number(process.env['WORKER_MIB'] ?? 16);
 const REPORTED_MIB = Number(process.env['WORKER_REPORTED_MIB'] ?? 3800);
 const LIMIT_MIB = Number(process.env['WORKER_LIMIT_MIB'] ?? 3500);
 const RECORD_BYTES = 256 * 1024;
-const READ_BYTES = 10 * MiB;
+/** Of one read; Kinesis hands over 10 MiB at most, and 2 MB a second. */
+const READ_MIB = Number(process.env['WORKER_READ_MIB'] ?? 10);
 const BUCKET = 'logs';
 const SAMPLE_MS = 200;
 /** How long the worker is watched when nothing is left to read. */
@@ -60,7 +60,7 @@ export async function run(): Promise<BenchResult> {
     });
   const [s3, dynamodb] = [local('s3', 'archive'), local('dynamodb', 'tables')];
   const records = Math.floor((BACKLOG_MIB * MiB) / RECORD_BYTES);
-  const perRead = READ_BYTES / RECORD_BYTES;
+  const perRead = Math.floor((READ_MIB * MiB) / RECORD_BYTES);
   const source = await startSource(
     { shards: SHARDS, records, perRead, recordBytes: RECORD_BYTES, ownLanes: true },
     trust,
@@ -87,7 +87,7 @@ export async function run(): Promise<BenchResult> {
     const report = await verify(s3Endpoint);
     const whole = report.chunks === SHARDS * records && report.missing === 0 && report.repeats.length === 0;
     process.stderr.write(
-      `${SHARDS} shards with ${BACKLOG_MIB} MiB each, java.heap ${REPORTED_MIB / 2} MiB, limit ${LIMIT_MIB} MiB: ` +
+      `${SHARDS} shards with ${BACKLOG_MIB} MiB each, reads of ${READ_MIB} MiB, java.heap ${REPORTED_MIB / 2} MiB, limit ${LIMIT_MIB} MiB: ` +
         `at most ${worker.peak.totalMiB.toFixed(0)} MiB (${partsText(worker.peak.parts)}); the cgroup with its file cache ${worker.cgroupMiB.toFixed(0)} MiB, ` +
         `limit reached ${worker.limitReached} times; ${worker.restarts} restarts of the daemon; ${worker.cpu.toFixed(0)} s CPU, then ${(worker.quietCpu * 100).toFixed(0)} % of a core while nothing comes; exit code ${worker.exit}\n` +
         `${report.chunks} of ${SHARDS * records} chunks archived, ${report.missing} missing, ${report.repeats.length} repeated, ${report.problems.length} problems\n` +
@@ -155,7 +155,7 @@ async function measure(cgroup: Cgroup, config: string, chunks: number): Promise<
     let status: WorkerStatus;
     do {
       await sleep(1000);
-      status = (await (await fetch(`http://127.0.0.1:${port}/status`)).json()) as WorkerStatus;
+      status = await statusOf(port);
       for (const fault of status.faults) faults.add(fault.replace(/\d+ s\b/, 'some s'));
       if (performance.now() > deadline) throw new Error(`${status.totals.chunks} of ${chunks} chunks came`);
       if (launcher.exitCode !== null) throw new Error(`the worker ended with ${launcher.exitCode}`);
@@ -184,6 +184,12 @@ async function measure(cgroup: Cgroup, config: string, chunks: number): Promise<
     await ended;
     while (cgroup.pids().length > 0) await sleep(50);
   }
+}
+
+async function statusOf(port: number): Promise<WorkerStatus> {
+  // A connection of its own: one that is kept may end in this moment.
+  const answer = await fetch(`http://127.0.0.1:${port}/status`, { headers: { connection: 'close' } });
+  return (await answer.json()) as WorkerStatus;
 }
 
 function cpuOf(pid: number): number {

@@ -110,14 +110,17 @@ async function checkStream(file: string, { stream }: ConsumerConfig): Promise<{ 
     if (error instanceof TailraceError)
       throw new ConfigError(`${file}: stream.name: ${error.message}`, error);
     const where = stream.endpoint ?? `Kinesis in ${stream.region}`;
-    const { name, message, code } = error as NodeJS.ErrnoException;
+    const { name, message, code, $metadata } = error as NodeJS.ErrnoException & {
+      readonly $metadata?: { readonly httpStatusCode?: number };
+    };
     if (code === 'ERR_HTTP2_ERROR' && stream.endpoint !== undefined) {
       throw new ConfigError(
         `${file}: stream.endpoint: ${where} does not speak HTTP/2, which the KCL needs (agents use HTTP/1.1): put an HTTP/2 front before it`,
         error,
       );
     }
-    throw new ConfigError(`${file}: stream: ${where} cannot be reached: ${message || name}`, error);
+    const what = $metadata?.httpStatusCode === undefined ? 'cannot be reached' : `answers ${name}`;
+    throw new ConfigError(`${file}: stream: ${where} ${what}: ${message || name}`, error);
   } finally {
     client.destroy();
   }

@@ -48,7 +48,7 @@ export const CASES: readonly RefusalCase[] = [
           }
         : { status: 400, code: 'ExpiredToken', message: 'The provided token has expired.' },
     fault: /AWS refuses: .*renew the credentials/,
-    check: /ExpiredTokenException|expired/,
+    check: /stream: .* answers ExpiredTokenException: The security token .* is expired/,
   },
   {
     name: 'unknown access key',
@@ -65,7 +65,7 @@ export const CASES: readonly RefusalCase[] = [
             message: 'The AWS Access Key Id you provided does not exist in our records.',
           },
     fault: /AWS refuses: .*valid credentials/,
-    check: /UnrecognizedClientException|invalid/,
+    check: /stream: .* answers UnrecognizedClientException: .* is invalid/,
   },
   {
     name: 'KMS key of the stream disabled',

@@ -90,19 +90,24 @@ export class RefusalProxy {
     const error = this.refuse({ service: this.#service, method, operation, path, headers });
     if (error !== null) {
       this.refused += 1;
-      this.#answer(response, method, error);
+      this.#answer(response, method, error, String(headers['content-type']).includes('cbor'));
       return;
     }
     await this.#pass(request, response, Buffer.concat(parts));
   }
 
-  #answer(response: http.ServerResponse, method: string, error: AwsError): void {
+  #answer(response: http.ServerResponse, method: string, error: AwsError, isCbor: boolean): void {
     const { status, code, message, headers = {} } = error;
     const id = { 'x-amz-request-id': '4442587FB7D0A2F9', ...headers };
     if (this.#service === 's3') {
       const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>`;
       response.writeHead(status, { 'content-type': 'application/xml', ...id });
       response.end(method === 'HEAD' ? undefined : body);
+      return;
+    }
+    if (isCbor) {
+      response.writeHead(status, { 'content-type': 'application/x-amz-cbor-1.1', ...id });
+      response.end(cborOf({ __type: code, message }));
       return;
     }
     const type = this.#service === 'kinesis' ? 'application/x-amz-json-1.1' : 'application/x-amz-json-1.0';
@@ -129,4 +134,14 @@ export class RefusalProxy {
       onward.end(body);
     });
   }
+}
+
+/** A map of short texts (RFC 8949), as Kinesis answers KCL. */
+function cborOf(texts: Readonly<Record<string, string>>): Buffer {
+  const text = (value: string): Buffer => {
+    const bytes = Buffer.from(value);
+    return Buffer.concat([Buffer.of(0x79, bytes.length >> 8, bytes.length & 0xff), bytes]);
+  };
+  const entries = Object.entries(texts);
+  return Buffer.concat([Buffer.of(0xa0 | entries.length), ...entries.flat().map(text)]);
 }
