@@ -4,6 +4,8 @@ import type { Asked, AwsError, Refuse } from '../support/refusal-proxy.ts';
 export interface RefusalCase {
   readonly name: string;
   readonly refuse: Refuse;
+  /** Whether the worker is restarted while it is refused: KCL then never gets as far as a shard. */
+  readonly fromStart?: true;
   /** A fault in /health and status; null where there must be none because nothing is refused. */
   readonly fault: RegExp | null;
   /** A line of `consumer --check`; null where it finds everything fine. */
@@ -26,6 +28,13 @@ function denied(operation: string): AwsError {
 export const CASES: readonly RefusalCase[] = [
   {
     name: 'lease tables: everything denied',
+    refuse: ({ service, operation }) => (service === 'dynamodb' ? denied(operation) : null),
+    fault: /AWS refuses: .*not authorized to perform: dynamodb:/,
+    check: /table tailrace: dynamodb:.*AccessDeniedException/,
+  },
+  {
+    name: 'lease tables: denied from the start',
+    fromStart: true,
     refuse: ({ service, operation }) => (service === 'dynamodb' ? denied(operation) : null),
     fault: /AWS refuses: .*not authorized to perform: dynamodb:/,
     check: /table tailrace: dynamodb:.*AccessDeniedException/,

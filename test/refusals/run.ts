@@ -81,6 +81,10 @@ async function tryOut(one: RefusalCase): Promise<void> {
   const since = performance.now();
   const seconds = (): string => ((performance.now() - since) / 1000).toFixed(0);
   await put();
+  if (one.fromStart) {
+    await consumer.stop();
+    await consumer.start();
+  }
   try {
     if (one.fault === null) {
       await archived(stack, made.length, RECOVERY_MS);
