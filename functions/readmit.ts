@@ -1,12 +1,18 @@
 /** Called with messages about spilled objects: puts their chunks back on the stream, and marks the objects. */
 import { KinesisClient } from '@aws-sdk/client-kinesis';
-import { GetObjectCommand, PutObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  GetObjectTaggingCommand,
+  PutObjectTaggingCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import partialBatchFailure from '@middy/sqs-partial-batch-failure';
 import * as z from 'zod/mini';
 import { type ObjectName, objectsOf, queueEvent } from './readmit/events.ts';
 import { putAll } from './readmit/put.ts';
 import { toRecords } from './readmit/records.ts';
 import { salvage } from './readmit/salvage.ts';
+import { isMarked, marked } from './readmit/tags.ts';
 import { readEnvironment, wholeNumber } from './runtime/environment.ts';
 import { parseEvent, withLogging } from './runtime/handler.ts';
 import { log } from './runtime/log.ts';
@@ -19,8 +25,6 @@ const schema = z.object({
 });
 /** Milliseconds before the function's end after which no request is begun. */
 const RESERVE_MS = 15_000;
-/** The tag that says what became of an object; the bucket's lifecycle rules go by it. */
-const TAG = 'tailrace';
 
 const s3 = new S3Client({ forcePathStyle: process.env['S3_PATH_STYLE'] === 'true' });
 const kinesis = new KinesisClient();
@@ -64,8 +68,11 @@ async function readmit(
   deadline: number,
   measures: Measures,
 ): Promise<void> {
-  const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-  if ((object.TagCount ?? 0) > 0) {
+  const place = { Bucket: bucket, Key: key };
+  const object = await s3.send(new GetObjectCommand(place));
+  const tagged = (object.TagCount ?? 0) > 0;
+  const tags = tagged ? ((await s3.send(new GetObjectTaggingCommand(place))).TagSet ?? []) : [];
+  if (isMarked(tags)) {
     log.info({ bucket, key }, 'the object was put back before');
     return;
   }
@@ -79,10 +86,8 @@ async function readmit(
     random: Math.random,
   });
   // Tagged and not removed: the bucket's rules expire what is back, and keep what is damaged for people.
-  const Value = damagedBytes === 0 ? 'readmitted' : 'damaged';
-  await s3.send(
-    new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet: [{ Key: TAG, Value }] } }),
-  );
+  const TagSet = marked(tags, damagedBytes === 0 ? 'readmitted' : 'damaged');
+  await s3.send(new PutObjectTaggingCommand({ ...place, Tagging: { TagSet } }));
   measures.add('ReadmittedObjects');
   measures.add('ReadmittedChunks', chunks.length);
   measures.add(

@@ -36,8 +36,9 @@ export async function putAll(
     const { Records } = await kinesis.send(
       new PutRecordsCommand({ ...streamTarget(pace.stream), Records: request }),
     );
-    // An answer that is missing counts as refused: twice on the stream is archived once.
-    const taken = (i: number): boolean => Records?.[i]?.SequenceNumber !== undefined;
+    // Answers go by their order alone. What is in doubt counts as refused: twice on the stream is archived once.
+    const answers = Records?.length === request.length ? Records : [];
+    const taken = (i: number): boolean => Boolean(answers[i]?.SequenceNumber) && !answers[i]?.ErrorCode;
     const refused = request.filter((_, i) => !taken(i));
     const bytes = request.reduce((sum, record, i) => sum + (taken(i) ? sizeOf(record) : 0), 0);
     left = [...refused, ...left.slice(request.length)];

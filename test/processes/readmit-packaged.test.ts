@@ -81,9 +81,12 @@ const KEY = 'spill/i-0123456789abcdef0/p/000000000001-0123456789abcdef.chunks';
 test('all chunks of an object come back, once in the archive though they come twice; the object is marked', async () => {
   const { bytes, names } = spilled(400);
   bucket.put(KEY, bytes);
+  // A scanner that tags every object has been there first.
+  bucket.objects.get(KEY)!.label = 'scanned';
   assert.deepEqual(await deliver(bucket.notification(KEY)), []);
   assert.deepEqual([...kinesis.chunks.keys()].sort(), names);
-  assert.equal(bucket.objects.get(KEY)!.tag, 'readmitted');
+  const { tag, label } = bucket.objects.get(KEY)!;
+  assert.deepEqual([tag, label], ['readmitted', 'scanned']);
   assert.deepEqual(await deliver(bucket.notification(KEY), bucket.notification(KEY)), []);
   assert.equal(kinesis.repeated, 0);
 });

@@ -10,6 +10,15 @@ import { ACCOUNT, REGION, type Template } from './template.ts';
 interface StoredObject {
   readonly bytes: Buffer;
   tag: string | null;
+  /** A tag of somebody else's. */
+  label: string | null;
+}
+
+function tagsOf({ tag, label }: StoredObject): [name: string, value: string][] {
+  return [
+    ...(label === null ? [] : [['label', label] as [string, string]]),
+    ...(tag === null ? [] : [['tailrace', tag] as [string, string]]),
+  ];
 }
 
 /** The role that a call comes with: functions have theirs as their key, agents of web servers that of all tests. */
@@ -66,7 +75,7 @@ export class SpillBucket {
   }
 
   put(key: string, bytes: Buffer): void {
-    this.objects.set(key, { bytes, tag: null });
+    this.objects.set(key, { bytes, tag: null, label: null });
   }
 
   /** What S3 puts into the queue for an object. */
@@ -86,8 +95,8 @@ export class SpillBucket {
     const [, accessKey = ''] = /Credential=([^/]+)/.exec(String(request.headers.authorization)) ?? [];
     const role = roleOf(accessKey);
     const tagging = url.searchParams.has('tagging');
-    const operation =
-      request.method === 'GET' ? 's3:GetObject' : tagging ? 's3:PutObjectTagging' : 's3:PutObject';
+    const verb = request.method === 'GET' ? 'Get' : 'Put';
+    const operation = `s3:${verb}Object${tagging ? 'Tagging' : ''}`;
     const calls: Call[] = [{ action: operation, resource: `arn:aws:s3:::${bucket}/${key}` }];
     const context = { 'kms:ViaService': `s3.${REGION}.amazonaws.com` };
     if (operation === 's3:GetObject') calls.push({ action: 'kms:Decrypt', resource: this.#key, context });
@@ -107,11 +116,20 @@ export class SpillBucket {
     } else if (operation === 's3:GetObject') {
       // S3 reports the number of tags only to those who may read them.
       const resource = `arn:aws:s3:::${bucket}/${key}`;
-      if (object.tag !== null && this.#iam.allows(role, { action: 's3:GetObjectTagging', resource }))
-        response.setHeader('x-amz-tagging-count', '1');
+      const tags = tagsOf(object);
+      if (tags.length > 0 && this.#iam.allows(role, { action: 's3:GetObjectTagging', resource }))
+        response.setHeader('x-amz-tagging-count', `${tags.length}`);
       response.end(object.bytes);
+    } else if (operation === 's3:GetObjectTagging') {
+      const set = tagsOf(object).map(
+        ([name, value]) => `<Tag><Key>${name}</Key><Value>${value}</Value></Tag>`,
+      );
+      response.end(`<Tagging><TagSet>${set.join('')}</TagSet></Tagging>`);
     } else {
-      object.tag = /<Key>tailrace<\/Key><Value>(\w+)<\/Value>/.exec(Buffer.concat(parts).toString())![1]!;
+      const text = Buffer.concat(parts).toString();
+      const given = (name: string) => new RegExp(`<Key>${name}</Key><Value>(\\w+)</Value>`).exec(text)?.[1];
+      object.tag = given('tailrace')!;
+      object.label = given('label') ?? null;
       response.end();
     }
   }

@@ -11,6 +11,7 @@ import { objectsOf } from '../../../functions/readmit/events.ts';
 import { type Pace, putAll } from '../../../functions/readmit/put.ts';
 import { nextRequest, toRecords } from '../../../functions/readmit/records.ts';
 import { salvage } from '../../../functions/readmit/salvage.ts';
+import { isMarked, marked } from '../../../functions/readmit/tags.ts';
 import { generator, noise } from '../../support/random.ts';
 
 const random = generator(1);
@@ -169,6 +170,35 @@ test('at the deadline it ends with an error, so that the message is redelivered'
   const { kinesis, pace, put } = standIn(() => true);
   await assert.rejects(putAll(kinesis, [record('a')], pace), { code: 'READMIT_UNFINISHED', retriable: true });
   assert.deepEqual(put, []);
+});
+
+test('an object with tags of others was not put back, and keeps them', () => {
+  const others = Array.from({ length: 10 }, (_, i) => ({ Key: `k${i}`, Value: 'v' }));
+  for (const tags of [[], others.slice(0, 1), others]) {
+    assert.equal(isMarked(tags), false);
+    const after = marked(tags, 'readmitted');
+    assert.ok(isMarked(after) && after.length <= 10);
+    assert.deepEqual(after.slice(0, -1), tags.slice(0, 9));
+    assert.deepEqual(marked(after, 'damaged').length, after.length);
+  }
+});
+
+test('answers that do not belong to the records one by one acknowledge none of them', async () => {
+  const records = toRecords(salvage(Buffer.concat(['1', '2', '3'].map((lane) => chunk(lane, 1)))).chunks);
+  const sent: number[] = [];
+  const kinesis = {
+    send: async ({ input }: PutRecordsCommand) => {
+      sent.push(input.Records!.length);
+      const answers = input.Records!.map(() => ({ SequenceNumber: '1', ShardId: 's' }));
+      return { Records: sent.length === 1 ? answers.slice(1) : answers };
+    },
+  };
+  await putAll(kinesis as never, records, {
+    ...{ stream: 's', bytesPerSecond: 1e9, deadline: 1, random: () => 0 },
+    now: () => 0,
+    sleep: async () => {},
+  });
+  assert.deepEqual(sent, [3, 3]);
 });
 
 test('keys in notifications are decoded; S3 tests the queue once; anything else is refused', () => {
