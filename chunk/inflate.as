@@ -471,3 +471,28 @@ function codes(): u32 {
 function symbolAt(buffer: u64): u32 {
   return load<u32>(SYMBOLS + ((<usize>buffer & ((1 << SYMBOL_BITS) - 1)) << 2));
 }
+
+/** How many newlines there are: sixteen bytes at a time, summed up in bytes before any of them is full. */
+export function newlines(from: usize, to: usize): u32 {
+  const newline = i8x16.splat(0x0a);
+  let found: u32 = 0;
+  while (from + 16 <= to) {
+    let sums = i8x16.splat(0);
+    const stop = min(to, from + 16 * 255);
+    while (from + 16 <= stop) {
+      sums = i8x16.sub(sums, i8x16.eq(v128.load(from), newline));
+      from += 16;
+    }
+    const pairs = i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(sums));
+    found +=
+      i32x4.extract_lane(pairs, 0) +
+      i32x4.extract_lane(pairs, 1) +
+      i32x4.extract_lane(pairs, 2) +
+      i32x4.extract_lane(pairs, 3);
+  }
+  while (from < to) {
+    found += u32(load<u8>(from) == 0x0a);
+    from++;
+  }
+  return found;
+}

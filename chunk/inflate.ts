@@ -27,12 +27,15 @@ export interface Inflated {
   readonly crc: number;
   /** The last byte; -1 when there is none. */
   readonly last: number;
+  /** Newlines. */
+  readonly lines: number;
 }
 
 interface Exports {
   begin(from: number, to: number, first: number, last: number): void;
   run(): number;
   taken(kept: number): void;
+  newlines(from: number, to: number): number;
   readonly out: { readonly value: number };
 }
 
@@ -91,16 +94,29 @@ export class Inflater {
     let from = OUTPUT;
     let bytes = 0;
     let crc = 0;
+    let lines = 0;
     for (;;) {
       const result = exports.run();
       const to = exports.out.value;
       bytes += to - from;
       if (result === REFUSED || bytes > most) return null;
       crc = crc32(memory.subarray(from, to), crc);
-      if (result !== FULL) return { bytes, crc, last: bytes === 0 ? -1 : memory[to - 1]! };
+      lines += exports.newlines(from, to);
+      if (result !== FULL) return { bytes, crc, last: bytes === 0 ? -1 : memory[to - 1]!, lines };
       exports.taken(WINDOW);
       from = OUTPUT + WINDOW;
     }
+  }
+
+  /** How many newlines there are. */
+  newlines(data: Uint8Array): number {
+    let lines = 0;
+    for (let at = 0; at < data.length; at += PIECE) {
+      const piece = data.subarray(at, at + PIECE);
+      this.#bytes.set(piece, OUTPUT);
+      lines += this.#exports.newlines(OUTPUT, OUTPUT + piece.length);
+    }
+    return lines;
   }
 
   #load(data: Uint8Array): void {

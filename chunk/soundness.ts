@@ -19,20 +19,25 @@ const MAX_PIECE = 8 * 1024 * 1024;
 const PROBE_BYTES = 400;
 const DYNAMIC_BLOCK = 2;
 
+/** What is known of a chunk that was decompressed. */
+export interface Checked {
+  readonly soundness: Soundness;
+  /** Lines that it has; null when it is unsound. */
+  readonly lines: number | null;
+}
+
+const UNSOUND: Checked = { soundness: 'unsound', lines: null };
+
 /**
  * Decompresses a chunk once, within the size that it announces.
  *
  * @param chunk a whole chunk whose header and checksum were read
  * @param inflater what is asked before zlib; null for zlib alone, which decides the same
  */
-export function soundnessOf(
-  chunk: Buffer,
-  header: FramedHeader,
-  inflater: Inflater | null = shared,
-): Soundness {
-  if (header.codec === 'zstd') return isSoundFrame(chunk, header) ? 'whole' : 'unsound';
-  if (header.spliceable && canBeSpliced(chunk, header, inflater)) return 'splice';
-  return isSoundMember(chunk, header) ? 'whole' : 'unsound';
+export function checkChunk(chunk: Buffer, header: FramedHeader, inflater: Inflater | null = shared): Checked {
+  if (header.codec === 'zstd') return frameOf(chunk, header, inflater);
+  const lines = header.spliceable ? splicedLines(chunk, header, inflater) : null;
+  return lines === null ? memberOf(chunk, header, inflater) : { soundness: 'splice', lines };
 }
 
 /** The deflate data of a chunk that can be spliced: without its final block and trailer. */
@@ -46,21 +51,22 @@ export function trailerCrc(chunk: Buffer, header: FramedHeader): number {
 }
 
 /**
- * Whether other deflate data may follow. What the inflater takes ends between two blocks at a whole byte. What it does
+ * The lines of a chunk that other deflate data may follow; null when it may not. What the inflater takes ends between two blocks at a whole byte. What it does
  * not take is for zlib to decide, with a probe behind the data: only a decoder that stands there gives it back. Data that was made to swallow what follows it would have to know the probe's own
  * Huffman codes, which are made by chance in each process.
  */
-function canBeSpliced(chunk: Buffer, header: FramedHeader, inflater: Inflater | null): boolean {
-  if (header.bytes < header.headerBytes + FINAL_BLOCK.length + GZIP_TRAILER_BYTES) return false;
+function splicedLines(chunk: Buffer, header: FramedHeader, inflater: Inflater | null): number | null {
+  if (header.bytes < header.headerBytes + FINAL_BLOCK.length + GZIP_TRAILER_BYTES) return null;
   const data = splicedData(chunk, header);
   const end = header.headerBytes + data.length;
-  if (chunk[end] !== FINAL_BLOCK[0] || chunk[end + 1] !== FINAL_BLOCK[1]) return false;
+  if (chunk[end] !== FINAL_BLOCK[0] || chunk[end + 1] !== FINAL_BLOCK[1]) return null;
   const found = inflater?.inflate(data, header.rawBytes);
-  if (found) return isSaid(found, chunk, header);
+  if (found) return isSaid(found, chunk, header) ? found.lines : null;
   const probed = withProbe(data);
   const raw = inflated(probed, header.rawBytes + probe.raw.length);
-  if (raw === null || !raw.subarray(header.rawBytes).equals(probe.raw)) return false;
-  return isAnnounced(raw.subarray(0, header.rawBytes), chunk, header);
+  if (raw === null || !raw.subarray(header.rawBytes).equals(probe.raw)) return null;
+  const lines = raw.subarray(0, header.rawBytes);
+  return isAnnounced(lines, chunk, header) ? newlines(lines, inflater) : null;
 }
 
 /** In one buffer for all chunks: a copy of its own for each would be garbage by the megabyte. */
@@ -72,16 +78,25 @@ function withProbe(data: Buffer): Buffer {
   return scratch.subarray(0, length);
 }
 
-function isSoundMember(chunk: Buffer, header: FramedHeader): boolean {
+function memberOf(chunk: Buffer, header: FramedHeader, inflater: Inflater | null): Checked {
   const data = chunk.subarray(header.headerBytes, header.bytes - GZIP_TRAILER_BYTES);
   const raw = inflated(data, header.rawBytes);
-  return raw !== null && isAnnounced(raw, chunk, header);
+  if (raw === null || !isAnnounced(raw, chunk, header)) return UNSOUND;
+  return { soundness: 'whole', lines: newlines(raw, inflater) };
 }
 
-function isSoundFrame(chunk: Buffer, header: FramedHeader): boolean {
+function frameOf(chunk: Buffer, header: FramedHeader, inflater: Inflater | null): Checked {
   const data = chunk.subarray(header.headerBytes, header.bytes);
   const raw = whole(data, header.rawBytes, (options) => zlib.zstdDecompressSync(data, options));
-  return raw !== null && isWholeLines(raw);
+  if (raw === null || !isWholeLines(raw)) return UNSOUND;
+  return { soundness: 'whole', lines: newlines(raw, inflater) };
+}
+
+function newlines(raw: Buffer, inflater: Inflater | null): number {
+  if (inflater !== null) return inflater.newlines(raw);
+  let lines = 0;
+  for (let at = raw.indexOf(NEWLINE); at !== -1; at = raw.indexOf(NEWLINE, at + 1)) lines += 1;
+  return lines;
 }
 
 function isAnnounced(raw: Buffer, chunk: Buffer, header: FramedHeader): boolean {
@@ -89,7 +104,7 @@ function isAnnounced(raw: Buffer, chunk: Buffer, header: FramedHeader): boolean 
 }
 
 /** A last line without its end would take the next chunk's first line into itself. */
-function isSaid({ bytes, crc, last }: Inflated, chunk: Buffer, header: FramedHeader): boolean {
+function isSaid({ bytes, crc, last }: Omit<Inflated, 'lines'>, chunk: Buffer, header: FramedHeader): boolean {
   return (
     bytes === header.rawBytes &&
     chunk.readUInt32LE(header.bytes - 4) === header.rawBytes &&

@@ -77,8 +77,19 @@ const VERSION_2: Encoder = {
 /** As version 2; foreign records that others compressed or aggregated are opened, and each of their lines is an event. */
 const VERSION_3: Encoder = { ...VERSION_2, assemble: opening(strictText) };
 
-/** As version 3, with the limits of readers as they are: integers up to 64 bits stay numbers, 63 levels of nesting. */
-const VERSION_4: Encoder = { ...VERSION_2, assemble: opening(exactlyStrictText) };
+/**
+ * As version 3, with the limits of readers as they are: integers up to 64 bits stay numbers, 63 levels of nesting. Commits, and all
+ * that counts by them, rest on the number of events that a chunk says.
+ */
+const VERSION_4: Encoder = {
+  ...VERSION_2,
+  formOf(chunk) {
+    // rule: a chunk with another number of lines than it says is kept as bytes
+    if (chunk.lines !== null && chunk.lines !== chunk.header.events) return null;
+    return VERSION_2.formOf(chunk);
+  },
+  assemble: opening(exactlyStrictText),
+};
 
 function opening(strict: StrictLine): Encoder['assemble'] {
   return (draft, source) => {

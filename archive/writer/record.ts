@@ -2,7 +2,7 @@
 import { ChunkVersionError } from '../../base/errors.ts';
 import { codecAt, type FramedHeader } from '../../chunk/header.ts';
 import { readChunk } from '../../chunk/reader.ts';
-import { type Soundness, soundnessOf } from '../../chunk/soundness.ts';
+import { type Checked, checkChunk, type Soundness } from '../../chunk/soundness.ts';
 
 /** A user record as KCL hands it over. Those of one KPL aggregate share a sequence number. */
 export interface StreamRecord {
@@ -17,7 +17,7 @@ export class ReceivedChunk {
   readonly header: FramedHeader;
   /** The whole chunk, a view into its record. */
   readonly bytes: Buffer;
-  #soundness: Soundness | null = null;
+  #checked: Checked | null = null;
 
   constructor(header: FramedHeader, bytes: Buffer) {
     this.header = header;
@@ -26,13 +26,22 @@ export class ReceivedChunk {
 
   /** What its data can be used for; the first call decompresses it. */
   get soundness(): Soundness {
-    this.#soundness ??= soundnessOf(this.bytes, this.header);
-    return this.#soundness;
+    return this.#check().soundness;
+  }
+
+  /** Lines that its data has; null when that is unsound. */
+  get lines(): number | null {
+    return this.#check().lines;
   }
 
   /** Whether it has lines, and so a place in an object. */
   get hasLines(): boolean {
     return this.header.events > 0 || this.header.rawBytes > 0;
+  }
+
+  #check(): Checked {
+    this.#checked ??= checkChunk(this.bytes, this.header);
+    return this.#checked;
   }
 }
 

@@ -13,6 +13,7 @@ export const LIES = [
   'not deflate',
   'open last line',
   'wrong size',
+  'wrong count',
 ] as const;
 export type Lie = (typeof LIES)[number];
 
@@ -120,10 +121,12 @@ function gzipChunk(
     'not deflate': Buffer.alloc(raw.length, 0xff),
     'open last line': flush(lines),
     'wrong size': flushed,
+    'wrong count': flushed,
   }[kind];
   const end = kind === 'old' ? gzipTrailer(lines) : Buffer.concat([FINAL_BLOCK, gzipTrailer(lines)]);
   const rawBytes = kind === 'wrong size' ? lines.length + 1 : lines.length;
-  return frameChunk('gzip', data, end, { ...header, rawBytes, spliceable: kind !== 'old' });
+  const events = kind === 'wrong count' ? header.events + 1 : header.events;
+  return frameChunk('gzip', data, end, { ...header, events, rawBytes, spliceable: kind !== 'old' });
 }
 
 /** Deflate data that ends between two blocks, at a whole byte. */

@@ -10,7 +10,7 @@ import { MemoryArchive } from './memory-archive.ts';
 export const HOUR = 494_000;
 export const NOW = HOUR * 3_600_000;
 
-function logContext(shard: string): LogContext {
+function logContext(shard: string, encoder: number): LogContext {
   return {
     stream: 'weblogs',
     incarnation: '0'.repeat(18),
@@ -21,7 +21,7 @@ function logContext(shard: string): LogContext {
     keyTemplate: 'logs/tag={tag}/{name}',
     forget: { horizon: 1e12, grace: 1e12 },
     snapshotEvery: 64,
-    encoder: ENCODER,
+    encoder,
     encoders: ENCODERS,
   };
 }
@@ -32,8 +32,9 @@ export async function archiveOf(
   archive = new MemoryArchive(),
   shard = 'shard-0',
   now = (_batch: number) => NOW,
+  encoder = ENCODER,
 ): Promise<MemoryArchive> {
-  await archiveInto(archive, batches, shard, now);
+  await archiveInto(archive, batches, shard, now, encoder);
   return archive;
 }
 
@@ -42,10 +43,11 @@ export async function archiveInto(
   batches: readonly (readonly MadeChunk[])[],
   shard: string,
   now: (batch: number) => number,
+  encoder = ENCODER,
 ): Promise<void> {
   let done = 0;
   const archiver = new ShardArchiver(
-    logContext(shard),
+    logContext(shard, encoder),
     archive,
     { family: '0'.repeat(10), shards: async () => [], holds: async () => false },
     {

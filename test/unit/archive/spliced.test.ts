@@ -6,9 +6,11 @@ import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import type { CommitObject } from '../../../archive/commit.ts';
 import { inflatePart, MAX_HEADER_BYTES, type Piece, readParts, splice } from '../../../archive/spliced.ts';
+import { ENCODER, ENCODERS } from '../../../archive/writer/encoders.ts';
+import { ReceivedChunk } from '../../../archive/writer/record.ts';
 import { joinCrc32 } from '../../../chunk/crc32.ts';
 import { readHeader } from '../../../chunk/header.ts';
-import { soundnessOf, splicedData, trailerCrc } from '../../../chunk/soundness.ts';
+import { checkChunk, splicedData, trailerCrc } from '../../../chunk/soundness.ts';
 import { chunkOf, lines } from '../../support/chunk-arbitraries.ts';
 import { ChunkSource, LIES } from '../../support/chunks.ts';
 import { generator } from '../../support/random.ts';
@@ -162,11 +164,20 @@ test('a damaged index is noticed, and never believed beyond the object', () => {
 
 test('a chunk is trusted by what it decompresses to', () => {
   const source = new ChunkSource({ name: 'a' });
-  const soundness = (bytes: Buffer) => soundnessOf(bytes, readHeader(bytes));
+  const soundness = (bytes: Buffer) => checkChunk(bytes, readHeader(bytes)).soundness;
   assert.equal(soundness(source.next('t', HOUR, 3).bytes), 'splice');
   assert.equal(soundness(source.next('t', HOUR, 3, {}, 'old').bytes), 'whole');
   assert.equal(soundness(new ChunkSource({ name: 'z', codec: 'zstd' }).next('t', HOUR, 3).bytes), 'whole');
-  for (const lie of LIES) assert.equal(soundness(source.next('t', HOUR, 3, {}, lie).bytes), 'unsound', lie);
+  for (const lie of LIES) {
+    const { bytes } = source.next('t', HOUR, 3, {}, lie);
+    const header = readHeader(bytes);
+    const formOf = (encoder: number) => ENCODERS.get(encoder)!.formOf(new ReceivedChunk(header, bytes));
+    assert.equal(formOf(ENCODER), null, lie);
+    // Only what can be read is wrong in its number of lines alone, and encoders before the fourth do not count.
+    const isMiscounted = lie === 'wrong count';
+    assert.equal(soundness(bytes), isMiscounted ? 'splice' : 'unsound', lie);
+    assert.equal(formOf(3), isMiscounted ? 'member' : null, lie);
+  }
   fc.assert(
     fc.property(lines, (text) => {
       assert.equal(soundness(chunkOf(text)), 'splice');

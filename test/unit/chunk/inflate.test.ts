@@ -5,13 +5,17 @@ import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import { readHeader } from '../../../chunk/header.ts';
 import { type Inflated, Inflater } from '../../../chunk/inflate.ts';
-import { soundnessOf } from '../../../chunk/soundness.ts';
+import { checkChunk } from '../../../chunk/soundness.ts';
 import { chunkOf } from '../../support/chunk-arbitraries.ts';
 
 const MOST = 3_000_000;
 const FINAL_BLOCK = Buffer.of(3, 0);
 const inflater = Inflater.create()!;
 const { Z_SYNC_FLUSH, Z_FULL_FLUSH, Z_FIXED, Z_RLE, Z_HUFFMAN_ONLY, Z_DEFAULT_STRATEGY } = zlib.constants;
+
+function newlines(bytes: Buffer): number {
+  return bytes.reduce((sum, byte) => sum + Number(byte === 0x0a), 0);
+}
 
 /** What zlib makes of the data when the final block follows, and is where it ends. */
 function byZlib(data: Buffer): Inflated | null {
@@ -22,7 +26,8 @@ function byZlib(data: Buffer): Inflated | null {
     });
     const { buffer, engine } = done as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
     if (engine.bytesWritten !== data.length + FINAL_BLOCK.length) return null;
-    return { bytes: buffer.length, crc: zlib.crc32(buffer), last: buffer.at(-1) ?? -1 };
+    const last = buffer.at(-1) ?? -1;
+    return { bytes: buffer.length, crc: zlib.crc32(buffer), last, lines: newlines(buffer) };
   } catch {
     return null;
   }
@@ -71,6 +76,14 @@ test('what zlib compresses comes to the same', () => {
   );
 });
 
+test('newlines are counted, of bytes of any length', () => {
+  const bytes = fc.oneof(
+    raws,
+    fc.nat(200_000).map((length) => Buffer.alloc(length, 0x0a)),
+  );
+  fc.assert(fc.property(bytes, (raw) => assert.equal(inflater.newlines(raw), newlines(raw))));
+});
+
 test('what is damaged is taken only as zlib takes it', () => {
   const change = fc.record({
     kind: fc.constantFrom('bit', 'byte', 'cut', 'insert'),
@@ -111,17 +124,17 @@ test('a chunk is what zlib alone says that it is', () => {
   const text = '{"message":"x"}\n'.repeat(5000);
   const sound = chunkOf(text);
   const header = readHeader(sound);
-  assert.equal(soundnessOf(sound, header), 'splice');
-  assert.equal(soundnessOf(sound, header, null), 'splice');
+  assert.deepEqual(checkChunk(sound, header), { soundness: 'splice', lines: 5000 });
+  assert.deepEqual(checkChunk(sound, header, null), { soundness: 'splice', lines: 5000 });
   const lies = [
     { ...header, rawBytes: header.rawBytes + 1 },
     { ...header, rawBytes: header.rawBytes - 1 },
     { ...header, spliceable: false },
   ];
-  for (const lie of lies) assert.equal(soundnessOf(sound, lie), soundnessOf(sound, lie, null));
+  for (const lie of lies) assert.deepEqual(checkChunk(sound, lie), checkChunk(sound, lie, null));
   for (let at = header.headerBytes; at < sound.length; at += 7) {
     const changed = Buffer.from(sound);
     changed[at]! ^= 1 << (at & 7);
-    assert.equal(soundnessOf(changed, header), soundnessOf(changed, header, null), `byte ${at}`);
+    assert.deepEqual(checkChunk(changed, header), checkChunk(changed, header, null), `byte ${at}`);
   }
 });
