@@ -24,9 +24,10 @@ export function applyFilter(
   for (const { label, source, config: input } of all) {
     if (label !== filter.label) continue;
     if (isFor(filter, source, input)) {
+      const seen = withoutAdded(filter, transform, input, missing);
       merge(
         input,
-        byOwnNames(transform, (name) => ownName(name, filter.dialect, input)),
+        byOwnNames(seen, (name) => ownName(name, filter.dialect, input)),
       );
       applied = true;
     } else if (input['type'] === 'forward' && filter.sources === undefined) {
@@ -35,6 +36,25 @@ export function applyFilter(
   }
   if (!applied) missing.push(forNone(filter));
   return true;
+}
+
+/** What is left without rules for fields that an earlier filter has added: here they would act before, and never match. */
+function withoutAdded(
+  { line, type }: Section,
+  transform: Record<string, unknown>,
+  input: Readonly<Record<string, unknown>>,
+  missing: Note[],
+): Record<string, unknown> {
+  const added = (input['add'] as Record<string, unknown> | undefined) ?? {};
+  const left = { ...transform };
+  for (const key of ['include', 'exclude']) {
+    const rules = left[key] as { field: string }[] | undefined;
+    if (rules === undefined) continue;
+    left[key] = rules.filter(({ field }) => !Object.hasOwn(added, field));
+    for (const { field } of rules.filter((rule) => Object.hasOwn(added, rule.field)))
+      missing.push({ line, text: `filter ${type}: rules act before fields are added here, as ${field} is` });
+  }
+  return left;
 }
 
 /**
@@ -77,6 +97,7 @@ function isFor(filter: Section, source: string | undefined, input: Record<string
 
 function merge(input: Record<string, unknown>, transform: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(transform)) {
+    if (Array.isArray(value) && value.length === 0) continue;
     const before = input[key];
     input[key] = Array.isArray(value)
       ? [...((before as unknown[]) ?? []), ...value]

@@ -18,7 +18,7 @@ export function inputOf(
   missing: Note[],
 ): Record<string, unknown> | null {
   if (section.type === 'tail' || section.type === 'file') return tailOf(section, parsers, missing);
-  if (section.type === 'forward' || section.type === 'fluent') return forwardOf(section);
+  if (section.type === 'forward' || section.type === 'fluent') return forwardOf(section, missing);
   if (section.type === 'systemd' || section.type === 'journald') return journaldOf(section);
   return null;
 }
@@ -82,7 +82,7 @@ function tagOf(section: Section, missing: Note[]): string {
   return tag;
 }
 
-function forwardOf(section: Section): Record<string, unknown> {
+function forwardOf(section: Section, missing: Note[]): Record<string, unknown> {
   // Vector's is the source's name, and the events keep the tags that clients gave them.
   if (section.type === 'fluent') section.take('tag');
   const host = section.take('bind', 'listen') ?? '0.0.0.0';
@@ -97,7 +97,13 @@ function forwardOf(section: Section): Record<string, unknown> {
       username: user.take('username') ?? '',
       password: user.take('password') ?? '',
     }));
-  const prefix = section.take('tag_prefix', 'add_tag_prefix')?.replace(/\.$/, '');
+  const written = section.take('tag_prefix', 'add_tag_prefix');
+  if (written !== undefined && section.dialect === 'fluent-bit' && !written.endsWith('.'))
+    missing.push({
+      line: section.line,
+      text: `tag_prefix ${written}: a dot comes between it and the tag here`,
+    });
+  const prefix = written?.replace(/\.$/, '');
   const input = {
     type: 'forward',
     listen,

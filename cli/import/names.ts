@@ -27,9 +27,15 @@ const NAMES: Readonly<Record<Dialect, Readonly<Record<string, Readonly<Record<st
   },
 };
 
-/** What a field of an input is called here. */
+/**
+ * What a field of an input is called here. Rules of tailrace act before fields are renamed: a field that an earlier filter
+ * has renamed has its first name.
+ */
 export function ownName(name: string, dialect: Dialect, input: Readonly<Record<string, unknown>>): string {
   const { format } = input;
+  const renamed = Object.entries((input['rename'] as Record<string, string> | undefined) ?? {});
+  const first = renamed.find(([, to]) => to === name);
+  if (first) return first[0];
   const type = typeof format === 'object' ? (format as { type?: unknown })?.type : format;
   const names = NAMES[dialect][input['type'] === 'journald' ? 'journald' : String(type ?? 'none')];
   return input['type'] === 'forward' ? name : (names?.[name] ?? name);

@@ -358,3 +358,47 @@ pipeline:
   ]);
   assert.deepEqual(texts(missing), ['19: action hash', '19: key user']);
 });
+
+test('Fluent Bit: rules for what an earlier filter has renamed name the field as it came; what it has added is listed', () => {
+  const { config, missing } = imported(
+    parseFluentBit(`[INPUT]
+Name tail
+Path /a
+Tag a
+[INPUT]
+Name forward
+Tag_Prefix fw
+[FILTER]
+Name modify
+Match a
+Rename log line
+Rename x y
+Add env prod
+[FILTER]
+Name grep
+Match a
+Exclude line ^DEBUG
+Regex env prod
+[FILTER]
+Name modify
+Match a
+Rename y z
+Remove line
+`),
+  );
+  assert.deepEqual(config.inputs[0], {
+    type: 'tail',
+    path: '/a',
+    tag: 'a',
+    format: 'none',
+    read_from_head: false,
+    rename: { message: 'line', x: 'z' },
+    add: { env: 'prod' },
+    exclude: [{ field: 'message', pattern: '^DEBUG' }],
+    remove: ['message'],
+  });
+  assert.deepEqual(texts(missing), [
+    '5: tag_prefix fw: a dot comes between it and the tag here',
+    '14: filter grep: rules act before fields are added here, as env is',
+  ]);
+});
