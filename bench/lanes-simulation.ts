@@ -146,7 +146,7 @@ class SimulatedAgent {
       queue = new LaneQueue(lane, RECORD_BACKOFF, this.#random);
       this.#queues.set(lane, queue);
     }
-    queue.push({ header: { bytes: CHUNK_BYTES } } as SpooledChunk);
+    queue.push({ header: { bytes: CHUNK_BYTES } } as SpooledChunk, 0);
   }
 
   #settle({ queue, taken, refused, shard }: Answer, now: number): void {

@@ -39,7 +39,7 @@ const send = z.strictObject({
   /** Size of one PutRecords request; the service accepts up to 10 MiB. */
   request_size: z._default(atMost(10 * MIB, '10MiB'), 5 * MIB),
   requests_in_flight: z._default(z.number().check(z.int(), z.minimum(1), z.maximum(32)), 3),
-  /** Time for which small chunks, made early because a client waits for its ack, gather in one record. */
+  /** Time for which chunks, made early because a client waits for its ack, gather for records and requests. */
   gather: z._default(delay, DEFAULT_SENDER_OPTIONS.gather),
   /** The most bytes per second sent to the stream. */
   max_bytes_per_second: z.optional(positive),

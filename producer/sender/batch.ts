@@ -13,6 +13,8 @@ export interface OutgoingRecord {
 export interface BatchLimits {
   /** Bytes of chunks that a record aims at. */
   readonly recordBytes: number;
+  /** Bytes of chunks with which a lane begins a request although they may still gather: a few records. */
+  readonly gatheredBytes: number;
   /** Bytes of data and partition keys, and records, of the request. */
   readonly requestBytes: number;
   readonly requestRecords: number;
@@ -28,14 +30,16 @@ export function takeBatch(
   queues: readonly LaneQueue[],
   turn: number,
   now: number,
-  { recordBytes, requestBytes, requestRecords }: BatchLimits,
+  { recordBytes, gatheredBytes, requestBytes, requestRecords }: BatchLimits,
 ): OutgoingRecord[] {
   const batch: OutgoingRecord[] = [];
   let bytes = 0;
   const start = turn % Math.max(1, queues.length);
-  const isReady = (lane: LaneQueue): boolean =>
-    lane.waiting > 0 && lane.hasRoom && now >= lane.readyAt(recordBytes);
-  let ready = [...queues.slice(start), ...queues.slice(0, start)].filter(isReady);
+  const isReady = (lane: LaneQueue, enoughBytes: number): boolean =>
+    lane.waiting > 0 && lane.hasRoom && now >= lane.readyAt(enoughBytes);
+  let ready = [...queues.slice(start), ...queues.slice(0, start)].filter((lane) =>
+    isReady(lane, gatheredBytes),
+  );
   while (ready.length > 0) {
     for (const lane of ready) {
       // A record is at most its target or one chunk; neither may take the request over its limit.
@@ -46,7 +50,7 @@ export function takeBatch(
       batch.push({ lane, chunks });
       bytes += KEY_BYTES + chunks.reduce((sum, { header }) => sum + header.bytes, 0);
     }
-    ready = ready.filter(isReady);
+    ready = ready.filter((lane) => isReady(lane, recordBytes));
   }
   return batch;
 }

@@ -19,13 +19,13 @@ export class LaneQueue {
   readonly #backoff: Backoff;
   /** Nothing is sent before this time, on the clock of the sender. */
   notBefore = 0;
-  /** What waits may gather until this time, on the same clock, unless a whole record is there before. */
-  gatherUntil = 0;
   #inFlight = 0;
   #inFlightBytes = 0;
   #waitingBytes = 0;
   #window = FIRST_WINDOW;
   #waiting: SpooledChunk[] = [];
+  /** For each of these until when it may wait for more to travel with it, on the same clock. */
+  #gathering: number[] = [];
   #head = 0;
 
   constructor(lane: string, limits: BackoffLimits, random?: () => number) {
@@ -51,9 +51,10 @@ export class LaneQueue {
     return this.waiting === 0 && this.#inFlight === 0;
   }
 
-  /** When the next record may go, were there room: at once when enough waits for one of `recordBytes`. */
-  readyAt(recordBytes: number): number {
-    return Math.max(this.notBefore, this.#waitingBytes >= recordBytes ? 0 : this.gatherUntil);
+  /** When the next record may go, were there room: at once when `enoughBytes` wait. */
+  readyAt(enoughBytes: number): number {
+    const gathered = this.#waitingBytes >= enoughBytes;
+    return Math.max(this.notBefore, gathered ? 0 : (this.#gathering[this.#head] ?? 0));
   }
 
   /** Whether another chunk may be in flight. */
@@ -66,9 +67,16 @@ export class LaneQueue {
     return this.#waiting[this.#head];
   }
 
-  push(chunk: SpooledChunk): void {
+  /** @param gatherUntil until when it may wait for more to travel with it; 0 to go at once */
+  push(chunk: SpooledChunk, gatherUntil: number): void {
     this.#waiting.push(chunk);
+    this.#gathering.push(gatherUntil);
     this.#waitingBytes += chunk.header.bytes;
+  }
+
+  /** Lets everything that waits go at once. */
+  hurry(): void {
+    this.#gathering.fill(0, this.#head);
   }
 
   /**
@@ -93,6 +101,7 @@ export class LaneQueue {
     // Shifts the array now and then, not at every take.
     if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#head);
+      this.#gathering = this.#gathering.slice(this.#head);
       this.#head = 0;
     }
     return record;
@@ -113,6 +122,7 @@ export class LaneQueue {
   putBack(chunks: readonly SpooledChunk[]): void {
     this.settle(chunks);
     this.#waiting.splice(0, this.#head, ...chunks);
+    this.#gathering.splice(0, this.#head, ...chunks.map(() => 0));
     this.#head = 0;
     this.#waitingBytes += bytesOf(chunks);
   }

@@ -31,7 +31,7 @@ export interface SenderOptions {
   readonly bytesPerSecond: number;
   /** Bytes of chunks that are kept in memory from the seal to the acknowledgement. */
   readonly recentBytes: number;
-  /** Milliseconds for which small chunks, sealed early because a client waits, gather in one record. */
+  /** Milliseconds for which small chunks, sealed early because a client waits, gather for records and requests. */
   readonly gather: number;
 }
 
@@ -46,6 +46,8 @@ export const DEFAULT_SENDER_OPTIONS: SenderOptions = {
   gather: 100,
 };
 
+/** Full records with which a request begins although they may still gather: each request costs CPU, whatever its size. */
+const GATHERED_RECORDS = 8;
 const REQUEST_BACKOFF = { base: 200, cap: 30_000 };
 /** What a shard answers when it takes no more at present. */
 const THROTTLED = 'ProvisionedThroughputExceededException';
@@ -110,11 +112,11 @@ export class Sender {
    * Takes durable chunks; they are in the spool, so nothing is lost with this queue.
    *
    * @param encoded the same chunks' bytes, where they are at hand
-   * @param gather whether they may wait a little for others to fill their record; if not, nothing waits any longer
+   * @param gather whether they may wait a little for others to fill records and a request; if not, nothing waits any longer
    */
   send(chunks: readonly SpooledChunk[], encoded: readonly EncodedChunk[] = [], gather = false): void {
     const gatherUntil = gather ? performance.now() + this.#options.gather : 0;
-    if (!gather) for (const queue of this.#queues.values()) queue.gatherUntil = 0;
+    if (!gather) for (const queue of this.#queues.values()) queue.hurry();
     for (const [i, chunk] of chunks.entries()) {
       const { lane } = chunk.header;
       let queue = this.#queues.get(lane);
@@ -122,8 +124,7 @@ export class Sender {
         queue = new LaneQueue(lane, RECORD_BACKOFF);
         this.#queues.set(lane, queue);
       }
-      if (queue.waiting === 0) queue.gatherUntil = gatherUntil;
-      queue.push(chunk);
+      queue.push(chunk, gatherUntil);
       this.#waitingEvents += chunk.header.events;
       if (encoded[i]) this.#recent.keep(chunk, encoded[i]);
     }
@@ -229,10 +230,12 @@ export class Sender {
   /** The limits of the next request. */
   get #limits(): BatchLimits {
     const { recordBytes, requestRecords, bytesPerSecond } = this.#options;
+    // Where bytes a second are bounded, a request carries about a quarter of a second's share.
+    const requestBytes = Math.min(this.#requestBytes, Math.max(recordBytes, bytesPerSecond / 4));
     return {
       recordBytes,
-      // Where bytes a second are bounded, a request carries about a quarter of a second's share.
-      requestBytes: Math.min(this.#requestBytes, Math.max(recordBytes, bytesPerSecond / 4)),
+      gatheredBytes: Math.max(recordBytes, Math.min(GATHERED_RECORDS * recordBytes, requestBytes / 2)),
+      requestBytes,
       // A request that the service refuses as such goes in single records, to find the one that is at fault.
       requestRecords: this.#trouble?.condition === 'request' ? 1 : requestRecords,
     };
@@ -414,11 +417,12 @@ export class Sender {
   /** Wakes the sender when the next lane, or the whole stream, may be retried. */
   #wakeLater(): void {
     const now = performance.now();
+    const { gatheredBytes } = this.#limits;
     const earliest = Math.max(this.#notBefore, this.#pace.readyAt(now));
     let at = Number.POSITIVE_INFINITY;
     for (const lane of this.#queues.values()) {
       if (lane.waiting > 0 && lane.hasRoom)
-        at = Math.min(at, Math.max(lane.readyAt(this.#options.recordBytes), earliest));
+        at = Math.min(at, Math.max(lane.readyAt(gatheredBytes), earliest));
     }
     if (at === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => this.#pump(), Math.max(1, at - now));

@@ -95,8 +95,13 @@ test('every chunk is taken once although records fail at random, and only failed
   sender.stop();
 });
 
-test('small chunks of acks gather in one record, until there is enough for one or nobody asks them to wait', async () => {
-  const { sender, spool, taken, emptied } = await startSender(async (records) => records.map(() => ok()), {
+test('chunks of acks gather for one request of a few records, until there is enough or nobody asks them to wait', async () => {
+  const requests: number[] = [];
+  const put = async (records: PutRecordsRequestEntry[]): Promise<PutRecordsResultEntry[]> => {
+    requests.push(records.length);
+    return records.map(() => ok());
+  };
+  const { sender, spool, taken, emptied } = await startSender(put, {
     gather: 3_600_000,
     recordBytes: 4000,
   });
@@ -105,11 +110,15 @@ test('small chunks of acks gather in one record, until there is enough for one o
     sender.send(await spool.append(chunks, {}), chunks, true);
   for (let n = 1; n <= 3; n++) await gather([encoded(a, n), encoded(b, n)]);
   assert.equal(taken.length, 0);
-  // One lane has enough for a record: it goes, and what is left of it waits on.
-  for (let n = 4; spool.pending > 0 && taken.length === 0; n++) await gather([encoded(a, n)]);
-  await new Promise((resolve) => setImmediate(resolve));
+  // One lane has enough for a request: its full records go, and what is left of it waits on.
+  for (let n = 4; taken.length === 0 && n < 1000; n++) {
+    await gather([encoded(a, n)]);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   assert.deepEqual([...new Set(sequencesOf(taken).map((name) => name.slice(0, 2)))], ['aa']);
-  assert.equal(taken.length, 1);
+  assert.equal(requests.length, 1);
+  assert.ok(requests[0]! >= 7 && requests[0]! <= 9, `${requests[0]} records`);
+  assert.ok(taken.every(({ Data }) => Data!.length <= 4000));
   // A regular cut, or a flush, even one without chunks of its own, lets everything go.
   sender.send([]);
   await emptied();
@@ -117,6 +126,25 @@ test('small chunks of acks gather in one record, until there is enough for one o
     taken.filter(({ ExplicitHashKey }) => ExplicitHashKey === BigInt(`0x${b}`).toString()).length,
     1,
   );
+});
+
+test('each chunk gathers for its own time, whatever went before it, and what is put back goes at once', () => {
+  const queue = new LaneQueue('0a', { base: 1, cap: 1 });
+  const chunk = (bytes: number): SpooledChunk => ({ header: { bytes } }) as SpooledChunk;
+  queue.push(chunk(100), 50);
+  queue.push(chunk(100), 60);
+  queue.push(chunk(100), 70);
+  assert.equal(queue.readyAt(1000), 50);
+  assert.equal(queue.readyAt(300), 0, 'there is enough');
+  const record = queue.takeRecord(200);
+  assert.equal(record.length, 2);
+  assert.equal(queue.readyAt(1000), 70, 'the third one has its own time');
+  queue.putBack(record);
+  assert.equal(queue.readyAt(1000), 0);
+  assert.equal(queue.takeRecord(200).length, 2);
+  assert.equal(queue.readyAt(1000), 70);
+  queue.hurry();
+  assert.equal(queue.readyAt(1000), 0);
 });
 
 test('a record carries its lane as explicit hash key and its first chunk in the partition key', async () => {
@@ -228,7 +256,7 @@ test('a lane gives records of whole chunks in order, and never more in flight th
             since: 0,
           }),
         );
-        for (const chunk of chunks) queue.push(chunk);
+        for (const chunk of chunks) queue.push(chunk, 0);
         const seen: number[] = [];
         const flying: SpooledChunk[][] = [];
         let putBacks = 0;
