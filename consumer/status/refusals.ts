@@ -13,8 +13,9 @@ interface Kind {
 const KINDS: readonly Kind[] = [
   {
     reason: 'kms',
+    // As services spell it, and as the SDK for Java does.
     pattern:
-      /\bKMS(?:Disabled|AccessDenied|InvalidState|NotFound|OptInRequired)(?:Exception|Fault)?\b|KMS key access denied|\bAWSKMSException\b|\bKmsException\b/,
+      /\bK(?:MS|ms)(?:Disabled|AccessDenied|InvalidState|NotFound|OptInRequired)(?:Exception|Fault)?\b|KMS key access denied|\bAWSKMSException\b|\bKmsException\b/,
     advice: 'enable the KMS key of the stream or the tables, or allow this role to use it',
   },
   {

@@ -32,6 +32,13 @@ const cases: [line: string, reason: string | null][] = [
   ['SdkClientException: Unable to load credentials from any of the providers in the chain', 'credentials'],
   ['java.net.UnknownHostException: kinesis.nowhere-1.amazonaws.com', 'unknown_host'],
   ['Http2Exception: First received frame was not SETTINGS. Hex dump for first 5 bytes: 485454502f', 'http2'],
+  ...['Disabled', 'AccessDenied', 'InvalidState', 'NotFound', 'OptInRequired'].map(
+    (what): [string, string] => [
+      `weblogs:shardId-000000000000 :  Exception thrown while fetching records from Kinesissoftware.amazon.awssdk.services.kinesis.model.Kms${what}Exception: key/1 is disabled. (Service: Kinesis, Status Code: 400)`,
+      'kms',
+    ],
+  ),
+  ['software.amazon.awssdk.services.kinesis.model.KmsThrottlingException: Rate exceeded', null],
   ['KMSThrottlingException: Rate exceeded', null],
   ['ProvisionedThroughputExceededException: Rate exceeded for shard shardId-000000000000', null],
   ['Not able to assign all expiredOrUnAssignedLeases', null],
