@@ -4,17 +4,16 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { TailraceError } from '../base/errors.ts';
 import { parseDuration, parseSize } from '../base/units.ts';
-import { LOCAL_ENV } from '../local/clients.ts';
 import { createS3Server } from '../local/s3/server.ts';
 import { Store } from '../local/s3/store.ts';
-import { descendants } from '../test/support/process-tree.ts';
+import { measureCommand } from './measure-command.ts';
 import { FIRST_HOUR, fill, RARE_ADDRESS, TAG } from './query-archive.ts';
 import type { BenchResult } from './run.ts';
 
@@ -243,70 +242,17 @@ async function serve(folder: string): Promise<CountingServer> {
   };
 }
 
-const POLL_MS = 10;
-
 /** Runs one way once; a way that takes longer than the limit is ended and says so in its answer. */
-async function measure(
-  { command: [program, ...args], files }: Way,
-  s3: CountingServer,
-  limitMs: number,
-): Promise<Measured> {
+async function measure({ command, files }: Way, s3: CountingServer, limitMs: number): Promise<Measured> {
   const before = s3.sent();
-  const began = performance.now();
-  const child = spawn(program!, args, {
-    // Text tools compare bytes, as whoever is in a hurry has them do.
-    env: { ...process.env, ...LOCAL_ENV, LC_ALL: 'C' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-  });
-  const peaks = new Map<number, Usage>();
-  const timer = setInterval(() => {
-    for (const { pid } of [{ pid: child.pid! }, ...descendants(child.pid!)]) {
-      const usage = usageOf(pid);
-      if (usage !== null) peaks.set(pid, usage);
-    }
-  }, POLL_MS);
-  const limit = setTimeout(() => {
-    if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL');
-  }, limitMs);
-  const pieces: Buffer[] = [];
-  child.stdout.on('data', (piece: Buffer) => pieces.push(piece));
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  clearInterval(timer);
-  clearTimeout(limit);
-  const seconds = (performance.now() - began) / 1000;
-  const lines = Buffer.concat(pieces).toString().trimEnd().split('\n');
-  const sum = (value: (usage: Usage) => number): number =>
-    [...peaks.values()].reduce((total, usage) => total + value(usage), 0);
-  const told = /^read (\d+)$/.exec(lines.at(-1) ?? '');
-  if (told) lines.pop();
+  const { seconds, cpu, rssMiB, failure, lines: all } = await measureCommand(command, limitMs);
+  const told = /^read (\d+)$/.exec(all.at(-1) ?? '');
+  const lines = told ? all.slice(0, -1) : all;
   return {
-    seconds,
+    ...{ seconds, cpu, rssMiB },
     bytes: told ? Number(told[1]) : files === undefined ? s3.sent() - before : sizeOf(files),
-    cpu: sum(({ cpuTicks }) => cpuTicks) / TICKS_PER_SECOND,
-    rssMiB: sum(({ peakKiB }) => peakKiB) / 1024,
-    answer: `${code === 0 ? '' : `${signal ?? `exit ${code}`}, `}${lines.length} lines, last ${lines.at(-1)!.trim().slice(0, 60)}`,
+    answer: `${failure === '' ? '' : `${failure}, `}${lines.length} lines, last ${lines.at(-1)!.trim().slice(0, 60)}`,
   };
-}
-
-interface Usage {
-  readonly peakKiB: number;
-  readonly cpuTicks: number;
-}
-
-const TICKS_PER_SECOND = 100;
-
-/** Of a process so far; null when it has ended. */
-function usageOf(pid: number): Usage | null {
-  try {
-    const peak = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    // Behind the name, which may have anything in it.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-    if (peak === undefined) return null;
-    return { peakKiB: Number(peak), cpuTicks: Number(fields[11]) + Number(fields[12]) };
-  } catch {
-    return null;
-  }
 }
 
 function sizeOf(files: readonly string[]): number {

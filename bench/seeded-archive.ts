@@ -1,4 +1,6 @@
 /** An archive of any length in no memory: what a store would list and hold is computed from its name. */
+import { createHash } from 'node:crypto';
+import { constants, crc32, deflateRawSync } from 'node:zlib';
 import { type Commit, commitHash, encodeCommit } from '../archive/commit.ts';
 import {
   commitKey,
@@ -8,6 +10,8 @@ import {
   parseCommitKey,
 } from '../archive/commit-keys.ts';
 import type { ListableStore } from '../archive/listing.ts';
+import { splice } from '../archive/spliced.ts';
+import { sha256 } from '../base/sha256.ts';
 
 const INCARNATION = '0'.repeat(18);
 const COMMIT_MS = 300_000;
@@ -19,6 +23,22 @@ const TAG = 'nginx.access';
 /** Of every commit, so that a listing need not make them. */
 const HASH = '0'.repeat(16);
 
+/** The lines of every object. */
+const EVENTS = 1000;
+const RAW = Buffer.from(
+  Array.from({ length: EVENTS }, (_, i) => {
+    const path = `/${createHash('sha256').update(`${i}`).digest('hex').slice(0, 24)}`;
+    return `${JSON.stringify({ remote: `10.0.${i % 250}.${i % 7}`, method: 'GET', path, code: 200, size: i * 17 })}\n`;
+  }).join(''),
+);
+const DEFLATED = deflateRawSync(RAW, { finishFlush: constants.Z_SYNC_FLUSH });
+const DATA = Buffer.concat(
+  splice(
+    [{ data: DEFLATED, crc: crc32(RAW), rawBytes: RAW.length, events: EVENTS, firstTime: 0, lastTime: 0 }],
+    0,
+  ),
+);
+
 export class SeededArchive implements ListableStore {
   /** What an S3 would have been asked, pages of lists included. */
   requests = 0;
@@ -26,14 +46,12 @@ export class SeededArchive implements ListableStore {
   readonly #hours: number;
   readonly #shards: readonly string[];
   readonly #commits = new Map<string, Buffer>();
-  readonly #bytes: number;
 
   /** Each shard commits every five minutes, one object of one tag. */
   constructor(firstHour: number, hours: number, shards: number) {
     this.#firstHour = firstHour;
     this.#hours = hours;
     this.#shards = Array.from({ length: shards }, (_, i) => `shardId-${String(i).padStart(12, '0')}`);
-    this.#bytes = 1_000_000;
   }
 
   get commits(): number {
@@ -54,17 +72,18 @@ export class SeededArchive implements ListableStore {
   async get(key: string): Promise<Buffer | null> {
     this.requests += 1;
     const place = parseCommitKey(key);
-    return place && this.#commitBytes(place.shard, place.number);
+    if (place) return this.#commitBytes(place.shard, place.number);
+    return key.startsWith('logs/') ? DATA : null;
   }
 
   async head(): Promise<number | null> {
     this.requests += 1;
-    return this.#bytes;
+    return DATA.length;
   }
 
   async first(prefix: string): Promise<string | null> {
     this.requests += 1;
-    const shard = this.#shards.find((name) => prefix.includes(`/${name}/`));
+    const shard = this.#shards.find((name) => prefix === '_commits/' || prefix.includes(`/${name}/`));
     return shard === undefined ? null : commitKey('', INCARNATION, shard, this.#hours * PER_HOUR);
   }
 
@@ -90,7 +109,7 @@ export class SeededArchive implements ListableStore {
         const [start, end] = this.#objectKey(shard, h * PER_HOUR + 1, HASH).split(`-${h * PER_HOUR + 1}-`);
         for (let i = 1; i <= PER_HOUR; i++) {
           if (listed++ % PAGE === 0) this.requests += 1;
-          yield { key: `${start}-${h * PER_HOUR + i}-${end}`, bytes: this.#bytes };
+          yield { key: `${start}-${h * PER_HOUR + i}-${end}`, bytes: DATA.length };
         }
       }
     }
@@ -106,7 +125,7 @@ export class SeededArchive implements ListableStore {
       number,
       hash,
       part: '',
-      counts: { events: 10_000, rawBytes: 2_000_000 },
+      counts: { events: EVENTS, rawBytes: RAW.length },
     });
   }
 
@@ -155,11 +174,11 @@ export class SeededArchive implements ListableStore {
           form: 'member',
           first_time: hour * HOUR_MS,
           last_time: hour * HOUR_MS + 1,
-          bytes: this.#bytes,
-          sha256: '0'.repeat(64),
+          bytes: DATA.length,
+          sha256: sha256(DATA),
           chunks: LANES,
-          events: 10_000,
-          raw_bytes: 2_000_000,
+          events: EVENTS,
+          raw_bytes: RAW.length,
           foreign: 0,
           runs: Object.fromEntries(lanes.map((one) => [one, `${number}`])),
         },
