@@ -1,10 +1,11 @@
 /**
- * Reads objects with the SDK's signer and connections, past its middleware, which takes more than half of the CPU of reading
- * a small object. It learns from the SDK's first read where objects are and how requests are signed, and takes an object
+ * Reads and lists objects with the SDK's signer and connections, past its middleware, which takes more than half of the CPU
+ * of reading a small object, and past its parser of XML, which takes most of that of a listing. It learns from the SDK's first read where objects are and how requests are signed, and takes an object
  * that is there. An S3 that is busy or has failed is left to whoever waits for it and retries; whatever else is answered,
  * the SDK is asked, and says what is wrong.
  */
 import type { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { type ListedPage, parseListing } from './s3-list.ts';
 
 /** The SDK's own, as far as it is used here. */
 interface HttpRequest {
@@ -42,15 +43,44 @@ export class QuickReads {
    * @throws BusyError where a second request at once would only add to the load
    */
   async get(key: string, range: string | undefined, abortSignal: AbortSignal): Promise<Buffer | null> {
+    const headers = range === undefined ? {} : { range };
+    const answer = await this.#send({ path: encodeKey(key), query: {}, headers }, abortSignal);
+    return answer?.status === (range === undefined ? 200 : 206) ? answer.body : null;
+  }
+
+  /**
+   * One page of a listing.
+   *
+   * @param token of the page before, when this is not the first one
+   * @returns null when the SDK has to be asked
+   */
+  async list(
+    prefix: string,
+    token: string | undefined,
+    abortSignal: AbortSignal,
+  ): Promise<ListedPage | null> {
+    const query = {
+      'list-type': '2',
+      prefix,
+      ...(token === undefined ? {} : { 'continuation-token': token }),
+    };
+    const answer = await this.#send({ path: '', query, headers: {} }, abortSignal);
+    return answer?.status === 200 ? parseListing(answer.body.toString()) : null;
+  }
+
+  async #send(
+    { path, query, headers }: Pick<HttpRequest, 'path' | 'query' | 'headers'>,
+    abortSignal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: Buffer } | null> {
     if (this.#known === null) return null;
     const { request: first, base, region, service } = this.#known;
     const request = first.clone();
-    request.path = base + encodeKey(key);
-    request.query = {};
+    request.path = base + path;
+    request.query = query;
     request.headers = {
       host: first.headers['host']!,
       'user-agent': first.headers['user-agent'] ?? 'tailrace',
-      ...(range === undefined ? {} : { range }),
+      ...headers,
     };
     const config = this.#config;
     const signer = await config.signer({
@@ -73,7 +103,7 @@ export class QuickReads {
     const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     const { statusCode: status } = response;
     if (status === 429 || status >= 500) throw new BusyError(status, body.toString());
-    return status === (range === undefined ? 200 : 206) ? body : null;
+    return { status, body };
   }
 
   /** Learns from a read that the SDK is asked for. */

@@ -16,6 +16,7 @@ import { NO_CREDENTIALS } from '../base/no-credentials.ts';
 import { sha256 } from '../base/sha256.ts';
 import type { Encryption } from './encryption.ts';
 import { QuickReads } from './s3-get.ts';
+import type { ListedPage } from './s3-list.ts';
 import type { ArchiveStore, ObjectKind } from './store.ts';
 
 export interface S3Location {
@@ -201,15 +202,25 @@ export class S3Store implements ArchiveStore {
   async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
     let token: string | undefined;
     do {
-      const answer = await this.#list({ Prefix: prefix, ContinuationToken: token });
-      for (const { Key: key, Size: bytes } of answer.Contents ?? [])
-        if (key) yield { key, bytes: bytes ?? 0 };
-      token = answer.NextContinuationToken;
+      const { objects, next } = await this.#page(prefix, token);
+      yield* objects;
+      token = next;
     } while (token !== undefined);
   }
 
   close(): void {
     this.#client.destroy();
+  }
+
+  #page(prefix: string, token: string | undefined): Promise<ListedPage> {
+    return this.#persist('list', prefix, 0, async (abortSignal) => {
+      const found = await this.#quick.list(prefix, token, abortSignal);
+      if (found !== null) return found;
+      const input = { Bucket: this.#bucket, Prefix: prefix, ContinuationToken: token };
+      const answer = await this.#client.send(new ListObjectsV2Command(input), { abortSignal });
+      const objects = (answer.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ key: Key, bytes: Size }));
+      return { objects: objects.filter(({ key }) => key !== ''), next: answer.NextContinuationToken };
+    });
   }
 
   #list(input: {
