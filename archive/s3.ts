@@ -200,10 +200,14 @@ export class S3Store implements ArchiveStore {
 
   /** All keys with a prefix, in order, with their lengths. */
   async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+    for await (const page of this.pages(prefix)) yield* page;
+  }
+
+  async *pages(prefix: string): AsyncGenerator<ListedPage['objects']> {
     let token: string | undefined;
     do {
       const { objects, next } = await this.#page(prefix, token);
-      yield* objects;
+      yield objects;
       token = next;
     } while (token !== undefined);
   }
