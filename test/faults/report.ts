@@ -24,9 +24,9 @@ export function writeReport(file: string, report: RunReport): void {
   writeFileSync(file, page(report, basename(plot)));
 }
 
-/** What strangers put on the stream does not count as a fault. */
+/** What strangers put on the stream, and a launcher that ended by itself, does not count as a fault. */
 export function faultsOf({ happened }: Pick<RunReport, 'happened'>): readonly Happened[] {
-  return happened.filter(({ target }) => target !== 'strangers');
+  return happened.filter(({ target, kind }) => target !== 'strangers' && kind !== 'gave up');
 }
 
 function recoveryTimes(happened: readonly Happened[]): Map<Recovery, number[]> {

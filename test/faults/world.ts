@@ -7,7 +7,7 @@ import { S3Store } from '../../archive/s3.ts';
 import { packageFunctions } from '../../functions/package.ts';
 import { bundlePrograms } from '../../infra/package.ts';
 import { dynamodbClient, kinesisClient } from '../../local/clients.ts';
-import { freePorts } from '../../local/ports.ts';
+import { lastingPorts } from '../../local/ports.ts';
 import { type Stack, startStack } from '../../local/stack.ts';
 import { Region, STACK } from '../simulation/region.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
@@ -134,7 +134,7 @@ export class World {
     const services = servicesOf(stack, proxies, timeline);
     const kinesis = kinesisClient(stack.kinesisEndpoint);
     const dynamodb = dynamodbClient(stack.dynamodbEndpoint);
-    const ports = await freePorts(5);
+    const ports = await lastingPorts(5);
     const pace = paceOf(Date.now(), minutes);
     const now = (): number => paced(pace, Date.now());
     const { agents, sources } = await startAgents(
