@@ -72,7 +72,7 @@ export function makeChunk(i: number, bytes: number): (sequence: number) => Buffe
         hour: 494_000,
         firstTime: 494_000 * 3_600_000,
         lastTime: 494_000 * 3_600_000,
-        events: 1000,
+        events: 1,
       },
       { codec: 'gzip', level: 1 },
     );
@@ -81,7 +81,7 @@ export function makeChunk(i: number, bytes: number): (sequence: number) => Buffe
 /** The same content for many lanes and sequences: a chunk costs a copy and a checksum. */
 export function chunkCopies(bytes: number): (lane: string, sequence: number) => Buffer {
   const template = makeChunk(0, bytes)(1);
-  const header = { ...readHeader(template), events: 1 };
+  const header = readHeader(template);
   const tag = Buffer.from(header.tag);
   return (lane, sequence) => {
     const chunk = Buffer.from(template);
