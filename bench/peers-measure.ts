@@ -156,14 +156,14 @@ export async function measureStart(program: Program, directory: string): Promise
   }
 }
 
-async function startClient(row: Row, port: number): Promise<ChildProcess> {
+export async function startClient(row: Row, port: number): Promise<ChildProcess> {
   const file = fileURLToPath(new URL('peers-client.ts', import.meta.url));
   const client = fork(file, [String(port), row.fields!, String(row.unacknowledged ?? 0)]);
   await once(client, 'message');
   return client;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -25,6 +25,8 @@ export interface Setup {
   /** The logs to follow, or the port to listen on. */
   readonly logs: readonly string[];
   readonly listen: number;
+  /** Our agent's inputs where they are others than those of the work. */
+  readonly inputs?: readonly object[];
 }
 
 export interface Program {
@@ -45,8 +47,14 @@ const ENV = {
  * Our agent: bundled, with the flags of the package's launcher.
  *
  * @param root the tree that it is built from
+ * @param more further flags of Node
  */
-export async function ownAgent(name: string, directory: string, root = ROOT): Promise<Program> {
+export async function ownAgent(
+  name: string,
+  directory: string,
+  root = ROOT,
+  more: readonly string[] = [],
+): Promise<Program> {
   const { bundlePrograms } = (await import(pathToFileURL(join(root, 'infra', 'package.ts')).href)) as {
     bundlePrograms: (of: 'agent', outdir: string) => Promise<string>;
   };
@@ -54,7 +62,7 @@ export async function ownAgent(name: string, directory: string, root = ROOT): Pr
   const quick = join(dirname(all), 'agent', basename(all));
   const program = existsSync(quick) ? quick : all;
   const launcher = readFileSync(join(root, 'infra', 'systemd', 'tailrace.sh'), 'utf8');
-  const flags = /^exec "\$node" (.*) "\$(?:home|lib)/m.exec(launcher)![1]!.split(' ');
+  const flags = /^exec "\$node" (.*) "\$(?:home|lib)/m.exec(launcher)![1]!.split(' ').concat(more);
   // As the systemd unit does.
   const env = { ...ENV, NODE_COMPILE_CACHE: join(directory, `${name}-cache`) };
   const profile = process.env['PROFILE'];
@@ -62,22 +70,16 @@ export async function ownAgent(name: string, directory: string, root = ROOT): Pr
   return {
     name,
     version: process.version,
-    start: ({ directory: home, work, codec, port, logs, listen }) => {
+    start: (setup) => {
+      const { directory: home, codec, port } = setup;
       const config = join(home, 'agent.yaml');
-      const tail = {
-        type: 'tail',
-        path: logs,
-        tag: 'bench',
-        format: work === 'parsed' ? 'nginx' : 'none',
-        refresh_interval: '100ms',
-      };
       writeFileSync(
         config,
         stringify({
           state_dir: join(home, 'state'),
           stream: { name: 'bench', region: 'us-east-1', endpoint: `https://127.0.0.1:${port}` },
           compression: codec,
-          inputs: [work === 'forward' ? { type: 'forward', listen: `127.0.0.1:${listen}` } : tail],
+          inputs: setup.inputs ?? [inputOf(setup)],
           log_level: 'warn',
         }),
       );
@@ -87,6 +89,12 @@ export async function ownAgent(name: string, directory: string, root = ROOT): Pr
       });
     },
   };
+}
+
+function inputOf({ work, logs, listen }: Setup): object {
+  if (work === 'forward') return { type: 'forward', listen: `127.0.0.1:${listen}` };
+  const format = work === 'parsed' ? 'nginx' : 'none';
+  return { type: 'tail', path: logs, tag: 'bench', format, refresh_interval: '100ms' };
 }
 
 /** Fluent Bit, if there is one; it buffers in memory, as is its default, and makes nothing durable. */
