@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '..');
 const TLS = join(ROOT, 'test', 'support', 'tls');
 /** A certificate for 127.0.0.1, and the authority that both programs trust for it. */
 export const SERVER_TLS = [join(TLS, 'server.key'), join(TLS, 'server.pem')];
-const AUTHORITY = join(TLS, 'ca.pem');
+export const SERVER_AUTHORITY = join(TLS, 'ca.pem');
 
 export interface Setup {
   readonly directory: string;
@@ -40,7 +40,7 @@ const ENV = {
   AWS_ACCESS_KEY_ID: 'bench',
   AWS_SECRET_ACCESS_KEY: 'bench',
   AWS_EC2_METADATA_DISABLED: 'true',
-  NODE_EXTRA_CA_CERTS: AUTHORITY,
+  NODE_EXTRA_CA_CERTS: SERVER_AUTHORITY,
 };
 
 /**
@@ -163,7 +163,7 @@ ${work === 'forward' ? forward : tail}[OUTPUT]
     stream bench
     endpoint 127.0.0.1
     port ${port}
-    tls.ca_file ${AUTHORITY}
+    tls.ca_file ${SERVER_AUTHORITY}
     simple_aggregation true
     compression ${codec}
 ${work === 'raw' ? '' : time}`;

@@ -33,6 +33,11 @@ const MESSAGES = 200;
 const LINE =
   /^(?<remote>\S+) (?<host>\S+) (?<user>\S+) \[[^\]]*\] "(?<method>\S+) (?<path>\S+) [^"]*" (?<code>\S+) (?<size>\S+) "(?<referer>[^"]*)" "(?<agent>[^"]*)"$/;
 
+/** The fields of a forward event. */
+export function forwardRecord(line: string, fields: 'one' | 'nine'): Record<string, string> {
+  return fields === 'one' ? { log: line } : { ...LINE.exec(line)!.groups };
+}
+
 /** Forward messages of {@link PER_MESSAGE} events up to the option map, which the client appends. */
 export function forwardMessages(fields: 'one' | 'nine'): Buffer[] {
   const start = Date.now() - 1_800_000;
@@ -42,7 +47,7 @@ export function forwardMessages(fields: 'one' | 'nine'): Buffer[] {
       .split('\n');
     const entries = lines.map((line, i) => {
       const seconds = Math.floor(start / 1000) + Math.floor((n * PER_MESSAGE + i) / 2000);
-      return encode([seconds, fields === 'one' ? { log: line } : { ...LINE.exec(line)!.groups }]);
+      return encode([seconds, forwardRecord(line, fields)]);
     });
     // An array of two becomes one of three by its first byte.
     const message = Buffer.from(encode(['bench', Buffer.concat(entries)]));

@@ -24,6 +24,11 @@ export interface Table {
   readonly start: Readonly<Record<string, StartFigures>>;
 }
 
+/** Whoever begins a turn ends the next one. */
+export function inTurn<T>(programs: readonly T[], turn: number): readonly T[] {
+  return turn % 2 === 0 ? programs : programs.toReversed();
+}
+
 export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -16,7 +16,7 @@ import { round, writeLog } from './agent-cost.ts';
 import { type Measurement, measure, measureStart, type StartMeasurement } from './peers-measure.ts';
 import { fluentBit, ownAgent, type Program } from './peers-programs.ts';
 import { PER_MESSAGE, ROWS, type Row } from './peers-rows.ts';
-import { figuresOf, render, type Spread, spread, type Table } from './peers-table.ts';
+import { figuresOf, inTurn, render, type Spread, spread, type Table } from './peers-table.ts';
 import type { BenchResult } from './run.ts';
 
 const START = 'start';
@@ -86,11 +86,6 @@ async function choosePrograms(directory: string, base: string | undefined): Prom
   if (peer !== null) programs.push(peer);
   else process.stderr.write('no Fluent Bit: name its program in FLUENT_BIT to compare with it\n');
   return programs;
-}
-
-/** Whoever begins a turn ends the next one. */
-function inTurn(programs: readonly Program[], turn: number): readonly Program[] {
-  return turn % 2 === 0 ? programs : programs.toReversed();
 }
 
 function key(row: Row, program: Program): string {

@@ -24,7 +24,7 @@ import { build, type Plugin } from 'esbuild';
 import { TailraceError } from '../base/errors.ts';
 import { buildPage } from '../cli/console/build-page.ts';
 import { ensureJars } from '../consumer/kcl/jars.ts';
-import { httpWithoutUndici } from './http-without-undici.ts';
+import { quickBuiltins } from './quick-builtins.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SYSTEMD = join(import.meta.dirname, 'systemd');
@@ -169,7 +169,7 @@ async function bundleInto(
     // fluent-logger's for a logger that is not ours; asked for by those who use it. DuckDB is native code, and
     // optional. The console's page is made by bundle().
     external: ['winston-transport', '@duckdb/node-api', 'esbuild'],
-    plugins: [absentCommands(absent), httpWithoutUndici],
+    plugins: [absentCommands(absent), quickBuiltins],
     logLevel: 'warning',
   });
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}\n');
