@@ -4,9 +4,8 @@
  * that took and, with acks, how long each waited.
  */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { encode } from '@msgpack/msgpack';
+import { connected } from './forward-connect.ts';
 import { forwardMessages, PER_MESSAGE } from './peers-rows.ts';
 
 /** What came of sending. */
@@ -27,19 +26,6 @@ process.on('message', (messages: number) => {
   void sending.then((sent) => process.send!(sent));
 });
 process.on('disconnect', () => process.exit(0));
-
-/** The other side may still be starting. */
-async function connected(at: number): Promise<Socket> {
-  for (;;) {
-    const attempt = connect(at, '127.0.0.1');
-    try {
-      await once(attempt, 'connect');
-      return attempt.setNoDelay();
-    } catch {
-      await sleep(50);
-    }
-  }
-}
 
 async function sendFreely(messages: number): Promise<Sent> {
   const options = encode({ size: PER_MESSAGE });

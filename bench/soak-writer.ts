@@ -19,10 +19,11 @@ export interface WriterOptions {
 }
 
 const TICK_MS = 100;
+const MOST_MS = 5000;
 /** Lines that another log gets at a time. */
 const AT_A_TIME = 10;
 const BUSY_ROTATES_AT = 64 * 2 ** 20;
-const OTHERS_ROTATE_AT = 64 * 2 ** 10;
+const OTHERS_ROTATE_AT = 8 * 2 ** 10;
 const BURST_PIECE = 10_000;
 /** Rotated generations of a log that are kept. */
 const BUSY_KEPT = 8;
@@ -84,7 +85,8 @@ function logName(i: number): string {
 
 function tick(): void {
   const now = performance.now();
-  const seconds = (now - last) / 1000;
+  // A machine that stood still has nothing to catch up with.
+  const seconds = Math.min(now - last, MOST_MS) / 1000;
   last = now;
   owedBusy += seconds * options.busy;
   owedOthers += seconds * options.others;

@@ -97,6 +97,9 @@ export async function run(): Promise<SoakResult> {
     const file = fileURLToPath(new URL('soak-writer.ts', import.meta.url));
     const writer = fork(file, [JSON.stringify(options)]);
     await once(writer, 'message');
+    writer.once('exit', (code) => {
+      if (code !== 0) throw new Error(`the writer exited with code ${code}`);
+    });
     const began = performance.now();
     const cpuBefore = cpuSeconds(child);
     const watched: Minute[] = [];
