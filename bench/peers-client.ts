@@ -1,5 +1,5 @@
 /**
- * The forward client of the peers' table: one connection that sends messages as fast as they are taken, or, where it
+ * The forward client of the peers' table: one connection or several that send messages as fast as they are taken, or, where it
  * asks for acks, keeps a number of messages unacknowledged. A message says how many to send; it answers with how long
  * that took and, with acks, how long each waited.
  */
@@ -15,10 +15,12 @@ export interface Sent {
   readonly acks: readonly number[];
 }
 
-const [port, fields, unacknowledged] = process.argv.slice(2);
+const [port, fields, unacknowledged, connections] = process.argv.slice(2);
 const window = Number(unacknowledged);
 const bodies = forwardMessages(fields === 'one' ? 'one' : 'nine');
 const socket = await connected(Number(port));
+const sockets = [socket];
+while (sockets.length < Number(connections)) sockets.push(await connected(Number(port)));
 let next = 0;
 process.send!('ready');
 process.on('message', (messages: number) => {
@@ -31,8 +33,9 @@ async function sendFreely(messages: number): Promise<Sent> {
   const options = encode({ size: PER_MESSAGE });
   const began = performance.now();
   for (let i = 0; i < messages; i++) {
-    socket.write(bodies[next++ % bodies.length]!);
-    if (!socket.write(options)) await once(socket, 'drain');
+    const one = sockets[next % sockets.length]!;
+    one.write(bodies[next++ % bodies.length]!);
+    if (!one.write(options)) await once(one, 'drain');
   }
   return { seconds: (performance.now() - began) / 1000, acks: [] };
 }

@@ -158,7 +158,12 @@ export async function measureStart(program: Program, directory: string): Promise
 
 export async function startClient(row: Row, port: number): Promise<ChildProcess> {
   const file = fileURLToPath(new URL('peers-client.ts', import.meta.url));
-  const client = fork(file, [String(port), row.fields!, String(row.unacknowledged ?? 0)]);
+  const client = fork(file, [
+    String(port),
+    row.fields!,
+    String(row.unacknowledged ?? 0),
+    String(row.connections ?? 1),
+  ]);
   await once(client, 'message');
   return client;
 }

@@ -12,6 +12,10 @@ export interface Row {
   readonly fields?: 'one' | 'nine';
   /** Messages of a connection that may be without an ack; the client asks for none unless given. */
   readonly unacknowledged?: number;
+  /** Of the forward client; one unless given. */
+  readonly connections?: number;
+  /** Measured only where `--rows` asks for it. */
+  readonly extra?: true;
 }
 
 export const ROWS: readonly Row[] = [
@@ -23,6 +27,16 @@ export const ROWS: readonly Row[] = [
   { name: 'forward, nine fields, zstd', work: 'forward', codec: 'zstd', fields: 'nine' },
   { name: 'forward, nine fields, gzip', work: 'forward', codec: 'gzip', fields: 'nine' },
   { name: 'forward with acks, zstd', work: 'forward', codec: 'zstd', fields: 'nine', unacknowledged: 8 },
+  ...(['one', 'nine'] as const).map(
+    (fields): Row => ({
+      name: `forward, ${fields} ${fields === 'one' ? 'field' : 'fields'}, zstd, 4 connections`,
+      work: 'forward',
+      codec: 'zstd',
+      fields,
+      connections: 4,
+      extra: true,
+    }),
+  ),
 ];
 
 /** Events of one forward message. */

@@ -8,7 +8,10 @@ export interface Spread {
   readonly highest: number;
 }
 
-export type Figures = Readonly<Record<keyof Measurement, Spread | null>>;
+export type Figures = Readonly<Record<Exclude<keyof Measurement, 'ackMs'>, Spread>> & {
+  /** Null without acks. */
+  readonly ackMs: Spread | null;
+};
 export type StartFigures = Readonly<Record<keyof StartMeasurement, Spread>>;
 
 export interface RowResult {

@@ -5,6 +5,8 @@
  *
  *     npm run bench -- peers --rounds 5 --events 1000000
  *     npm run bench -- peers --rows forward            rows whose names match
+ *     npm run bench -- peers --rows connections --rounds 1 --events 5000000
+ *     npm run bench -- peers --docs                    writes the table and its plot to docs/
  *     npm run bench -- peers --base ../other-tree      also the agent of another tree, set up likewise
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,6 +15,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { TailraceError } from '../base/errors.ts';
 import { round, writeLog } from './agent-cost.ts';
+import { writeDocument } from './peers-document.ts';
 import { type Measurement, measure, measureStart, type StartMeasurement } from './peers-measure.ts';
 import { fluentBit, ownAgent, type Program } from './peers-programs.ts';
 import { PER_MESSAGE, ROWS, type Row } from './peers-rows.ts';
@@ -20,6 +23,7 @@ import { figuresOf, inTurn, render, type Spread, spread, type Table } from './pe
 import type { BenchResult } from './run.ts';
 
 const START = 'start';
+const EVERY = '.';
 
 export interface PeersResult extends BenchResult {
   readonly bench: 'peers';
@@ -34,8 +38,9 @@ export async function run(): Promise<PeersResult> {
     options: {
       rounds: { type: 'string', default: '5' },
       events: { type: 'string', default: '1000000' },
-      rows: { type: 'string', default: '.' },
+      rows: { type: 'string', default: EVERY },
       base: { type: 'string' },
+      docs: { type: 'boolean', default: false },
     },
   });
   const [rounds, events] = [Number(values.rounds), Number(values.events)];
@@ -46,7 +51,7 @@ export async function run(): Promise<PeersResult> {
     );
   }
   const wanted = new RegExp(values.rows);
-  const rows = ROWS.filter(({ name }) => wanted.test(name));
+  const rows = ROWS.filter(({ name, extra }) => wanted.test(name) && (!extra || values.rows !== EVERY));
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-bench-'));
   try {
     const programs = await choosePrograms(directory, values.base);
@@ -73,7 +78,9 @@ export async function run(): Promise<PeersResult> {
         say(turn, `start: ${program.name} ${round(one.cpuSeconds)} CPU s, ${Math.round(one.restMiB)} MiB`);
       }
     }
-    return resultOf(programs, rows, measured, starts, { rounds, events, bare });
+    const result = resultOf(programs, rows, measured, starts, { rounds, events, bare });
+    if (values.docs) writeDocument(result, events);
+    return result;
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -50,3 +50,36 @@ ${parts.join('\n')}
 </svg>
 `;
 }
+
+interface BarPlot {
+  readonly title: string;
+  readonly series: readonly string[];
+  readonly rows: readonly { readonly name: string; readonly values: readonly Range[] }[];
+}
+
+interface Range {
+  readonly median: number;
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+/** A group of bars for each row, a bar for each series; a thin line is the range. */
+export function barPlot({ title, series, rows }: BarPlot): string {
+  const [left, top, thick, gap] = [200, 56, 13, 14];
+  const most = Math.max(...rows.flatMap(({ values }) => values.map(({ highest }) => highest)));
+  const across = (value: number): number => left + ((WIDTH - left - 60) * value) / most;
+  const legend = series.map(
+    (name, i) =>
+      `<rect x="${left + i * 160}" y="34" width="12" height="10" fill="${COLORS[i]}"/><text x="${left + 18 + i * 160}" y="43">${escaped(name)}</text>`,
+  );
+  const groups = rows.map(({ name, values }, row) => {
+    const y = top + row * (thick * series.length + gap);
+    const bars = values.map(({ median, lowest, highest }, i) => {
+      const at = y + i * thick;
+      const middle = at + thick / 2;
+      return `<rect x="${left}" y="${at}" width="${(across(median) - left).toFixed(1)}" height="${thick - 2}" fill="${COLORS[i]}"/><line x1="${across(lowest).toFixed(1)}" y1="${middle}" x2="${across(highest).toFixed(1)}" y2="${middle}" stroke="#222"/><text x="${(across(Math.max(highest, median)) + 5).toFixed(1)}" y="${at + thick - 3}">${Math.round(median)}</text>`;
+    });
+    return `<text x="${left - 10}" y="${y + thick + 2}" text-anchor="end">${escaped(name)}</text>${bars.join('')}`;
+  });
+  return document(title, top + rows.length * (thick * series.length + gap) + 10, [...legend, ...groups]);
+}
