@@ -2,7 +2,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TailraceError } from '../base/errors.ts';
-import type { PeersResult } from './peers.ts';
 import { type Figures, ratio, type Spread, type Table } from './peers-table.ts';
 import { barPlot } from './svg-plots.ts';
 
@@ -10,8 +9,15 @@ const DOCS = join(import.meta.dirname, '..', 'docs');
 const BEGIN = '<!-- peers -->\n';
 const END = '<!-- end of peers -->\n';
 
+/** How a table came about. */
+export interface RunFacts {
+  readonly rounds: number;
+  readonly events: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
 /** @throws TailraceError when there is no peer to compare with, or the document lacks its marks */
-export function writeDocument({ table, rounds, versions }: PeersResult, events: number): void {
+export function writeDocument(table: Table, run: RunFacts): void {
   if (table.programs.length < 2) {
     throw new TailraceError('CONFIG', '--docs needs a peer: name the program of Fluent Bit in FLUENT_BIT');
   }
@@ -19,17 +25,13 @@ export function writeDocument({ table, rounds, versions }: PeersResult, events: 
   const [head, rest] = readFileSync(file, 'utf8').split(BEGIN);
   const tail = rest?.split(END)[1];
   if (tail === undefined) throw new TailraceError('CONFIG', `${file} has no ${BEGIN.trim()}`);
-  const text = peersDocument(table, { rounds, events, versions });
-  writeFileSync(file, `${head}${BEGIN}${text}${END}${tail}`);
+  writeFileSync(file, `${head}${BEGIN}${peersDocument(table, run)}${END}${tail}`);
   writeFileSync(join(DOCS, 'peers.svg'), plot(table));
   process.stderr.write(`wrote docs/performance.md and docs/peers.svg\n`);
 }
 
 /** In Markdown. */
-export function peersDocument(
-  { programs, rows, start }: Table,
-  run: { rounds: number; events: number; versions: Readonly<Record<string, string>> },
-): string {
+function peersDocument({ programs, rows, start }: Table, run: RunFacts): string {
   const [ours, peer] = [programs[0]!, programs.at(-1)!];
   const lines = rows.map(({ name, figures }) => {
     const [own, theirs] = [figures[ours]!, figures[peer]!];

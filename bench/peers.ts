@@ -79,7 +79,7 @@ export async function run(): Promise<PeersResult> {
       }
     }
     const result = resultOf(programs, rows, measured, starts, { rounds, events, bare });
-    if (values.docs) writeDocument(result, events);
+    if (values.docs) writeDocument(result.table, { rounds, events, versions: result.versions });
     return result;
   } finally {
     rmSync(directory, { recursive: true });

@@ -6,7 +6,7 @@
  *     npm run bench -- soak --minutes 60 --plot docs/memory-soak.svg
  *     npm run bench -- soak --minutes 5 --files 100 --rate 100000
  */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -48,17 +48,7 @@ export interface SoakResult extends BenchResult {
 }
 
 export async function run(): Promise<SoakResult> {
-  const { values } = parseArgs({
-    args: process.argv.slice(3),
-    options: {
-      minutes: { type: 'string', default: '60' },
-      files: { type: 'string', default: '10000' },
-      rate: { type: 'string', default: '20000' },
-      burst: { type: 'string', default: '500000' },
-      plot: { type: 'string' },
-      log: { type: 'string' },
-    },
-  });
+  const values = optionsOf(process.argv.slice(3));
   const [minutes, files, rate, burst] = [values.minutes, values.files, values.rate, values.burst].map(
     Number,
   ) as [number, number, number, number];
@@ -102,22 +92,7 @@ export async function run(): Promise<SoakResult> {
     });
     const began = performance.now();
     const cpuBefore = cpuSeconds(child);
-    const watched: Minute[] = [];
-    let forwarded = 0;
-    for (let minute = 0; minute < minutes; minute++) {
-      const samples: number[] = [];
-      while (performance.now() - began < (minute + 1) * 60_000) {
-        forward.send(messages);
-        forwarded += messages * PER_MESSAGE;
-        const [wait] = await Promise.all([once(forward, 'message'), sleep(SAMPLE_MS)]);
-        void wait;
-        samples.push(residentMiB(child.pid!));
-      }
-      watched.push(minuteOf(samples, child.pid!));
-      const text = JSON.stringify({ minute: minute + 1, ...watched.at(-1) });
-      process.stderr.write(`${text}\n`);
-      if (values.log !== undefined) writeFileSync(values.log, `${text}\n`, { flag: 'a' });
-    }
+    const { watched, forwarded } = await watch(child, forward, messages, minutes, values.log);
     const cpu = cpuSeconds(child) - cpuBefore;
     const seconds = (performance.now() - began) / 1000;
     writer.send('end');
@@ -147,6 +122,48 @@ export async function run(): Promise<SoakResult> {
     stream.close();
     rmSync(directory, { recursive: true });
   }
+}
+
+function optionsOf(args: string[]) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      minutes: { type: 'string', default: '60' },
+      files: { type: 'string', default: '10000' },
+      rate: { type: 'string', default: '20000' },
+      burst: { type: 'string', default: '500000' },
+      plot: { type: 'string' },
+      log: { type: 'string' },
+    },
+  });
+  return values;
+}
+
+/** Sends forward events each second, and writes the agent's memory down each minute. */
+async function watch(
+  child: ChildProcess,
+  forward: ChildProcess,
+  messages: number,
+  minutes: number,
+  log: string | undefined,
+): Promise<{ watched: Minute[]; forwarded: number }> {
+  const began = performance.now();
+  const watched: Minute[] = [];
+  let forwarded = 0;
+  for (let minute = 0; minute < minutes; minute++) {
+    const samples: number[] = [];
+    while (performance.now() - began < (minute + 1) * 60_000) {
+      forward.send(messages);
+      forwarded += messages * PER_MESSAGE;
+      await Promise.all([once(forward, 'message'), sleep(SAMPLE_MS)]);
+      samples.push(residentMiB(child.pid!));
+    }
+    watched.push(minuteOf(samples, child.pid!));
+    const text = JSON.stringify({ minute: minute + 1, ...watched.at(-1) });
+    process.stderr.write(`${text}\n`);
+    if (log !== undefined) writeFileSync(log, `${text}\n`, { flag: 'a' });
+  }
+  return { watched, forwarded };
 }
 
 function makeLogs(directory: string, files: number): string {
