@@ -1,7 +1,7 @@
 /**
  * Measures each station of the agent alone and all of them together, and compares with the committed baseline: CPU
  * seconds of a million nginx lines, and how many times that is what zstd level 1 takes for the same NDJSON. The whole
- * agent stands beside Fluent Bit where FLUENT_BIT names its program. `npm run bench` without a name runs it.
+ * agent stands next to Fluent Bit where FLUENT_BIT names its program. `npm run bench` without a name runs it.
  *
  *     npm run bench -- stations --rounds 5 --events 1000000    for figures that are to be kept
  *     npm run bench -- stations --only forward                 stations whose names match

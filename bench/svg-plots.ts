@@ -1,4 +1,4 @@
-/** The plots of docs/performance.md, as SVG: lines over time, and bars beside each other. */
+/** The plots of docs/performance.md, as SVG: lines over time, and bars next to each other. */
 
 const COLORS = ['#d55', '#47a', '#5a5', '#999'];
 const WIDTH = 760;
