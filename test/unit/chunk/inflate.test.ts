@@ -7,6 +7,8 @@ import { readHeader } from '../../../chunk/header.ts';
 import { type Inflated, Inflater } from '../../../chunk/inflate.ts';
 import { checkChunk } from '../../../chunk/soundness.ts';
 import { chunkOf } from '../../support/chunk-arbitraries.ts';
+import { deflateStream } from '../../support/deflate-streams.ts';
+import { chance } from '../../support/random.ts';
 
 const MOST = 3_000_000;
 const FINAL_BLOCK = Buffer.of(3, 0);
@@ -105,6 +107,19 @@ test('what is damaged is taken only as zlib takes it', () => {
     }),
     { numRuns: 150 },
   );
+});
+
+test('codes that no compressor chooses, and faulty ones, are taken only as zlib takes them', (context) => {
+  const random = chance(context);
+  let taken = 0;
+  for (let i = 0; i < 300; i++) {
+    const data = deflateStream(random);
+    const found = inflater.inflate(data, MOST - 1);
+    if (found === null) continue;
+    taken += 1;
+    assert.deepEqual(found, byZlib(data), data.toString('base64'));
+  }
+  assert.ok(taken > 50, `${taken} of 300 streams were taken`);
 });
 
 test('a final block, a block that stays open, and a reference before the beginning are refused', () => {
