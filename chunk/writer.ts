@@ -1,6 +1,7 @@
 /** Makes a chunk out of whole NDJSON lines. */
 import * as zlib from 'node:zlib';
 import { TailraceError } from '../base/errors.ts';
+import { freeBuffer } from '../base/free-buffer.ts';
 import {
   type ChunkHeader,
   type Codec,
@@ -24,6 +25,8 @@ export const GZIP_TRAILER_BYTES = 8;
 /** Lines compress to less than this part of them, as a rule: then zlib's output is one piece, and nothing is joined. */
 const PIECE_SHARE = 4;
 const MIN_PIECE_BYTES = 1024;
+/** zlib's highest: blocks of twice as many symbols take 2 to 4 % less CPU. */
+const MEMORY_LEVEL = 9;
 /** Input from which on zstd has room for the worst case: that of its compressBound, n + n/256 and a little. */
 const ZSTD_WHOLE_BYTES = 128 * 1024;
 const ZSTD_MARGIN = 128;
@@ -49,13 +52,18 @@ export function compressLines(raw: Uint8Array, tag: string, { codec, level }: Co
     chunk.set(FINAL_BLOCK, start + data.length);
     chunk.set(gzipTrailer(raw), start + data.length + FINAL_BLOCK.length);
   }
-  release(data);
+  freeBuffer(data);
   return { codec, tag: name, chunk, rawBytes: raw.length };
 }
 
 function deflate(raw: Uint8Array, level: number): Buffer<ArrayBuffer> {
   const chunkSize = pieceBytes(raw);
-  return zlib.deflateRawSync(raw, { level, finishFlush: zlib.constants.Z_SYNC_FLUSH, chunkSize });
+  return zlib.deflateRawSync(raw, {
+    level,
+    memLevel: MEMORY_LEVEL,
+    finishFlush: zlib.constants.Z_SYNC_FLUSH,
+    chunkSize,
+  });
 }
 
 /**
@@ -72,15 +80,6 @@ function zstd(raw: Uint8Array, level: number): Buffer<ArrayBuffer> {
 
 function pieceBytes({ length }: Uint8Array): number {
   return Math.max(MIN_PIECE_BYTES, Math.ceil(length / PIECE_SHARE));
-}
-
-/**
- * Frees zlib's output now instead of with the next garbage collection. The engine collects whenever a few megabytes
- * outside its heap may be garbage, however little there is inside of it: that took a tenth of the agent's CPU.
- */
-function release({ buffer }: Buffer<ArrayBuffer>): void {
-  // A smaller one may be shared: Node cuts small buffers out of a pool.
-  if (buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
 /**

@@ -54,3 +54,13 @@ export function takeBatch(
   }
   return batch;
 }
+
+/**
+ * What is acknowledged is removed from the spool: a record must be sent whole.
+ *
+ * @throws Error when the data is not as long as the record's chunks
+ */
+export function checkWhole({ chunks }: OutgoingRecord, { length }: Uint8Array): void {
+  const expected = chunks.reduce((sum, { header }) => sum + header.bytes, 0);
+  if (length !== expected) throw new Error(`a record of ${length} bytes for ${expected} bytes of chunks`);
+}

@@ -1,4 +1,5 @@
 /** Bytes of chunks that were just sealed, in bounded memory: what is sent soon is not read back from the disk. */
+import { freeBuffer } from '../../base/free-buffer.ts';
 import type { EncodedChunk, SpooledChunk } from '../spool/spool.ts';
 
 export class RecentChunks {
@@ -21,14 +22,17 @@ export class RecentChunks {
     this.#bytes += bytes.length;
   }
 
+  /** Its bytes until it is forgotten: whoever reads them later than that has a copy. */
   get(chunk: SpooledChunk): Buffer | undefined {
     return this.#kept.get(chunk);
   }
 
+  /** Frees its bytes. */
   forget(chunk: SpooledChunk): void {
     const bytes = this.#kept.get(chunk);
     if (!bytes) return;
     this.#kept.delete(chunk);
     this.#bytes -= bytes.length;
+    freeBuffer(bytes);
   }
 }

@@ -9,7 +9,7 @@ import { TailraceError } from '../../base/errors.ts';
 import { explicitHashKey, partitionKey } from '../../chunk/header.ts';
 import type { Counters } from '../counters.ts';
 import type { EncodedChunk, Spool, SpooledChunk } from '../spool/spool.ts';
-import { type BatchLimits, type OutgoingRecord, takeBatch } from './batch.ts';
+import { type BatchLimits, checkWhole, type OutgoingRecord, takeBatch } from './batch.ts';
 import { type Condition, PASSING, type Trouble } from './failures.ts';
 import { LaneQueue, RECORD_BACKOFF } from './lane-queue.ts';
 import { type LaneStatus, laneStatus } from './lane-status.ts';
@@ -149,7 +149,7 @@ export class Sender {
   /** The bytes of a chunk; null when it is acknowledged by now, or damaged and put aside. */
   async read(chunk: SpooledChunk): Promise<Buffer | null> {
     const recent = this.#recent.get(chunk);
-    if (recent) return recent;
+    if (recent) return Buffer.from(recent);
     try {
       return await this.#dependencies.spool.read(chunk);
     } catch (error) {
@@ -309,6 +309,7 @@ export class Sender {
     );
     let answers: readonly PutRecordsResultEntry[];
     try {
+      for (const [i, record] of sent.entries()) checkWhole(record, entries[i]!.Data!);
       answers = await stream.put(entries);
       // Which record each answer is of goes by their order alone.
       if (answers.length !== entries.length)

@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { resendWhenClockCorrected } from '../../base/clock-skew.ts';
+import { freeBuffer } from '../../base/free-buffer.ts';
 import { listShards } from '../../base/list-shards.ts';
 import { streamTarget } from '../../base/stream-target.ts';
 import { withTimeout } from '../../base/with-timeout.ts';
@@ -61,15 +62,21 @@ export function openStream(options: StreamOptions): Stream {
   };
   return {
     async put(records) {
+      const body = putRecordsBody(stream, records);
+      let encrypted = false;
       const command = new PutRecordsCommand({ ...streamTarget(stream), Records: [] });
       command.middlewareStack.add(
         (next) => (args) => {
-          (args.request as { body: unknown }).body = putRecordsBody(stream, records);
+          const request = args.request as { body: unknown; readonly protocol: string };
+          request.body = body;
+          encrypted = request.protocol === 'https:';
           return next(args);
         },
         { step: 'build', priority: 'high', name: 'putRecordsBody' },
       );
       const output = await send((kinesis, abortSignal) => kinesis.send(command, { abortSignal }));
+      // TLS has a copy of what it has not sent yet, should the answer come before that.
+      if (encrypted) freeBuffer(body);
       return output.Records ?? [];
     },
     async listShards() {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { freeBuffer } from '../../../../base/free-buffer.ts';
+import { checkWhole } from '../../../../producer/sender/batch.ts';
 import { conditionOf, explain } from '../../../../producer/sender/failures.ts';
+import { LaneQueue, RECORD_BACKOFF } from '../../../../producer/sender/lane-queue.ts';
 import { Pace } from '../../../../producer/sender/pace.ts';
 import { RecentChunks } from '../../../../producer/sender/recent.ts';
 import type { EncodedChunk, SpooledChunk } from '../../../../producer/spool/spool.ts';
@@ -32,6 +35,25 @@ test('without a bound nothing waits', () => {
   const pace = new Pace(Number.POSITIVE_INFINITY, 0);
   for (let i = 0; i < 10; i++) pace.spend(1e9);
   assert.equal(pace.readyAt(5), 5);
+});
+
+test('memory of a chunk that is done with is free at once, and nothing of it can be sent any more', () => {
+  const recent = new RecentChunks(1_000_000);
+  const bytes = Buffer.allocUnsafe(200_000);
+  const first = { header: { bytes: bytes.length } } as SpooledChunk;
+  const whole = { lane: new LaneQueue('ab', RECORD_BACKOFF), chunks: [first] };
+  recent.keep(first, { bytes } as EncodedChunk);
+  checkWhole(whole, bytes);
+  recent.forget(first);
+  assert.equal(bytes.buffer.byteLength, 0);
+  assert.throws(() => checkWhole(whole, bytes), /a record of 0 bytes for 200000 bytes of chunks/);
+});
+
+test('small buffers share their memory, which stays', () => {
+  const [one, other] = [Buffer.from('one'), Buffer.from('other')];
+  assert.equal(one.buffer, other.buffer);
+  freeBuffer(one);
+  assert.deepEqual([one.toString(), other.toString()], ['one', 'other']);
 });
 
 test('recent chunks stay within their memory, and leave it when they are done', () => {
