@@ -231,6 +231,12 @@ export const ERRORS = {
     means: 'The stream lists a shard that it did not list a moment ago.',
     remedy: "Nothing: the shard's process restarts by itself.",
   },
+  SHARD_OPEN: {
+    exit: 1,
+    means:
+      'KCL takes a shard for ended that the stream lists as open, as after an answer that there is no such stream.',
+    remedy: 'Nothing: the daemon restarts by itself and reads on.',
+  },
   CHUNK_TRUNCATED: {
     exit: 1,
     means: 'Bytes end before the chunk that they begin.',

@@ -15,6 +15,7 @@ import type { Budget } from './budget.ts';
 import type { ShardConfig } from './config.ts';
 import { GoneShard } from './gone.ts';
 import type { LineSlots } from './line-slots.ts';
+import { LiveShard } from './live.ts';
 import { type KclProcessor, kclProcessor, type ShardWork } from './processor.ts';
 import { untilBroken, wholeLines } from './protocol.ts';
 import { RecordData } from './record-data.ts';
@@ -214,7 +215,8 @@ export class ShardSession {
     await requireConditionalWrites(watched, config.archive.prefix);
     const archiver = new ShardArchiver(context, store, stream, options);
     status.watch(archiver);
-    return archiver;
+    const isOpen = async (): Promise<boolean> => (await find())?.closed === false;
+    return new LiveShard({ shard, archiver, isOpen });
   }
 
   #onTrouble(trouble: S3Trouble): void {
