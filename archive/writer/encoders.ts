@@ -84,7 +84,8 @@ const VERSION_3: Encoder = { ...VERSION_2, assemble: opening(strictText) };
 const VERSION_4: Encoder = {
   ...VERSION_2,
   formOf(chunk) {
-    // rule: a chunk with another number of lines than it says is kept as bytes
+    // A chunk with another number of lines than it says is kept as bytes. (Earlier releases archive its lines, which is as good
+    // to the model of the protocol: spliced.test.ts has this rule.)
     if (chunk.lines !== null && chunk.lines !== chunk.header.events) return null;
     return VERSION_2.formOf(chunk);
   },
