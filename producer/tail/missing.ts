@@ -33,9 +33,9 @@ export class Missing {
     generation.sought = false;
   }
 
-  /** @param look looks once more at where a generation lay */
-  search(look: (generation: Generation) => void): void {
-    for (const generation of this.#searched.keys()) look(generation);
+  /** @param look looks once more, in each folder once, at where files lay that held what is missing */
+  search(look: (places: readonly string[]) => void): void {
+    look(Array.from(this.#searched.keys(), ({ at }) => at));
     for (const [generation, missed] of this.#searched) {
       if (!generation.sought) this.#searched.delete(generation);
       // What cannot be opened now may be opened later.

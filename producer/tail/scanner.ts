@@ -30,7 +30,7 @@ import type { Folder, Place } from './place.ts';
 import { PowerLoss } from './power-loss.ts';
 import { compressionOf } from './rotation.ts';
 import { birthOf, fileKey, statOf } from './source.ts';
-import { Truncations } from './truncations.ts';
+import { type Rest, Truncations } from './truncations.ts';
 
 /** When the input last looked, in milliseconds since 1970, to the minute; absent before its first start. */
 const STARTED = 'started';
@@ -260,7 +260,7 @@ export class Scanner {
       if (place.generation && place.generation.key !== fileKey(stats)) this.#holdings.attach(place, null);
     const unknown = changed.some(({ place, stats }) => this.ledger.inFile(stats, place.path) === null);
     // What was written after a truncation is known before a copy of it is looked at.
-    let searches: (() => void)[] = [];
+    let rests: readonly Rest[] = [];
     if (unknown) {
       // An earlier look may have seen what is not read yet.
       for (const [follower, { names }] of this.open)
@@ -268,7 +268,7 @@ export class Scanner {
       for (const { generation } of this.active)
         if (generation?.follower && this.#files.hasChanged(generation.follower))
           grown.add(generation.follower);
-      searches = this.#truncations.verify(grown);
+      rests = this.#truncations.verify(grown);
     }
     const rank = ({ place, stats }: Changed): number => {
       if (this.ledger.inFile(stats, place.path)?.noted === false) return 0;
@@ -296,7 +296,7 @@ export class Scanner {
       }
     }
     // What this look has not found is looked for once more, now that all that it has found is known.
-    for (const search of searches) search();
+    this.#truncations.search(rests);
     // What may be a copy is not known as a log of its own.
     for (const { place } of ranked) place.known ||= place.copyOf === null;
   }
@@ -318,7 +318,9 @@ export class Scanner {
 
   /** Looks for what is missing: it may have been renamed since the names of this look were listed. */
   #search(): void {
-    this.#missing.search(({ at }) => this.#relook([this.#names.folder(path.dirname(at))]));
+    this.#missing.search((places) =>
+      this.#relook(new Set(places.map((place) => this.#names.folder(path.dirname(place))))),
+    );
   }
 
   #relook(folders: Iterable<Folder>): void {
@@ -329,7 +331,7 @@ export class Scanner {
 
   /** A file no longer holds what was read of it: looks for a copy with the rest, and reads it from its start. */
   truncated(follower: Follower): void {
-    this.#truncations.restart(follower)();
+    this.#truncations.search([this.#truncations.restart(follower)]);
   }
 
   /** Whether a rotated file grew. */

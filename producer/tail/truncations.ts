@@ -31,6 +31,16 @@ export interface TruncationsDependencies {
   readonly relook: (folders: Iterable<Folder>) => void;
 }
 
+/** What a truncated file held, of which the rest may be in a copy. */
+export interface Rest {
+  readonly follower: Follower;
+  readonly old: Generation;
+  /** Bytes. */
+  readonly unread: number;
+  /** Where a copy may be. */
+  readonly folders: ReadonlySet<Folder>;
+}
+
 export class Truncations {
   readonly #dependencies: TruncationsDependencies;
 
@@ -41,9 +51,9 @@ export class Truncations {
   /**
    * Finds out which files were truncated, and how all of them begin by now, before anything is compared with them.
    *
-   * @returns the searches for copies with the rest of what they held
+   * @returns what they held
    */
-  verify(followers: ReadonlySet<Follower>): (() => void)[] {
+  verify(followers: ReadonlySet<Follower>): Rest[] {
     const { files, access } = this.#dependencies;
     const truncated: Follower[] = [];
     for (const follower of followers) {
@@ -57,8 +67,8 @@ export class Truncations {
     return truncated.map((follower) => this.restart(follower));
   }
 
-  /** Has a truncated file read from its start; returns the search for a copy with the rest of what it held. */
-  restart(follower: Follower): () => void {
+  /** Has a truncated file read from its start; returns what it held. */
+  restart(follower: Follower): Rest {
     const { ledger, names, files, holdings, missing, log, uptime, count } = this.#dependencies;
     const old = files.all.get(follower)!;
     count('truncated');
@@ -98,12 +108,18 @@ export class Truncations {
     ledger.refresh(next);
     holdings.reconsiderCopies(old);
     missing.seek(old);
-    return () => this.#searchRest(follower, old, unread, folders);
+    return { follower, old, unread, folders };
   }
 
-  #searchRest(follower: Follower, old: Generation, unread: number, folders: ReadonlySet<Folder>): void {
-    const { missing, log, count, ready, relook } = this.#dependencies;
-    if (old.sought) relook(folders);
+  /** Looks for copies with what was not read, in each folder once for all of them. */
+  search(rests: readonly Rest[]): void {
+    const sought = rests.filter(({ old }) => old.sought);
+    if (sought.length > 0) this.#dependencies.relook(new Set(sought.flatMap(({ folders }) => [...folders])));
+    for (const rest of rests) this.#conclude(rest);
+  }
+
+  #conclude({ follower, old, unread }: Rest): void {
+    const { missing, log, count, ready } = this.#dependencies;
     const found = !old.sought;
     missing.forget(old);
     if (unread > 0 && !found && old.follower === null) {
