@@ -62,6 +62,8 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_journald_truncated_lines_total: 'Messages of the journal that were too long and were cut.',
   tailrace_agent_journald_excluded_total:
     'Entries of the journal left out because the configuration says so.',
+  tailrace_agent_journald_dropped_lines_total:
+    'Lines of journalctl that are not entries: they are not archived, and the log shows them.',
   tailrace_agent_journald_redacted_values_total: 'Values that a redaction changed.',
   tailrace_agent_tail_redacted_values_total: 'Values changed by redaction.',
   tailrace_agent_tail_cut_files_total:

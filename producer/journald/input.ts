@@ -50,6 +50,7 @@ class JournaldInput implements Input {
   readonly #clock: { now: number };
   readonly #read: ReturnType<typeof compileEntry>;
   readonly #counters: readonly (readonly [keyof Tally, Counter])[];
+  readonly #dropped: Counter;
   #target!: Target;
   #transform!: Transform;
   #inner: RecordParser | null = null;
@@ -68,6 +69,9 @@ class JournaldInput implements Input {
     this.name = inputName(options);
     this.#clock = { now: context.now() };
     this.#read = compileEntry(options.fields === 'all');
+    this.#dropped = context.counters.counter('tailrace_agent_journald_dropped_lines_total', {
+      input: this.name,
+    });
     this.#counters = TALLIES.map(([key, name]) => [
       key,
       context.counters.counter(name, { input: this.name }),
@@ -254,6 +258,7 @@ class JournaldInput implements Input {
   #event(line: Buffer): string | null {
     const read = this.#read(line.toString('utf8'));
     if (read === null) {
+      this.#dropped.value += 1;
       this.#context.log.error(
         { line: line.toString('utf8', 0, 200) },
         'journalctl wrote what is not an entry',

@@ -49,6 +49,7 @@ const entry = (n: number, more: object = {}) =>
 class Harness {
   readonly saved = new Map<string, Json>();
   readonly durable: Record<string, unknown>[] = [];
+  readonly counters = new Counters();
   readonly options: unknown;
   input!: Input;
   #state!: StateMap;
@@ -68,7 +69,7 @@ class Harness {
       log: pino({ level: 'silent' }),
       now: Date.now,
       uptime: () => performance.now(),
-      counters: new Counters(),
+      counters: this.counters,
       metadata: NO_METADATA,
     });
     await this.input.start();
@@ -221,4 +222,18 @@ test('a saved cursor that is not one is refused, and does not have the whole jou
   const agent = new Harness({});
   agent.saved.set('cursor', 5);
   await assert.rejects(agent.start(), { code: 'STATE_INVALID' });
+});
+
+test('a line that is not an entry is counted, and those around it are read', async (t) => {
+  fakeJournalctl(t, [entry(1), '{"MESSAGE":"a line without a place"}', entry(2)]);
+  const agent = new Harness({});
+  await agent.start();
+  await agent.input.drain();
+  agent.cut();
+  await agent.input.stop();
+  assert.deepEqual(
+    agent.durable.map(({ message }) => message),
+    ['line 1', 'line 2'],
+  );
+  assert.equal(agent.counters.total('tailrace_agent_journald_dropped_lines_total'), 1);
 });
