@@ -36,6 +36,9 @@ export interface StreamName {
   readonly endpoint?: string | undefined;
 }
 
+/** What to look at where packets get lost. */
+const ROUTE = 'check the way to it (routes, security groups, VPC endpoint, proxy) and stream.region';
+
 const BY_CODE: Readonly<Record<string, Condition>> = {
   ProvisionedThroughputExceededException: 'throttled',
   ThrottlingException: 'throttled',
@@ -135,9 +138,9 @@ function sentence(condition: Condition, name: string, where: string, code: strin
     case 'tls':
       return `no safe connection to ${where} (${code}${said}): check this machine's clock and CA certificates, and proxies`;
     case 'timeout':
-      return `${where} does not answer`;
+      return `${where} does not answer: ${ROUTE}`;
     case 'connection':
-      return `${where} cannot be reached (${code}${said})`;
+      return `${where} cannot be reached (${code}${said}): ${ROUTE}`;
     case 'service':
       return `${where} failed (${code}${said})`;
     case 'request':
