@@ -93,7 +93,11 @@ const UNUSED_BY_FUNCTION = [
 test('the function archives, and completes what a call left, with nothing but its grants', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tailrace-test-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
-  await packageFunctions(join(directory, 'packaged'), { archiver: 'function', vpcId: 'vpc-1' }, ['stack']);
+  await packageFunctions(
+    join(directory, 'packaged'),
+    { archiver: 'function', vpcId: 'vpc-1', subnetIds: 'subnet-1' },
+    ['stack'],
+  );
   const template = new Template(join(directory, 'packaged', 'stack', TEMPLATE), 'tailrace');
   const iam = new Iam(template);
   const stack = await startStack({

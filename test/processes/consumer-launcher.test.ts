@@ -321,7 +321,7 @@ test('--check refuses a worker that cannot hold its shards, and services that do
   const dynamodb = { endpoint: table.endpoint };
   assert.equal(await launch({ java, archive, dynamodb }, '--check').ended, 0);
   const cases: [what: Record<string, unknown>, ...messages: RegExp[]][] = [
-    [{ java: { ...java, heap: '64MiB' }, archive }, /java\.heap: 1 shards need 158MiB/],
+    [{ java: { ...java, heap: '64MiB' }, archive }, /java\.heap: 1 shards need 155MiB/],
     [
       { java, archive, batch: { memory: '1000KiB', max_bytes: '1000KiB' } },
       /batch\.memory: 1 shards would have less than 1 MiB/,
