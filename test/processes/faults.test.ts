@@ -9,7 +9,7 @@ import type { RunReport } from '../faults/report.ts';
 import { temporaryDirectory } from '../support/agent-process.ts';
 
 const RUN = join(import.meta.dirname, '..', 'faults', 'run.ts');
-const MINUTES = Number(process.env['FAULT_MINUTES'] ?? 1);
+const MINUTES = Number(process.env['FAULT_MINUTES'] ?? 0.75);
 const SEED = Number(process.env['FAULT_SEED'] ?? 1);
 
 test(`${MINUTES} minutes of faults, seed ${SEED}: none lost, none repeated, verify says the same`, {
