@@ -204,7 +204,7 @@ export function contentHash(value: unknown): string {
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).map(([key, part]): [string, unknown] => [key, canonical(part)]);
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries);
+  const parts = value as Readonly<Record<string, unknown>>;
+  const keys = Object.keys(parts).sort();
+  return Object.fromEntries(keys.map((key) => [key, canonical(parts[key])]));
 }
