@@ -44,18 +44,21 @@ function peersDocument({ programs, rows, start }: Table, run: RunFacts): string 
     const [own, theirs] = [figures[ours]!, figures[peer]!];
     if (own.ackMs === null || theirs.ackMs === null) return [];
     return [
-      `${name}: the last ack of ${number(run.events)} events came after ${text(own.seconds)} s, theirs after ${text(theirs.seconds)} s; half came within ${text(own.ackMs)} ms, theirs within ${text(theirs.ackMs)} ms.`,
+      `With eight messages unacknowledged (${name}) the last ack of ${number(run.events)} events came after
+${text(own.seconds)} s, theirs after ${text(theirs.seconds)} s; half came within
+${text(own.ackMs)} ms, theirs within ${text(theirs.ackMs)} ms.`,
     ];
   });
   const [a, b] = [start[ours], start[peer]];
   const starts =
     a && b
       ? [
-          `A start takes ${text(a.cpuSeconds)} s of CPU and ${text(a.restMiB)} MiB at rest, theirs ${text(b.cpuSeconds)} s and ${text(b.restMiB)} MiB.`,
+          `A start takes ${text(a.cpuSeconds)} s of CPU and ${text(a.restMiB)} MiB at rest, theirs
+${text(b.cpuSeconds)} s and ${text(b.restMiB)} MiB.`,
         ]
       : [];
-  return `${number(run.rounds)} interleaved ${run.rounds === 1 ? 'run' : 'runs'} of ${number(run.events)} events each, Node ${run.versions[ours]}, ${peer} ${run.versions[peer]}: medians, with the lowest and
-the highest in brackets. Thousand events per CPU second; a ratio above 1 is ours. The last three
+  return `${number(run.rounds)} interleaved ${run.rounds === 1 ? 'run' : 'runs'} of ${number(run.events)} events each, Node ${run.versions[ours]},
+${peer} ${run.versions[peer]}: medians, with the lowest and the highest in brackets. Thousand events per CPU second; a ratio above 1 is ours. The last three
 columns are ours and theirs, medians.
 
 | work | tailrace | ${peer} | ratio | with the start | PUT units a million | MiB at most | seconds by the clock |
