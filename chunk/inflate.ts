@@ -3,6 +3,7 @@
  * kept than deflate itself needs, where zlib makes a buffer of all of it, which is garbage at once.
  */
 import { crc32 } from 'node:zlib';
+import { startWasm, type WasmMemory } from '../base/webassembly.ts';
 import { WASM } from './inflate-wasm.ts';
 
 /** Where things are in the memory that the module works on. */
@@ -39,24 +40,12 @@ interface Exports {
   readonly out: { readonly value: number };
 }
 
-interface Memory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): void;
-}
-
-/** What this file uses of WebAssembly, whose types are those of browsers. */
-interface Api {
-  readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-}
-
 export class Inflater {
-  readonly #memory: Memory;
+  readonly #memory: WasmMemory;
   readonly #exports: Exports;
   #bytes: Uint8Array;
 
-  private constructor(memory: Memory, exports: Exports) {
+  private constructor(memory: WasmMemory, exports: Exports) {
     this.#memory = memory;
     this.#exports = exports;
     this.#bytes = new Uint8Array(memory.buffer);
@@ -64,19 +53,9 @@ export class Inflater {
 
   /** Null on a Node without WebAssembly (`--jitless`) or a processor without its vectors. */
   static create(): Inflater | null {
-    const { WebAssembly } = globalThis as unknown as { WebAssembly?: Api };
-    if (WebAssembly === undefined) return null;
-    try {
-      const memory = new WebAssembly.Memory({
-        initial: pagesFor(PAGE),
-        maximum: pagesFor(MAX_INPUT),
-      });
-      const module = new WebAssembly.Module(Buffer.from(WASM, 'base64'));
-      const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-      return new Inflater(memory, exports as Exports);
-    } catch {
-      return null;
-    }
+    const pages = { initial: pagesFor(PAGE), maximum: pagesFor(MAX_INPUT) };
+    const wasm = startWasm<Exports>(WASM, pages);
+    return wasm && new Inflater(wasm.memory, wasm.exports);
   }
 
   /**

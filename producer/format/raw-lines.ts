@@ -2,6 +2,7 @@
  * Writes whole lines as `{"message": …}` by WebAssembly (raw-lines.as), which reads sixteen bytes at once, out of a buffer
  * in its own memory that logs are read into. What it does not take is left to writeMessage; both write the same bytes.
  */
+import { startWasm } from '../../base/webassembly.ts';
 import { WASM } from './raw-lines-wasm.ts';
 
 /** Where things are in the memory that the module works on. */
@@ -27,13 +28,6 @@ interface Exports {
   readonly consumed: Global;
   readonly produced: Global;
   readonly count: Global;
-}
-
-/** What this file uses of WebAssembly, whose types are those of browsers. */
-interface Api {
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
 }
 
 /** What stands before and behind each line. */
@@ -64,17 +58,8 @@ export class RawLines {
   }
 
   static #create(): RawLines | null {
-    const { WebAssembly } = globalThis as unknown as { WebAssembly?: Api };
-    if (WebAssembly === undefined) return null;
-    const { Memory, Module, Instance } = WebAssembly;
-    try {
-      const memory = new Memory({ initial: PAGES, maximum: PAGES });
-      const module = new Module(Buffer.from(WASM, 'base64'));
-      const { exports } = new Instance(module, { env: { memory } });
-      return new RawLines(memory.buffer, exports as Exports);
-    } catch {
-      return null;
-    }
+    const wasm = startWasm<Exports>(WASM, { initial: PAGES, maximum: PAGES });
+    return wasm && new RawLines(wasm.memory.buffer, wasm.exports);
   }
 
   /** A buffer whose lines {@link run} can take, for whoever fills it and is done with it in one turn: all share its bytes. */

@@ -2,6 +2,7 @@
  * Writes runs of plain entries as lines by WebAssembly (transcode.as), which reads sixteen bytes at once. Everything that
  * is not plain is left to JsonWriter; both write the same bytes.
  */
+import { startWasm } from '../../base/webassembly.ts';
 import type { WatchedKeys } from './keys.ts';
 import { WASM } from './transcode-wasm.ts';
 
@@ -34,13 +35,6 @@ interface Exports {
   readonly lastTime: Global;
 }
 
-/** What this file uses of WebAssembly, whose types are those of browsers. */
-interface Api {
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-}
-
 /** What the lines of a destination are written with. */
 export interface LineRules {
   readonly watched: WatchedKeys;
@@ -71,17 +65,8 @@ export class Transcoder {
 
   /** Null on a Node without WebAssembly (`--jitless`) or a processor without its vectors. */
   static create(): Transcoder | null {
-    const { WebAssembly } = globalThis as unknown as { WebAssembly?: Api };
-    if (WebAssembly === undefined) return null;
-    const { Memory, Module, Instance } = WebAssembly;
-    try {
-      const memory = new Memory({ initial: PAGES, maximum: PAGES });
-      const module = new Module(Buffer.from(WASM, 'base64'));
-      const { exports } = new Instance(module, { env: { memory } });
-      return new Transcoder(memory.buffer, exports as Exports);
-    } catch {
-      return null;
-    }
+    const wasm = startWasm<Exports>(WASM, { initial: PAGES, maximum: PAGES });
+    return wasm && new Transcoder(wasm.memory.buffer, wasm.exports);
   }
 
   /** Whether lines of these rules can be written here; prepares for them if so. */
