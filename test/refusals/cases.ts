@@ -82,7 +82,7 @@ export const CASES: readonly RefusalCase[] = [
       service === 'kinesis' && operation === 'GetRecords'
         ? { status: 400, code: 'KMSDisabledException', message: `${KEY} is disabled.` }
         : null,
-    fault: /AWS refuses: .*KMS.*enable the KMS key/,
+    fault: /AWS refuses: .*KmsDisabledException.*enable the KMS key/,
     check: /stream weblogs: .*kms:Decrypt.*: KMSDisabledException/,
   },
   {
