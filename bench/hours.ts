@@ -14,6 +14,8 @@ const FIRST_HOUR = 494_000;
 const SHARDS = 16;
 /** With five minutes a commit, 20,160 commits. */
 const HOURS = 105;
+/** The one that is asked for, after the first. */
+const HOUR = 50;
 const YEAR_HOURS = 365 * 24;
 const LIMIT_MS = 600_000;
 const EVENTS = 12 * SHARDS * 1000;
@@ -29,42 +31,49 @@ export async function run(): Promise<BenchResult> {
   });
   const rounds = Number(values.rounds);
   const here = join(import.meta.dirname, '..');
-  const hour = new Date((FIRST_HOUR + 50) * 3_600_000).toISOString().slice(0, 13);
+  const hour = new Date((FIRST_HOUR + HOUR) * 3_600_000).toISOString().slice(0, 13);
   const range = ['--from', hour, '--to', hour];
-  const commits = await Archive.start(HOURS);
-  const best: Record<string, Measured> = {};
-  for (const [name, words, answer] of [
+  const commits = await Archive.start(FIRST_HOUR, HOURS);
+  // What the commands take without anything to find: an archive of that hour alone.
+  const alone = await Archive.start(FIRST_HOUR + HOUR, 1);
+  const places: { readonly name: string; readonly build: string; readonly archive: Archive }[] = [
+    { name: 'now', build: here, archive: commits },
+    { name: 'the hour alone', build: here, archive: alone },
+    ...(values.before === undefined ? [] : [{ name: 'before', build: values.before, archive: commits }]),
+  ];
+  const found = new Map<string, Measured>();
+  for (const [command, words, answer] of [
     ['cat', ['cat', ...range], EVENTS],
     ['ls', ['ls', '--hours', ...range], 1],
   ] as const) {
-    const builds = values.before === undefined ? [here] : [here, values.before];
-    // In turn, so that what else the machine does falls on both.
-    const all = builds.map((): Measured[] => []);
+    // In turn, so that what else the machine does falls on all.
+    const all = places.map((): Measured[] => []);
     for (let round = 0; round < rounds; round++)
-      for (const [i, build] of builds.entries()) all[i]!.push(await commits.measure(build, words, answer));
-    for (const [i, tries] of all.entries()) {
-      const found = median(tries);
-      process.stderr.write(
-        `${name} of an hour among 20,160 commits, ${i === 0 ? 'now' : 'before'}: ${text(found)}\n`,
-      );
-      best[`${name} ${i}`] = found;
+      for (const [i, { build, archive }] of places.entries())
+        all[i]!.push(await archive.measure(build, words, answer));
+    for (const [i, { name }] of places.entries()) {
+      const one = median(all[i]!);
+      process.stderr.write(`${command} of an hour among 20,160 commits, ${name}: ${text(one)}\n`);
+      found.set(`${command}, ${name}`, one);
     }
   }
   commits.stop();
-  const year = await Archive.start(YEAR_HOURS);
+  alone.stop();
+  const year = await Archive.start(FIRST_HOUR, YEAR_HOURS);
   const listings: Measured[] = [];
   for (let round = 0; round < rounds; round++)
     listings.push(await year.measure(here, ['ls', '--hours'], YEAR_HOURS));
   year.stop();
   const listing = median(listings);
   process.stderr.write(`ls --hours of a year, ${YEAR_HOURS * 12 * SHARDS} objects: ${text(listing)}\n`);
-  const bare = best['cat 1'] ?? best['cat 0']!;
+  const now = found.get('cat, now')!;
+  const bare = found.get('cat, before') ?? found.get('cat, the hour alone')!;
   return {
     bench: 'hours',
     value: Math.round(listing.seconds * 10) / 10,
     unit: 's for ls --hours of a year of 16 shards',
     bare: bare.cpu,
-    ratio: Math.round((best['cat 0']!.cpu / bare.cpu) * 1000) / 1000,
+    ratio: Math.round((now.cpu / bare.cpu) * 1000) / 1000,
     rssMiB: Math.round(listing.rssMiB),
   };
 }
@@ -75,16 +84,16 @@ class Archive {
   readonly #lines: AsyncIterator<string>;
   #endpoint = '';
 
-  private constructor(hours: number) {
+  private constructor(firstHour: number, hours: number) {
     const server = join(import.meta.dirname, 'hours-s3.ts');
-    this.#process = spawn(process.execPath, [server, `${FIRST_HOUR}`, `${hours}`, `${SHARDS}`], {
+    this.#process = spawn(process.execPath, [server, `${firstHour}`, `${hours}`, `${SHARDS}`], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#lines = readline.createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }
 
-  static async start(hours: number): Promise<Archive> {
-    const archive = new Archive(hours);
+  static async start(firstHour: number, hours: number): Promise<Archive> {
+    const archive = new Archive(firstHour, hours);
     archive.#endpoint = `http://127.0.0.1:${(await archive.#lines.next()).value as string}`;
     return archive;
   }

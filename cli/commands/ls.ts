@@ -55,7 +55,7 @@ async function run(options: LsOptions): Promise<void> {
     requireWholeHours(range, '`tailrace cat --count` counts the events of any range');
   const archive = await openArchive(options);
   const shown = progress(true);
-  const lines = new Map<string, Line>();
+  const lines = new Map<string, Map<number | null, Line>>();
   const wanted = { tag: tagFilter(options.tag), hours: hoursOf(range) };
   if (options.voided) {
     const voided = await voidedObjects(archive, wanted, shown?.show);
@@ -68,20 +68,7 @@ async function run(options: LsOptions): Promise<void> {
     return;
   }
   await summarize(archive, wanted, shown?.show, (object) => {
-    const hour = options.hours ? dateAndHour(object.hour).join('T') : undefined;
-    const key = `${object.tag}\n${hour}`;
-    let line = lines.get(key);
-    if (!line) {
-      line = {
-        tag: object.tag,
-        ...(hour === undefined ? {} : { hour }),
-        objects: 0,
-        events: 0,
-        bytes: 0,
-        raw_bytes: 0,
-      };
-      lines.set(key, line);
-    }
+    const line = lineOf(lines, object.tag, options.hours ? object.hour : null);
     line.objects += 1;
     line.events += object.events;
     line.bytes += object.bytes;
@@ -89,10 +76,28 @@ async function run(options: LsOptions): Promise<void> {
   });
   shown?.clear();
   archive.store.close();
-  const sorted = [...lines].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line);
+  const sorted = [...lines]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([, hours]) => [...hours].sort(([a], [b]) => a! - b!).map(([, line]) => line));
   process.stdout.write(
     sorted.map((line) => (options.json ? plainLines(`${JSON.stringify(line)}\n`) : text(line))).join(''),
   );
+}
+
+/** The line of a tag, or of an hour of it; a year has over a million objects, so the hour is written out once. */
+function lineOf(lines: Map<string, Map<number | null, Line>>, tag: string, hour: number | null): Line {
+  let hours = lines.get(tag);
+  if (!hours) {
+    hours = new Map();
+    lines.set(tag, hours);
+  }
+  let line = hours.get(hour);
+  if (!line) {
+    const named = hour === null ? {} : { hour: dateAndHour(hour).join('T') };
+    line = { tag, ...named, objects: 0, events: 0, bytes: 0, raw_bytes: 0 };
+    hours.set(hour, line);
+  }
+  return line;
 }
 
 function text(line: Line): string {
