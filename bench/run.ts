@@ -23,7 +23,6 @@ const ALL = 'stations';
 function names(): string[] {
   return readdirSync(import.meta.dirname)
     .filter((entry) => entry.endsWith('.ts') && !entry.slice(0, -3).includes('-') && entry !== 'run.ts')
-    .concat('forward-transcode.ts')
     .map((entry) => entry.replace('.ts', ''))
     .sort();
 }

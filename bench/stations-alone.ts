@@ -11,17 +11,20 @@ import { pino } from 'pino';
 import type { ChunkHeader, Codec } from '../chunk/header.ts';
 import { readChunk } from '../chunk/reader.ts';
 import { encodeChunk } from '../chunk/writer.ts';
-import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
+import { Builders, DEFAULT_BUILDER_LIMITS, MAX_LINE_BYTES } from '../producer/builder.ts';
 import { Counters } from '../producer/counters.ts';
 import { compileFormat } from '../producer/format/compile.ts';
 import { Tally } from '../producer/format/json-bytes.ts';
+import { RawLines } from '../producer/format/raw-lines.ts';
 import { Transform } from '../producer/format/transform.ts';
-import { EntryOffsets } from '../producer/forward/entries.ts';
-import { JsonWriter, TIME } from '../producer/forward/json-writer.ts';
+import { EventTaker } from '../producer/forward/events.ts';
+import { readMessage } from '../producer/forward/message.ts';
 import { openStream } from '../producer/sender/stream.ts';
 import { Spool } from '../producer/spool/spool.ts';
+import { StateMap } from '../producer/state.ts';
+import { NO_METADATA } from '../test/support/metadata-double.ts';
 import { ndjson } from './ndjson-lines.ts';
-import { forwardRecord } from './peers-rows.ts';
+import { forwardRecord, PER_MESSAGE } from './peers-rows.ts';
 import { accessLines } from './tail-lines.ts';
 
 /** Work over all events, and the NDJSON that it is compared with. */
@@ -44,41 +47,71 @@ const PIECE = 5000;
 const WARM_UP = 3;
 const START = Date.now() - 1_800_000;
 
+/** What an input reads at a time. */
+const READ_BYTES = 256 * 1024;
+
 const text = Buffer.from(accessLines(0, EVENTS, START));
-const format = (type: 'nginx' | 'none'): Station => {
+
+/** Whose lines are dropped as soon as there is a chunk's worth. */
+function emptied(counters: Counters): Builders {
   const limits = { ...DEFAULT_BUILDER_LIMITS, chunkBytes: 4 * 2 ** 20 };
-  const builders = new Builders(limits, Date.now, new Counters(), (builder) => builder.clear());
+  return new Builders(limits, Date.now, counters, (builder) => builder.clear());
+}
+
+function format(type: 'nginx' | 'none'): Station {
+  const builders = emptied(new Counters());
   const target = { builders: builders.tag('bench'), tally: new Tally(), clock: { now: Date.now() } };
   const parser = compileFormat({ type }, target, new Transform({}));
+  const buffer = RawLines.buffer(READ_BYTES);
   return {
     lines: ndjson(text, { type }),
+    // As the tail input does, without its files: whole lines of one read after the other.
     work() {
-      for (let at = 0; at < text.length; ) {
-        const newline = text.indexOf(0x0a, at);
-        parser.parse(text, at, newline);
-        at = newline + 1;
+      for (let from = 0; from < text.length; ) {
+        const end = text.lastIndexOf(0x0a, Math.min(from + READ_BYTES, text.length) - 1) + 1;
+        const read = text.copy(buffer, 0, from, end);
+        for (let at = 0; at < read; ) {
+          at = parser.lines?.(buffer, at, read, MAX_LINE_BYTES) ?? at;
+          if (at === read) break;
+          const newline = buffer.indexOf(0x0a, at);
+          parser.parse(buffer, at, newline);
+          at = newline + 1;
+        }
+        from = end;
       }
     },
   };
-};
+}
 
 function forward(fields: 'one' | 'nine'): Station {
   const lines = text.toString('latin1').trimEnd().split('\n');
   const seconds = Math.floor(START / 1000);
-  const packed = Buffer.concat(lines.map((line) => encode([seconds, forwardRecord(line, fields)])));
-  const out = Buffer.allocUnsafeSlow(4 * 2 ** 20);
-  const offsets = new EntryOffsets();
-  const writer = new JsonWriter();
-  writer.out = out;
+  const messages: Buffer[] = [];
+  for (let at = 0; at < lines.length; at += PER_MESSAGE) {
+    const entries = lines
+      .slice(at, at + PER_MESSAGE)
+      .map((line) => encode([seconds, forwardRecord(line, fields)]));
+    messages.push(Buffer.from(encode(['bench', Buffer.concat(entries)])));
+  }
+  const counters = new Counters();
+  const context = {
+    builders: emptied(counters),
+    state: new StateMap(),
+    afterDurable: (done: () => void) => done(),
+    log: pino({ level: 'silent' }),
+    now: Date.now,
+    uptime: () => performance.now(),
+    counters,
+    metadata: NO_METADATA,
+  };
+  const options = { tagPrefix: null, routes: [], transform: {}, placeholders: {}, joinPartials: true };
+  const taker = new EventTaker(options, context, { input: 'forward' });
   return {
     lines: ndjson(text, { type: fields === 'one' ? 'none' : 'nginx' }),
     work() {
-      for (let at = 0; at < packed.length; ) {
-        at = offsets.find(packed, at, packed.length).at;
-        for (let i = 0; i < offsets.count; i++) {
-          if (writer.at > out.length - 4096) writer.at = 0;
-          writer.plainEvent(packed, offsets.record(i), TIME, seconds, 0);
-        }
+      for (const bytes of messages) {
+        const message = readMessage(bytes, 0, bytes.length)!;
+        taker.take(message, bytes, message.from, message.to);
       }
     },
   };
