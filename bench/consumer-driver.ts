@@ -8,6 +8,8 @@ import type { Readable, Writable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { readHeader, setCrc, writeHeader } from '../chunk/header.ts';
 import { encodeChunk } from '../chunk/writer.ts';
+import { ndjson } from './ndjson-lines.ts';
+import { accessLines } from './tail-lines.ts';
 
 export const CHILD = path.join(import.meta.dirname, '..', 'consumer', 'shard', 'child.ts');
 const TICKS_PER_SECOND = 100;
@@ -52,35 +54,45 @@ export class Driver {
 
 const LANE = '0'.repeat(31).concat('1');
 
-/** A chunk of about a full record's size whose content does not compress any further. */
-export function makeChunk(i: number, bytes: number): (sequence: number) => Buffer {
-  const raw = randomBytes((bytes * 3) / 4);
-  const line = Buffer.from(`${JSON.stringify({ message: raw.toString('base64') })}\n`);
-  return (sequence) =>
-    encodeChunk(
-      line,
-      {
-        lane: LANE,
-        sequence,
-        producer: LANE,
-        epoch: '0'.repeat(15).concat('1'),
-        ordinal: sequence,
-        floor: '0'.repeat(15).concat('1'),
-        previous: null,
-        end: false,
-        tag: `bench.${i % 2}`,
-        hour: 494_000,
-        firstTime: 494_000 * 3_600_000,
-        lastTime: 494_000 * 3_600_000,
-        events: 1,
-      },
-      { codec: 'gzip', level: 1 },
-    );
+/** What a bench's chunks hold: text that does not compress any further, or access logs. */
+export type Content = 'dense' | 'logs';
+
+/** A compressed access log line, bytes, by and large. */
+const LOG_LINE_BYTES = 46;
+
+/** A chunk of about a full record's size, for each sequence. */
+export function makeChunk(
+  i: number,
+  bytes: number,
+  content: Content = 'dense',
+): (sequence: number) => Buffer {
+  const copy = chunkCopies(bytes, content, i);
+  return (sequence) => copy(LANE, sequence);
 }
 
 /** The same content for many lanes and sequences: a chunk costs a copy and a checksum. */
-export function chunkCopies(bytes: number): (lane: string, sequence: number) => Buffer {
-  const template = makeChunk(0, bytes)(1);
+export function chunkCopies(
+  bytes: number,
+  content: Content = 'dense',
+  i = 0,
+): (lane: string, sequence: number) => Buffer {
+  const { lines, events } = content === 'dense' ? denseLines(bytes) : logLines(i, bytes);
+  const first = {
+    lane: LANE,
+    sequence: 1,
+    producer: LANE,
+    epoch: '0'.repeat(15).concat('1'),
+    ordinal: 1,
+    floor: '0'.repeat(15).concat('1'),
+    previous: null,
+    end: false,
+    tag: `bench.${i % 2}`,
+    hour: 494_000,
+    firstTime: 494_000 * 3_600_000,
+    lastTime: 494_000 * 3_600_000,
+    events,
+  };
+  const template = encodeChunk(lines, first, { codec: 'gzip', level: 1 });
   const header = readHeader(template);
   const tag = Buffer.from(header.tag);
   return (lane, sequence) => {
@@ -89,6 +101,21 @@ export function chunkCopies(bytes: number): (lane: string, sequence: number) => 
     setCrc(chunk, 'gzip', crc32(chunk));
     return chunk;
   };
+}
+
+interface Lines {
+  readonly lines: Buffer;
+  readonly events: number;
+}
+
+function denseLines(bytes: number): Lines {
+  const message = randomBytes((bytes * 3) / 4).toString('base64');
+  return { lines: Buffer.from(`${JSON.stringify({ message })}\n`), events: 1 };
+}
+
+function logLines(i: number, bytes: number): Lines {
+  const events = Math.round(bytes / LOG_LINE_BYTES);
+  return { lines: ndjson(Buffer.from(accessLines(i * events, events, 494_000 * 3_600_000))), events };
 }
 
 export function cpuSeconds(pid: number): number {

@@ -1,18 +1,20 @@
 /**
  * Measures one shard's process: a driver plays the KCL protocol to the real process, which writes to a null S3.
- * Bare cost: PutObject of the same bytes, one batch per object, by the same SDK and with the same checksum.
+ * Bare cost: PutObject of the same bytes, one batch per object, by the same SDK and with the same checksum. `--logs` hands over
+ * chunks of access logs, which inflate to seven times their size, instead of such that do not compress any further.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { parseArgs } from 'node:util';
 import { S3Store } from '../archive/s3.ts';
 import { checkConfig } from '../cli/config.ts';
 import { consumerSchema } from '../consumer/config.ts';
 import { NODE_FLAGS } from '../consumer/kcl/memory.ts';
 import { shardConfigText } from '../consumer/shard/config.ts';
 import { KinesisDouble } from '../test/support/kinesis-double.ts';
-import { CHILD, cpuSeconds, Driver, firstLine, makeChunk } from './consumer-driver.ts';
+import { CHILD, type Content, cpuSeconds, Driver, firstLine, makeChunk } from './consumer-driver.ts';
 import type { BenchResult } from './run.ts';
 
 const MiB = 1024 * 1024;
@@ -23,6 +25,8 @@ const CHUNK_BYTES = 256 * 1024;
 const CALL_RECORDS = 32;
 
 export async function run(): Promise<BenchResult> {
+  const { values } = parseArgs({ args: process.argv.slice(3), options: { logs: { type: 'boolean' } } });
+  const content = values.logs ? 'logs' : 'dense';
   const credentials = {
     AWS_ACCESS_KEY_ID: 'bench',
     AWS_SECRET_ACCESS_KEY: 'bench',
@@ -37,7 +41,7 @@ export async function run(): Promise<BenchResult> {
     const port = await firstLine(s3);
     const endpoint = `http://127.0.0.1:${port}`;
     const bare = await putBare(endpoint);
-    const child = await playChild(endpoint, kinesis.endpoint);
+    const child = await playChild(endpoint, kinesis.endpoint, content);
     process.stderr.write(
       `${(child.bytes / MiB / child.seconds).toFixed(0)} MiB/s of chunk bytes, ${child.cpu.toFixed(1)} s CPU for ${child.bytes / MiB} MiB, RSS at most ${child.rssMiB} MiB; ` +
         `a batch of ${BATCH_BYTES / MiB} MiB: commit protocol ${child.batchMs.toFixed(0)} ms and ${child.batchCpuMs.toFixed(0)} ms CPU, ` +
@@ -67,7 +71,7 @@ interface Played {
   readonly batchCpuMs: number;
 }
 
-async function playChild(endpoint: string, kinesisEndpoint: string): Promise<Played> {
+async function playChild(endpoint: string, kinesisEndpoint: string, content: Content): Promise<Played> {
   const config = checkConfig('bench', configFor(endpoint, kinesisEndpoint), consumerSchema);
   const child = spawn(process.execPath, [...NODE_FLAGS, CHILD], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -77,7 +81,7 @@ async function playChild(endpoint: string, kinesisEndpoint: string): Promise<Pla
   await driver.call(
     JSON.stringify({ action: 'initialize', shardId: 'shardId-000000000000', sequenceNumber: 'TRIM_HORIZON' }),
   );
-  const chunks = Array.from({ length: 16 }, (_, i) => makeChunk(i, CHUNK_BYTES));
+  const chunks = Array.from({ length: 16 }, (_, i) => makeChunk(i, CHUNK_BYTES, content));
   let bytes = 0;
   let sequence = 0;
   const plain: Call[] = [];
