@@ -58,11 +58,13 @@ export class Candidates {
     const where = whereaboutsOf(generation);
     const copyable = (): boolean | 'older' => this.#isCopy(generation, file);
     const longer = read.fingerprint.bytes > file.head.length;
-    // Of a head that is longer than the file only the original says whether the file may be a copy.
     const { follower } = generation;
     const opaque = follower !== null && !(follower.source instanceof PlainSource);
-    const may = !longer || (generation !== known && where !== 'copies' && (opaque || copyable() !== false));
-    const source = file.source;
+    // Of a head that is longer than the file only the original says whether the file may be a copy.
+    const may = (): boolean =>
+      !longer || (generation !== known && where !== 'copies' && (opaque || copyable() !== false));
+    let mayBegin: boolean | undefined;
+    const { source } = file;
     const all =
       source === null
         ? begins && !longer
@@ -75,7 +77,11 @@ export class Candidates {
       noted: generation.noted,
       sure: read.fingerprint.bytes === FINGERPRINT_BYTES,
       sameFile: generation === known,
-      begins: may && (begins || longer),
+      // Thousands of logs may begin as a file of a few bytes does, and the first that it is ends the search.
+      get begins() {
+        mayBegin ??= (begins || longer) && may();
+        return mayBegin;
+      },
       longer,
       holds: all,
       cut:

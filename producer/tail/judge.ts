@@ -101,8 +101,7 @@ export class Judge {
         place.unchanged(examined.stats);
         return this.judge(place, folder, examined.stats, last, tries - 1);
       }
-    } else if (examined.head.length === 0 && known === null) examined.close();
-    else {
+    } else {
       const settled = this.#settle(place, where, hint, examined, last);
       if (settled === 'left') return true;
       if (!settled) undecided();
@@ -121,8 +120,14 @@ export class Judge {
     const { ledger, fresh, holdings, missing } = this.#dependencies;
     for (;;) {
       const known = ledger.inFile(file.stats, place.path);
+      // Every log begins as an empty file does: what it is becomes known with its first bytes.
+      const silent = file.head.length === 0;
+      if (silent && known === null) {
+        file.close();
+        return true;
+      }
       const candidates =
-        fresh() && place.covered
+        silent || (fresh() && place.covered)
           ? this.#candidates.known(place, file, known)
           : this.#candidates.of(place, file, known);
       const facts: FileFacts = {

@@ -21,6 +21,9 @@ const FORGET_AFTER = 7 * 24 * 3_600_000;
 /** From this many such generations on, milliseconds for which one is kept. */
 const FORGET_SOONER_AFTER = 3_600_000;
 const MANY = 20_000;
+/** So many more before some are forgotten, and milliseconds for which each is kept: a compressor may have it in its hands. */
+const SLACK = 2000;
+const LEFT_AFTER = 120_000;
 /** Closed files of which more is known than a head has, and that are looked into at most. */
 const MAX_UNSURE = 16;
 
@@ -194,14 +197,18 @@ export class Ledger {
   }
 
   /**
-   * Forgets generations of which no file has been there for long.
+   * Forgets generations of which no file has been there for long; and of many that logs have left behind which are there
+   * themselves, so that no volume is away, the ones that left first.
    *
    * @param now milliseconds of a monotonic clock: one that is set would turn moments into hours
    */
   prune(now: number): void {
     const unseen: Generation[] = [];
+    const present = new Set<string>();
     for (const generation of this.#all.values()) {
-      if (generation.names.size > 0 || generation.follower !== null) generation.unseenSince = null;
+      const { names, log } = generation;
+      if (names.has(log)) present.add(log);
+      if (names.size > 0 || generation.follower !== null) generation.unseenSince = null;
       else {
         generation.unseenSince ??= now;
         unseen.push(generation);
@@ -209,6 +216,12 @@ export class Ledger {
     }
     const after = unseen.length > MANY ? FORGET_SOONER_AFTER : FORGET_AFTER;
     for (const generation of unseen) if (now - generation.unseenSince! > after) this.forget(generation);
+    if (unseen.length <= MANY + SLACK) return;
+    const left = unseen.filter(
+      ({ log, ended, unseenSince }) => ended && present.has(log) && now - unseenSince! > LEFT_AFTER,
+    );
+    left.sort((a, b) => a.unseenSince! - b.unseenSince!);
+    for (const generation of left.slice(0, unseen.length - MANY)) this.forget(generation);
   }
 
   #index(generation: Generation): void {

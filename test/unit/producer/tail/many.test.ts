@@ -15,6 +15,11 @@ const KINDS: Readonly<Record<string, (file: string, index: number) => void>> = {
   'moved where nobody looks': (file) =>
     fs.renameSync(file, path.join(path.dirname(file), 'away', path.basename(file))),
   'truncated without a copy': (file) => fs.truncateSync(file),
+  'truncated, each second of them,': (file, index) => {
+    if (index % 2 === 0) fs.truncateSync(file);
+  },
+  'half copied, a few bytes of each,': (file) =>
+    fs.writeFileSync(`${file}.1`, fs.readFileSync(file).subarray(0, 2)),
 };
 
 /** @returns how often the file system was asked after it happened to so many logs, none of which was read to its end */
