@@ -29,7 +29,7 @@
  *
  * `sections` has the keys that changed since the cut before, or all of them (`full`) in the first cut of a segment.
  * `acknowledged` has the addresses of chunks that the stream has acknowledged since the cut before.
- * A segment of `segmentBytes` or more is retired: synced once more, and the next cut begins another one. A chunk's
+ * A segment of `segmentBytes` or more, and three times the state that it begins with, is retired: synced once more, and the next cut begins another one. A chunk's
  * payload is the very record that goes to the stream; its address (segment, offset) stays valid until it is removed.
  *
  * ## Recovery
@@ -65,6 +65,8 @@ import { type Segment, type SpooledChunk, segmentName } from './segment.ts';
 /** About half a KiB of memory each: 200 MiB for what an outage of a day leaves that is sealed nearly five times a second. */
 const MAX_CHUNKS = 400_000;
 const FULL_DISK_RETRY_MS = 1000;
+/** A segment is at least so many times as long as the state that it begins with. */
+const STATES_PER_SEGMENT = 3;
 
 /** Thrown when the disk failed to keep what it had taken: the process must end and recover from the files. */
 export class SpoolSyncError extends TailraceError {
@@ -124,6 +126,8 @@ export class Spool {
   /** Chunks acknowledged since the last cut, by address: for the next one to say. */
   #acknowledged: [segment: number, offset: number][] = [];
   #active: { readonly segment: Segment; readonly file: SegmentFile } | null = null;
+  /** Of the state that the active segment begins with, both copies. */
+  #stateBytes = 0;
   #nextSegment: number;
   #nextCut: number;
   #quarantined: number;
@@ -302,9 +306,13 @@ export class Spool {
     apply(this.#state, changes);
     await this.#mark(cut);
     if (fresh) await this.#reclaim();
-    if (this.#active !== null && this.#active.segment.bytes >= this.#options.segmentBytes)
-      await this.#retire();
+    if (this.#active !== null && this.#isLong(this.#active.segment)) await this.#retire();
     return spooled;
+  }
+
+  /** The next segment begins with the whole state, which must stay the smaller part of what is written. */
+  #isLong({ bytes }: Segment): boolean {
+    return bytes >= Math.max(this.#options.segmentBytes, STATES_PER_SEGMENT * this.#stateBytes);
   }
 
   /**
@@ -370,6 +378,7 @@ export class Spool {
     }
     // What was acknowledged meanwhile stands behind these.
     this.#acknowledged.splice(0, said);
+    if (full) this.#stateBytes = 2 * (RECORD_HEADER_BYTES + stateBytes.length);
     segment.bytes = offset;
     segment.chunks += chunks.length;
     segment.pending += chunks.length;

@@ -163,6 +163,27 @@ test('whatever is cut, acknowledged and crashed in whatever order, chunks and pr
   );
 });
 
+test('a state longer than a segment is not written with every cut', async () => {
+  const files = new MemoryFiles();
+  let written = 0;
+  files.fail = (call) => {
+    if (call === 'create') written++;
+    return null;
+  };
+  const { spool } = await open(files, { segmentBytes: 2000 });
+  const logs = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`log ${i}`, 'x'.repeat(100)]));
+  await spool.append([], { input: logs });
+  for (let ordinal = 1; ordinal <= 1000; ordinal++) {
+    const [chunk] = await spool.append([encoded(ordinal)], { input: { position: ordinal } });
+    await spool.acknowledge(chunk!);
+  }
+  assert.ok(written <= 12, `${written} segments, each of which begins with the state`);
+  assert.ok(written >= 2, 'what is acknowledged goes with its segment');
+  const { spool: next } = await open(files);
+  assert.equal(next.section('input').get('position'), 1000);
+  assert.equal(next.section('input').size, 201);
+});
+
 test('any flipped bit in durable data loses no progress, and no chunk without counting it', async () => {
   await fc.assert(
     fc.asyncProperty(
