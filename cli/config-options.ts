@@ -79,7 +79,8 @@ export const AGENT_OPTIONS: readonly Option[] = [
   {
     keys: ['spool.segment_size'],
     fallback: '`16MiB`',
-    means: 'after so many bytes a new segment file is started',
+    means:
+      'after so many bytes, and three times those of the state that a segment begins with, a new segment file is started',
   },
   {
     keys: ['spill.bucket'],
