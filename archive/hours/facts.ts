@@ -17,6 +17,8 @@ export interface EpochFacts {
   previous: { readonly epoch: string; readonly ordinal: number } | null;
   /** Arrival of the last record that named it, milliseconds since 1970. */
   heard: number;
+  /** When the first one had arrived at the latest, milliseconds since 1970. */
+  arrived: number;
 }
 
 export interface HourFacts {
@@ -96,9 +98,10 @@ export class Facts {
   #heard(producer: string, epoch: string, heard: number): EpochFacts {
     const epochs = this.producers.get(producer) ?? new Map<string, EpochFacts>();
     this.producers.set(producer, epochs);
-    const facts = epochs.get(epoch) ?? { previous: null, heard: 0 };
+    const facts = epochs.get(epoch) ?? { previous: null, heard: 0, arrived: Number.POSITIVE_INFINITY };
     epochs.set(epoch, facts);
     facts.heard = Math.max(facts.heard, heard);
+    facts.arrived = Math.min(facts.arrived, heard);
     return facts;
   }
 }

@@ -77,7 +77,7 @@ const USUAL_LAG = 900_000;
 
 interface Epoch extends EpochFacts {
   readonly name: string;
-  /** When it began, by the producer's clock. */
+  /** When it began, as its name says: by a clock that was right or not, and no later than its first chunk arrived. */
   readonly start: number;
   readonly lanes: Lanes;
   readonly points: readonly Point[];
@@ -142,7 +142,7 @@ function producersOf(facts: Facts): Producer[] {
         return {
           ...epoch,
           name,
-          start: Number.parseInt(name.slice(0, 12), 16),
+          start: Math.min(Number.parseInt(name.slice(0, 12), 16), epoch.arrived),
           lanes: own,
           points,
           reach: points.map(({ until }) => (latest = Math.max(latest, until))),
@@ -235,8 +235,9 @@ function faultBefore(
   inTime: number,
 ): Omit<Wait, 'producer'> | null {
   const gaps = gapsBefore(epochs[closing.epoch]!.lanes, closing.point);
+  // By arrivals: an agent that boots with a clock that is behind names its epoch as if it had begun before the hour.
   // rule: chunks of earlier epochs count as well
-  for (let i = closing.epoch; epochs[i]!.start > begin; i--) {
+  for (let i = closing.epoch; epochs[i]!.arrived > begin; i--) {
     const { previous, start } = epochs[i]!;
     const before = epochs[i - 1];
     if (previous === null && before === undefined) break;

@@ -50,6 +50,9 @@ interface Agent {
   /** Read, and not in a chunk yet. */
   readonly held: ModelEvent[];
   epoch: string | null;
+  /** What the newest epoch's name says of its beginning, and when that was. */
+  named: number;
+  startedAt: number;
   lanes: { readonly name: string; readonly shard: number; sequence: number; unmarked: boolean }[];
   ordinal: number;
   previous: ModelChunk['previous'];
@@ -154,6 +157,8 @@ class Model {
       events,
       held: [],
       epoch: null,
+      named: -1,
+      startedAt: 0,
       lanes: [],
       ordinal: 0,
       previous: null,
@@ -181,10 +186,21 @@ class Model {
   }
 
   #start(agent: Agent, now: number): void {
-    agent.epoch = now.toString(16).padStart(12, '0') + this.#below(65_536).toString(16).padStart(4, '0');
+    const time = Math.max(this.#clock(now), agent.named + 1);
+    agent.named = time;
+    agent.startedAt = now;
+    agent.epoch = time.toString(16).padStart(12, '0') + this.#below(65_536).toString(16).padStart(4, '0');
     agent.lanes = [this.#lane()];
     agent.ordinal = 0;
     agent.nextWatermark = now + 5 * MINUTE;
+  }
+
+  /** What a machine takes for the time when it boots: some have to be corrected first. */
+  #clock(now: number): number {
+    const kind = this.#random();
+    if (kind < 0.8) return now;
+    if (kind < 0.87) return this.#below(HOUR);
+    return now + this.#below(4 * HOUR) - (kind < 0.94 ? 4 * HOUR : 0);
   }
 
   #stop(agent: Agent, now: number): void {
@@ -271,7 +287,7 @@ class Model {
   ): void {
     const sequence = ++lane.sequence;
     const ordinal = ++agent.ordinal;
-    agent.began = Math.min(agent.began, Number.parseInt(agent.epoch!.slice(0, 12), 16));
+    agent.began = Math.min(agent.began, agent.startedAt);
     lane.unmarked = mark === null;
     this.#used.set(`${agent.producer}/${agent.epoch}/${lane.name}`, lane);
     const chunk: ModelChunk = {

@@ -63,6 +63,7 @@ test('a producer was heard of when the latest of its records arrived, and what c
   assert.deepEqual(facts.producers.get('p')!.get('1'), {
     previous: { epoch: '0', ordinal: 7 },
     heard: NOW + 9,
+    arrived: NOW + 5,
   });
 });
 

@@ -158,7 +158,7 @@ test('an hour is judged however many watermarks there are of earlier ones', () =
   const epoch = epochAt(until(0)).toString(16).padStart(16, '0');
   const facts = new Facts();
   facts.lanes.set('a'.repeat(32), { producer: 'p', epoch, archived, watermarks: new Map(watermarks) });
-  facts.producers.set('p', new Map([[epoch, { previous: null, heard: NOW }]]));
+  facts.producers.set('p', new Map([[epoch, { previous: null, heard: NOW, arrived: until(0) }]]));
   const policy = { ...DEFAULT_HOURS_POLICY, now: NOW + 10 * MINUTE, isGone: () => false };
   const [report] = judgeHours(facts, policy, [HOUR, HOUR]);
   assert.deepEqual(report!.waits, [{ producer: 'p', why: 'awaited', since: NOW }]);
