@@ -31,6 +31,23 @@ export const METRICS = {
 
 export type MetricName = (typeof METRICS)[keyof typeof METRICS][number];
 
+/**
+ * What a month without trouble has none of. At 0 they are not written: a metric is charged when it is sent, and their
+ * alarms take what is missing for 0.
+ */
+export const TROUBLES: ReadonlySet<MetricName> = new Set<MetricName>([
+  'DrainFailed',
+  'DrainBlocked',
+  'InstancesRetained',
+  'InstancesGone',
+  'RetainedReleased',
+  'GroupsNotRetaining',
+  'GroupsMissing',
+  ...METRICS.readmit,
+  'ShardsAtLimit',
+  'ArchiveVoided',
+]);
+
 /** Values of several metrics, written together. */
 export type MetricValues = Partial<Record<MetricName, number>>;
 
@@ -49,7 +66,9 @@ const UNITS: Partial<Record<MetricName, 'Bytes' | 'Milliseconds'>> = {
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  */
 export function emit(values: MetricValues, details: Readonly<Record<string, number>> = {}): void {
-  const names = Object.keys(values) as MetricName[];
+  const names = (Object.keys(values) as MetricName[]).filter(
+    (name) => values[name] !== 0 || !TROUBLES.has(name),
+  );
   const Metrics = names.map((Name) => ({ Name, Unit: UNITS[Name] ?? 'Count' }));
   log.info({
     _aws: {
@@ -66,7 +85,7 @@ export function emit(values: MetricValues, details: Readonly<Record<string, numb
 export class Measures {
   #values: Partial<Record<MetricName, number>> = {};
 
-  /** Adds to a metric; one that stays at 0 is written, too. */
+  /** Adds to a metric; one that stays at 0 is written, too, unless it is a trouble. */
   add(name: MetricName, value = 1): void {
     this.#values[name] = (this.#values[name] ?? 0) + value;
   }

@@ -1,4 +1,5 @@
 /** What no linter sees in the packaged templates: event patterns, limits, open doors, grants, what must outlive a stack. */
+
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { LEAST_HEARTBEAT_SECONDS } from '../../functions/limits.ts';
 import { assertSettings, packageFunctions, STACKS, TEMPLATE } from '../../functions/package.ts';
+import { type MetricName, TROUBLES } from '../../functions/runtime/metrics.ts';
 import { lint } from '../../infra/lint.ts';
 import { matchesPattern } from '../simulation/event-bridge.ts';
 import { type Properties, Template } from '../simulation/template.ts';
@@ -419,6 +421,11 @@ test('all that is to be alarmed is, to the topic', () => {
   const alarms = stack().all('AWS::CloudWatch::Alarm');
   const topic = stack().resolve({ Ref: 'AlertTopic' });
   for (const { id, properties } of alarms) assert.deepEqual(properties['AlarmActions'], [topic], id);
+  // What is not sent at 0 is no trouble while it is missing.
+  for (const { id, properties } of alarms) {
+    if (!TROUBLES.has(properties['MetricName'] as MetricName)) continue;
+    assert.equal(properties['TreatMissingData'], 'notBreaching', id);
+  }
   const metrics = alarms.flatMap(({ properties: { MetricName, Metrics = [] } }) => [
     MetricName,
     ...(Metrics as Properties[]).map(({ MetricStat }) => MetricStat?.Metric.MetricName),

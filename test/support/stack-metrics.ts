@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { METRICS } from '../../functions/runtime/metrics.ts';
+import { METRICS, type MetricName, TROUBLES } from '../../functions/runtime/metrics.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
 
@@ -23,16 +23,16 @@ function keepsShards(archiver: Archiver): boolean {
   return defaults[archiver].keepShards === 'true';
 }
 
-/** Custom metrics, each charged by the month. */
+/** Custom metrics that a month without trouble sends: each is charged by the month. */
 export function customMetrics(archiver: Archiver, hasKeeper = keepsShards(archiver)): number {
-  const { drain, readmit, scale, archive } = METRICS;
+  const { drain, scale, archive } = METRICS;
+  const usual = (names: readonly MetricName[]): number => names.filter((name) => !TROUBLES.has(name)).length;
   const put = (script: string): number =>
     readFileSync(join(INFRA, 'scripts', script), 'utf8').match(/^put [A-Z]\w+ /gm)!.length;
   return (
-    drain.length +
-    readmit.length +
-    (hasKeeper ? scale.length : 0) +
-    (archiver === 'function' ? archive.length : 0) +
+    usual(drain) +
+    (hasKeeper ? usual(scale) : 0) +
+    (archiver === 'function' ? usual(archive) : 0) +
     (archiver === 'worker' ? put('worker.sh') : 0) +
     put('web.sh')
   );
