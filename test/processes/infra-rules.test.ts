@@ -421,7 +421,7 @@ test('all that is to be alarmed is, to the topic', () => {
   const alarms = stack().all('AWS::CloudWatch::Alarm');
   const topic = stack().resolve({ Ref: 'AlertTopic' });
   for (const { id, properties } of alarms) assert.deepEqual(properties['AlarmActions'], [topic], id);
-  // What is not sent at 0 is no trouble while it is missing.
+  // They are not sent at 0.
   for (const { id, properties } of alarms) {
     if (!TROUBLES.has(properties['MetricName'] as MetricName)) continue;
     assert.equal(properties['TreatMissingData'], 'notBreaching', id);
