@@ -15,6 +15,9 @@ import {
 } from '../archive-range.ts';
 import { progress } from '../progress.ts';
 
+/** As in 2026-11-23T07. */
+const HOUR_LETTERS = 13;
+
 interface LsOptions extends ArchiveOptions, RangeOptions {
   readonly hours?: boolean;
   readonly voided?: boolean;
@@ -43,7 +46,7 @@ export function command(): Command {
     .option('--json', 'print one JSON object per line')
     .addHelpText(
       'after',
-      '\nSums are of whole hours: --last 2h includes all of the hour in which it begins.\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive cannot be read.',
+      '\nColumns: events, compressed bytes, objects, with --hours the hour in UTC, and the tag. A terminal gets a heading; scripts\nget the lines alone.\nSums are of whole hours: --last 2h includes all of the hour in which it begins.\nExit codes: 0 listed, 1 failed, 2 bad usage, or the archive cannot be read.',
     );
   return withArchiveOptions(withRangeOptions(ls, 'events')).action(run);
 }
@@ -79,6 +82,8 @@ async function run(options: LsOptions): Promise<void> {
   const sorted = [...lines]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([, hours]) => [...hours].sort(([a], [b]) => a! - b!).map(([, line]) => line));
+  if (sorted.length === 0) process.stderr.write('nothing is archived of this tag and time\n');
+  else if (process.stdout.isTTY && !options.json) process.stdout.write(heading(options.hours ?? false));
   process.stdout.write(
     sorted.map((line) => (options.json ? plainLines(`${JSON.stringify(line)}\n`) : text(line))).join(''),
   );
@@ -100,8 +105,22 @@ function lineOf(lines: Map<string, Map<number | null, Line>>, tag: string, hour:
   return line;
 }
 
-function text(line: Line): string {
-  const { tag, hour, objects, events, bytes } = line;
-  const columns = [count(events).padStart(15), size(bytes).padStart(11), count(objects).padStart(8)];
-  return `${columns.join(' ')}  ${hour === undefined ? '' : `${hour}  `}${plain(tag)}\n`;
+function text({ tag, hour, objects, events, bytes }: Line): string {
+  return columns([count(events), size(bytes), count(objects), hour, plain(tag)]);
+}
+
+/** For people alone: scripts get the lines. */
+function heading(hours: boolean): string {
+  return columns([
+    'EVENTS',
+    'COMPRESSED',
+    'OBJECTS',
+    hours ? 'HOUR (UTC)'.padEnd(HOUR_LETTERS) : undefined,
+    'TAG',
+  ]);
+}
+
+function columns([events, bytes, objects, hour, tag]: readonly (string | undefined)[]): string {
+  const numbers = `${events!.padStart(15)} ${bytes!.padStart(11)} ${objects!.padStart(8)}`;
+  return `${numbers}  ${hour === undefined ? '' : `${hour}  `}${tag}\n`;
 }

@@ -24,6 +24,27 @@ test('ls takes --last, though the range begins within an hour', async (t) => {
   await assert.rejects(within, /whole hours/);
 });
 
+test('ls has a heading on a terminal, and for scripts only lines', async (t) => {
+  const args = ['--folder', folder, '--hours'];
+  const { stdout: lines } = await runCommand(t, ls(), ...args);
+  assert.match(lines, /^( +[\d,]+ +[\d.]+ \w+ +\d+ {2}\d{4}-\d\d-\d\dT\d\d {2}\S+\n)+$/);
+  const { isTTY } = process.stdout;
+  process.stdout.isTTY = true;
+  t.after(() => {
+    process.stdout.isTTY = isTTY;
+  });
+  const { stdout } = await runCommand(t, ls(), ...args);
+  const [heading, ...rest] = stdout.split('\n');
+  assert.equal(heading, '         EVENTS  COMPRESSED  OBJECTS  HOUR (UTC)     TAG');
+  assert.equal(rest.join('\n'), lines);
+  assert.equal(rest[0]!.indexOf('nginx.access'), heading!.indexOf('TAG'));
+  assert.match(
+    (await runCommand(t, ls(), '--folder', folder)).stdout,
+    /^ +EVENTS +COMPRESSED +OBJECTS {2}TAG\n/,
+  );
+  assert.match((await runCommand(t, ls(), ...args, '--json')).stdout, /^\{/);
+});
+
 test('hours does not take an agent that has just started for an old one', async (t) => {
   const { stdout } = await runCommand(t, hours(), '--folder', folder, '--last', '90m');
   assert.match(stdout, /has not said how far it has read: its agent has just started, or needs an upgrade/);
