@@ -109,7 +109,8 @@ export class FieldsSeen {
     let room = MAX_COLUMNS - asked.size;
     for (const name of names) {
       const folded = name.toLowerCase();
-      if (name === '' || taken.has(folded)) continue;
+      // SQL ends at a NUL.
+      if (name === '' || name.includes('\0') || taken.has(folded)) continue;
       const wanted = asked.get(name);
       if (wanted === undefined && (reserved.has(folded) || room-- <= 0)) continue;
       taken.add(folded);

@@ -96,7 +96,9 @@ function reader(files: readonly LogFile[], names: readonly string[]): string {
       ? `read_ndjson_objects(${paths}, ${options})`
       : `read_ndjson(${paths}, columns = {${names.map((name) => `${text(name)}: 'JSON'`).join(', ')}}, ${options})`;
   const objects = files.map(
-    ({ tag, hour, firstTime, lastTime }, i) => `(${i}, ${text(tag)}, ${hour}, ${firstTime}, ${lastTime})`,
+    // Times of early 1970 alone would make a column of 32 bits.
+    ({ tag, hour, firstTime, lastTime }, i) =>
+      `(${i}, ${text(tag)}, ${hour}::BIGINT, ${firstTime}::BIGINT, ${lastTime}::BIGINT)`,
   );
   return `${lines} AS _line
 JOIN (VALUES ${objects.join(', ')}) AS _object(_file, _tag, _h, _f, _l) ON _line.file_index = _object._file::UBIGINT`;

@@ -194,6 +194,27 @@ test('foreign records and objects of the first release are taken for anything of
   assert.deepEqual(timesOfObject({ hour: HOUR, foreign: 0 }), hour);
 });
 
+test('a name with a NUL, at which SQL would end, is in the rest, and an hour of 1970 is one like any other', async () => {
+  const lines = ['{"n":1,"a\\u0000b":2}', '{"time":"1970-01-01T01:00:02Z","\\u0000":{"\\u0000":3}}'];
+  const columns = seenOf(lines);
+  assert.deepEqual(
+    columns.map(({ name }) => name),
+    ['n'],
+  );
+  const files = [write({ tag: 'old', hour: 1, firstTime: 3_601_000, lastTime: 3_609_000 }, lines)];
+  for (const strict of [true, false]) {
+    const found = await rows(logsSql({ files, columns, withRest: true, strict }));
+    assert.deepEqual(
+      found.map(({ time, n, rest }) => [time, n, JSON.parse(rest as string)]),
+      [
+        ['1970-01-01 01:00:01', '1', { 'a\0b': 2 }],
+        ['1970-01-01 01:00:02', null, { '\0': { '\0': 3 } }],
+      ],
+    );
+    assert.equal((await rows(logsSql({ files, columns, withRest: false, strict }))).length, 2);
+  }
+});
+
 test('no files make a table of no rows with the same columns', async () => {
   const columns = seenOf(['{"code":1}']);
   for (const withRest of [true, false])
