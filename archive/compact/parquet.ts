@@ -117,7 +117,7 @@ export class ParquetMaker {
         .catch((cause: Error) => {
           throw new TailraceError(
             'COMPACTION_ROWS',
-            `tag ${tag}: DuckDB cannot make Parquet of ${sources.length} objects: ${cause.message}`,
+            `tag ${tag}: DuckDB cannot make Parquet of ${sources.length} objects: ${this.#why(cause, table)}`,
             { cause },
           );
         });
@@ -140,6 +140,13 @@ export class ParquetMaker {
       this.#drop();
     }
     return { body: () => [readFileSync(path)], drop };
+  }
+
+  #why({ message }: Error, { columns }: Table): string {
+    // DuckDB's advice is about settings that are its own.
+    if (!message.startsWith('Out of Memory')) return message;
+    const what = `${message.split('\n', 1)[0]}, for ${columns.length} columns`;
+    return `${what}: run tailrace compact with a larger --memory than ${this.#options.memory}, or give the function more`;
   }
 
   #countRows(path: string): Promise<number> {

@@ -65,6 +65,7 @@ async function compact(
   archive: ReadableArchive,
   hours: readonly [number, number] = [HOUR, HOUR + 1],
   maxBytes?: number,
+  memory = '256MiB',
 ): Promise<HourResult[]> {
   const results: HourResult[] = [];
   await compactArchive({
@@ -72,7 +73,7 @@ async function compact(
     hours,
     policy: { ...DEFAULT_HOURS_POLICY, now: NOW + 100 * 3_600_000, isGone: () => false },
     openAfter: 3_600_000,
-    parquet: { folder, memory: '256MiB', ...(maxBytes === undefined ? {} : { maxBytes }) },
+    parquet: { folder, memory, ...(maxBytes === undefined ? {} : { maxBytes }) },
     onHour: (result) => results.push(result),
   });
   return results;
@@ -112,6 +113,18 @@ test('events become typed rows in the order of time; what has no column or does 
     [30, '/b', null, '{"dt":"mine"}'],
   ]);
   assert.deepEqual(await compact(archive).then(([again]) => again!.made), []);
+});
+
+test('a table of more columns than the memory is for says what to do, and leaves the hour to a later run', async () => {
+  const archive = new ReadableArchive();
+  const event = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`key${i}`, i]));
+  await archiveOf([[chunkOf('wide', HOUR, [event])]], archive);
+  const [result] = await compact(archive, undefined, undefined, '16MiB');
+  assert.match(
+    result!.faults[0]!.message,
+    /^tag wide: .*Out of Memory.*, for 60 columns: .*--memory than 16MiB/,
+  );
+  assert.deepEqual(result!.made, []);
 });
 
 test('a column keeps the type of earlier hours, new ones are reported, and late events make one more object', async () => {
