@@ -8,13 +8,18 @@ import type { StreamRecord } from '../../archive/writer/record.ts';
 import type { Codec } from '../../chunk/header.ts';
 import { openArchiver } from '../support/archiver.ts';
 import { ChunkSource, type Ending } from '../support/chunks.ts';
+import { HOSTILE } from '../support/hostile-events.ts';
+import { foreignLines, forwardLines, tailLines } from '../support/hostile-lines.ts';
 import { MemoryArchive } from '../support/memory-archive.ts';
 import { generator, noise } from '../support/random.ts';
 
 export interface Case {
   readonly name: string;
-  /** Whether it is about the form of objects, one line in a sound object, or an object of no rows next to one. */
-  readonly about: 'object' | 'line' | 'void';
+  /**
+   * Whether it is about the form of objects, one line in a sound object, an object of no rows next to one, lines that
+   * the build makes of hostile events, or names and types that come late.
+   */
+  readonly about: 'object' | 'line' | 'void' | 'made' | 'late';
   readonly codec: Codec;
   readonly rows: number;
 }
@@ -62,6 +67,33 @@ const VOID_FORMS: Readonly<Record<string, Buffer>> = {
   '`{}`': gzipSync('{}\n'),
 };
 
+const PATHS = { tail: tailLines, forward: forwardLines, foreign: foreignLines } as const;
+
+const numbered = (lines: number): string[] => Array.from({ length: lines }, (_, i) => `{"id":"s${i}"}`);
+/** What a name's first lines do not say of it: lines of the objects of a case, in the order of their names. */
+const LATE: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  'a name first in line 150': [[...numbered(149), '{"id":"a","late":1}']],
+  'a name first in line 2,000': [[...numbered(1999), '{"id":"a","late":1}']],
+  'a name first in line 30,000': [[...numbered(29_999), '{"id":"a","late":1}']],
+  'a name in the second object alone': [numbered(99), ['{"id":"a","late":1}']],
+  'a name in the 40th object alone': [
+    ...Array.from({ length: 39 }, () => numbered(5)),
+    ['{"id":"a","late":1}'],
+  ],
+  'an integer that becomes a fraction': [['{"id":"a","v":1}'], ['{"id":"b","v":1.5}']],
+  'a number that becomes text': [['{"id":"a","v":1}'], ['{"id":"b","v":"x"}']],
+  'a number that becomes an object': [['{"id":"a","v":1}'], ['{"id":"b","v":{"w":1}}']],
+  'an object that gets further names': [['{"id":"a","v":{"w":1}}'], ['{"id":"b","v":{"w":2,"x":"y"}}']],
+  'null that becomes an object': [['{"id":"a","v":null}'], ['{"id":"b","v":{"w":2}}']],
+  'times of nanoseconds': [
+    ['{"id":"a","v":"2026-11-23T21:00:00.123456789Z"}', '{"id":"b","v":"2026-11-23T21:00:00Z"}'],
+  ],
+  'dates that become text': [['{"id":"a","v":"2026-11-23"}'], ['{"id":"b","v":"tomorrow"}']],
+  'decimals as strings': [
+    ['{"id":"a","v":"1.10"}', '{"id":"b","v":"007"}', '{"id":"c","v":"12345678901234567890"}'],
+  ],
+};
+
 /** Writes a folder for each case under `directory`; its name is the case's place in the list. */
 export async function makeCases(directory: string): Promise<readonly Case[]> {
   const now = await archived('gzip', 'spliceable');
@@ -90,11 +122,27 @@ export async function makeCases(directory: string): Promise<readonly Case[]> {
       made.flatMap(({ files }) => files),
     );
   }
-  const sound = Array.from({ length: SOUND_LINES }, (_, i) => `{"id":"${i}"}\n`);
+  const sound = Array.from({ length: SOUND_LINES }, (_, i) => `{"id":"s${i}"}\n`);
   for (const [name, line] of Object.entries(LINES)) {
     const text = [...sound.slice(0, 50), `${line}\n`, ...sound.slice(50)].join('');
     const bytes = gzipSync(Buffer.from(text));
     add({ name, about: 'line', codec: 'gzip', rows: SOUND_LINES + 1 }, [['lines.ndjson.gz', bytes]]);
+  }
+  for (const [kind, events] of Object.entries(HOSTILE))
+    for (const [path, linesOf] of Object.entries(PATHS)) {
+      const lines = await linesOf(events);
+      if (lines.length === 0) continue;
+      const text = [...sound.slice(0, 50), ...lines.map((line) => `${line}\n`), ...sound.slice(50)].join('');
+      const rows = SOUND_LINES + lines.length;
+      add({ name: `${kind}: ${path}`, about: 'made', codec: 'gzip', rows }, [
+        ['lines.ndjson.gz', gzipSync(text)],
+      ]);
+    }
+  for (const [name, objects] of Object.entries(LATE)) {
+    const files = objects.map(
+      (lines, i) => [`${100 + i}.ndjson.gz`, gzipSync(`${lines.join('\n')}\n`)] as const,
+    );
+    add({ name, about: 'late', codec: 'gzip', rows: objects.flat().length }, files);
   }
   for (const [name, bytes] of Object.entries(VOID_FORMS))
     for (const [where, file] of [

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case } from './cases.ts';
-import type { Outcome } from './readers.ts';
+import { type Outcome, READERS, type Reader } from './readers.ts';
 
 export const FORMAT_FILE = join(import.meta.dirname, '../../docs/archive-format.md');
 export const RECORD_FILE = join(import.meta.dirname, 'recorded.json');
@@ -29,6 +29,10 @@ export function withTables(document: string, recorded: Recorded): string {
     'readers of zstd': zstd,
     'readers of empty objects': byReader(recorded, 'void', 'next to a sound object'),
     'readers of lines': byReader(recorded, 'line', 'a line with'),
+    'readers of made lines': ofMadeLines(recorded, 'by default'),
+    'readers of made lines, with options': ofMadeLines(recorded, 'with options'),
+    'readers of late names': byReader(recorded, 'late', 'a folder with', 'by default'),
+    'readers of late names, with options': byReader(recorded, 'late', 'a folder with', 'with options'),
   };
   return Object.entries(tables).reduce((text, [name, table]) => between(text, name, table), document);
 }
@@ -50,22 +54,59 @@ function matrix({ cases, outcomes }: Recorded, isWanted: (one: Case) => boolean)
 }
 
 /** A row for each case, a column for each reader. */
-function byReader({ cases, outcomes }: Recorded, kind: Case['about'], heading: string): string {
-  const lines = cases.filter(({ about }) => about === kind);
-  const readers = Object.keys(outcomes).filter((name) => outcomes[name]![lines[0]!.name]);
-  const rows = lines.map((one) =>
-    row([
-      one.name.startsWith('\\') ? `\`${one.name}\`` : one.name,
-      ...readers.map((reader) => cell(outcomes[reader]![one.name], one.rows)),
-    ]),
-  );
+function byReader(
+  { cases, outcomes }: Recorded,
+  about: Case['about'],
+  heading: string,
+  parses: Reader['parses'] = 'by default',
+): string {
+  const readers = parsing(outcomes, parses);
+  const rows = cases
+    .filter((one) => one.about === about)
+    .map((one) =>
+      row([code(one.name), ...readers.map((reader) => cell(outcomes[reader]![one.name], one.rows))]),
+    );
   return table([heading, ...readers], rows);
+}
+
+/** A row for each kind of events; where a reader differs by the path that made the lines, its cell has all that are not "all". */
+function ofMadeLines({ cases, outcomes }: Recorded, parses: Reader['parses']): string {
+  const readers = parsing(outcomes, parses);
+  const kinds = Map.groupBy(
+    cases.filter(({ about }) => about === 'made'),
+    ({ name }) => name.slice(0, name.lastIndexOf(': ')),
+  );
+  const rows = [...kinds].map(([kind, made]) => {
+    const cells = readers.map((reader) => {
+      const found = made.map((one) => [
+        one.name.slice(kind.length + 2),
+        cell(outcomes[reader]![one.name], one.rows),
+      ]);
+      const different = new Set(found.map(([, text]) => text));
+      if (different.size === 1) return found[0]![1]!;
+      return found
+        .filter(([, text]) => text !== 'all')
+        .map(([path, text]) => `${path}: ${text}`)
+        .join(', ');
+    });
+    return row([code(kind), ...cells]);
+  });
+  return table(['events with', ...readers], rows);
+}
+
+function parsing(outcomes: Recorded['outcomes'], parses: Reader['parses']): string[] {
+  return READERS.filter((one) => one.parses === parses && outcomes[one.name]).map(({ name }) => name);
+}
+
+function code(name: string): string {
+  return name.startsWith('\\') ? `\`${name}\`` : name;
 }
 
 function cell(outcome: Outcome | undefined, rows: number): string {
   if (outcome === undefined) return '';
   if ('error' in outcome) return 'error';
-  return outcome.rows === rows ? 'all' : `**${outcome.rows} of ${rows}**`;
+  if (outcome.rows !== rows) return `**${outcome.rows} of ${rows}**`;
+  return outcome.misread ? `**${outcome.misread} misread**` : 'all';
 }
 
 function table(heading: readonly string[], rows: readonly string[]): string {

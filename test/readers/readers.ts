@@ -10,8 +10,9 @@ interface Toolchain {
   /** Asked for its version; readers of a toolchain that is not there are left out. */
   readonly probe: readonly string[];
   readonly install: readonly (readonly string[])[];
-  /** Counts the lines or rows of a folder. */
-  readonly count: (library: string, folder: string) => readonly string[];
+  /** Counts the lines or rows of a folder; of several, a line for each, where it takes `many`. */
+  readonly count: (library: string, ...folders: string[]) => readonly string[];
+  readonly many?: true;
   readonly files: readonly string[];
 }
 
@@ -20,12 +21,13 @@ const PIP = ['-q', '--disable-pip-version-check', '-r', 'requirements.txt'];
 const TOOLCHAINS = {
   python: {
     probe: ['python3', '--version'],
-    files: ['requirements.txt', 'readers.py'],
+    files: ['requirements.txt', 'readers.py', 'values.py'],
+    many: true,
     install: [
       ['python3', '-m', 'venv', 'venv'],
       ['venv/bin/pip', 'install', ...PIP],
     ],
-    count: (library, folder) => ['venv/bin/python', 'readers.py', library, folder],
+    count: (library, ...folders) => ['venv/bin/python', 'readers.py', library, ...folders],
   },
   java: {
     probe: ['mvn', '--version'],
@@ -73,10 +75,16 @@ const TOOLCHAINS = {
     ],
   },
   shell: {
-    probe: ['sh', '-c', 'zcat --version'],
+    probe: ['bash', '-c', 'zcat --version'],
     files: [],
     install: [],
-    count: (library, folder) => ['sh', '-c', `${library} "$1"/* | wc -l`, 'count', folder],
+    count: (library, folder) => [
+      'bash',
+      '-c',
+      `set -o pipefail; ${library} "$1"/* | wc -l`,
+      'count',
+      folder!,
+    ],
   },
 } satisfies Readonly<Record<string, Toolchain>>;
 
@@ -85,19 +93,53 @@ export interface Reader {
   readonly toolchain: keyof typeof TOOLCHAINS;
   readonly library: string;
   readonly codecs: readonly Codec[];
-  /** Whether it parses the lines, too. */
-  readonly parses?: true;
+  /** Whether it parses the lines, too: by default, or with options, of which docs/archive-format.md has the text. */
+  readonly parses?: 'by default' | 'with options';
 }
 
 const BOTH: readonly Codec[] = ['gzip', 'zstd'];
 
 export const READERS: readonly Reader[] = [
-  { name: 'DuckDB 2.0.1', toolchain: 'python', library: 'duckdb', codecs: BOTH, parses: true },
-  { name: 'pyarrow 26.0.1 dataset', toolchain: 'python', library: 'pyarrow', codecs: BOTH, parses: true },
-  { name: 'polars 2.1.0', toolchain: 'python', library: 'polars', codecs: BOTH, parses: true },
-  { name: 'pandas 3.1.1', toolchain: 'python', library: 'pandas', codecs: BOTH, parses: true },
-  { name: 'ClickHouse (chdb 4.4.0)', toolchain: 'python', library: 'chdb', codecs: BOTH, parses: true },
-  { name: 'DataFusion 55.0.0', toolchain: 'python', library: 'datafusion', codecs: BOTH, parses: true },
+  { name: 'DuckDB 2.0.1', toolchain: 'python', library: 'duckdb', codecs: BOTH, parses: 'by default' },
+  {
+    name: 'pyarrow 26.0.1 dataset',
+    toolchain: 'python',
+    library: 'pyarrow',
+    codecs: BOTH,
+    parses: 'by default',
+  },
+  { name: 'polars 2.1.0', toolchain: 'python', library: 'polars', codecs: BOTH, parses: 'by default' },
+  { name: 'pandas 3.1.1', toolchain: 'python', library: 'pandas', codecs: BOTH, parses: 'by default' },
+  {
+    name: 'ClickHouse (chdb 4.4.0)',
+    toolchain: 'python',
+    library: 'chdb',
+    codecs: BOTH,
+    parses: 'by default',
+  },
+  {
+    name: 'DataFusion 55.0.0',
+    toolchain: 'python',
+    library: 'datafusion',
+    codecs: BOTH,
+    parses: 'by default',
+  },
+  {
+    name: 'jq',
+    toolchain: 'shell',
+    library: 'parsed() { zcat "$@" | jq -c .; }; parsed',
+    codecs: ['gzip'],
+    parses: 'by default',
+  },
+  ...['DuckDB', 'pyarrow', 'polars', 'pandas', 'ClickHouse', 'DataFusion'].map(
+    (name): Reader => ({
+      name: `${name}, options`,
+      toolchain: 'python',
+      library: `${name === 'ClickHouse' ? 'chdb' : name.toLowerCase()}_options`,
+      codecs: ['gzip'],
+      parses: 'with options',
+    }),
+  ),
   { name: 'Python gzip', toolchain: 'python', library: 'gzip', codecs: ['gzip'] },
   { name: 'Python zlib.decompress', toolchain: 'python', library: 'zlib', codecs: ['gzip'] },
   { name: 'isal_zlib 1.9.1', toolchain: 'python', library: 'isal', codecs: ['gzip'] },
@@ -163,11 +205,29 @@ export function installReaders(
 }
 
 /** What a reader made of a folder. */
-export type Outcome = { readonly rows: number } | { /** Its last words. */ readonly error: string };
+export type Outcome =
+  | { readonly rows: number /** Lines whose values it gives otherwise. */; readonly misread?: number }
+  | { /** Its last words. */ readonly error: string };
 
-export function readFolder(reader: Reader, installed: string, folder: string): Outcome {
-  const { status, text } = run(TOOLCHAINS[reader.toolchain].count(reader.library, folder), installed);
-  if (status === 0 && /^\d+$/.test(text)) return { rows: Number(text) };
+/** What a reader makes of each of the folders. */
+export function readFolders(reader: Reader, installed: string, folders: readonly string[]): Outcome[] {
+  const toolchain: Toolchain = TOOLCHAINS[reader.toolchain];
+  if (!toolchain.many)
+    return folders.map((folder) => {
+      const { status, text } = run(toolchain.count(reader.library, folder), installed);
+      return status === 0 && /^\d+$/.test(text) ? { rows: Number(text) } : failure(status, text, folder);
+    });
+  const { status, text } = run(toolchain.count(reader.library, ...folders), installed);
+  const lines = text.split('\n');
+  if (status !== 0 || lines.length !== folders.length) throw new Error(`${reader.name}: ${text}`);
+  return lines.map((line) => {
+    const [, rows, misread] = /^(\d+) (\d+)$/.exec(line) ?? [];
+    if (rows === undefined) return { error: line.slice('error '.length) };
+    return { rows: Number(rows), ...(misread === '0' ? {} : { misread: Number(misread) }) };
+  });
+}
+
+function failure(status: number | null, text: string, folder: string): Outcome {
   const lines = text.replaceAll(`${folder}/`, '').split('\n');
   // Node ends with its version.
   const last = lines.findLast((line) => /\w/.test(line) && !/^Node\.js v/.test(line));
@@ -175,7 +235,7 @@ export function readFolder(reader: Reader, installed: string, folder: string): O
 }
 
 function run([command, ...args]: readonly string[], cwd: string): { status: number | null; text: string } {
-  const options = { cwd, encoding: 'utf8', timeout: 600_000 } as const;
+  const options = { cwd, encoding: 'utf8', timeout: 900_000 } as const;
   const { status, stdout, stderr, error } = spawnSync(command!, args, options);
   const text = status === 0 ? stdout.trim() : [stdout, stderr, error?.message ?? ''].join('\n').trim();
   return { status, text };

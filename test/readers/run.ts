@@ -1,18 +1,26 @@
 /**
  * `npm run readers`: installs readers at pinned versions, tries each on objects of this build, and writes what came out to
  * recorded.json and docs/archive-format.md. Ends with 1 when a gzip reader does not give every row of this build's objects.
- * `npm run readers -- line void` tries cases about these alone, and keeps what is recorded of the others.
+ * `npm run readers -- line void made late` tries cases about these alone, and keeps what is recorded of the others.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Case, makeCases } from './cases.ts';
 import { FORMAT_FILE, RECORD_FILE, type Recorded, readRecorded, withTables } from './document.ts';
-import { installReaders, type Outcome, READERS, type Reader, readFolder } from './readers.ts';
+import { installReaders, type Outcome, READERS, type Reader, readFolders } from './readers.ts';
 
 const CACHE = join(import.meta.dirname, '..', '..', '.cache', 'readers');
 /** The case that every gzip reader must read without an option. */
 const MUST = 'gzip';
+/** Whoever decompresses reads objects; the values of lines concern those that parse. */
+const READERS_OF: Readonly<Record<Case['about'], readonly string[]>> = {
+  object: ['no lines', 'by default'],
+  line: ['by default'],
+  void: ['by default'],
+  made: ['by default', 'with options'],
+  late: ['by default', 'with options'],
+};
 
 const directory = mkdtempSync(join(tmpdir(), 'tailrace-readers-'));
 try {
@@ -41,27 +49,39 @@ function tryAll(
   cases: readonly Case[],
   isWanted: (one: Case) => boolean,
 ): Record<string, Record<string, Outcome>> {
-  const isFor = ({ codecs, parses }: Reader, one: Case): boolean =>
-    isWanted(one) && codecs.includes(one.codec) && (one.about === 'object' || parses === true);
-  const readers = READERS.filter((reader) => cases.some((one) => isFor(reader, one)));
+  const isFor = ({ codecs, parses }: Reader, { about, codec }: Case): boolean =>
+    codecs.includes(codec) && READERS_OF[about].includes(parses ?? 'no lines');
+  const places = cases.flatMap((one, i) =>
+    isWanted(one) ? [{ one, folder: join(directory, String(i)) }] : [],
+  );
+  const readers = READERS.filter((reader) => places.some(({ one }) => isFor(reader, one)));
   const installed = installReaders(CACHE, new Set(readers.map(({ toolchain }) => toolchain)));
   const outcomes: Record<string, Record<string, Outcome>> = {};
   for (const reader of readers) {
-    const folder = installed.get(reader.toolchain);
-    if (folder === undefined) continue;
-    const found: Record<string, Outcome> = {};
-    for (const [i, one] of cases.entries())
-      if (isFor(reader, one)) found[one.name] = readFolder(reader, folder, join(directory, String(i)));
-    outcomes[reader.name] = found;
-    process.stderr.write(`${reader.name}: ${Object.values(found).map(inShort).join(', ')}\n`);
+    const toolchain = installed.get(reader.toolchain);
+    if (toolchain === undefined) continue;
+    const its = places.filter(({ one }) => isFor(reader, one));
+    const found = readFolders(
+      reader,
+      toolchain,
+      its.map(({ folder }) => folder),
+    );
+    outcomes[reader.name] = Object.fromEntries(its.map(({ one }, i) => [one.name, ofCase(one, found[i]!)]));
+    process.stderr.write(`${reader.name}: ${found.map(inShort).join(', ')}\n`);
   }
   return outcomes;
 }
 
+/** What is tried of objects is their form: which rows a reader gives. */
+function ofCase({ about }: Case, outcome: Outcome): Outcome {
+  return about === 'object' && 'rows' in outcome ? { rows: outcome.rows } : outcome;
+}
+
 function isAll(outcome: Outcome, rows: number): boolean {
-  return 'rows' in outcome && outcome.rows === rows;
+  return 'rows' in outcome && outcome.rows === rows && !outcome.misread;
 }
 
 function inShort(outcome: Outcome): string {
-  return 'rows' in outcome ? String(outcome.rows) : 'error';
+  if ('error' in outcome) return 'error';
+  return outcome.misread ? `${outcome.rows} (${outcome.misread} misread)` : String(outcome.rows);
 }
