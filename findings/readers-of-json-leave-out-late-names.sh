@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # polars 2.1.0, DataFusion 55.0.0, chdb 4.4.0 (ClickHouse 26.9), pyarrow 26.0.1: a name that first comes late in lines of
-# JSON, or in the second file alone, is no column, and nothing is reported. DuckDB 2.0.1 reports it.
+# JSON, or in the second file alone, becomes no column, and nothing is reported. DuckDB 2.0.1 reports it.
 #
 # Behaviour: in one gzip file with a name first in line 30,000, polars (which looks at 100 lines), DataFusion (1,000) and
 # ClickHouse (25,000) return all rows without the column. pyarrow.dataset learns from the first file: of two files, the
