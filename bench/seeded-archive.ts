@@ -19,6 +19,7 @@ const HOUR_MS = 3_600_000;
 const PER_HOUR = HOUR_MS / COMMIT_MS;
 const PAGE = 1000;
 const LANES = 20;
+const PER_SNAPSHOT = 64;
 const TAG = 'nginx.access';
 /** Of every commit, so that a listing need not make them. */
 const HASH = '0'.repeat(16);
@@ -100,7 +101,12 @@ export class SeededArchive implements ListableStore {
 
   async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
     let listed = 0;
-    const [, dt, hh] = /dt=([^/]*)\/hour=(\d\d)?/.exec(prefix)!;
+    const [, dt, hh] = /dt=([^/]*)\/hour=(\d\d)?/.exec(prefix) ?? [];
+    if (dt === undefined) {
+      // Nothing is compacted, and nobody lists a log.
+      this.requests += 1;
+      return;
+    }
     const day = Date.parse(`${dt}T00:00:00Z`) / HOUR_MS - this.#firstHour;
     const [from, to] = hh === undefined ? [day, day + 24] : [day + Number(hh), day + Number(hh) + 1];
     for (let h = Math.max(0, from); h < Math.min(to, this.#hours); h++) {
@@ -146,9 +152,11 @@ export class SeededArchive implements ListableStore {
   #commit(shard: string, number: number): Commit {
     const hour = this.#hourOf(number);
     const written = this.#firstHour * HOUR_MS + number * COMMIT_MS;
-    const lane = (i: number): string => (i + 1).toString(16).padStart(32, '0');
+    const of = this.#shards.indexOf(shard) * LANES + 1;
+    const lane = (i: number): string => (of + i).toString(16).padStart(32, '0');
     const lanes = Array.from({ length: LANES }, (_, i) => lane(i));
     const epoch = '1'.padStart(16, '0');
+    const isSnapshot = number === 1 || number % PER_SNAPSHOT === 0;
     const bare: Commit = {
       version: 2,
       hash: '',
@@ -191,8 +199,18 @@ export class SeededArchive implements ListableStore {
       damaged: 0,
       voided: [],
       kept: {},
-      snapshot: null,
-      snapshot_at: 0,
+      snapshot: isSnapshot
+        ? {
+            lanes: Object.fromEntries(
+              lanes.map((one) => [
+                one,
+                [one, epoch, `1-${number}`, written] as [string, string, string, number],
+              ]),
+            ),
+            floors: {},
+          }
+        : null,
+      snapshot_at: Math.max(1, number - (number % PER_SNAPSHOT)),
     };
     const key = this.#objectKey(shard, number, HASH);
     return { ...bare, hash: commitHash(bare), objects: [{ ...bare.objects[0]!, key }] };

@@ -47,7 +47,7 @@ export interface HourResult {
 export async function compactArchive(request: CompactRequest): Promise<readonly HourReport[]> {
   const { archive, hours, policy, openAfter, tag, show, onHour, goesOn = () => true } = request;
   const { store, prefix } = archive;
-  const facts = await readFacts(store, prefix, hours[0], show);
+  const facts = await readFacts(store, prefix, hours, show);
   const reports = judgeHours(facts, policy, hours);
   const isDue = ({ hour, state }: HourReport): boolean =>
     state === 'closed' || policy.now - (hour + 1) * HOUR_MS > openAfter;

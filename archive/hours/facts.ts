@@ -34,10 +34,18 @@ export class Facts {
   /** By hours since 1970. */
   readonly hours = new Map<number, HourFacts>();
   readonly #keepRuns: boolean;
+  readonly #keepHours: readonly [number, number];
 
-  /** @param keepRuns whether the objects of hours have their runs, which are most of what they are */
-  constructor(keepRuns = true) {
+  /**
+   * @param keepRuns whether the objects of hours have their runs, which are most of what they are
+   * @param keepHours the first and the last hour whose objects are kept, since 1970
+   */
+  constructor(
+    keepRuns = true,
+    keepHours: readonly [number, number] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+  ) {
     this.#keepRuns = keepRuns;
+    this.#keepHours = keepHours;
   }
 
   /**
@@ -61,10 +69,11 @@ export class Facts {
     const heard = commit.arrival?.[1] ?? 0;
     for (const object of commit.objects) {
       if (lost.has(object.key)) continue;
+      this.#addRuns(commit, object.runs);
+      if (object.hour < this.#keepHours[0] || object.hour > this.#keepHours[1]) continue;
       const hour = this.hours.get(object.hour) ?? { lanes: new Map<string, Runs>(), objects: [] };
       this.hours.set(object.hour, hour);
       hour.objects.push(this.#keepRuns ? object : { ...object, runs: {}, lane_events: {} });
-      this.#addRuns(commit, object.runs);
       for (const [name, text] of Object.entries(object.runs)) {
         const runs = hour.lanes.get(name) ?? new Runs();
         hour.lanes.set(name, runs);

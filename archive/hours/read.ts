@@ -13,20 +13,23 @@ const HOUR_MS = 3_600_000;
 const MARGIN_MS = 2 * HOUR_MS;
 const LOGS_AT_ONCE = 8;
 const READS_AT_ONCE = 32;
+/** Commits of a log that are held at a time. */
+const SLICE = 256;
 
 type ShowProgress = (done: number, total: number, what: string) => void;
 
 /**
- * @param firstHour since 1970
+ * @param hours since 1970, first and last; what comes later is read too, because it may be late, but only these are kept
  * @param onProgress called as commits are read
  */
 export async function readFacts(
   store: ArchiveStore,
   prefix: string,
-  firstHour: number,
+  hours: readonly [number, number],
   onProgress?: ShowProgress,
 ): Promise<Facts> {
-  const reader = new FactsReader(store, prefix, firstHour, { ...(onProgress ? { onProgress } : {}) });
+  const options = { keepHours: hours, ...(onProgress ? { onProgress } : {}) };
+  const reader = new FactsReader(store, prefix, hours[0], options);
   await reader.look();
   return reader.facts;
 }
@@ -35,6 +38,8 @@ export interface FactsReaderOptions {
   readonly onProgress?: ShowProgress;
   /** See {@link Facts}. */
   readonly keepRuns?: boolean;
+  /** See {@link Facts}. */
+  readonly keepHours?: readonly [number, number];
   /** Most commits that the first look reads: where there are more, it begins at a later hour. */
   readonly mostCommits?: number;
   /** Called for each commit that counts, in the order of its log; `lost` are keys of its objects that were voided. */
@@ -65,7 +70,7 @@ export class FactsReader {
     this.#prefix = prefix;
     this.#firstHour = firstHour;
     this.#options = options;
-    this.facts = new Facts(options.keepRuns);
+    this.facts = new Facts(options.keepRuns, options.keepHours);
   }
 
   /** The first hour of which all is known, since 1970. */
@@ -100,7 +105,7 @@ export class FactsReader {
         const key = await this.#store.first(commitFolder(this.#prefix, incarnation, shard));
         const newest = key === null ? null : parseCommitKey(key);
         if (newest === null || newest.number <= followed.read) return;
-        await this.#take(followed, await this.#commits(followed.log, followed.read + 1, newest.number));
+        await this.#take(followed, newest.number);
       },
     );
   }
@@ -119,13 +124,13 @@ export class FactsReader {
     const onRead = (): void => this.#options.onProgress?.(++done, total, 'commits');
     await atOnce(LOGS_AT_ONCE, parts, async ({ log, part }) => {
       const followed = { log, read: part.first - 1, over: part.closed };
-      if (part.before) this.#isOlder = true;
-      if (part.first <= part.last) {
-        const commits = await this.#commits(log, part.first, part.last, onRead);
-        if (part.before) this.facts.addState(part.before, commits[0]!);
-        await this.#take(followed, commits);
-      } else if (part.before) this.facts.addState(part.before, null);
+      const first = part.first <= part.last ? await readCommit(this.#store, log, part.first) : null;
+      if (part.before) {
+        this.#isOlder = true;
+        this.facts.addState(part.before, first);
+      }
       this.#followed.set(`${log.incarnation}/${log.shard}`, followed);
+      if (first !== null) await this.#take(followed, part.last, onRead);
     });
   }
 
@@ -152,18 +157,32 @@ export class FactsReader {
     return commits;
   }
 
-  async #take(followed: Followed, commits: readonly Commit[]): Promise<void> {
-    const newest = commits.at(-1)!;
+  /** Takes what follows of a log, up to its commit `last`, a slice at a time: a log has commits without end. */
+  async #take(followed: Followed, last: number, onRead = () => {}): Promise<void> {
+    let newest: Commit | null = null;
+    for (let first = followed.read + 1; first <= last; first += SLICE) {
+      for (const commit of await this.#commits(
+        followed.log,
+        first,
+        Math.min(last, first + SLICE - 1),
+        onRead,
+      )) {
+        if (newest !== null) this.#add(followed, newest, commit);
+        newest = commit;
+      }
+    }
     // Only the newest commit of a log can lack data, and it may be voided: it waits for the next look.
-    const isFinal = await isWhole(this.#store, newest);
-    const final = isFinal ? commits : commits.slice(0, -1);
-    final.forEach((commit, i) => {
-      const lost = new Set(commits[i + 1]?.voided.map(({ key }) => key));
-      this.facts.add(commit, lost);
-      this.#options.onCommit?.(commit, lost);
-    });
-    followed.read = final.at(-1)?.number ?? followed.read;
-    followed.over = isFinal && newest.close;
+    if (newest === null || !(await isWhole(this.#store, newest))) return;
+    this.#add(followed, newest, null);
+    followed.over = newest.close;
+  }
+
+  /** @param next says which objects of it were voided */
+  #add(followed: Followed, commit: Commit, next: Commit | null): void {
+    const lost = new Set(next?.voided.map(({ key }) => key));
+    this.facts.add(commit, lost);
+    this.#options.onCommit?.(commit, lost);
+    followed.read = commit.number;
   }
 }
 

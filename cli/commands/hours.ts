@@ -41,7 +41,7 @@ async function run(options: HoursOptions): Promise<void> {
   const [from, to] = hoursOfRange(options, now, DAY_MS);
   const { store, prefix } = await openArchive(options);
   const line = progress(true);
-  const facts = await readFacts(store, prefix, from, line?.show);
+  const facts = await readFacts(store, prefix, [from, to], line?.show);
   line?.clear();
   store.close();
   const reports = judgeHours(facts, policyOf(options, now), [from, to]);

@@ -33,7 +33,7 @@ export async function checkParquet(
   if (code !== 0) timeline.violation(`the last compaction ended with ${code}`);
   const gone = new Set(world.strangers.producers);
   const policy = { ...DEFAULT_HOURS_POLICY, now: Date.now(), isGone: (id: string) => gone.has(id) };
-  const reports = judgeHours(await readFacts(archive, '', range[0]), policy, range);
+  const reports = judgeHours(await readFacts(archive, '', range), policy, range);
   const withEvents = reports.filter(({ events }) => events > 0);
   const closed = withEvents.filter(({ state }) => state === 'closed');
   for (const { hour, waits } of withEvents.filter(({ state }) => state !== 'closed'))

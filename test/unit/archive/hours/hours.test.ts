@@ -29,7 +29,7 @@ const mark = (from: ChunkSource, until: number, changes = {}): MadeChunk =>
   from.next('', HOUR, 0, { firstTime: until, lastTime: until + 1000, ...changes });
 
 async function judge(archive: MemoryArchive, now: number, gone: readonly string[] = []) {
-  const facts = await readFacts(archive, '', HOUR);
+  const facts = await readFacts(archive, '', [HOUR, HOUR]);
   const policy = { ...DEFAULT_HOURS_POLICY, now, isGone: (id: string) => gone.includes(id) };
   const [report] = judgeHours(facts, policy, [HOUR, HOUR]);
   return report!;
@@ -190,7 +190,17 @@ test('a snapshot keeps the newest watermark of each lane, so that later hours ne
   );
   const { snapshot } = (await newestCommit(archive, LOG))!;
   assert.equal(snapshot, null);
-  const facts = await readFacts(archive, '', HOUR);
+  const facts = await readFacts(archive, '', [HOUR, HOUR]);
   assert.deepEqual([...facts.lanes.get(agent.lane)!.watermarks.keys()], [3, 4]);
   assert.equal((await judge(archive, END + 13 * MINUTE)).state, 'closed');
+});
+
+test('a long log is read slice by slice, and of its hours only those that are asked for are kept', async () => {
+  const agent = source('p');
+  const batches = Array.from({ length: 600 }, (_, i) => [agent.next('t', HOUR + (i % 3), 1)]);
+  const archive = await archiveOf(batches);
+  const facts = await readFacts(archive, '', [HOUR + 1, HOUR + 1]);
+  assert.equal(`${facts.lanes.get(agent.lane)!.archived}`, '1-600');
+  assert.deepEqual([...facts.hours.keys()], [HOUR + 1]);
+  assert.equal(facts.hours.get(HOUR + 1)!.objects.length, 200);
 });
