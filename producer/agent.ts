@@ -26,6 +26,7 @@ import { type Flushed, Flusher, LAST_CUT_MS, type Remaining } from './flush/flus
 import { Spill } from './flush/spill.ts';
 import { createForwardInput } from './forward/input.ts';
 import { gaugesOf } from './gauges.ts';
+import { handOver } from './hand-over.ts';
 import { type Health, serveHttp } from './http.ts';
 import { Identity } from './identity.ts';
 import { type Input, type InputContext, inputName } from './input.ts';
@@ -177,6 +178,8 @@ export class Agent {
     this.#instance = new InstanceWatch(config.instance, log, (reason) => this.#instanceEnds(reason));
     this.#flusher = this.#createFlusher(spillFloor);
     const metadata = new Metadata(config.instance.endpoint);
+    for (const name of [...spool.sections, ...config.inputs.map(inputName)]) this.#section(name);
+    handOver(config.inputs, this.#sections, log);
     for (const options of config.inputs) this.#inputs.push(this.#createInput(options, metadata));
   }
 
@@ -290,6 +293,8 @@ export class Agent {
   }
 
   #section(name: string): StateMap {
+    const known = this.#sections.get(name);
+    if (known) return known;
     const section = new StateMap(this.#spool.section(name));
     this.#sections.set(name, section);
     return section;

@@ -138,6 +138,15 @@ export class ChunkIds {
   }
 }
 
+/** Adds what another input remembered to a section, behind what that has. */
+export function adoptIds(state: StateMap, from: StateMap): void {
+  const numbers = (of: StateMap): number[] =>
+    [...of.entries()].flatMap(([key]) => (key.startsWith(PREFIX) ? [Number(key.slice(PREFIX.length))] : []));
+  let next = Math.max(0, ...numbers(state)) + 1;
+  for (const number of numbers(from).sort((a, b) => a - b))
+    state.set(`${PREFIX}${next++}`, from.get(`${PREFIX}${number}`)!);
+}
+
 function digest(id: Buffer, suffix: string): string {
   return hash('sha256', Buffer.concat([id, Buffer.from(suffix)]), 'buffer').toString('base64', 0, 15);
 }

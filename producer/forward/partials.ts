@@ -22,6 +22,11 @@ const MAX_WAITING_BYTES = 32 * 1024 * 1024;
 const PART_BYTES = 128;
 const PARTIAL_FIELDS = ['partial_message', 'partial_id', 'partial_ordinal', 'partial_last'];
 
+/** Whether a key of the state is that of a line that waits for its parts. */
+export function isPart(key: string): boolean {
+  return key.startsWith(PREFIX);
+}
+
 /** A line put back together. */
 export interface Joined {
   readonly tag: string;

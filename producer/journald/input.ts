@@ -20,7 +20,7 @@ import { resolvePlaceholders } from '../instance/placeholders.ts';
 import { compileEntry, withMessage } from './entry.ts';
 import type { JournaldOptions } from './options.ts';
 
-const CURSOR = 'cursor';
+export const CURSOR = 'cursor';
 /** Milliseconds until journalctl is restarted after it ended by itself. */
 const RESTART = 1000;
 /** Milliseconds between questions whether the journal has more than was read, and bytes of an answer at most. */

@@ -171,6 +171,11 @@ export class Spool {
     return this.#state.get(name) ?? new Map();
   }
 
+  /** The names of all sections, those of former inputs among them. */
+  get sections(): readonly string[] {
+    return [...this.#state.keys()];
+  }
+
   get bytes(): number {
     let bytes = 0;
     for (const segment of this.#segments.values()) bytes += segment.bytes;

@@ -29,6 +29,20 @@ const DATES: Readonly<Record<string, string>> = {
   '%': '%',
 };
 
+/** Whether inputs with these patterns follow the log of a path. */
+export function coverage(
+  include: string | readonly string[],
+  exclude: string | readonly string[] = [],
+): (log: string) => boolean {
+  const [included, excluded] = [globsOf(include), globsOf(exclude)];
+  return (log) => included.some((glob) => glob.matches(log)) && !excluded.some((glob) => glob.matches(log));
+}
+
+/** Patterns as an option has them: one or several. */
+export function globsOf(patterns: string | readonly string[] = []): Glob[] {
+  return [patterns].flat().map((pattern) => new Glob(pattern));
+}
+
 /** A compiled path pattern. */
 export class Glob {
   readonly pattern: string;

@@ -9,7 +9,7 @@ import { resolvePlaceholders } from '../instance/placeholders.ts';
 import { isOfSystem } from './access.ts';
 import { CompressedSource } from './compressed.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
-import { Glob } from './glob.ts';
+import { globsOf } from './glob.ts';
 import { openFilesLimit } from './limits.ts';
 import { ALL, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
 import { Looks } from './looks.ts';
@@ -136,12 +136,10 @@ class TailInput implements Input {
       await resolvePlaceholders(options.add, context.metadata),
       context.counters.counter('tailrace_agent_tail_redacted_values_total', { input: this.name }),
     );
-    const globs = (patterns: string | string[] | undefined) =>
-      [patterns ?? []].flat().map((p) => new Glob(p));
     this.#scanner = new Scanner(
       {
-        include: globs(options.path),
-        exclude: globs(options.exclude_path),
+        include: globsOf(options.path),
+        exclude: globsOf(options.exclude_path),
         readFromHead: options.read_from_head,
         symlinks: options.symlinks,
         encoded: options.encoding !== undefined,

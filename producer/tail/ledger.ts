@@ -5,7 +5,7 @@
 import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod/mini';
-import { checkState, type StateMap } from '../state.ts';
+import { checkState, type Json, type StateMap } from '../state.ts';
 import { begins, fingerprint, NO_PREFIX, prefixOf } from './fingerprint.ts';
 import type { Position } from './follower.ts';
 import { type FileIdentity, Generation, NO_FILE } from './generation.ts';
@@ -254,6 +254,23 @@ export class Ledger {
     const inode = inodeKey(key, born);
     if (this.#byInode.get(inode) === generation) this.#byInode.delete(inode);
   }
+}
+
+/** The log that an entry of the state is about, in whatever form; null when it is about none. */
+export function logOfEntry(key: string, value: Json): string | null {
+  if (key.startsWith(CLOSED_FILES)) return key.slice(CLOSED_FILES.length);
+  if (key.startsWith(GENERATION)) return checkState(key, value, z.tuple([z.string()], z.json()))[0];
+  return key.startsWith(OPEN_FILE) ? checkState(key, value, z.object({ path: z.string() })).path : null;
+}
+
+/** Puts entries of other inputs' states into this one. */
+export function adoptEntries(state: StateMap, entries: Iterable<readonly [string, Json]>): void {
+  const ids = [...state.entries()].map(([key]) =>
+    key.startsWith(GENERATION) ? Number(key.slice(GENERATION.length)) : 0,
+  );
+  let id = ids.reduce((last, each) => Math.max(last, each), 0);
+  for (const [key, value] of entries)
+    if (value !== null) state.set(key.startsWith(GENERATION) ? `${GENERATION}${++id}` : key, value);
 }
 
 /** Which file this is. */

@@ -33,7 +33,7 @@ import { birthOf, fileKey, statOf } from './source.ts';
 import { type Rest, Truncations } from './truncations.ts';
 
 /** When the input last looked, in milliseconds since 1970, to the minute; absent before its first start. */
-const STARTED = 'started';
+export const STARTED = 'started';
 const SAVE_STARTED_AFTER = 60_000;
 /** Milliseconds after its last growth during which a log is looked at often. */
 const ACTIVE = 5000;
