@@ -73,6 +73,7 @@ export class Judge {
     if (stats.size === 0n && known === null && !place.covered) return false;
     const hint = folder?.logs.hint(place.name) ?? null;
     const where = this.#naming.where(place, hint, stats);
+    if (known && this.#isLeft(where, known)) return false;
     place.foreignAmong = where === 'foreign' && known === null ? (folder?.logs.size ?? 0) : -1;
     if (place.foreignAmong >= 0 && !missing.any) return false;
     const compressed = compressionOf(place.name);
@@ -107,6 +108,11 @@ export class Judge {
       if (!settled) undecided();
     }
     return false;
+  }
+
+  /** Whether a file holds what the configuration no longer names, nor a log next to it. */
+  #isLeft(where: Where, { log }: Generation): boolean {
+    return where === 'foreign' && !this.#dependencies.names.follows(log);
   }
 
   /** Decides and acts; false when that has to wait. */
@@ -170,6 +176,10 @@ export class Judge {
     switch (action.do) {
       case 'follow': {
         const { generation, offset, alike, cut } = action;
+        if (this.#isLeft(where, generation)) {
+          file.close();
+          return true;
+        }
         if (alike) {
           count('alike');
           log.warn(

@@ -42,6 +42,11 @@ export class Names {
     return this.#exclude.some((glob) => glob.matches(file));
   }
 
+  /** Whether the log of this path is followed; one that was may have been taken out of the configuration. */
+  follows(log: string): boolean {
+    return this.covers(log) && !this.excludes(log);
+  }
+
   /**
    * Expands the patterns.
    *

@@ -131,7 +131,19 @@ export class Scanner {
       lookedAt: () => this.#lookedAt,
       fresh: () => !this.#started,
     });
-    for (const generation of this.ledger.all()) if (!generation.ended) this.#missing.seek(generation);
+    for (const generation of this.ledger.all()) {
+      if (generation.ended) continue;
+      if (names.follows(generation.log)) this.#missing.seek(generation);
+      else this.#leave(generation);
+    }
+  }
+
+  /** The configuration no longer names the log: what is written to it from now on is not read. */
+  #leave(generation: Generation): void {
+    const { log, at, read } = generation;
+    generation.ended = true;
+    generation.dirty = true;
+    this.#dependencies.log.info({ log, file: at, offset: read.offset }, 'a log is no longer followed');
   }
 
   /** The names that patterns of the input cover, by path. */
