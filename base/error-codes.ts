@@ -34,6 +34,13 @@ export const ERRORS = {
     means: 'The systemd journal cannot be read.',
     remedy: 'Install systemd, and make the agent a member of the group systemd-journal.',
   },
+  TAKE_OVER: {
+    exit: 2,
+    means:
+      'An input is to go on where another agent has stopped, and the positions of that agent cannot be read.',
+    remedy:
+      'Stop the other agent, make its file readable for this one, or remove `take_over` to start as `read_from_head` says.',
+  },
   FORWARD_TLS: {
     exit: 2,
     means: 'A TLS file of a forward input cannot be read, or certificate and key do not belong together.',

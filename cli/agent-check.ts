@@ -1,8 +1,11 @@
 /** `tailrace agent --check`: what an agent with this configuration would read, and whether its stream can be reached. */
 
+import { TailraceError } from '../base/errors.ts';
 import { bytes, count, plain, plainLines } from '../base/human.ts';
 import type { AgentConfig } from '../producer/config.ts';
 import { inputName } from '../producer/input.ts';
+import type { TakeOver } from '../producer/predecessor/options.ts';
+import { readCursor, readPositions } from '../producer/predecessor/positions.ts';
 import { checkStream } from '../producer/sender/stream.ts';
 import type { TailOptions } from '../producer/tail/options.ts';
 import { sampleTail } from '../producer/tail/sample.ts';
@@ -38,6 +41,30 @@ function sayFit(path: string, options: TailOptions, say: (line: string) => void)
   return false;
 }
 
+/** Says whether the first start can go on where another agent has stopped. */
+async function sayTakeOver(
+  from: TakeOver,
+  read: (from: TakeOver) => Promise<string | readonly unknown[] | null>,
+  say: (line: string) => void,
+): Promise<void> {
+  const { agent, file } = from;
+  try {
+    const found = await read(from);
+    if (found === null)
+      say(`  ! ${agent} has left nothing in ${plain(file)} yet: a first start begins as read_from_head says`);
+    else if (typeof found === 'string')
+      say(`  a first start goes on behind the cursor of ${agent} in ${plain(file)}`);
+    else
+      say(
+        `  a first start goes on where ${agent} has stopped: ${count(found.length)} ${found.length === 1 ? 'position' : 'positions'} in ${plain(file)}`,
+      );
+  } catch (error) {
+    if (!(error instanceof TailraceError)) throw error;
+    say(`  ! ${plain(error.message)}`);
+    process.exitCode = 2;
+  }
+}
+
 /**
  * Prints the findings; the exit code is 2 when the stream cannot be reached, a file cannot be read, or a format does
  * not match the lines of a file.
@@ -53,12 +80,16 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
     }
     if (options.type === 'journald') {
       say(`${plain(inputName(options))}: reads the journal → ${plain(options.tag)}`);
+      if (options.take_over !== undefined)
+        await sayTakeOver(options.take_over, async (from) => readCursor(from), say);
       continue;
     }
     const { files, history, events, refused, unparsed } = sampleTail(options);
     say(
       `tail ${plain([options.path].flat().join(', '))}: ${count(files.length)} ${files.length === 1 ? 'file' : 'files'}`,
     );
+    if (options.take_over !== undefined)
+      await sayTakeOver(options.take_over, async (from) => (await readPositions(from))?.list ?? null, say);
     if (files.length === 0)
       say('  ! no file matches yet; a file that appears later is read from its first byte');
     for (const { path, tag, bytes: size, error } of files.slice(0, SHOWN_FILES)) {

@@ -22,7 +22,7 @@ export function command(): Command {
 
 function run(file: string): void {
   const files = new Files(file);
-  const { config, missing, needless } = carryOver(files.sections);
+  const { config, missing, needless, unkept } = carryOver(files.sections);
   if (config.inputs.length === 0) {
     report(files, missing);
     throw new TailraceError(
@@ -40,6 +40,8 @@ function run(file: string): void {
   const isSet = reportStream(file, config.stream);
   for (const note of needless.toSorted(byLine))
     process.stderr.write(`${files.place(note)}: not needed: ${plain(note.text)}\n`);
+  for (const note of unkept.toSorted(byLine))
+    process.stderr.write(`${files.place(note)}: when you switch: ${plain(note.text)}\n`);
   report(files, missing);
   if (missing.length > 0 || !isSet) process.exitCode = 3;
 }

@@ -11,6 +11,8 @@ export interface Imported {
   readonly missing: readonly Note[];
   /** What tailrace does by itself. */
   readonly needless: readonly Note[];
+  /** Inputs that cannot go on where the other agent stops, because that does not keep its positions. */
+  readonly unkept: readonly Note[];
 }
 
 /** Keys that are not needed here, and why. */
@@ -94,7 +96,21 @@ export function carryOver(sections: readonly Section[]): Imported {
     for (const { key, value, line } of section.role === 'filter' ? [] : section.taken)
       if (value.includes('#{')) missing.push({ line, text: `${key} ${value}: not computed` });
   }
-  return { config: { stream: stream ?? {}, inputs: inputs.map(({ config }) => config) }, missing, needless };
+  const unkept = inputs
+    .filter(({ config }) => config['type'] !== 'forward' && config['take_over'] === undefined)
+    .map(({ line, config }) => ({ line, text: `input ${config['tag']}: ${startOf(config)}` }));
+  return {
+    config: { stream: stream ?? {}, inputs: inputs.map(({ config }) => config) },
+    missing,
+    needless,
+    unkept,
+  };
+}
+
+function startOf({ read_from_head: fromHead }: Readonly<Record<string, unknown>>): string {
+  return fromHead === false
+    ? 'keeps no positions: what is written between the stop of the one agent and the start of the other is lost'
+    : 'keeps no positions: what is there is read from its beginning, and repeated';
 }
 
 /** fluentd's labels for its own log and for what it could not send. */

@@ -19,7 +19,7 @@ export function inputOf(
 ): Record<string, unknown> | null {
   if (section.type === 'tail' || section.type === 'file') return tailOf(section, parsers, missing);
   if (section.type === 'forward' || section.type === 'fluent') return forwardOf(section, missing);
-  if (section.type === 'systemd' || section.type === 'journald') return journaldOf(section);
+  if (section.type === 'systemd' || section.type === 'journald') return journaldOf(section, missing);
   return null;
 }
 
@@ -64,6 +64,7 @@ function tailOf(
     ...(section.type === 'file' && fromHead !== 'end'
       ? {}
       : { read_from_head: /^(true|on|yes)$/i.test(fromHead ?? '') }),
+    ...takeOverOf(section, missing),
     ...(refresh === undefined ? {} : { refresh_interval: duration(refresh) }),
     ...(rotate === undefined ? {} : { rotate_wait: duration(rotate) }),
   };
@@ -151,7 +152,7 @@ function encodingOf(section: Section): Record<string, string> {
 }
 
 /** fluentd's and Fluent Bit's systemd, and Vector's journald. */
-function journaldOf(section: Section): Record<string, unknown> {
+function journaldOf(section: Section, missing: Note[]): Record<string, unknown> {
   const filters = parts(section.takeAll('systemd_filter', 'include_units'));
   const units = filters.flatMap((filter) => {
     if (!filter.includes('=')) return [filter.includes('.') ? filter : `${filter}.service`];
@@ -173,5 +174,28 @@ function journaldOf(section: Section): Record<string, unknown> {
     ...(matches.length === 0 ? {} : { matches }),
     ...(directory === undefined ? {} : { directory }),
     ...(fromEnd.test(fromHead ?? tail ?? '') ? { read_from_head: false } : {}),
+    ...takeOverOf(section, missing),
   };
+}
+
+/** Keys by which Vector knows a file otherwise than by its first line. */
+const OTHER_FINGERPRINT = ['fingerprint.lines', 'fingerprint.ignored_header_bytes', 'fingerprint.bytes'];
+
+/** Where the other agent keeps what it has read, and the first start goes on. */
+function takeOverOf(section: Section, missing: Note[]): Record<string, unknown> {
+  const { dialect, line, rest } = section;
+  if (dialect !== 'vector') {
+    const storage = section.children.find(({ type }) => type === 'storage');
+    const file = section.take('pos_file', 'db') ?? storage?.take('path');
+    storage?.takeAll('@type', 'type', 'persistent');
+    return file === undefined ? {} : { take_over: { agent: dialect, file } };
+  }
+  const folder = section.take('data_dir')!;
+  const name = section.sources![0]!;
+  if (rest.some(({ key }) => OTHER_FINGERPRINT.includes(key))) {
+    missing.push({ line, text: `positions: this input knows files by more than their first line` });
+    return {};
+  }
+  const file = section.type === 'journald' ? 'checkpoint.txt' : 'checkpoints.json';
+  return { take_over: { agent: dialect, file: join(folder, name, file) } };
 }

@@ -86,10 +86,13 @@ function processorsOf(item: YAMLMap): YAMLMap[] {
   return isSeq(logs) ? logs.items.filter((each) => isMap(each)) : [];
 }
 
+/** Where Vector keeps what it knows, in a folder for each source. */
+const VECTOR_DATA = '/var/lib/vector/';
 const VECTOR = { sources: 'input', transforms: 'filter', sinks: 'output' } as const;
 
 function vector(root: YAMLMap, lineOf: Lines): Section[] {
   const sourcesOf = vectorGraph(root);
+  const folder = vectorValue(String(root.get('data_dir') ?? VECTOR_DATA));
   return root.items.flatMap((pair): Section[] => {
     const role = VECTOR[String(pair.key) as keyof typeof VECTOR];
     if (role === undefined || !isMap(pair.value))
@@ -104,9 +107,16 @@ function vector(root: YAMLMap, lineOf: Lines): Section[] {
       const type = properties.find(({ key }) => key === 'type')?.value ?? '';
       const rest = properties.filter(({ key }) => key !== 'type' && key !== 'inputs');
       // Components are wired by name and not by tag; a source's name becomes the tag.
+      const line = lineOf(component.key);
       const named =
         role === 'input'
-          ? [...rest, { key: 'tag', value: String(component.key), line: lineOf(component.key) }]
+          ? [
+              ...rest,
+              { key: 'tag', value: String(component.key), line },
+              ...(rest.some(({ key }) => key === 'data_dir')
+                ? []
+                : [{ key: 'data_dir', value: folder, line }]),
+            ]
           : rest;
       const sources = sourcesOf(String(component.key));
       const more = { properties: named, match: ['**'], sources, dialect: 'vector' } as const;

@@ -17,6 +17,7 @@ import { type RecordParser, takeRecord } from '../format/record.ts';
 import { Transform } from '../format/transform.ts';
 import { type Input, type InputContext, inputName } from '../input.ts';
 import { resolvePlaceholders } from '../instance/placeholders.ts';
+import { readCursor } from '../predecessor/positions.ts';
 import { compileEntry, withMessage } from './entry.ts';
 import type { JournaldOptions } from './options.ts';
 
@@ -95,7 +96,10 @@ class JournaldInput implements Input {
     // A cursor that is not one would have the whole journal read once more.
     if (state.read(CURSOR, z.string()) === undefined) {
       // What was there before the first start is known from now on.
-      state.set(CURSOR, this.#options.read_from_head ? '' : this.#lastCursor());
+      state.set(
+        CURSOR,
+        (await this.#takenOver()) ?? (this.#options.read_from_head ? '' : this.#lastCursor()),
+      );
       afterDurable(() => undefined, true);
     } else {
       this.#journalctl(['--lines=0']);
@@ -228,6 +232,17 @@ class JournaldInput implements Input {
         { cause },
       );
     }
+  }
+
+  /** The cursor at which another agent has stopped. */
+  async #takenOver(): Promise<string | null> {
+    const { take_over: from } = this.#options;
+    if (from === undefined) return null;
+    const cursor = await readCursor(from);
+    if (cursor === null)
+      this.#context.log.warn(from, 'the other agent has left no position: starts as read_from_head says');
+    else this.#context.log.info(from, 'goes on where the other agent has stopped');
+    return cursor;
   }
 
   #lastCursor(): string {

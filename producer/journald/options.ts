@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { formatOptions } from '../format/options.ts';
 import { transformShape, unparsedPolicy } from '../format/transform.ts';
+import { takeOver } from '../predecessor/options.ts';
 
 const name = z.string().check(z.minLength(1));
 
@@ -19,6 +20,8 @@ export const journaldOptions = z.strictObject({
   /** The folder of the journal; that of this machine by default. */
   directory: z.optional(name),
   read_from_head: z._default(z.boolean(), true),
+  /** Of the agent that this input replaces: where that has stopped, the first start goes on. */
+  take_over: z.optional(takeOver),
   /** The usual fields under their usual names, or all others as well. */
   fields: z._default(z.enum(['usual', 'all']), 'usual'),
   /** The format of the message. */

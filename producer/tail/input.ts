@@ -6,6 +6,7 @@ import { RawLines } from '../format/raw-lines.ts';
 import { Transform } from '../format/transform.ts';
 import { type Input, type InputContext, inputName } from '../input.ts';
 import { resolvePlaceholders } from '../instance/placeholders.ts';
+import { readPositions } from '../predecessor/positions.ts';
 import { isOfSystem } from './access.ts';
 import { CompressedSource } from './compressed.ts';
 import { CHECK_BYTES, type Follower, TURN_BYTES } from './follower.ts';
@@ -15,7 +16,7 @@ import { ALL, type Splitter, turnBytes, WHOLE_LINES } from './lines.ts';
 import { Looks } from './looks.ts';
 import type { TailOptions } from './options.ts';
 import { bootTime } from './power-loss.ts';
-import { type ScanEvent, Scanner } from './scanner.ts';
+import { type ScanEvent, Scanner, STARTED } from './scanner.ts';
 import { createParser, createSplitter, type FileParser, joinsLines, parserPerFile } from './splitting.ts';
 import { tagOf } from './tag.ts';
 
@@ -136,6 +137,11 @@ class TailInput implements Input {
       await resolvePlaceholders(options.add, context.metadata),
       context.counters.counter('tailrace_agent_tail_redacted_values_total', { input: this.name }),
     );
+    const from = options.take_over;
+    const isFirst = from !== undefined && context.state.get(STARTED) === undefined;
+    const positions = isFirst ? await readPositions(from) : null;
+    if (isFirst && positions === null)
+      context.log.warn(from, 'the other agent has left no positions: starts as read_from_head says');
     this.#scanner = new Scanner(
       {
         include: globsOf(options.path),
@@ -155,6 +161,7 @@ class TailInput implements Input {
         ready: (follower) => this.#enqueue(follower),
         openLimit: () => this.#openLimit,
         booted: context.booted ?? bootTime(),
+        positions,
       },
     );
     this.#looks = new Looks(this.#scanner, () => this.#woken());

@@ -5,7 +5,7 @@ import type { FileAccess } from './access.ts';
 import { Candidates } from './candidates.ts';
 import { bytesOf, contains } from './copies.ts';
 import { type Action, type Candidate, decide, type FileFacts, type Where } from './decide.ts';
-import { type Examined, Examiner } from './examine.ts';
+import type { Examined, Examiner } from './examine.ts';
 import type { Follower } from './follower.ts';
 import { type Generation, NO_FILE, passedOver, UNREAD } from './generation.ts';
 import type { Holdings } from './holdings.ts';
@@ -26,6 +26,7 @@ export type JudgeEvent = 'damaged' | 'refused' | 'copies' | 'alike' | 'cut' | 'r
 
 export interface JudgeDependencies extends NamingDependencies {
   readonly access: FileAccess;
+  readonly examiner: Examiner;
   readonly log: Logger;
   readonly count: (event: JudgeEvent) => void;
   readonly readFromHead: boolean;
@@ -44,7 +45,7 @@ export class Judge {
 
   constructor(dependencies: JudgeDependencies) {
     this.#dependencies = dependencies;
-    this.#examiner = new Examiner(dependencies);
+    this.#examiner = dependencies.examiner;
     this.#candidates = new Candidates(
       dependencies.ledger,
       dependencies.access,

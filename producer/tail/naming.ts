@@ -19,6 +19,8 @@ export interface NamingDependencies {
   readonly lookedAt: () => number;
   /** Whether the input never looked before. */
   readonly fresh: () => boolean;
+  /** Whether another agent has looked before, of which it is not known when it has read a rotated file last. */
+  readonly takesOver: () => boolean;
   readonly names: Names;
 }
 
@@ -59,7 +61,10 @@ export class Naming {
 
   /** Whether a file was written since everything was last looked at. */
   isRecent(stats: BigIntStats): boolean {
-    return Number(stats.mtimeMs) > this.#dependencies.lookedAt() - CLOCK_SLACK;
+    const { lookedAt, takesOver } = this.#dependencies;
+    const since = lookedAt() - CLOCK_SLACK;
+    if (takesOver() && Number(birthOf(stats) ?? stats.mtimeNs) / NANOSECONDS <= lookedAt()) return false;
+    return Number(stats.mtimeMs) > since;
   }
 
   /** The log of a new generation: that of its name, unless it looks like an earlier generation of another one. */

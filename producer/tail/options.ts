@@ -4,6 +4,7 @@ import { duration, size } from '../../base/units.ts';
 import { formatOptions } from '../format/options.ts';
 import { pattern } from '../format/patterns.ts';
 import { transformShape, unparsedPolicy } from '../format/transform.ts';
+import { takeOver } from '../predecessor/options.ts';
 import { decoderOf } from './encoding.ts';
 import { Glob } from './glob.ts';
 import { compressionOf } from './rotation.ts';
@@ -63,6 +64,8 @@ const options = z.strictObject({
   ),
   format: formatOptions,
   read_from_head: z._default(z.boolean(), true),
+  /** Of the agent that this input replaces: where that has stopped, the first start goes on. */
+  take_over: z.optional(takeOver),
   symlinks: z._default(symlinks, 'trusted'),
   refresh_interval: z._default(duration, 5000),
   rotate_wait: z._default(duration, 5000),

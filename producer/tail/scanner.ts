@@ -10,9 +10,11 @@ import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
 import type { Logger } from 'pino';
 import * as z from 'zod/mini';
+import type { OldPositions } from '../predecessor/positions.ts';
 import type { StateMap } from '../state.ts';
 import { FileAccess } from './access.ts';
 import { CompressedSource } from './compressed.ts';
+import { Examiner } from './examine.ts';
 import type { Follower } from './follower.ts';
 import type { Generation } from './generation.ts';
 import type { Glob } from './glob.ts';
@@ -30,6 +32,7 @@ import type { Folder, Place } from './place.ts';
 import { PowerLoss } from './power-loss.ts';
 import { compressionOf } from './rotation.ts';
 import { birthOf, fileKey, statOf } from './source.ts';
+import { takeOver } from './take-over.ts';
 import { type Rest, Truncations } from './truncations.ts';
 
 /** When the input last looked, in milliseconds since 1970, to the minute; absent before its first start. */
@@ -65,6 +68,8 @@ export interface ScannerDependencies {
   readonly openLimit: () => number;
   /** When the machine was booted, milliseconds since 1970. */
   readonly booted: number;
+  /** How far another agent has read, where this input goes on from there. */
+  readonly positions: OldPositions | null;
 }
 
 /** A name under which something has changed. */
@@ -94,15 +99,20 @@ export class Scanner {
   #started: boolean;
   /** When everything was last looked at: what was written later is news even where its log is new. */
   #lookedAt: number;
+  /** What another agent has read, until that is in the ledger. */
+  #positions: OldPositions | null;
+  readonly #examiner: Examiner;
   /** Whether the state said nothing of an earlier run. */
   readonly fresh: boolean;
 
   constructor(options: ScannerOptions, dependencies: ScannerDependencies) {
     this.#dependencies = dependencies;
     const started = dependencies.state.read(STARTED, z.number());
-    this.#started = started !== undefined;
-    this.#lookedAt = started !== undefined ? notLater(started, dependencies.now()) : Number.POSITIVE_INFINITY;
-    this.fresh = !this.#started;
+    this.fresh = started === undefined;
+    this.#positions = this.fresh ? dependencies.positions : null;
+    const { at = started } = this.#positions ?? {};
+    this.#started = at !== undefined;
+    this.#lookedAt = at !== undefined ? notLater(at, dependencies.now()) : Number.POSITIVE_INFINITY;
     this.ledger = new Ledger(dependencies.state);
     const { symlinks, encoded, readFromHead } = options;
     const { ledger } = this;
@@ -125,11 +135,13 @@ export class Scanner {
     this.#missing = missing;
     this.#holdings = holdings;
     this.#truncations = new Truncations({ ...parts, relook: (folders) => this.#relook(folders) });
+    this.#examiner = new Examiner(parts);
     this.#judge = new Judge({
-      ...{ ...parts, readFromHead },
+      ...{ ...parts, readFromHead, examiner: this.#examiner },
       powerLoss: new PowerLoss(started, dependencies.booted),
       lookedAt: () => this.#lookedAt,
       fresh: () => !this.#started,
+      takesOver: () => this.#positions !== null,
     });
     for (const generation of this.ledger.all()) {
       if (generation.ended) continue;
@@ -168,6 +180,8 @@ export class Scanner {
       for (const place of this.places.values()) if (!located.has(place)) this.#names.locate(place, ways);
     const folders = [...this.folders.values()].filter((folder) => this.#isDue(folder, force));
     this.#look(folders);
+    // What was there at the first look is known now.
+    this.#positions = null;
     if (this.#missing.any) this.#search();
     // Files that wait to be opened were there at the first look, too.
     this.#started ||= this.#waiting.size === 0;
@@ -267,6 +281,13 @@ export class Scanner {
         changed.push({ place, folder, stats: found });
     };
     for (const folder of folders) this.#names.each(folder, this.#dependencies.uptime(), visit);
+    if (this.#positions !== null) {
+      const { access, names, examiner, ledger, log } = {
+        ...{ access: this.#access, names: this.#names, examiner: this.#examiner },
+        ...{ ledger: this.ledger, log: this.#dependencies.log },
+      };
+      takeOver(this.#positions, changed, { access, names, examiner, ledger, log });
+    }
     // All names are known to hold what they hold before one of them is decided about.
     for (const { place, stats } of changed)
       if (place.generation && place.generation.key !== fileKey(stats)) this.#holdings.attach(place, null);

@@ -16,7 +16,8 @@ test('the command: a region that nobody names is asked for, and a broken file is
   const folder = mkdtempSync(join(tmpdir(), 'tailrace-import-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'fluent.conf');
-  const source = '<source>\n@type tail\npath /a\ntag a\n<parse>\n@type none\n</parse>\n</source>\n';
+  const source =
+    '<source>\n@type tail\npath /a\npos_file /p\ntag a\n<parse>\n@type none\n</parse>\n</source>\n';
   const outputs: readonly [string, number, RegExp, RegExp][] = [
     ['stream_name s\nregion eu-west-1', 0, /^$/, /name: s\n {2}region: eu-west-1\n/],
     [
@@ -129,4 +130,22 @@ test('the command: files that are included, and those of parsers, are read; each
       code: 'CONFIG',
       message: why,
     });
+});
+
+test('the command: says of inputs without positions what is lost or repeated when the agents are switched', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tailrace-import-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'fluent-bit.conf');
+  const output = '[OUTPUT]\nName kinesis_streams\nstream s\nregion r\n';
+  writeFileSync(
+    file,
+    `[INPUT]\nName tail\nPath /a\nTag a\nDB /a.db\n[INPUT]\nName tail\nPath /b\nTag b\n[INPUT]\nName tail\nPath /c\nTag c\nRead_from_Head on\n[INPUT]\nName forward\n${output}`,
+  );
+  const { code, stderr, stdout } = await runCommand(t, command(), file);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /take_over:\n {6}agent: fluent-bit\n {6}file: \/a\.db\n/);
+  assert.deepEqual(stderr.replaceAll(`${file}:`, '').trim().split('\n'), [
+    '6: when you switch: input b: keeps no positions: what is written between the stop of the one agent and the start of the other is lost',
+    '10: when you switch: input c: keeps no positions: what is there is read from its beginning, and repeated',
+  ]);
 });

@@ -79,6 +79,7 @@ test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
       tag: 'nginx.access',
       format: 'nginx',
       read_from_head: true,
+      take_over: { agent: 'fluentd', file: '/var/lib/fluentd/a.pos' },
       refresh_interval: '30s',
       exclude: [{ field: 'path', pattern: '/^\\/health/' }],
       ...everywhere,
@@ -105,7 +106,6 @@ test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
     `51: upper \${record["x"].upcase}: not computed from the event`,
   ]);
   assert.deepEqual(texts(needless), [
-    '4: pos_file: the spool and the ledger do this',
     '48: enable_ruby: only for values that are computed',
     '59: <buffer>: the spool does this',
   ]);
@@ -320,6 +320,7 @@ test('fluentd: Ruby that names the environment, quotes in it, lists over lines, 
       },
       multiline: { start: '/^\\d{4}/', flush_interval: '5s' },
       read_from_head: false,
+      take_over: { agent: 'fluentd', file: `/var/\${env:NAME}.pos` },
       add: { env: `\${env:RAILS_ENV}`, host: `\${hostname}` },
       remove: ['user', 'kubernetes.labels', 'a.b'],
       exclude: [{ field: 'request.path', pattern: '^/health' }],
@@ -368,4 +369,14 @@ test('fluentd: filters for the same tags of clients become one route; of others 
   assert.deepEqual(texts(missing), [
     '22: filter record_transformer: of the routes a.* and a.b an event takes the first that matches, alone',
   ]);
+});
+
+test('fluentd: a journal goes on behind the cursor of its storage', () => {
+  const { config, missing } = imported(
+    parseFluentd(
+      '<source>\n@type systemd\ntag j\n<storage>\n@type local\npersistent true\npath /var/log/cursor.json\n</storage>\n</source>\n',
+    ),
+  );
+  assert.deepEqual(config.inputs[0]!['take_over'], { agent: 'fluentd', file: '/var/log/cursor.json' });
+  assert.deepEqual(texts(missing), []);
 });

@@ -29,6 +29,7 @@ sinks:
         exclude_path: '/var/log/nginx/error.log',
         tag: 'nginx',
         format: 'none',
+        take_over: { agent: 'vector', file: '/var/lib/vector/nginx/checkpoints.json' },
       },
       { type: 'forward', listen: '0.0.0.0:24224' },
     ],
@@ -101,13 +102,21 @@ sinks:
         { field: 'code', pattern: '^200$' },
         { field: 'path', pattern: '^\\/health\\.' },
       ],
+      take_over: { agent: 'vector', file: '/var/lib/vector/web/checkpoints.json' },
     },
-    { type: 'tail', path: '/a.log', tag: 'app', format: 'json' },
+    {
+      type: 'tail',
+      path: '/a.log',
+      tag: 'app',
+      format: 'json',
+      take_over: { agent: 'vector', file: '/var/lib/vector/app/checkpoints.json' },
+    },
     {
       type: 'journald',
       tag: 'units',
       units: ['nginx.service'],
       format: { type: 'regexp', expression: '^(?<code>\\d+)' },
+      take_over: { agent: 'vector', file: '/var/lib/vector/units/checkpoint.txt' },
     },
   ]);
   assert.deepEqual(texts(missing), [
@@ -123,7 +132,8 @@ test('Vector: variables with texts in their place, and the modes of events of se
         `sources: { a: { type: file, include: ["\${DIR:-/var/log}/*.log"], multiline: { start_pattern: '^\\S', condition_pattern: '^\\s', mode: ${mode}, timeout_ms: 500 } } }`,
       ),
     ).config.inputs[0];
-  const base = { type: 'tail', path: `\${env:DIR:-/var/log}/*.log`, tag: 'a', format: 'none' };
+  const take_over = { agent: 'vector', file: '/var/lib/vector/a/checkpoints.json' };
+  const base = { type: 'tail', path: `\${env:DIR:-/var/log}/*.log`, tag: 'a', format: 'none', take_over };
   const flush_interval = '500ms';
   for (const [mode, multiline] of [
     ['continue_through', { continuation: '^\\s', flush_interval }],
@@ -132,4 +142,17 @@ test('Vector: variables with texts in their place, and the modes of events of se
     ['continue_past', { start: '^\\S', flush_interval }],
   ] as const)
     assert.deepEqual(multilineOf(mode), { ...base, multiline }, mode);
+});
+
+test('Vector: positions are where data_dir says, and of files known by their first line or inode', () => {
+  const takeOverOf = (top: string, own: string): unknown =>
+    imported(parseYaml(`${top}sources: { a: { type: file, include: [/a.log]${own} } }`)).config.inputs[0]![
+      'take_over'
+    ];
+  const at = (file: string): unknown => ({ agent: 'vector', file });
+  assert.deepEqual(takeOverOf('data_dir: /d\n', ''), at('/d/a/checkpoints.json'));
+  assert.deepEqual(takeOverOf('data_dir: /d\n', ', data_dir: /own/'), at('/own/a/checkpoints.json'));
+  const inode = ', fingerprint: { strategy: device_and_inode }';
+  assert.deepEqual(takeOverOf('', inode), at('/var/lib/vector/a/checkpoints.json'));
+  assert.equal(takeOverOf('', ', fingerprint: { lines: 2 }'), undefined);
 });

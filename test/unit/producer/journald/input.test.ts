@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import pino from 'pino';
 import * as z from 'zod/mini';
@@ -134,6 +135,41 @@ test('each entry once: by a drain, after an agent that lost what it had read, an
     severity: 'info',
     message: 'line 1',
   });
+});
+
+test('goes on behind the cursor of another agent, and is not started with one that cannot be read', async (t) => {
+  const folder = temporaryFolder(t);
+  const file = path.join(folder, 'positions');
+  const leave: Readonly<Record<string, () => void>> = {
+    fluentd: () => fs.writeFileSync(file, '{"journal":"s=c2"}'),
+    vector: () => fs.writeFileSync(file, 's=c2\n'),
+    'fluent-bit': () => {
+      const database = new DatabaseSync(file);
+      database.exec('CREATE TABLE in_systemd_cursor (cursor TEXT NOT NULL, updated INTEGER)');
+      database.exec("INSERT INTO in_systemd_cursor VALUES ('s=c2', 0)");
+      database.close();
+    },
+  };
+  fakeJournalctl(
+    t,
+    [1, 2, 3, 4].map((n) => entry(n, { __CURSOR: `s=c${n}` })),
+  );
+  for (const [agent, write] of Object.entries(leave)) {
+    fs.rmSync(file, { force: true });
+    write();
+    const input = new Harness({ read_from_head: false, take_over: { agent, file } });
+    await input.start();
+    await input.input.drain();
+    input.cut();
+    await input.input.stop();
+    assert.deepEqual(
+      input.durable.map(({ message }) => message),
+      ['line 3', 'line 4'],
+      agent,
+    );
+    fs.writeFileSync(file, 'no cursor');
+    await assert.rejects(new Harness({ take_over: { agent, file } }).start(), { code: 'TAKE_OVER' });
+  }
 });
 
 test('from now on: what was in the journal before the first start is not read', async (t) => {
