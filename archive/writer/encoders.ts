@@ -9,7 +9,7 @@ import type { Draft } from './drafts.ts';
 import { type ForeignSource, foreignPieces, openedPieces, wrapForeign } from './foreign.ts';
 import type { StrictLine } from './opened.ts';
 import type { ReceivedChunk } from './record.ts';
-import { exactlyStrictText, strictText } from './strict-text.ts';
+import { exactlyStrictText, strictNamesText, strictText } from './strict-text.ts';
 
 /** An object's content: slices in the order in which they are concatenated. */
 export type Body = readonly Buffer[];
@@ -92,6 +92,9 @@ const VERSION_4: Encoder = {
   assemble: opening(exactlyStrictText),
 };
 
+/** As version 4, without NUL in the names of foreign records' members. */
+const VERSION_5: Encoder = { ...VERSION_4, assemble: opening(strictNamesText) };
+
 function opening(strict: StrictLine): Encoder['assemble'] {
   return (draft, source) => {
     if (draft.records.length === 0) return VERSION_2.assemble(draft, source);
@@ -112,9 +115,10 @@ export const ENCODERS: ReadonlyMap<number, Encoder> = new Map([
   [2, VERSION_2],
   [3, VERSION_3],
   [4, VERSION_4],
+  [5, VERSION_5],
 ]);
 /** The version that new commits are written with. */
-export const ENCODER = 4;
+export const ENCODER = 5;
 
 function ofChunks({ chunks }: Draft, body: Body): Assembled {
   let events = 0;

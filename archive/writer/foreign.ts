@@ -68,7 +68,7 @@ export function wrapForeign(
   return { chunks, rawBytes };
 }
 
-/** Versions 3 and 4: the lines that the records of one hour come to when they are opened, as version 2 stores them. */
+/** Since version 3: the lines that the records of one hour come to when they are opened, as version 2 stores them. */
 export function openedPieces(
   records: readonly ForeignRecord[],
   strict: StrictLine,

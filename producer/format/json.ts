@@ -3,6 +3,7 @@
  * on the way. Only its own members are looked at by transforms whose names are not paths into nested objects.
  */
 import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
+import { nulEscapes, REPLACEMENT } from '../../base/nul-escapes.ts';
 import { type Builder, MAX_DEPTH } from '../builder.ts';
 import { MAX_TIME_BYTES, parseIso } from './clock.ts';
 import { lookUp } from './finish.ts';
@@ -67,8 +68,8 @@ export class JsonParser implements LineParser {
   #escapedName = false;
   /** Of the object that is open at each depth. */
   readonly #names: MemberNames[] = [];
-  /** What strict readers need instead, by position: behind names that came already, and for odd numbers. */
-  #suffixes: Change[] = [];
+  /** What strict readers need instead, by position: in and behind names, and for odd numbers. */
+  #inNames: Change[] = [];
   #odd: Change[] = [];
 
   constructor(options: JsonOptions, target: Target, transform: Transform) {
@@ -103,16 +104,16 @@ export class JsonParser implements LineParser {
     this.#surrogates = false;
     this.#escapedName = false;
     this.#oddNumbers = '';
-    if (this.#suffixes.length > 0) this.#suffixes = [];
+    if (this.#inNames.length > 0) this.#inNames = [];
     if (this.#odd.length > 0) this.#odd = [];
     if (bytes[start] !== OPEN_BRACE || start >= end || this.#object(bytes, start, end, 1, true) !== end) {
       keepLine(target, this.#transform, bytes, start, end, UNPARSED);
       return;
     }
     // The text of an odd number comes under its name once more, and is counted when it gets its suffix.
-    if (this.#odd.length > 0 || this.#suffixes.length > 0) {
-      const changes = this.#odd.length > 0 ? this.#odd : this.#suffixes;
-      if (changes === this.#suffixes) this.#target.tally.adjusted += changes.length;
+    if (this.#odd.length > 0 || this.#inNames.length > 0) {
+      const changes = this.#odd.length > 0 ? this.#odd : this.#inNames;
+      if (changes === this.#inNames) this.#target.tally.adjusted += changes.length;
       const adjusted = withChanges(bytes, start, end, changes);
       this.#adjusted = true;
       this.parse(adjusted, 0, adjusted.length);
@@ -344,9 +345,10 @@ export class JsonParser implements LineParser {
       const isEscaped = this.#escapes !== escapes;
       if (noted && isEscaped) this.#escapedName = true;
       const nameTo = i - 1;
+      if (isEscaped) this.#replaceNuls(bytes, nameFrom, nameTo);
       if (isEscaped || this.#broken || !names.takes(bytes, nameFrom, nameTo)) {
         const text = names.suffixOf(bytes, nameFrom, nameTo);
-        if (text !== '') this.#suffixes.push({ at: nameTo, to: nameTo, text: Buffer.from(text) });
+        if (text !== '') this.#inNames.push({ at: nameTo, to: nameTo, text: Buffer.from(text) });
       }
       i = skipSpace(bytes, i, end);
       if (i >= end || bytes[i] !== COLON) return INVALID;
@@ -364,6 +366,12 @@ export class JsonParser implements LineParser {
       if (bytes[i] !== COMMA) return INVALID;
       i = skipSpace(bytes, i + 1, end);
     }
+  }
+
+  /** DataFusion refuses a file for a NUL in a name. */
+  #replaceNuls(bytes: Buffer, from: number, to: number): void {
+    for (const at of nulEscapes(bytes, from, to))
+      this.#inNames.push({ at, to: at + REPLACEMENT.length, text: REPLACEMENT });
   }
 
   #namesAt(depth: number): MemberNames {

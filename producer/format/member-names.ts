@@ -1,5 +1,7 @@
 /** Finds names that come twice in one object of a JSON line, on bytes, and what to call them instead. */
 
+import { REPLACEMENT_TEXT } from '../../base/nul-escapes.ts';
+
 const SLOTS = 256;
 /** Larger objects keep their names in a set. */
 const MOST_NAMES = 128;
@@ -73,7 +75,8 @@ function isSame(bytes: Buffer, a: number, b: number, length: number): boolean {
   return true;
 }
 
-/** A name as readers get it: escapes resolved, halves of surrogate pairs and invalid UTF-8 replaced. */
+/** A name as readers get it: escapes resolved; NUL, halves of surrogate pairs and invalid UTF-8 replaced. */
 function nameAt(bytes: Buffer, from: number, to: number): string {
-  return (JSON.parse(`"${bytes.toString('utf8', from, to)}"`) as string).toWellFormed();
+  const name = JSON.parse(`"${bytes.toString('utf8', from, to)}"`) as string;
+  return name.toWellFormed().replaceAll('\0', REPLACEMENT_TEXT);
 }

@@ -1,6 +1,7 @@
 /** Formats that make an object of each line: where convenience counts for more than speed. */
 import { isUtf8 } from 'node:buffer';
 import { replaceLoneSurrogates } from '../../base/lone-surrogates.ts';
+import { withoutNulNames } from '../../base/nul-escapes.ts';
 import { hideText, keepLine } from './kept.ts';
 import { type LineParser, MAX_EVENT_BYTES, type Target, UNPARSED } from './parser.ts';
 import type { Transform } from './transform.ts';
@@ -95,7 +96,12 @@ export function writeRecord(
   time: number | null,
   source: Buffer,
 ): boolean {
-  const text = JSON.stringify(record);
+  let text = JSON.stringify(record);
+  if (text.includes('\\u0000')) {
+    const { value, replaced } = withoutNulNames(record);
+    tally.adjusted += replaced;
+    text = JSON.stringify(value);
+  }
   const length = Buffer.byteLength(text) + 1;
   if (length > MAX_EVENT_BYTES) return false;
   if (!isUtf8(source)) tally.replaced++;

@@ -5,8 +5,10 @@
  * `.0`; NaN and the infinities are null, and their text comes under the key a second time; bin is a string, of
  * its base64 when it is not UTF-8; ext is `{"ext": type, "base64": …}`, but EventTime and msgpack's timestamp are
  * RFC 3339 strings; bytes of a str that are not UTF-8 become U+FFFD and are counted; keys that are not strings become
- * the string of their JSON form; a key's second occurrence in one map gets `#2` behind it, and so on.
+ * the string of their JSON form; a NUL in a key becomes
+ * U+FFFD; a key's second occurrence in one map gets `#2` behind it, and so on.
  */
+import { ESCAPE_BYTES, nulEscapes, REPLACEMENT_BYTES } from '../../base/nul-escapes.ts';
 import { JsonOutput } from './json-output.ts';
 import { freeName, isName, repeats, SLOTS, slotOf, WatchedKeys } from './keys.ts';
 import { readUint32, skipAny } from './msgpack-scan.ts';
@@ -234,10 +236,11 @@ export class JsonWriter extends JsonOutput {
         if (this.watched.has(slot, src, key, end)) return AGAIN;
       }
       if (i > 0 || reserved !== null) this.out[this.at++] = 0x2c;
+      const before = this.at;
       const invalid = this.tally.replaced;
       this.string(src, key, end);
-      // Different bytes may have become the same text.
-      if (this.tally.replaced !== invalid) return AGAIN;
+      // Different bytes may have become the same text; and of what is escaped, a NUL may not stay.
+      if (this.tally.replaced !== invalid || this.at - before !== length + 2) return AGAIN;
       this.out[this.at++] = 0x3a;
       at = this.value(src, end, depth);
       if (at === AGAIN) return AGAIN;
@@ -254,6 +257,12 @@ export class JsonWriter extends JsonOutput {
       if (i > 0) this.out[this.at++] = 0x2c;
       const start = this.at;
       at = this.#key(src, at, depth);
+      for (const nul of nulEscapes(this.out, start + 1, this.at - 1).reverse()) {
+        REPLACEMENT_BYTES.copy(this.out, nul);
+        this.out.copyWithin(nul + REPLACEMENT_BYTES.length, nul + ESCAPE_BYTES, this.at);
+        this.at -= ESCAPE_BYTES - REPLACEMENT_BYTES.length;
+        this.tally.adjusted++;
+      }
       // The text as written is what must differ, so it is what is compared.
       const name = this.out.toString('latin1', start + 1, this.at - 1);
       const free = freeName(names, name);

@@ -206,7 +206,9 @@ function pairs(at: usize, depth: u32): usize {
       for (let k: u32 = 0; k < watchedCount; k++) if (load<u64>(watchedAt + (k << 3)) == sign) return 0;
     }
     if (i > 0 || depth == 0) put(0x2c);
-    if (!string(at, length)) return 0;
+    const before = out;
+    // A key with an escape is not plain: it may be a NUL.
+    if (!string(at, length) || out - before != length + 2) return 0;
     put(0x3a);
     at = value(at + length, depth);
     if (at == 0) return 0;

@@ -56,6 +56,7 @@ class Parser {
       if (!token.startsWith('"')) throw new Error('a name is not a string');
       const name = stringOf(token);
       if (names.has(name)) throw new Error(`${name} comes twice`);
+      if (name.includes('\0')) throw new Error('a NUL in a name');
       names.add(name);
       if (this.#next() !== ':') throw new Error('no colon');
       this.#value(this.#next(), depth);

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
+import { ENCODER } from '../../../../archive/writer/encoders.ts';
 import { foreignLine, strictLine, wrapForeign } from '../../../../archive/writer/foreign.ts';
 import { readRecord } from '../../../../archive/writer/record.ts';
-import { exactlyStrictText } from '../../../../archive/writer/strict-text.ts';
+import { exactlyStrictText, strictNamesText } from '../../../../archive/writer/strict-text.ts';
 import { zstdFrames } from '../../../../archive/zstd-frames.ts';
 import { ChunkVersionError } from '../../../../base/errors.ts';
 import { inflateChunk, readChunks } from '../../../../chunk/reader.ts';
@@ -134,6 +135,16 @@ test('version 4 goes by what readers really refuse, and counts what it changed',
   await archiver.take(records, false);
   await archiver.flush();
   assert.equal(rewritten, text.length + 1);
+});
+
+test('version 5 keeps a record with a NUL in a name as text, and one in a value as it is', async () => {
+  const value = String.raw`{"a":"\u0000","o":[{"\\u0000":1}]}`;
+  assert.equal(strictNamesText(value), value);
+  for (const line of [String.raw`{"a\u0000":1}`, String.raw`{"o":[{"\u0000":1}]}`]) {
+    assert.equal(exactlyStrictText(line), line);
+    assert.deepEqual(JSON.parse(strictNamesText(line)), { message: line });
+  }
+  assert.equal(ENCODER, 5);
 });
 
 test('the encoder of version 1 writes the bytes that it always wrote', () => {

@@ -31,6 +31,25 @@ test('a name that comes twice is numbered, whatever its spelling and depth', () 
   assert.deepEqual(written(invalid), { json: '{"\ufffd":1,"\ufffd#2":2}', adjusted: 1 });
 });
 
+test('a NUL in a name becomes U+FFFD at whatever depth, and stays in a value', () => {
+  const cases = [
+    ['{"a\\u0000b":"\\u0000"}', '{"a\\ufffdb":"\\u0000"}', 1],
+    ['{"\\u0000\\u0000":1}', '{"\\ufffd\\ufffd":1}', 2],
+    ['{"a\\\\u0000":1}', '{"a\\\\u0000":1}', 0],
+    ['{"o":[{"\\u0000":1,"\ufffd":2,"\\u0000":3}]}', '{"o":[{"\\ufffd":1,"\ufffd#2":2,"\\ufffd#3":3}]}', 4],
+    ['{"\\u0000":1e400}', '{"\\ufffd":null,"\\ufffd#2":"1e400"}', 3],
+  ] as const;
+  for (const [line, json, adjusted] of cases) {
+    assert.deepEqual(written(line), { json, adjusted });
+    assert.equal(strictFault(Buffer.from(written(line, { remove: ['x.y'] }).json)), null);
+  }
+  const ltsv = format('ltsv', ['a\0:1\ta\ufffd:2\tb:x\0']);
+  assert.deepEqual(
+    [ltsv.lines[0]!.json, ltsv.tally.adjusted],
+    ['{"a\ufffd":"1","a\ufffd#2":"2","b":"x\\u0000"}', 1],
+  );
+});
+
 test('a number that not every reader holds becomes null, and its digits a further member', () => {
   const long = '9'.repeat(400);
   const line = `{"a":1e400,"b":[-1E+309,1e308,1e-400,1e999],"c":${long},"d":18446744073709551615,"e":-9223372036854775808}`;
@@ -121,7 +140,9 @@ test('whatever numbers, depth and bytes a line has, what is written of it is str
       { arbitrary: fc.array(tie('node'), { maxLength: 4 }).map((all) => `[${all.join()}]`), weight: 1 },
       {
         arbitrary: fc
-          .array(fc.tuple(fc.constantFrom('a', 'b', 'a#2', '\xfe'), tie('node')), { maxLength: 4 })
+          .array(fc.tuple(fc.constantFrom('a', 'b', 'a#2', '\xfe', '\\u0000', 'a\\u0000#2'), tie('node')), {
+            maxLength: 4,
+          })
           .map((all) => `{${all.map(([name, of]) => `"${name}":${of}`).join()}}`),
         weight: 1,
       },

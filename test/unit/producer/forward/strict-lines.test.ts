@@ -47,6 +47,20 @@ test('a key twice is numbered, in whatever form it came, and counted', () => {
   assert.equal(count(ADJUSTED), 6);
 });
 
+test('a NUL in a key becomes U+FFFD in whatever form it came, and stays in a value', () => {
+  const { events, count } = taken(
+    map([pair('a\0b', str('\0')), pair('c\n', int(1))]),
+    map([pair('o', map([pair('\0', int(1)), pair('\ufffd', int(2)), pair(bin(Buffer.from('\0')), int(3))]))]),
+    map([pair(array([str('\0')]), int(1)), pair('\\u0000', int(2))]),
+  );
+  assert.deepEqual(events, [
+    { 'a\ufffdb': '\0', 'c\n': 1 },
+    { o: { '\ufffd': 1, '\ufffd#2': 2, '\ufffd#3': 3 } },
+    { '["\\u0000"]': 1, '\\u0000': 2 },
+  ]);
+  assert.equal(count(ADJUSTED), 5);
+});
+
 test('numbers that JSON does not have are null, with their text under the key once more', () => {
   const { events, count } = taken(
     map([
@@ -141,7 +155,10 @@ test('whatever values and keys a record has, its line is strict', () => {
       weight: 1,
     },
   );
-  const key = fc.oneof(anything, fc.constantFrom(str('a'), str('time'), str('_time'), str(Buffer.of(0xff))));
+  const key = fc.oneof(
+    anything,
+    fc.constantFrom(str('a'), str('time'), str('_time'), str(Buffer.of(0xff)), str('\0'), str('a\0')),
+  );
   const records = fc.array(fc.tuple(key, anything), { maxLength: 8 }).map((pairs) => map(pairs));
   fc.assert(
     fc.property(fc.array(fc.oneof(records, anything), { minLength: 1, maxLength: 6 }), (all) => {
