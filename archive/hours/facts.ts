@@ -15,6 +15,8 @@ export interface LaneFacts {
 export interface EpochFacts {
   /** The epoch before this one and its last ordinal, once the commit of the first chunk was read; else null. */
   previous: { readonly epoch: string; readonly ordinal: number } | null;
+  /** The highest ordinal of its chunks in the commits that were read, 0 when there is none. */
+  ordinal: number;
   /** Arrival of the last record that named it, milliseconds since 1970. */
   heard: number;
   /** When the first one had arrived at the latest, milliseconds since 1970. */
@@ -83,9 +85,10 @@ export class Facts {
     this.#addRuns(commit, commit.empty);
     for (const [name, list] of Object.entries(commit.watermarks ?? {}))
       for (const watermark of list) this.lanes.get(name)?.watermarks.set(watermark[0], watermark);
-    for (const { producer, epoch, previous } of commit.producers) {
+    for (const { producer, epoch, ordinal, previous } of commit.producers) {
       const facts = this.#heard(producer, epoch, heard);
       facts.previous ??= previous;
+      facts.ordinal = Math.max(facts.ordinal, ordinal);
     }
   }
 
@@ -107,7 +110,12 @@ export class Facts {
   #heard(producer: string, epoch: string, heard: number): EpochFacts {
     const epochs = this.producers.get(producer) ?? new Map<string, EpochFacts>();
     this.producers.set(producer, epochs);
-    const facts = epochs.get(epoch) ?? { previous: null, heard: 0, arrived: Number.POSITIVE_INFINITY };
+    const facts = epochs.get(epoch) ?? {
+      previous: null,
+      ordinal: 0,
+      heard: 0,
+      arrived: Number.POSITIVE_INFINITY,
+    };
     epochs.set(epoch, facts);
     facts.heard = Math.max(facts.heard, heard);
     facts.arrived = Math.min(facts.arrived, heard);

@@ -11,6 +11,7 @@ import {
   firstAtLeast,
   type Gap,
   gapsBefore,
+  hasFirst,
   type Lanes,
   type Point,
   pointsOf,
@@ -77,8 +78,10 @@ const USUAL_LAG = 900_000;
 
 interface Epoch extends EpochFacts {
   readonly name: string;
-  /** When it began, as its name says: by a clock that was right or not, and no later than its first chunk arrived. */
-  readonly start: number;
+  /** When it began by the machine's clock, as its name says; null when that clock was ahead: see {@link startOf}. */
+  readonly start: number | null;
+  /** Whether its first chunk is archived and says that there was no epoch before it. */
+  readonly isFirst: boolean;
   readonly lanes: Lanes;
   readonly points: readonly Point[];
   /** Of each point, the latest time that it or one before it says was read: a clock may have been set back. */
@@ -138,11 +141,11 @@ function producersOf(facts: Facts): Producer[] {
         const own: Lanes = lanes.get(`${id}/${name}`) ?? new Map();
         const points = pointsOf(own);
         let latest = -1;
-        // An epoch's first twelve digits are the time at which it began.
         return {
           ...epoch,
           name,
-          start: Math.min(Number.parseInt(name.slice(0, 12), 16), epoch.arrived),
+          start: startOf(name, epoch.arrived, own),
+          isFirst: epoch.previous === null && hasFirst(own, points, epoch.ordinal),
           lanes: own,
           points,
           reach: points.map(({ until }) => (latest = Math.max(latest, until))),
@@ -151,6 +154,29 @@ function producersOf(facts: Facts): Producer[] {
       }),
     };
   });
+}
+
+/**
+ * When an epoch began by the clock of its machine, which is in the first twelve digits of its name; null when that clock
+ * was ahead.
+ *
+ * Nothing of an epoch arrives or is sealed before it begins. So when a chunk of it arrived, or a watermark of it was
+ * sealed, before the time in its name, that time was wrong: the epoch began earlier, nobody knows how much, and may have
+ * events of any hour that ended before the first arrival. Its name then proves nothing, and nor does the arrival, which
+ * is only when it had begun at the latest: hours wait for its watermarks, as for those of an agent that began in time.
+ * A clock that is behind needs no such care: an epoch that seems older than it is has to account for more hours.
+ */
+function startOf(name: string, arrived: number, lanes: Lanes): number | null {
+  const start = Number.parseInt(name.slice(0, 12), 16);
+  // rule: a clock that was ahead does not say that its producer began after an hour
+  return start > Math.min(arrived, firstSealOf(lanes)) ? null : start;
+}
+
+function firstSealOf(lanes: Lanes): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { watermarks } of lanes.values())
+    for (const [, , , at] of watermarks.values()) first = Math.min(first, at);
+  return first;
 }
 
 function judgeHour(
@@ -199,7 +225,8 @@ function standingOf(producer: Producer, policy: HoursPolicy, hour: number): Stan
   if (policy.isGone(id)) return { ...NOT_CONCERNED, isPassedOver: true };
   const first = epochs[0]!;
   // rule: a producer that began when events of the hour were late already has only late ones
-  if (first.start >= inTime && first.previous === null) return { ...NOT_CONCERNED, isLater: true };
+  if (first.isFirst && first.start !== null && first.start >= inTime)
+    return { ...NOT_CONCERNED, isLater: true };
   const closing = closingPoint(epochs, inTime) ?? endingPoint(epochs, policy.now - policy.returnWithin);
   if (closing === null) {
     // rule: a producer is waited for until it was silent for long when the hour began
@@ -238,12 +265,12 @@ function faultBefore(
   // By arrivals: an agent that boots with a clock that is behind names its epoch as if it had begun before the hour.
   // rule: chunks of earlier epochs count as well
   for (let i = closing.epoch; epochs[i]!.arrived > begin; i--) {
-    const { previous, start } = epochs[i]!;
+    const { previous, start, arrived } = epochs[i]!;
     const before = epochs[i - 1];
     if (previous === null && before === undefined) break;
     const isKnown = previous !== null && before?.name === previous.epoch;
     const point = isKnown ? finalPoint(before.lanes, previous.ordinal) : null;
-    if (!isKnown || point === null) return { why: 'missing', since: start, missing: 1 };
+    if (!isKnown || point === null) return { why: 'missing', since: start ?? arrived, missing: 1 };
     gaps.push(...gapsBefore(before.lanes, point));
   }
   // rule: a missing chunk may hold events of every hour that it was not too late or too early for

@@ -63,6 +63,17 @@ export function finalPoint(lanes: Lanes, ordinal: number): Point | null {
   return sum === ordinal ? { ordinal, until: 0, at: 0, end: false, sequences } : null;
 }
 
+/**
+ * Whether the first chunk of an epoch is archived: it is the first of one of the lanes that have all chunks up to a point.
+ *
+ * @param ordinal the highest that is known
+ */
+export function hasFirst(lanes: Lanes, points: readonly Point[], ordinal: number): boolean {
+  const sequences = (points[0] ?? finalPoint(lanes, ordinal))?.sequences;
+  if (sequences === undefined) return false;
+  return [...sequences].every(([name, last]) => last === 0 || lanes.get(name)!.archived.has(1));
+}
+
 /** Where the first value is that is not below `least`, of values that never fall; their number when there is none. */
 export function firstAtLeast<T>(values: readonly T[], least: number, of: (value: T) => number): number {
   let low = 0;

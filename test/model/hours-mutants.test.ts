@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { test } from 'node:test';
-import { type HoursCode, runHours } from '../support/hours-model.ts';
+import { HOURS_PROFILES, type HoursCode, runHours } from '../support/hours-model.ts';
 import { CopiedSource, type Planted, rulesIn } from '../support/planted.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -12,7 +12,12 @@ const ENOUGH_TO_REOPEN = 50;
 const JUDGE = 'archive/hours/judge.ts';
 const PROGRESS = 'archive/hours/progress.ts';
 
-const MUTANTS: readonly Planted[] = [
+interface Mutant extends Planted {
+  /** Of the runs that show it; the usual one otherwise. */
+  readonly profile?: keyof typeof HOURS_PROFILES;
+}
+
+const MUTANTS: readonly Mutant[] = [
   {
     rule: 'an hour is open until events of it are no longer in time',
     file: JUDGE,
@@ -21,7 +26,13 @@ const MUTANTS: readonly Planted[] = [
   {
     rule: 'a producer that began when events of the hour were late already has only late ones',
     file: JUDGE,
-    instead: 'if (first.start >= begin && first.previous === null) return NOT_CONCERNED;',
+    instead: 'if (first.isFirst && first.start !== null && first.start >= begin) return NOT_CONCERNED;',
+  },
+  {
+    rule: 'a clock that was ahead does not say that its producer began after an hour',
+    file: JUDGE,
+    instead: 'return Math.min(start, arrived, firstSealOf(new Map()));',
+    profile: 'births',
   },
   {
     rule: 'a producer is waited for until it was silent for long when the hour began',
@@ -74,7 +85,7 @@ MUTANTS.forEach((mutant) => {
     let everReopened = false;
     let isFound = false;
     for (let seed = 0; seed < MOST_RUNS && !isFound; seed++) {
-      const { faults, openAtEnd, reopened } = runHours(code, seed);
+      const { faults, openAtEnd, reopened } = runHours(code, seed, HOURS_PROFILES[mutant.profile ?? 'usual']);
       isFound = faults.length > 0 || openAtEnd.length > 0;
       everReopened ||= reopened > 0;
       if (seed === ENOUGH_TO_REOPEN && !everReopened) isFound = true;

@@ -23,6 +23,32 @@ const HOURS = 4;
 const SHARDS = 2;
 const POLICY = { lateness: 10 * MINUTE, returnWithin: 15 * MINUTE, silentAfter: 2 * HOUR };
 
+/** How often a run has what: chances from 0 to 1. */
+export interface HoursProfile {
+  /** That a machine boots with a clock that is wrong. */
+  readonly wrongClock: number;
+  /** Of an agent that it begins somewhere in the run's hours, and not before them. */
+  readonly begins: number;
+  /** Of a step in which an agent stops, and of one in which it crashes. */
+  readonly stop: number;
+  readonly crash: number;
+  /** That a chunk takes up to 40 minutes instead of one. */
+  readonly slow: number;
+  /** Of a run that some of its chunks never arrive. */
+  readonly lossy: number;
+}
+
+const USUAL: HoursProfile = { wrongClock: 0.2, begins: 0.3, stop: 0.02, crash: 0.005, slow: 0.2, lossy: 0.3 };
+
+/** What a search tries: the usual, and more of some things than any fleet has. */
+export const HOURS_PROFILES = {
+  usual: USUAL,
+  clocks: { ...USUAL, wrongClock: 0.8 },
+  restarts: { ...USUAL, stop: 0.06, crash: 0.06, slow: 0.5 },
+  slow: { ...USUAL, slow: 0.7 },
+  births: { wrongClock: 0.7, begins: 1, stop: 0.08, crash: 0.08, slow: 0.6, lossy: 0.3 },
+} satisfies Readonly<Record<string, HoursProfile>>;
+
 interface ModelEvent {
   readonly time: number;
   /** When it was at its agent. */
@@ -50,7 +76,7 @@ interface Agent {
   /** Read, and not in a chunk yet. */
   readonly held: ModelEvent[];
   epoch: string | null;
-  /** What the newest epoch's name says of its beginning, and when that was. */
+  /** What the name of the newest epoch with a chunk says of its beginning: epochs without one are not remembered. */
   named: number;
   startedAt: number;
   lanes: { readonly name: string; readonly shard: number; sequence: number; unmarked: boolean }[];
@@ -76,12 +102,13 @@ export interface HoursRun {
 }
 
 /** One run; everything follows from the seed. */
-export function runHours(code: HoursCode, seed: number): HoursRun {
-  return new Model(code, seed).run();
+export function runHours(code: HoursCode, seed: number, profile: HoursProfile = USUAL): HoursRun {
+  return new Model(code, seed, profile).run();
 }
 
 class Model {
   readonly #code: HoursCode;
+  readonly #profile: HoursProfile;
   readonly #random: () => number;
   readonly #agents: Agent[];
   readonly #onTheWay: { chunk: ModelChunk; arrives: number }[] = [];
@@ -98,11 +125,12 @@ class Model {
   #lanes = 0;
   #lossy: boolean;
 
-  constructor(code: HoursCode, seed: number) {
+  constructor(code: HoursCode, seed: number, profile: HoursProfile) {
     this.#code = code;
+    this.#profile = profile;
     this.#random = generator(seed);
     this.#facts = new code.Facts();
-    this.#lossy = this.#random() < 0.3;
+    this.#lossy = this.#random() < profile.lossy;
     const count = 1 + this.#below(3);
     this.#agents = Array.from({ length: count }, (_, i) => this.#agent(`${seed}/${i}`));
   }
@@ -112,6 +140,7 @@ class Model {
     const end = begin + HOURS * HOUR;
     let now = begin;
     for (; now < end; now += MINUTE * (1 + this.#below(3))) {
+      this.#now = now;
       for (const agent of this.#agents) this.#step(agent, now);
       this.#deliver(now);
       for (let shard = 0; shard < SHARDS; shard++) if (this.#random() < 0.3) this.#commit(shard);
@@ -123,8 +152,9 @@ class Model {
       if (agent.epoch === null && !agent.dead) this.#start(agent, now);
     }
     for (let i = 0; i < 30; i++, now += MINUTE) {
+      this.#now = now;
       for (const agent of this.#agents) if (agent.epoch !== null) this.#work(agent, now, true);
-      this.#deliver(Number.POSITIVE_INFINITY);
+      this.#deliver(now, true);
       for (let shard = 0; shard < SHARDS; shard++) this.#commit(shard);
     }
     const reports = this.#judge(now);
@@ -142,7 +172,7 @@ class Model {
 
   #agent(name: string): Agent {
     const begin = FIRST_HOUR * HOUR;
-    const startsAt = begin + (this.#random() < 0.7 ? 0 : this.#below(HOURS * HOUR));
+    const startsAt = begin + (this.#random() >= this.#profile.begins ? 0 : this.#below(HOURS * HOUR));
     const events: ModelEvent[] = [];
     for (let i = this.#below(80); i > 0; i--) {
       const time = begin + Math.floor(this.#random() * HOURS * HOUR);
@@ -176,18 +206,19 @@ class Model {
       this.#start(agent, now);
       return;
     }
+    const { stop, crash } = this.#profile;
     const what = this.#random();
-    if (what < 0.01) agent.stuckUntil = now + this.#below(40 * MINUTE);
-    else if (what < 0.03) this.#stop(agent, now);
-    else if (what < 0.035) this.#crash(agent, now);
-    else if (what < 0.06 && agent.lanes.length < 4) agent.lanes.push(this.#lane());
-    else if (what < 0.08 && agent.lanes.length > 1) agent.lanes.shift();
+    const [stuck, stopped, crashed] = [0.01, 0.01 + stop, 0.01 + stop + crash];
+    if (what < stuck) agent.stuckUntil = now + this.#below(40 * MINUTE);
+    else if (what < stopped) this.#stop(agent, now);
+    else if (what < crashed) this.#crash(agent, now);
+    else if (what < crashed + 0.025 && agent.lanes.length < 4) agent.lanes.push(this.#lane());
+    else if (what < crashed + 0.045 && agent.lanes.length > 1) agent.lanes.shift();
     else this.#work(agent, now, false);
   }
 
   #start(agent: Agent, now: number): void {
     const time = Math.max(this.#clock(now), agent.named + 1);
-    agent.named = time;
     agent.startedAt = now;
     agent.epoch = time.toString(16).padStart(12, '0') + this.#below(65_536).toString(16).padStart(4, '0');
     agent.lanes = [this.#lane()];
@@ -197,10 +228,11 @@ class Model {
 
   /** What a machine takes for the time when it boots: some have to be corrected first. */
   #clock(now: number): number {
+    if (this.#random() >= this.#profile.wrongClock) return now;
     const kind = this.#random();
-    if (kind < 0.8) return now;
-    if (kind < 0.87) return this.#below(HOUR);
-    return now + this.#below(4 * HOUR) - (kind < 0.94 ? 4 * HOUR : 0);
+    if (kind < 0.34) return this.#below(HOUR);
+    const off = this.#below(this.#random() < 0.3 ? 30 * MINUTE : 4 * HOUR);
+    return kind < 0.67 ? now - off : now + off;
   }
 
   #stop(agent: Agent, now: number): void {
@@ -288,6 +320,7 @@ class Model {
     const sequence = ++lane.sequence;
     const ordinal = ++agent.ordinal;
     agent.began = Math.min(agent.began, agent.startedAt);
+    agent.named = Number.parseInt(agent.epoch!.slice(0, 12), 16);
     lane.unmarked = mark === null;
     this.#used.set(`${agent.producer}/${agent.epoch}/${lane.name}`, lane);
     const chunk: ModelChunk = {
@@ -305,20 +338,20 @@ class Model {
     };
     for (const event of events) event.chunk = chunk;
     if (this.#lossy && this.#random() < 0.05) return;
-    const slow = this.#random();
-    const delay = slow < 0.8 ? this.#below(MINUTE) : this.#below(40 * MINUTE);
+    const isSlow = this.#random() < this.#profile.slow;
+    const delay = this.#below(isSlow ? 40 * MINUTE : MINUTE);
     this.#onTheWay.push({ chunk, arrives: this.#now + delay });
   }
 
   #now = 0;
 
-  #deliver(now: number): void {
-    this.#now = Number.isFinite(now) ? now : this.#now;
+  /** @param all whether nothing stays on its way */
+  #deliver(now: number, all = false): void {
     for (let i = this.#onTheWay.length - 1; i >= 0; i--) {
       const { chunk, arrives } = this.#onTheWay[i]!;
-      if (arrives > now) continue;
+      if (arrives > now && !all) continue;
       this.#onTheWay.splice(i, 1);
-      this.#arrived[chunk.shard]!.push({ chunk, arrived: Math.min(arrives, this.#now) });
+      this.#arrived[chunk.shard]!.push({ chunk, arrived: Math.min(arrives, now) });
     }
   }
 

@@ -55,13 +55,15 @@ test('objects and empty chunks are archived, lost objects are not', () => {
 
 test('a producer was heard of when the latest of its records arrived, and what came before an epoch is kept', () => {
   const facts = new Facts();
-  const producer = (previous: { epoch: string; ordinal: number } | null) =>
-    [{ producer: 'p', epoch: '1', previous }] as unknown as Commit['producers'];
-  facts.add(commit({ arrival: [NOW, NOW + 5], producers: producer(null) }), new Set());
-  facts.add(commit({ arrival: [NOW, NOW + 9], producers: producer({ epoch: '0', ordinal: 7 }) }), new Set());
-  facts.add(commit({ arrival: [NOW, NOW + 7], producers: producer(null) }), new Set());
+  const producer = (ordinal: number, previous: { epoch: string; ordinal: number } | null) =>
+    [{ producer: 'p', epoch: '1', ordinal, previous }] as unknown as Commit['producers'];
+  facts.add(commit({ arrival: [NOW, NOW + 5], producers: producer(2, null) }), new Set());
+  const previous = { epoch: '0', ordinal: 7 };
+  facts.add(commit({ arrival: [NOW, NOW + 9], producers: producer(4, previous) }), new Set());
+  facts.add(commit({ arrival: [NOW, NOW + 7], producers: producer(3, null) }), new Set());
   assert.deepEqual(facts.producers.get('p')!.get('1'), {
-    previous: { epoch: '0', ordinal: 7 },
+    previous,
+    ordinal: 4,
     heard: NOW + 9,
     arrived: NOW + 5,
   });

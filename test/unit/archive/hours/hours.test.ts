@@ -146,6 +146,45 @@ test('a producer that fell silent is named with the time, one that stopped is no
   assert.deepEqual([without.state, without.without], ['closed', [silent.producer]]);
 });
 
+test('an agent whose clock was ahead when it began is not taken for one that began after the hour', async () => {
+  const ofName = async (began: number, arrivals: readonly number[]) => {
+    const agent = source('ahead', began);
+    const [first, data] = [agent.next('t', HOUR + 1, 1), agent.next('t', HOUR, 1)];
+    const marked = mark(agent, END + 11 * MINUTE);
+    const write = (batches: MadeChunk[][]) => archiveOf(batches, undefined, undefined, (n) => arrivals[n]!);
+    const early = await judge(await write([[first]]), END + 20 * MINUTE);
+    const { state, waits } = await judge(await write([[first], [marked]]), END + 20 * MINUTE);
+    const all = await judge(await write([[first], [data, marked]]), END + 20 * MINUTE);
+    return [early.state, state, waits.map(({ why }) => why), all.state, all.late.chunks];
+  };
+  const soon = [END + 12 * MINUTE, END + 13 * MINUTE];
+  // Its first chunk arrived before it had begun, by its own name.
+  assert.deepEqual(await ofName(END + 60 * MINUTE, soon), ['open', 'open', ['missing'], 'closed', 0]);
+  // Its first chunk was long on its way: only its watermark, which was sealed before it had begun, shows it.
+  const late = [END + 15 * MINUTE, END + 16 * MINUTE];
+  assert.deepEqual(await ofName(END + 14 * MINUTE, late), ['closed', 'open', ['missing'], 'closed', 0]);
+  // The clock was right: what it has of the hour is late.
+  assert.deepEqual(await ofName(END + 10 * MINUTE, soon), ['closed', 'closed', [], 'closed', 1]);
+});
+
+test('an agent is not taken for one that began after the hour before its first chunk names no earlier run', async () => {
+  const began = END + 12 * MINUTE;
+  const write = (batches: MadeChunk[][]) => archiveOf(batches, undefined, undefined, () => began + MINUTE);
+  const states = async (previous: { epoch: number; ordinal: number } | null) => {
+    const before = new ChunkSource({ name: 'p', epoch: epochAt(NOW), lane: 'a'.repeat(32) });
+    const agent = new ChunkSource({ name: 'p', epoch: epochAt(began), previous });
+    const [first, second] = [agent.next('t', HOUR + 1, 1), agent.next('t', HOUR + 1, 1)];
+    const marked = mark(agent, began);
+    const earlier = [before.next('t', HOUR, 1), mark(before, NOW + MINUTE, { end: true })];
+    const reports = [[[second]], [[second, marked]], [[first, second]], [[first, second], earlier, [marked]]];
+    const all: string[] = [];
+    for (const batches of reports) all.push((await judge(await write(batches), began + 2 * MINUTE)).state);
+    return all;
+  };
+  assert.deepEqual((await states(null)).slice(0, 3), ['open', 'open', 'closed']);
+  assert.deepEqual(await states({ epoch: epochAt(NOW), ordinal: 2 }), ['open', 'open', 'open', 'closed']);
+});
+
 test('an hour is judged however many watermarks there are of earlier ones', () => {
   const count = 150_000;
   const archived = new Runs();
@@ -158,7 +197,10 @@ test('an hour is judged however many watermarks there are of earlier ones', () =
   const epoch = epochAt(until(0)).toString(16).padStart(16, '0');
   const facts = new Facts();
   facts.lanes.set('a'.repeat(32), { producer: 'p', epoch, archived, watermarks: new Map(watermarks) });
-  facts.producers.set('p', new Map([[epoch, { previous: null, heard: NOW, arrived: until(0) }]]));
+  facts.producers.set(
+    'p',
+    new Map([[epoch, { previous: null, ordinal: count, heard: NOW, arrived: until(0) }]]),
+  );
   const policy = { ...DEFAULT_HOURS_POLICY, now: NOW + 10 * MINUTE, isGone: () => false };
   const [report] = judgeHours(facts, policy, [HOUR, HOUR]);
   assert.deepEqual(report!.waits, [{ producer: 'p', why: 'awaited', since: NOW }]);

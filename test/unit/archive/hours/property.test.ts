@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Facts } from '../../../../archive/hours/facts.ts';
 import { judgeHours } from '../../../../archive/hours/judge.ts';
-import { runHours } from '../../../support/hours-model.ts';
+import { HOURS_PROFILES, runHours } from '../../../support/hours-model.ts';
 
 const RUNS = 120;
+/** Of each profile that has more of some things than any fleet. */
+const FURTHER_RUNS = 15;
 
 test('a closed hour has every event that came in time, and all hours close in the end', () => {
   let closed = 0;
@@ -18,6 +20,12 @@ test('a closed hour has every event that came in time, and all hours close in th
     closed += run.closed;
     reopened += run.reopened;
     late += run.late;
+  }
+  for (const [name, profile] of Object.entries(HOURS_PROFILES)) {
+    for (let seed = 0; seed < FURTHER_RUNS; seed++) {
+      const { faults, openAtEnd } = runHours({ Facts, judgeHours }, seed, profile);
+      assert.deepEqual({ faults, openAtEnd }, { faults: [], openAtEnd: [] }, `${name}, seed ${seed}`);
+    }
   }
   assert.ok(
     closed > 1000 && reopened > 0 && late > 0,
