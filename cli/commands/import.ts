@@ -3,6 +3,10 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { TailraceError } from '../../base/errors.ts';
 import { plain } from '../../base/human.ts';
+import { agentConfig } from '../../producer/config.ts';
+import { Transform } from '../../producer/format/transform.ts';
+import { SHOWN } from '../../producer/tail/sample.ts';
+import { checkConfig } from '../config.ts';
 import { carryOver, type Imported } from '../import/carry-over.ts';
 import { Files } from '../import/files.ts';
 import type { Note } from '../import/section.ts';
@@ -43,7 +47,28 @@ function run(file: string): void {
   for (const note of unkept.toSorted(byLine))
     process.stderr.write(`${files.place(note)}: when you switch: ${plain(note.text)}\n`);
   report(files, missing);
-  if (missing.length > 0 || !isSet) process.exitCode = 3;
+  const faults = faultsOf({ state_dir: '/', stream: { name: 's', region: 'r' }, inputs: config.inputs });
+  for (const fault of faults)
+    process.stderr.write(
+      `${file}: NOT accepted by the agent, correct it before you start: ${plain(fault)}\n`,
+    );
+  if (missing.length > 0 || faults.length > 0 || !isSet) process.exitCode = 3;
+}
+
+/** What an agent would say of a configuration, with whatever the environment gives it. */
+function faultsOf(config: unknown): string[] {
+  const filled = JSON.stringify(config).replaceAll(
+    /\$\{env:\w+(?::-((?:[^}"\\]|\\.)*))?\}/g,
+    (_, text?: string) => text ?? '1',
+  );
+  try {
+    const { inputs } = checkConfig('agent.yaml', JSON.parse(filled), agentConfig);
+    for (const input of inputs) if (input.type !== 'forward') new Transform(input, SHOWN);
+    return [];
+  } catch (error) {
+    if (!(error instanceof TailraceError)) throw error;
+    return error.message.split('\n');
+  }
 }
 
 /** @returns false when the stream is not known from the configuration, which is then said */

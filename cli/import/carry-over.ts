@@ -1,4 +1,5 @@
 /** Makes an agent.yaml of another agent's sections, and lists line by line what has no counterpart. */
+import { inputName } from '../../producer/input.ts';
 import { applyFilter } from './filters.ts';
 import { type CarriedInput, inputOf } from './inputs.ts';
 import { isForTag } from './match.ts';
@@ -22,7 +23,7 @@ const NEEDLESS: readonly (readonly [RegExp, string])[] = [
     'the spool and the ledger do this',
   ],
   [
-    /^(time_key|tag_key|time_key_format|include_tag_key|time_type|localtime|utc)$/,
+    /^(time_key|tag_key|time_key_format|include_tag_key)$/,
     'events have their time, and their keys in the archive the tag',
   ],
   [
@@ -89,6 +90,7 @@ export function carryOver(sections: readonly Section[]): Imported {
       else needless.push({ line: section.line, text: `${section.type}: ${why}` });
     }
   }
+  giveIds(inputs.map(({ config }) => config));
   carried.push(...parsers.filter(({ taken }) => taken.length > 0));
   for (const section of carried) {
     leftOvers(section, missing, needless);
@@ -105,6 +107,22 @@ export function carryOver(sections: readonly Section[]): Imported {
     needless,
     unkept,
   };
+}
+
+/** Inputs that read the same need names of their own. */
+function giveIds(configs: readonly Record<string, unknown>[]): void {
+  const nameOf = (config: Record<string, unknown>): string =>
+    inputName(config as unknown as Parameters<typeof inputName>[0]);
+  const names = configs.map(nameOf);
+  const ids = new Set<string>();
+  for (const [i, config] of configs.entries()) {
+    if (config['type'] === 'forward' || names.indexOf(names[i]!) === names.lastIndexOf(names[i]!)) continue;
+    const base = String(config['tag']).replaceAll(/[^\w.-]+/g, '_');
+    let id = base;
+    for (let n = 2; ids.has(id); n++) id = `${base}-${n}`;
+    ids.add(id);
+    config['id'] = id;
+  }
 }
 
 function startOf({ read_from_head: fromHead }: Readonly<Record<string, unknown>>): string {

@@ -1,12 +1,14 @@
 /** The filters of other agents: what they change in the inputs that they are for. */
+import { isContainerFormat } from '../../producer/format/container.ts';
 import { parserFormat } from './formats.ts';
 import { type CarriedInput, parts } from './inputs.ts';
 import { isForAll, isForTag, mayOverlap, routePattern } from './match.ts';
 import { multilineParser } from './multiline.ts';
 import { byOwnNames, ownName } from './names.ts';
+import { rubyPattern } from './regexp.ts';
 import type { Note, Property, Section } from './section.ts';
 import { fieldName } from './values.ts';
-import { vrlCondition, vrlProgram } from './vrl.ts';
+import { type Rule, vrlCondition, vrlProgram } from './vrl.ts';
 
 /** @returns whether the filter has a counterpart */
 export function applyFilter(
@@ -24,18 +26,45 @@ export function applyFilter(
   for (const { label, source, config: input } of all) {
     if (label !== filter.label) continue;
     if (isFor(filter, source, input)) {
-      const seen = withoutAdded(filter, transform, input, missing);
+      const seen = withTag(filter, withoutAdded(filter, transform, input, missing), input, missing);
       merge(
         input,
         byOwnNames(seen, (name) => ownName(name, filter.dialect, input)),
       );
       applied = true;
     } else if (input['type'] === 'forward' && filter.sources === undefined) {
-      applied = addRoute(input, filter, transform, missing) || applied;
+      const seen = withTag(filter, transform, input, missing);
+      applied = addRoute(input, filter, seen, missing) || applied;
     }
   }
   if (!applied) missing.push(forNone(filter));
   return true;
+}
+
+/** `${tag}` and `${tag_parts[0]}` of fluentd's: known for an input whose tag is one. */
+const TAG = /\$\{tag(?:_parts\[(\d+)\])?\}/g;
+
+/** What is left with an input's tag in the values that are made of it. */
+function withTag(
+  { line }: Section,
+  transform: Record<string, unknown>,
+  { type, tag }: Readonly<Record<string, unknown>>,
+  missing: Note[],
+): Record<string, unknown> {
+  const add = (transform['add'] as Record<string, string> | undefined) ?? {};
+  const written = Object.entries(add).filter(([, value]) => value.search(TAG) >= 0);
+  if (written.length === 0) return transform;
+  const known = { ...add };
+  for (const [field, value] of written) {
+    if (type === 'forward' || String(tag).includes('$')) {
+      delete known[field];
+      missing.push({ line, text: `${field} ${value}: not computed from the event` });
+    } else
+      known[field] = value.replaceAll(TAG, (_, part?: string) =>
+        part === undefined ? String(tag) : (String(tag).split('.')[Number(part)] ?? ''),
+      );
+  }
+  return { ...transform, add: known };
 }
 
 /** What is left without rules for fields that an earlier filter has added: here they would act before, and never match. */
@@ -126,7 +155,7 @@ function transformOf(filter: Section, missing: Note[]): Record<string, unknown> 
 }
 
 /** Fields that are set, renamed or removed. */
-function recordOf(filter: Section, missing: Note[]): Record<string, string[] | Record<string, string>> {
+function recordOf(filter: Section, missing: Note[]): Record<string, unknown[] | Record<string, string>> {
   const add: Record<string, string> = {};
   const rename: Record<string, string> = {};
   const pairs = [
@@ -137,14 +166,18 @@ function recordOf(filter: Section, missing: Note[]): Record<string, string[] | R
   for (const { value } of filter.takeAll('rename', 'hard_rename'))
     rename[pair(value).key] = pair(value).value;
   const modifier = filter.type === 'content_modifier' ? modifierOf(filter) : null;
-  if (modifier?.action === 'delete') remove.push(modifier.key);
+  const redact: { field: string; mask: true }[] = [];
+  if (modifier?.action === 'hash') {
+    redact.push({ field: fieldName(modifier.key), mask: true });
+    missing.push({ line: modifier.line, text: `hash of ${modifier.key}: it is masked instead` });
+  } else if (modifier?.action === 'delete') remove.push(modifier.key);
   else if (modifier?.action === 'rename') rename[modifier.key] = modifier.value;
   else if (modifier !== null) pairs.push(modifier);
   for (const { key, value, line } of pairs) {
     const text = value
       .replaceAll(/"?#\{(?:Socket\.gethostname|hostname)\}"?|\$\{(?:HOSTNAME|hostname)\}/g, `\${hostname}`)
       .replaceAll(/\$\{ENV\[['"](\w+)['"]\]\}/g, `\${env:$1}`);
-    if (/\$\{(?!hostname\}|env:)|#\{|^\$\w/.test(text))
+    if (/\$\{(?!hostname\}|env:|tag\}|tag_parts\[\d+\]\})|#\{|^\$\w/.test(text))
       missing.push({ line, text: `${key} ${value}: not computed from the event` });
     else add[key] = text;
   }
@@ -152,24 +185,31 @@ function recordOf(filter: Section, missing: Note[]): Record<string, string[] | R
     ...(Object.keys(add).length > 0 ? { add } : {}),
     ...(Object.keys(rename).length > 0 ? { rename } : {}),
     ...(remove.length > 0 ? { remove: remove.map(fieldName) } : {}),
+    ...(redact.length > 0 ? { redact } : {}),
   };
 }
 
 /** What Fluent Bit's content_modifier does to one field; null for what has no counterpart, which stays to be listed. */
 function modifierOf(filter: Section): { action: string; key: string; value: string; line: number } | null {
   const action = filter.rest.find(({ key }) => key === 'action')?.value.toLowerCase() ?? '';
-  if (!['insert', 'upsert', 'delete', 'rename'].includes(action)) return null;
+  if (!['insert', 'upsert', 'delete', 'rename', 'hash'].includes(action)) return null;
   filter.take('action');
   return { action, key: filter.take('key') ?? '', value: filter.take('value') ?? '', line: filter.line };
 }
 
 /** All of `include` must match, and none of `exclude` may: what other agents combine otherwise has no counterpart. */
-function grepOf(filter: Section, missing: Note[]): { include: object[]; exclude: object[] } {
+function grepOf(filter: Section, missing: Note[]): { include: Rule[]; exclude: Rule[] } {
   const numbered = (name: string): string[] => Array.from({ length: 20 }, (_, i) => `${name}${i + 1}`);
-  const rulesOf = (section: Section, type: string): object[] =>
+  const ruleOf = (field: string, text: string, line: number): Rule[] => {
+    const pattern = rubyPattern(text);
+    if (pattern !== null) return [{ field: fieldName(field), pattern }];
+    missing.push({ line, text: `filter grep: ${text}: this expression has no counterpart` });
+    return [];
+  };
+  const rulesOf = (section: Section, type: string): Rule[] =>
     section.children
       .filter((child) => child.type === type)
-      .map((child) => ({ field: fieldName(child.take('key') ?? ''), pattern: child.take('pattern') ?? '' }));
+      .flatMap((child) => ruleOf(child.take('key') ?? '', child.take('pattern') ?? '', child.line));
   const include = rulesOf(filter, 'regexp');
   const exclude = rulesOf(filter, 'exclude');
   for (const group of filter.children.filter(({ type }) => type === 'and' || type === 'or')) {
@@ -184,26 +224,58 @@ function grepOf(filter: Section, missing: Note[]): { include: object[]; exclude:
       missing.push({ line: group.line, text: `<${group.type}>: ${why} have no counterpart` });
     }
   }
-  const rule = ({ value }: Property): object => {
-    const [, field = '', pattern = ''] = /^(\S+)\s+(.*)$/s.exec(value) ?? [];
-    return { field: fieldName(field), pattern };
+  const rule = ({ value, line }: Property): Rule[] => {
+    const [, field = '', text = ''] = /^(\S+)\s+(.*)$/s.exec(value) ?? [];
+    return ruleOf(field, text, line);
   };
-  const regex = filter.takeAll('regex', ...numbered('regexp'));
-  const excluded = filter.takeAll('exclude', ...numbered('exclude'));
+  const reached = filter.dialect === 'fluent-bit' ? reachedRules(filter, missing) : [];
+  const regex = [...filter.takeAll(...numbered('regexp')), ...reached.filter(({ key }) => key === 'regex')];
+  const excluded = [
+    ...filter.takeAll(...numbered('exclude')),
+    ...reached.filter(({ key }) => key === 'exclude'),
+  ];
   const operator = filter.take('logical_op')?.toLowerCase();
   const others = { and: excluded, or: regex }[operator ?? ''] ?? [];
-  if (others.length > 0 && regex.length + excluded.length > 1)
-    missing.push({ line: filter.line, text: `rules combined by logical_op ${operator} have no counterpart` });
-  else {
-    include.push(...regex.map(rule));
-    exclude.push(...excluded.map(rule));
+  if (others.length === 0 || regex.length + excluded.length === 1) {
+    include.push(...regex.flatMap(rule));
+    exclude.push(...excluded.flatMap(rule));
+  } else {
+    const rules = regex.flatMap(rule);
+    const fields = new Set(rules.map(({ field }) => field));
+    if (operator === 'or' && fields.size === 1 && excluded.length === 0)
+      include.push({
+        field: rules[0]!.field,
+        pattern: rules.map(({ pattern }) => `(?:${pattern})`).join('|'),
+      });
+    else
+      missing.push({
+        line: filter.line,
+        text: `rules combined by logical_op ${operator} have no counterpart`,
+      });
   }
   return { include, exclude };
 }
 
+/** Without a logical_op Fluent Bit takes the rules in order, and a Regex decides alone. */
+function reachedRules(filter: Section, missing: Note[]): Property[] {
+  const rules = filter.takeAll('regex', 'exclude');
+  const operator = filter.rest.find(({ key }) => key === 'logical_op')?.value.toLowerCase();
+  const decides = rules.findIndex(({ key }) => key === 'regex');
+  if (decides < 0 || operator === 'and' || operator === 'or') return rules;
+  for (const { key, value, line } of rules.slice(decides + 1))
+    missing.push({
+      line,
+      text: `${key} ${value}: Fluent Bit looks at no rule behind a regex either, unless logical_op is set`,
+    });
+  return rules.slice(0, decides + 1);
+}
+
+/** A name and what is behind it, either of which Fluent Bit takes between quotes. */
 function pair(text: string): { key: string; value: string } {
-  const [, key = text, value = ''] = /^(\S+)\s+(.*)$/s.exec(text) ?? [];
-  return { key, value };
+  const [, key = text, value = ''] = /^("(?:[^"\\]|\\.)*"|\S+)\s+(.*)$/s.exec(text) ?? [];
+  const bare = (quoted: string): string =>
+    /^"(?:[^"\\]|\\.)*"$/s.test(quoted) ? quoted.slice(1, -1).replaceAll(/\\(["\\])/g, '$1') : quoted;
+  return { key: bare(key), value: bare(value) };
 }
 
 /**
@@ -232,7 +304,12 @@ function applyParser(
     if (made.format === null) continue;
     if (config['type'] === 'forward')
       missing.push({ line: filter.line, text: `filter ${filter.type}: events of clients are not parsed` });
-    else config['format'] = nested(config['format'] as Format | undefined, made.format, made.field);
+    else {
+      config['format'] = nested(config['format'] as Format | undefined, made.format, made.field);
+      // The line is parsed: nothing has the name any more that it was given as text.
+      const { message, ...rename } = (config['rename'] as Record<string, string> | undefined) ?? {};
+      if (message === made.field) config['rename'] = rename;
+    }
   }
   return true;
 }
@@ -248,7 +325,7 @@ function applyMultiline(
     ({ source, config }) => config['type'] === 'tail' && isFor(filter, source, config),
   );
   if (inputs.length === 0) missing.push(forNone(filter));
-  filter.take('multiline.key_content', 'buffer', 'mode', 'emitter_name');
+  filter.takeAll('multiline.key_content', 'buffer', 'mode', 'emitter_name');
   const multiline = multilineParser(filter, parsers, missing);
   for (const { config } of inputs) if (multiline) config['multiline'] ??= multiline;
   return true;
@@ -274,7 +351,10 @@ function parsing(filter: Section, parsers: readonly Section[], missing: Note[]):
     return { format: merged ? 'json' : null, field: 'log', transform: {} };
   }
   const field = fieldName(filter.take('key_name') ?? 'message');
-  filter.take('reserve_data', 'reserve_time', 'preserve_key', 'remove_key_name_field', 'unescape_key');
+  filter.takeAll('reserve_data', 'reserve_time', 'remove_key_name_field', 'unescape_key');
+  // The default, and what is done here.
+  if (/^(off|false|no)$/i.test(filter.rest.find(({ key }) => key === 'preserve_key')?.value ?? ''))
+    filter.take('preserve_key');
   const { format } = parserFormat(filter, parsers, missing);
   return { format: format === 'none' ? null : format, field, transform: {} };
 }
@@ -284,7 +364,7 @@ function nested(outer: Format | undefined, inner: Format, field: string): Format
   const type = typeof outer === 'object' ? outer['type'] : outer;
   // The line is the message, which had no format so far.
   if (type === undefined || type === 'none') return inner;
-  const own = type === 'docker' || type === 'cri' ? 'message' : field;
+  const own = isContainerFormat(String(type)) ? 'message' : field;
   return {
     ...(typeof outer === 'object' ? outer : { type }),
     inner,

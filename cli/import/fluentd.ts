@@ -95,9 +95,21 @@ function section(
   return new Section(role, role === 'other' ? name : type, line, { properties: own, children, match, label });
 }
 
+/** What stands behind a backslash between double quotes. */
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  b: '\b',
+  f: '\f',
+  0: '\0',
+};
+
 function unquoted(value: string): string {
   // Ruby in it may have quotes of its own.
-  const quoted = /^"((?:#\{[^}]*\}|[^"\\]|\\.)*)"|^'([^']*)'/.exec(value);
-  if (quoted) return (quoted[1] ?? quoted[2]!).replaceAll(/\\(["\\])/g, '$1');
+  const quoted = /^"((?:#\{[^}]*\}|[^"\\]|\\.)*)"|^'((?:[^'\\]|\\.)*)'/.exec(value);
+  if (quoted?.[1] !== undefined)
+    return quoted[1].replaceAll(/\\(.)/g, (_, escaped: string) => ESCAPES[escaped] ?? escaped);
+  if (quoted) return quoted[2]!.replaceAll(/\\(['\\])/g, '$1');
   return value.replace(/\s+#.*$/, '').trim();
 }

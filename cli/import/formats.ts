@@ -1,6 +1,8 @@
 /** The format of a followed log: what other agents call a parser. */
 import { multilineOf, multilineParser } from './multiline.ts';
+import { rubyPattern } from './regexp.ts';
 import type { Note, Section } from './section.ts';
+import { timesOf } from './times.ts';
 
 interface Missing {
   push(note: Note): unknown;
@@ -20,7 +22,7 @@ const SAME: Readonly<Record<string, string>> = {
   none: 'none',
   docker: 'docker',
   cri: 'cri',
-  'docker, cri': 'cri',
+  'docker, cri': 'container',
   syslog: 'syslog',
   'syslog-rfc3164': 'syslog',
   'syslog-rfc3164-local': 'syslog',
@@ -92,11 +94,20 @@ function byFirstLine(
   const { format, holder } = definedFormat(name, input, parsers, missing);
   const expression = typeof format === 'object' ? format['expression'] : undefined;
   if (typeof expression !== 'string') return { format };
-  const start = expression.replaceAll(/^\/|\/[imx]*$/g, '');
+  const first = expression.replaceAll(/^\/|\/[imx]*$/g, '');
+  const start = rubyPattern(first);
+  const whole = { ...(format as object), expression: `/${first.replaceAll(/(?<!\\)\//g, '\\/')}/m` };
+  if (start === null) {
+    missing.push({
+      line: holder.line,
+      text: `${first}: this expression has no counterpart: set multiline by hand`,
+    });
+    return { format: whole };
+  }
   return {
-    format: { ...(format as object), expression: `/${start.replaceAll(/(?<!\\)\//g, '\\/')}/m` },
+    format: whole,
     multiline: {
-      start: holder.role === 'parser' ? start : expression,
+      start,
       ...(flush === undefined ? {} : { flush_interval: `${flush}s` }),
     },
   };
@@ -109,8 +120,24 @@ export function parserFormat(
   missing: Missing,
 ): { readonly format: Format; readonly holder: Section } {
   const nested = input.child('parse');
-  const own = nested ? undefined : (input.take('format', 'parser') ?? takeContainers(input));
+  const parser = nested ? undefined : parserOf(input, missing);
+  const own = nested ? undefined : (takeContainers(input) ?? parser);
   return definedFormat(own, input, parsers, missing, nested);
+}
+
+/** The name of an input's parser. Fluent Bit does not apply it to what a multiline parser has joined. */
+function parserOf(input: Section, missing: Missing): string | undefined {
+  const joins =
+    input.role === 'input' &&
+    input.dialect === 'fluent-bit' &&
+    input.rest.some(({ key }) => key === 'multiline.parser');
+  const name = input.take('format', 'parser');
+  if (!joins || name === undefined) return name;
+  missing.push({
+    line: input.line,
+    text: `parser ${name}: Fluent Bit does not apply it with multiline.parser either: set format, or inner of a container's, to have it parsed`,
+  });
+  return undefined;
 }
 
 /** Fluent Bit's multiline parsers of containers' lines, which are formats here; others stay to be taken. */
@@ -137,16 +164,8 @@ function definedFormat(
   const holder = nested ?? (defined === undefined || isStock(defined) ? input : defined);
   const named = nested ? nested.take('@type') : holder === input ? own : holder.take('format');
   const type = named?.toLowerCase() ?? 'none';
-  const more: Record<string, unknown> = {};
-  const timeKey = holder.take('time_key');
-  const timeFormat = holder.take('time_format');
-  const timezone = holder.take('timezone', 'time_offset');
-  if (timeKey !== undefined) more['time_key'] = timeKey;
-  if (timeFormat !== undefined) more['time_format'] = timeFormat;
-  if (timezone !== undefined) more['timezone'] = timezone;
-  const keeps = holder.take('keep_time_key', 'time_keep');
-  // In JSON it is kept anyway.
-  if (/^(true|on|yes)$/i.test(keeps ?? '') && type !== 'json') more['keep_time_key'] = true;
+  const more = timesOf(holder, input, SAME[type] ?? type, missing);
+  ignore(holder, type);
   const types = typesOf(holder, missing);
   if (Object.keys(types).length > 0) more['types'] = types;
   const lines = holder.takeAll(...Array.from({ length: 20 }, (_, i) => `format${i + 1}`));
@@ -172,6 +191,15 @@ function definedFormat(
     format: Object.keys(more).length === 0 || same === 'none' ? same : { type: same, ...more },
     holder,
   };
+}
+
+/** What the formats here do in any case. */
+function ignore(holder: Section, type: string): void {
+  // A syslog line is taken with and without a priority, and of either RFC.
+  if (type === 'syslog') holder.takeAll('with_priority', 'message_format', 'parser_engine', 'parser_type');
+  // Empty values are kept.
+  const skips = holder.rest.find(({ key }) => key === 'skip_empty_values')?.value ?? '';
+  if (/^(false|off|no)$/i.test(skips)) holder.take('skip_empty_values');
 }
 
 /** `code:integer,size:integer`, or a JSON object of them, in fluentd; `code:integer size:integer` in Fluent Bit. */

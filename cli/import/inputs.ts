@@ -41,11 +41,19 @@ function tailOf(
 ): Record<string, unknown> | null {
   const path = parts(section.takeAll('path', 'include'));
   if (path.length === 0) return null;
-  // Fluent Bit's patterns are for the whole path, of which `*` is any part.
   const folders = [...new Set(path.map(dirname))];
-  const exclude = parts(section.takeAll('exclude_path', 'exclude')).flatMap((pattern) =>
-    pattern.includes('/') ? [pattern] : folders.map((folder) => join(folder, pattern)),
-  );
+  const exclude = parts(section.takeAll('exclude_path', 'exclude')).flatMap((pattern) => {
+    if (pattern.includes('/')) return [pattern];
+    // Fluent Bit's patterns are for the whole path, of which `*` is any part: no path begins with a letter.
+    if (section.dialect === 'fluent-bit' && !/^[*?[]/.test(pattern)) {
+      missing.push({
+        line: section.line,
+        text: `exclude_path ${pattern}: excludes nothing in Fluent Bit either, where it is for the whole path: write */${pattern}`,
+      });
+      return [];
+    }
+    return folders.map((folder) => join(folder, pattern));
+  });
   const tag = tagOf(section, missing);
   const fromHead = section.take('read_from_head', 'read_from');
   const refresh = section.take('refresh_interval');
@@ -56,6 +64,7 @@ function tailOf(
     ...(exclude.length === 0 ? {} : { exclude_path: list(exclude) }),
     tag,
     ...formatOf(section, parsers, missing),
+    ...messageKeyOf(section),
     ...encodingOf(section),
     ...(/^(on|true|yes)$/i.test(section.take('skip_empty_lines') ?? '')
       ? { exclude: [{ field: 'message', pattern: '^$' }] }
@@ -68,6 +77,16 @@ function tailOf(
     ...(refresh === undefined ? {} : { refresh_interval: duration(refresh) }),
     ...(rotate === undefined ? {} : { rotate_wait: duration(rotate) }),
   };
+}
+
+/** What other agents may call a line that has no format. */
+function messageKeyOf(section: Section): Record<string, unknown> {
+  const parse = section.child('parse') ?? section;
+  const isText = [undefined, 'none'].includes(
+    parse.taken.find(({ key }) => ['@type', 'format', 'parser'].includes(key))?.value,
+  );
+  const key = isText ? (parse.take('message_key') ?? section.take('key')) : undefined;
+  return key === undefined || key === 'message' ? {} : { rename: { message: key } };
 }
 
 /** fluentd's and Fluent Bit's `*` is the path; what Fluent Bit cuts out of the path by an expression has no counterpart. */
@@ -144,7 +163,7 @@ function encodingOf(section: Section): Record<string, string> {
   if (label === undefined) return {};
   try {
     const { encoding } = new TextDecoder(label);
-    section.take('from_encoding', 'encoding.charset');
+    section.takeAll('from_encoding', 'encoding', 'encoding.charset');
     return encoding === 'utf-8' ? {} : { encoding: label.toLowerCase() };
   } catch {
     return {};
@@ -165,7 +184,7 @@ function journaldOf(section: Section, missing: Note[]): Record<string, unknown> 
   // Units are alternatives, as are matches of one field.
   if (section.rest.some(({ key, value }) => key === 'systemd_filter_type' && /^or$/i.test(value)))
     section.take('systemd_filter_type');
-  section.take('strip_underscores', 'lowercase');
+  section.takeAll('strip_underscores', 'lowercase');
   const fromEnd = fromHead === undefined ? /^(true|on|yes)$/i : /^(false|off|no)$/i;
   return {
     type: 'journald',

@@ -1,5 +1,6 @@
 /** Which tags a filter or an output of another agent is for. */
 import { compilePattern } from '../../producer/forward/routes.ts';
+import { rubyPattern } from './regexp.ts';
 import type { Section } from './section.ts';
 
 /** Whether events with a tag come to a section. */
@@ -17,7 +18,7 @@ function tester(pattern: string, dialect: Section['dialect']): (tag: string) => 
   try {
     const regular = /^\/(.*)\/$/s.exec(pattern);
     if (regular) {
-      const expression = new RegExp(regular[1]!);
+      const expression = new RegExp(rubyPattern(pattern) ?? regular[1]!, 'u');
       return (tag) => expression.test(tag);
     }
     if (dialect === 'fluentd') return compilePattern(pattern);

@@ -1,18 +1,27 @@
 /** Events of several lines: what other agents call a multiline parser, mode or first line. */
+import { rubyPattern, rustPattern } from './regexp.ts';
 import type { Note, Section } from './section.ts';
 
 export type Multiline = Readonly<Record<string, string>>;
 
+interface Missing {
+  push(note: Note): unknown;
+}
+
 /** Those that Fluent Bit has built in, as the lines that continue an event. */
 const BUILT_IN: Readonly<Record<string, string>> = {
-  java: '^\\s+(?:eval )?at |^\\s+\\.\\.\\. \\d+ |^\\s*(?:Caused by|Suppressed): ',
+  java: '^[\\t ]+(?:eval )?at |^[\\t ]*(?:Caused by|Suppressed):|^[\\t ]*\\.\\.\\. \\d+ (?:more|common frames omitted)|^[\\t ]*nested exception is:|^[\\t ]*--- End of (?:inner exception )?stack trace',
+  python:
+    '^[\\t ]+\\S|^(?:[^\\s.():]+\\.)*[^\\s.():]*(?:Error|Exception|Warning|Interrupt|Exit|Group|StopIteration)(?::|$)',
+  go: '^$|^goroutine \\d+ \\[[^\\]]+\\]:$|^(?:[^\\s.:]+\\.)*[^\\s.():]+\\(.*\\)$|^created by |^\\t|^\\[signal ',
+  ruby: '^\\s+from\\s+.*:\\d+:in\\s',
 };
 
 /** `multiline.parser` of Fluent Bit but for what reads containers' lines, which is a format here. */
 export function multilineParser(
   section: Section,
   parsers: readonly Section[],
-  missing: { push(note: Note): unknown },
+  missing: Missing,
 ): Multiline | null {
   const named = section.rest.find(({ key }) => key === 'multiline.parser');
   if (named === undefined) return null;
@@ -32,10 +41,10 @@ export function multilineParser(
 }
 
 /** A parser of Fluent Bit with its states: lines of all but the first one continue an event. */
-function statesOf(parser: Section, missing: { push(note: Note): unknown }): Multiline | null {
+function statesOf(parser: Section, missing: Missing): Multiline | null {
   parser.take('type');
   const timeout = parser.take('flush_timeout');
-  parser.take('parser', 'key_content');
+  parser.takeAll('parser', 'key_content');
   const rules = parser
     .takeAll('rule')
     .map(({ value }) => [...value.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text!));
@@ -43,10 +52,14 @@ function statesOf(parser: Section, missing: { push(note: Note): unknown }): Mult
   const patterns = parser.takeAll('rules.regex');
   parser.takeAll('rules.next_state');
   for (const [i, { value }] of states.entries()) rules.push([value, patterns[i]?.value ?? '']);
-  const first = rules.find(([state]) => state === 'start_state')?.[1];
-  const further = [
-    ...new Set(rules.flatMap(([state, pattern]) => (state === 'start_state' ? [] : [pattern!]))),
-  ];
+  const isFirst = (states: string): boolean =>
+    states.split(',').some((each) => each.trim() === 'start_state');
+  const translated = rules.flatMap(([states = '', text = '']) => {
+    const pattern = patternOf(rubyPattern, text, parser.line, missing);
+    return pattern === null ? [] : [{ isFirst: isFirst(states), pattern }];
+  });
+  const first = translated.find((rule) => rule.isFirst)?.pattern;
+  const further = [...new Set(translated.flatMap((rule) => (rule.isFirst ? [] : [rule.pattern])))];
   const flush = timeout === undefined ? {} : { flush_interval: `${timeout}ms` };
   if (further.length === 1) return { continuation: further[0]!, ...flush };
   if (further.length > 1) {
@@ -55,7 +68,7 @@ function statesOf(parser: Section, missing: { push(note: Note): unknown }): Mult
       text: `multiline_parser ${parser.type}: the order of its states: a line of any of them continues an event`,
     });
     return {
-      continuation: further.map((pattern) => `(?:${pattern.replaceAll(/^\/|\/$/g, '')})`).join('|'),
+      continuation: further.map((pattern) => `(?:${pattern})`).join('|'),
       ...flush,
     };
   }
@@ -63,11 +76,7 @@ function statesOf(parser: Section, missing: { push(note: Note): unknown }): Mult
 }
 
 /** fluentd's first line, and Vector's modes. */
-export function multilineOf(
-  input: Section,
-  holder: Section,
-  missing: { push(note: Note): unknown },
-): Multiline | null {
+export function multilineOf(input: Section, holder: Section, missing: Missing): Multiline | null {
   const timeout = input.take('multiline_flush_interval');
   const millis = input.take('multiline.timeout_ms');
   const flush =
@@ -76,12 +85,16 @@ export function multilineOf(
       : millis !== undefined
         ? { flush_interval: `${millis}ms` }
         : {};
-  const first = holder.take('format_firstline');
-  if (first !== undefined) return { start: first, ...flush };
-  const begin = input.take('multiline.start_pattern');
-  if (begin === undefined) return null;
+  const firstLine = holder.take('format_firstline');
+  const first = firstLine === undefined ? null : patternOf(rubyPattern, firstLine, holder.line, missing);
+  if (first !== null) return { start: first, ...flush };
+  const beginning = input.take('multiline.start_pattern');
+  if (beginning === undefined) return null;
   const mode = input.take('multiline.mode');
-  const condition = input.take('multiline.condition_pattern') ?? begin;
+  const text = input.take('multiline.condition_pattern') ?? beginning;
+  const begin = patternOf(rustPattern, beginning, input.line, missing);
+  const condition = text === beginning ? begin : patternOf(rustPattern, text, input.line, missing);
+  if (begin === null || condition === null) return null;
   if (mode === 'continue_through') return { continuation: condition, ...flush };
   if (mode === 'halt_with') return { end: condition, ...flush };
   if (mode === 'continue_past')
@@ -90,4 +103,16 @@ export function multilineOf(
       text: `multiline.mode continue_past: an event begins with ${begin} here`,
     });
   return { start: mode === 'halt_before' ? condition : begin, ...flush };
+}
+
+function patternOf(
+  translate: (text: string) => string | null,
+  text: string,
+  line: number,
+  missing: Missing,
+): string | null {
+  const pattern = translate(text);
+  if (pattern === null)
+    missing.push({ line, text: `${text}: this expression has no counterpart: set multiline by hand` });
+  return pattern;
 }

@@ -19,6 +19,7 @@ const NAMES: Readonly<Record<Dialect, Readonly<Record<string, Readonly<Record<st
     none: { log: 'message' },
     docker: { log: 'message' },
     cri: { log: 'message' },
+    container: { log: 'message' },
     journald: JOURNAL,
   },
   vector: {
@@ -43,7 +44,7 @@ export function ownName(name: string, dialect: Dialect, input: Readonly<Record<s
 
 /** Transforms of events with the names that their fields have here. */
 export function byOwnNames(
-  { include, exclude, remove, rename, ...rest }: Record<string, unknown>,
+  { include, exclude, redact, remove, rename, ...rest }: Record<string, unknown>,
   own: (name: string) => string,
 ): Record<string, unknown> {
   const rules = (list: unknown): Rule[] | undefined =>
@@ -51,6 +52,7 @@ export function byOwnNames(
   const changed = {
     include: rules(include),
     exclude: rules(exclude),
+    redact: (redact as { field: string }[] | undefined)?.map((each) => ({ ...each, field: own(each.field) })),
     remove: (remove as string[] | undefined)?.map(own),
     rename:
       rename &&

@@ -1,4 +1,5 @@
 /** What of Vector's Remap Language has a counterpart: one statement a line, and conditions that `&&` joins. */
+import { rustPattern } from './regexp.ts';
 import type { Note, Section } from './section.ts';
 
 export type Rule = { readonly field: string; readonly pattern: string };
@@ -103,9 +104,9 @@ function comparison(term: string): { rule: Rule; kept: boolean } | null {
   const [, not, name, field, regexp, literal] = call;
   if ((name === 'match') !== (regexp !== undefined)) return null;
   const text = literal === undefined ? '' : escaped(String(JSON.parse(literal)));
-  const pattern =
-    regexp ?? { contains: text, starts_with: `^${text}`, ends_with: `${text}$` }[name as 'contains'];
-  return { rule: { field: field!, pattern }, kept: not === '' };
+  const written = { contains: text, starts_with: `^${text}`, ends_with: `${text}$` }[name as 'contains'];
+  const pattern = regexp === undefined ? written : rustPattern(regexp);
+  return pattern === null ? null : { rule: { field: field!, pattern }, kept: not === '' };
 }
 
 function escaped(text: string): string {

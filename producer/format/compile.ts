@@ -2,7 +2,7 @@
 import { AccessLogParser } from './access-log.ts';
 import { AccessLogRecords } from './access-log-record.ts';
 import { parseApacheFormat, parseLighttpdFormat } from './apache-format.ts';
-import { ContainerParser, containerGrouping, type Grouping } from './container.ts';
+import { ContainerParser, containerGrouping, type Grouping, isContainerFormat } from './container.ts';
 import { alb, delimited, w3c } from './delimited.ts';
 import { apacheError, nginxError } from './error-logs.ts';
 import { compileFinish, finished, type RecordOptions } from './finish.ts';
@@ -45,7 +45,7 @@ export function compileFormat(
   transform: Transform,
   file: LogFile = NO_FILE,
 ): LineParser {
-  if (options.type === 'docker' || options.type === 'cri') {
+  if (options.type !== 'none' && isContainerFormat(options.type)) {
     const inner = options.inner === undefined ? null : compileRecords(options.inner, target, transform, file);
     return new ContainerParser(options.type, options, inner, target, transform, file.path);
   }
@@ -71,16 +71,19 @@ export function compileInner(options: FormatOptions, target: Target, transform: 
   return compileRecords(options, target, transform, NO_FILE);
 }
 
+/** The formats that name their columns in a file's first lines. */
+const PER_FILE: ReadonlySet<string> = new Set(['iis', 'w3c', 'cloudfront', 'csv', 'tsv']);
+
 /** Whether a parser of the format is of one file alone: it needs the file's path or its first lines. */
 export function needsFile(options: FormatOptions): boolean {
   if (options.type === 'none') return false;
   if (options.inner !== undefined && needsFile(options.inner)) return true;
-  return ['docker', 'cri', 'iis', 'w3c', 'cloudfront', 'csv', 'tsv'].includes(options.type);
+  return isContainerFormat(options.type) || PER_FILE.has(options.type);
 }
 
 /** Whether an event of the format can be of several lines; null when each line is one. */
 export function groupingOf(options: FormatOptions): Grouping | null {
-  return options.type === 'docker' || options.type === 'cri' ? containerGrouping(options.type) : null;
+  return isContainerFormat(options.type) ? containerGrouping(options.type) : null;
 }
 
 /** The parser of a format that makes an object of each line, with the format inside of it. */
@@ -159,6 +162,7 @@ function compileOuter(
       return finished(apacheError(options.timezone), options);
     case 'docker':
     case 'cri':
+    case 'container':
       throw new Error('containers hold other formats and are not held by one');
   }
 }

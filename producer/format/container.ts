@@ -53,8 +53,17 @@ function readDocker(line: string): Part | null {
   return { time, stream: typeof stream === 'string' ? stream : '', text, more: !whole, extra };
 }
 
-const READERS = { docker: readDocker, cri: readCri } as const;
+/** The one writes JSON, and the other begins with the time. */
+function readEither(line: string): Part | null {
+  return line.startsWith('{') ? readDocker(line) : readCri(line);
+}
+
+const READERS = { docker: readDocker, cri: readCri, container: readEither } as const;
 export type ContainerFormat = keyof typeof READERS;
+
+export function isContainerFormat(type: string): type is ContainerFormat {
+  return Object.hasOwn(READERS, type);
+}
 
 /** Lines of both streams may lie between the parts of one: a group ends when neither has an open line. */
 export function containerGrouping(format: ContainerFormat): Grouping {

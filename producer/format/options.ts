@@ -1,6 +1,7 @@
 /** The `format` of an input in a configuration: a name, or an object with a `type` and its options. */
 import * as z from 'zod/mini';
 import { parseApacheFormat, parseLighttpdFormat } from './apache-format.ts';
+import { isContainerFormat } from './container.ts';
 import { FormatError } from './errors.ts';
 import { grok } from './grok.ts';
 import { parseNginxFormat } from './nginx-format.ts';
@@ -28,7 +29,7 @@ function compiled(compile: (text: string) => unknown) {
 }
 
 function notContainer({ type }: FormatOptions): void {
-  if (type !== 'docker' && type !== 'cri') return;
+  if (!isContainerFormat(type)) return;
   throw new FormatError(`${type} holds other formats and is not held by one`);
 }
 
@@ -83,6 +84,7 @@ const format = z.discriminatedUnion(
     plain('alb'),
     plain('docker'),
     plain('cri'),
+    plain('container'),
     plain('json'),
     plain('ltsv'),
     plain('logfmt'),
@@ -106,7 +108,7 @@ const format = z.discriminatedUnion(
   ],
   {
     error:
-      'expected one of nginx, apache2, tomcat, lighttpd, varnish, haproxy, envoy, traefik, caddy, squid, iis, w3c, cloudfront, alb, nginx_error, apache_error, docker, cri, json, ltsv, logfmt, csv, tsv, syslog, none, or an object with such a type (regexp needs one, with its expression, and grok, with its pattern)',
+      'expected one of nginx, apache2, tomcat, lighttpd, varnish, haproxy, envoy, traefik, caddy, squid, iis, w3c, cloudfront, alb, nginx_error, apache_error, docker, cri, container, json, ltsv, logfmt, csv, tsv, syslog, none, or an object with such a type (regexp needs one, with its expression, and grok, with its pattern)',
   },
 );
 
@@ -150,6 +152,7 @@ export type FormatOptions =
         | 'alb'
         | 'docker'
         | 'cri'
+        | 'container'
         | 'json'
         | 'ltsv'
         | 'logfmt';

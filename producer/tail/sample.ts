@@ -89,7 +89,8 @@ function historyOf(logs: readonly string[], list: List, excluded: (file: string)
   );
 }
 
-const SHOWN: Readonly<Record<string, string>> = Object.fromEntries(
+/** What stands for the facts of an instance where it is not asked. */
+export const SHOWN: Readonly<Record<string, string>> = Object.fromEntries(
   ['hostname', 'instance_id', 'availability_zone', 'region', 'instance_type'].map((name) => [
     name,
     `<${name}>`,

@@ -132,6 +132,26 @@ test('the command: files that are included, and those of parsers, are read; each
     });
 });
 
+test('the command: what the agent would not accept is said, and inputs that read the same have names of their own', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tailrace-import-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'fluent.conf');
+  const source = (path: string, tag: string, regexp: string): string =>
+    `<source>\n@type tail\npath ${path}\npos_file /p\ntag ${tag}\n<parse>\n@type regexp\nexpression ${regexp}\n</parse>\n</source>\n`;
+  writeFileSync(
+    file,
+    `${source('/a', 'x.y', '/^(?<a>.*)$/')}${source('/a', 'x.y', '/^(?<b>.*)$/')}${source('/b', 'b', '/^(?<c/')}<match **>\n@type kinesis_streams\nstream_name s\nregion "#{ENV['REGION']}"\n</match>\n`,
+  );
+  const { code, stderr, stdout } = await runCommand(t, command(), file);
+  assert.equal(code, 3);
+  assert.deepEqual(stdout.match(/ id: .*/g), [' id: x.y', ' id: x.y-2']);
+  assert.match(
+    stderr,
+    /fluent\.conf: NOT accepted by the agent, .*inputs\[2\]\.format\.expression: is not a/,
+  );
+  assert.equal(stderr.trim().split('\n').length, 1);
+});
+
 test('the command: says of inputs without positions what is lost or repeated when the agents are switched', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tailrace-import-'));
   t.after(() => rmSync(folder, { recursive: true }));

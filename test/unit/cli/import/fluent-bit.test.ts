@@ -88,9 +88,9 @@ test('Fluent Bit: what a parser has further, a second parser and an endpoint wit
 `),
   );
   assert.deepEqual(config.stream, { name: 'logs', endpoint: 'https://kinesis.example' });
-  assert.deepEqual(config.inputs[0]!['format'], { type: 'json', timezone: '+0200' });
+  assert.deepEqual(config.inputs[0]!['format'], 'cri');
   assert.deepEqual(texts(missing), [
-    '5: multiline.parser cri: each line is an event until multiline.start or multiline.continuation says which belong together',
+    "1: parser mine: Fluent Bit does not apply it with multiline.parser either: set format, or inner of a container's, to have it parsed",
   ]);
 });
 
@@ -98,7 +98,7 @@ test('Fluent Bit: a filter for some events only does not become one for all', ()
   const inputOf = (filter: string) =>
     imported(parseFluentBit(`[INPUT]\n Name tail\n Path /a\n Tag a\n[FILTER]\n${filter}`));
   for (const filter of [
-    'Name grep\nMatch a\nLogical_Op OR\nRegex level warn\nRegex level error',
+    'Name grep\nMatch a\nLogical_Op OR\nRegex level warn\nRegex path error',
     'Name grep\nMatch a\nLogical_Op and\nExclude level debug\nExclude path /health',
     'Name modify\nMatch a\nCondition Key_exists x\nRemove y',
     'Name grep\nMatch_Regex ^b\nRegex level warn',
@@ -111,7 +111,8 @@ test('Fluent Bit: a filter for some events only does not become one for all', ()
     ['Name grep\nMatch a\nLogical_Op OR\nExclude level debug\nExclude path /health', 'exclude'],
     ['Name grep\nMatch a\nLogical_Op AND\nRegex level warn\nRegex path /a', 'include'],
     ['Name grep\nMatch a\nLogical_Op OR\nRegex level warn', 'include'],
-    ['Name grep\nMatch a\nLogical_Op legacy\nRegex level warn\nRegex path /a', 'include'],
+    ['Name grep\nMatch a\nLogical_Op legacy\nExclude path /b\nRegex level warn', 'include'],
+    ['Name grep\nMatch a\nLogical_Op or\nRegex level warn\nRegex level error', 'include'],
   ] as const) {
     const { config, missing } = inputOf(filter);
     assert.ok(config.inputs[0]![key], filter);
@@ -159,7 +160,7 @@ test('Fluent Bit: systemd, what kubernetes merges, a parser of a field, excluded
       path: '/var/log/containers/*.log',
       exclude_path: '/var/log/containers/*_kube-system_*.log',
       tag: `kube.\${path}`,
-      format: { type: 'cri', inner: 'json' },
+      format: { type: 'container', inner: 'json' },
       read_from_head: false,
     },
     {
@@ -266,10 +267,10 @@ test('Fluent Bit: events of several lines, by states, by a first line, and by wh
   for (const [text, multiline, listed] of [
     [
       states(`${first}rule "cont" "/^\\s+at/" "cont"\n`),
-      { continuation: '/^\\s+at/', flush_interval: '1000ms' },
+      { continuation: '^\\s+at', flush_interval: '1000ms' },
       0,
     ],
-    [states(first), { start: '/^\\d{4} /', flush_interval: '1000ms' }, 0],
+    [states(first), { start: '^\\d{4} ', flush_interval: '1000ms' }, 0],
     [
       states(`${first}rule "a" "/^ a/" "b"\nrule "b" "/^ b/" "a"\n`),
       { continuation: '(?:^ a)|(?:^ b)', flush_interval: '1000ms' },
@@ -283,7 +284,10 @@ test('Fluent Bit: events of several lines, by states, by a first line, and by wh
     ],
     [
       '[INPUT]\nName tail\nPath /a\nTag a\n[FILTER]\nName multiline\nMatch a\nmultiline.key_content log\nmultiline.parser java\n',
-      { continuation: '^\\s+(?:eval )?at |^\\s+\\.\\.\\. \\d+ |^\\s*(?:Caused by|Suppressed): ' },
+      {
+        continuation:
+          '^[\\t ]+(?:eval )?at |^[\\t ]*(?:Caused by|Suppressed):|^[\\t ]*\\.\\.\\. \\d+ (?:more|common frames omitted)|^[\\t ]*nested exception is:|^[\\t ]*--- End of (?:inner exception )?stack trace',
+      },
       0,
     ],
   ] as const) {
@@ -348,15 +352,16 @@ pipeline:
       path: '/a',
       tag: 'a',
       format: 'none',
-      multiline: { continuation: '/^\\s/' },
+      multiline: { continuation: '^\\s' },
       read_from_head: false,
       add: { color: 'blue' },
+      redact: [{ field: 'user', mask: true }],
       remove: ['message'],
       exclude: [{ field: 'message', pattern: '^DEBUG' }],
     },
     { type: 'tail', path: '/b', tag: 'b', format: 'none', read_from_head: false },
   ]);
-  assert.deepEqual(texts(missing), ['19: action hash', '19: key user']);
+  assert.deepEqual(texts(missing), ['19: hash of user: it is masked instead']);
 });
 
 test('Fluent Bit: rules for what an earlier filter has renamed name the field as it came; what it has added is listed', () => {

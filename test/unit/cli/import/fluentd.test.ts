@@ -81,7 +81,7 @@ test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
       read_from_head: true,
       take_over: { agent: 'fluentd', file: '/var/lib/fluentd/a.pos' },
       refresh_interval: '30s',
-      exclude: [{ field: 'path', pattern: '/^\\/health/' }],
+      exclude: [{ field: 'path', pattern: '^\\/health' }],
       ...everywhere,
     },
     {
@@ -97,7 +97,7 @@ test('fluentd: sources, parsers, filters by tag and the Kinesis output', () => {
       type: 'forward',
       listen: '0.0.0.0:24225',
       security: { self_hostname: 'me', shared_key: 'secret', users: [{ username: 'u', password: 'p' }] },
-      routes: [{ match: 'nginx.**', exclude: [{ field: 'path', pattern: '/^\\/health/' }] }],
+      routes: [{ match: 'nginx.**', exclude: [{ field: 'path', pattern: '^\\/health' }] }],
       ...everywhere,
     },
   ]);
@@ -254,7 +254,7 @@ test('fluentd: types, events of several lines, TLS, and Kinesis among the stores
       },
       {
         format: { type: 'regexp', expression: '/^(?<time>\\S+) (?<message>.*)/m' },
-        multiline: { start: '/^\\d{4}/' },
+        multiline: { start: '^\\d{4}' },
         tls: undefined,
       },
       {
@@ -318,7 +318,7 @@ test('fluentd: Ruby that names the environment, quotes in it, lists over lines, 
         expression: '/^(?<time>\\S+) (?<message>.*)/m',
         keep_time_key: true,
       },
-      multiline: { start: '/^\\d{4}/', flush_interval: '5s' },
+      multiline: { start: '^\\d{4}', flush_interval: '5s' },
       read_from_head: false,
       take_over: { agent: 'fluentd', file: `/var/\${env:NAME}.pos` },
       add: { env: `\${env:RAILS_ENV}`, host: `\${hostname}` },

@@ -63,6 +63,13 @@ test('cri: parts are joined by stream, whatever lies between them and wherever t
   );
 });
 
+test('container: lines of either, each as its own format takes it', () => {
+  const lines = [cri('F', 'one'), docker('two\n'), 'neither', '{"neither":1}'];
+  const either = events('container', lines);
+  assert.deepEqual(either, [...events('cri', lines.slice(0, 1)), ...events('docker', lines.slice(1))]);
+  assert.equal(either.filter((event) => event['_unparsed'] === true).length, 2);
+});
+
 test('docker: parts are joined, the line inside is parsed, the container is named', async (t) => {
   const id = 'a'.repeat(64);
   const lines = [
