@@ -127,6 +127,11 @@ export class CompressedSource implements Source {
     input.pipe(stream);
   }
 
+  /** Its descriptor is the stream's, which ends with it. */
+  holds(): boolean {
+    return false;
+  }
+
   read(buffer: Buffer, at: number, length: number, position: number): number {
     const from = position - this.#position;
     if (from > 0) {

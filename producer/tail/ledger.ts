@@ -95,6 +95,11 @@ export class Ledger {
       const same = known.file.born === '' || known.file.born === String(stats.birthtimeNs);
       // Where the system does not say when a file was made, its content has to tell.
       if (same || (birthOf(stats) === null && known.read.fingerprint.bytes > 0)) return known;
+      // An inode that is open is given to nobody: overlayfs makes a file of an image another birth with its first change.
+      if (known.follower?.source.holds(stats)) {
+        this.bind(known, identityOf(stats));
+        return known;
+      }
       // The inode was given to another file.
       this.bind(known, NO_FILE);
     }

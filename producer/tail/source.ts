@@ -21,6 +21,8 @@ export interface Source {
    * means that there are no more now.
    */
   read(buffer: Buffer, at: number, length: number, position: number): number;
+  /** Whether it keeps this very file open. */
+  holds(stats: BigIntStats): boolean;
   /** Whether bytes before the position can be reread. */
   readonly seekable: boolean;
   close(): void;
@@ -38,6 +40,15 @@ export class PlainSource implements Source {
 
   stats(): BigIntStats {
     return fstatSync(this.fd, { bigint: true });
+  }
+
+  holds(stats: BigIntStats): boolean {
+    try {
+      return isSameFile(this.stats(), stats);
+    } catch {
+      // Its volume is gone.
+      return false;
+    }
   }
 
   read(buffer: Buffer, at: number, length: number, position: number): number {

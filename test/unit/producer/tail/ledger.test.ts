@@ -1,9 +1,14 @@
 /** What the ledger forgets: generations that nothing is left of, sooner where logs rotate without end. */
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { test } from 'node:test';
 import { StateMap } from '../../../../producer/state.ts';
+import { Follower } from '../../../../producer/tail/follower.ts';
 import type { Generation } from '../../../../producer/tail/generation.ts';
-import { Ledger } from '../../../../producer/tail/ledger.ts';
+import { identityOf, Ledger } from '../../../../producer/tail/ledger.ts';
+import { PlainSource } from '../../../../producer/tail/source.ts';
+import { temporaryDirectory } from '../../../support/agent-process.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -57,4 +62,27 @@ test('one that was not read to its end is kept: it is still looked for', () => {
   for (const now of [0, 3 * MINUTE]) ledger.prune(now);
   assert.ok([...ledger.all()].includes(first));
   assert.equal(ledger.size, MANY + 1);
+});
+
+test('a file that is open is the same whatever its birth: its inode cannot have been given to another', (t) => {
+  const file = path.join(temporaryDirectory(t), 'a.log');
+  fs.writeFileSync(file, 'line\n');
+  const ledger = new Ledger(new StateMap());
+  const generation = ledger.create(file, file);
+  const stats = fs.statSync(file, { bigint: true });
+  ledger.bind(generation, { ...identityOf(stats), born: '1' });
+  const splitter = { skipping: false, take: () => 0 };
+  const source = new PlainSource(fs.openSync(file, 'r'));
+  t.after(() => source.close());
+  generation.follower = new Follower({
+    ...{ file, source, splitter, offset: 0, check: null, head: Buffer.from('line\n'), now: 0 },
+  });
+  assert.equal(ledger.inFile(stats, file), generation);
+  assert.equal(generation.file.born, String(stats.birthtimeNs));
+
+  fs.renameSync(file, `${file}.1`);
+  fs.writeFileSync(file, 'other\n');
+  const other = fs.statSync(file, { bigint: true });
+  ledger.bind(generation, { ...identityOf(other), born: '1' });
+  assert.equal(ledger.inFile(other, file), null, 'it has another file open');
 });
