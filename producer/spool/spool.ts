@@ -223,7 +223,7 @@ export class Spool {
   }
 
   /**
-   * Appends one cut and makes it durable. Waits as long as the disk is full; cuts are appended one at a time.
+   * Appends one cut and makes it durable. Waits as long as the disk is full, or no more files can be opened; cuts are appended one at a time.
    *
    * @param reclaim begin a new segment in any case, so that older ones can go
    * @throws SpoolSyncError when the disk fails; TailraceError SPOOL_CLOSED when closed while the disk was full
@@ -240,7 +240,7 @@ export class Spool {
         this.#unblock();
         return spooled;
       } catch (error) {
-        if (!isDiskFull(error)) throw error;
+        if (!isShortage(error)) throw error;
         await this.#waitForRoom(error as NodeJS.ErrnoException);
         await this.#makeRoom();
       }
@@ -331,7 +331,7 @@ export class Spool {
       await this.#retire();
       await this.#commit([], {});
     } catch (error) {
-      if (!isDiskFull(error)) throw error;
+      if (!isShortage(error)) throw error;
     }
   }
 
@@ -395,7 +395,7 @@ export class Spool {
     try {
       await file.sync();
     } catch (error) {
-      if (isDiskFull(error)) throw error;
+      if (isShortage(error)) throw error;
       throw new SpoolSyncError(segment.path, error);
     }
   }
@@ -436,8 +436,8 @@ export class Spool {
       await file.append([mark, payload]);
       segment.bytes += mark.length + payload.length;
     } catch (error) {
-      if (!isDiskFull(error)) throw error;
-      await this.#abandon(segment, file).catch(ignoreDiskFull);
+      if (!isShortage(error)) throw error;
+      await this.#abandon(segment, file).catch(ignoreShortage);
     }
   }
 
@@ -453,7 +453,7 @@ export class Spool {
       await this.#sync(active.segment, active.file);
     } catch (error) {
       // Only the mark behind the last cut was not synced yet, and the next start can do without it.
-      if (!isDiskFull(error)) throw error;
+      if (!isShortage(error)) throw error;
     } finally {
       await active.file.close();
     }
@@ -470,18 +470,25 @@ export class Spool {
   /** A new segment has all state: older ones that are all acknowledged can go. */
   async #reclaim(): Promise<void> {
     for (const segment of [...this.#segments.values()]) {
-      await this.#removeIfDone(segment).catch(ignoreDiskFull);
+      await this.#removeIfDone(segment).catch(ignoreShortage);
     }
   }
 
   async #waitForRoom(error: NodeJS.ErrnoException): Promise<void> {
     if (this.#closed) throw new TailraceError('SPOOL_CLOSED', 'the spool was closed while its disk was full');
     if (this.#blocked === null) {
-      this.#blocked = `no room in ${this.#options.directory} (${error.code})`;
-      this.#counters.add('tailrace_agent_disk_full_total');
+      const { directory } = this.#options;
+      const { code } = error;
+      const files = isOutOfFiles(code);
+      this.#blocked = files
+        ? `no more files can be opened in ${directory} (${code})`
+        : `no room in ${directory} (${code})`;
+      if (!files) this.#counters.add('tailrace_agent_disk_full_total');
       this.#log.error(
-        { directory: this.#options.directory, code: error.code },
-        'the disk is full: inputs wait until there is room',
+        { directory, code },
+        files
+          ? 'no more files can be opened: inputs wait until some are closed; raise LimitNOFILE'
+          : 'the disk is full: inputs wait until there is room',
       );
       this.onBlocked(this.#blocked);
     }
@@ -509,17 +516,23 @@ export class Spool {
   #unblock(): void {
     if (this.#blocked === null) return;
     this.#blocked = null;
-    this.#log.info({ directory: this.#options.directory }, 'the disk has room: inputs continue');
+    this.#log.info({ directory: this.#options.directory }, 'the spool can be written: inputs continue');
     this.onBlocked(null);
   }
 }
 
-function isDiskFull(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOSPC' || code === 'EDQUOT';
+/** No room on the disk, or no more files to open: it passes, and nothing that was durable is harmed by it. */
+function isShortage(error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return ['ENOSPC', 'EDQUOT'].includes(code) || isOutOfFiles(code);
+}
+
+/** Whether the system opens no more files, for this process or at all. */
+function isOutOfFiles(code: string | undefined): boolean {
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 /** For what follows a durable cut: it must not be repeated because an afterthought of it found no room. */
-function ignoreDiskFull(error: unknown): void {
-  if (!isDiskFull(error)) throw error;
+function ignoreShortage(error: unknown): void {
+  if (!isShortage(error)) throw error;
 }

@@ -10,6 +10,9 @@ import { PlainSource } from './source.ts';
 
 const NOBODY: ReadonlySet<number> = new Set();
 
+/** What says nothing of a file but that it cannot be seen now; a file that may not be read is none of the input's. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ESTALE', 'ETIMEDOUT']);
+
 /** A plain file that was opened, with what it begins with. */
 export interface OpenedFile {
   readonly source: PlainSource;
@@ -33,6 +36,8 @@ export class FileAccess {
   readonly #refused = new Map<string, string>();
   /** Files that can be opened and are not logs, and why. */
   readonly #rejected = new Map<string, string>();
+  /** Whether something could not be seen since this was last reset: a whole look resets it. */
+  blind = false;
   /** Files of which the last other system call failed, and how. */
   readonly #failed = new Map<string, string>();
 
@@ -118,8 +123,10 @@ export class FileAccess {
       this.#refused.delete(folder);
       return;
     }
+    this.#failedWith(code);
     if (this.#refused.get(folder) === code) return;
     this.#refused.set(folder, code);
+    if (isExhausted(code)) return;
     this.#dependencies.count('refused');
     this.#dependencies.log.error({ folder, code }, 'cannot read the folder; it is retried');
   }
@@ -140,17 +147,25 @@ export class FileAccess {
     );
   }
 
+  #failedWith(code: string): void {
+    if (isExhausted(code)) this.#dependencies.exhausted();
+    this.blind ||= PASSING.has(code);
+  }
+
   #note(known: Map<string, string>, file: string, error: unknown): void {
     const code = codeOf(error);
-    const exhausted = code === 'EMFILE' || code === 'ENFILE';
-    if (exhausted) this.#dependencies.exhausted();
+    this.#failedWith(code);
     if (known.get(file) === code) return;
     known.set(file, code);
-    if (exhausted) return;
+    if (isExhausted(code)) return;
     this.#dependencies.count('refused');
     const why = code === UNTRUSTED ? { why: (error as Error).message } : {};
     this.#dependencies.log.error({ file, code, ...why }, 'cannot open or read the file; it is retried');
   }
+}
+
+function isExhausted(code: string): boolean {
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 /** Whether a system call failed, as opposed to our code. */

@@ -403,6 +403,11 @@ class TailInput implements Input {
       this.#scanner.refresh(true);
       if (this.#head < this.#queue.length) return;
     }
+    if (this.#scanner.blind) {
+      this.#lookAtAll = true;
+      this.#nextRefresh = Math.min(this.#nextRefresh, now + SETTLED);
+      return;
+    }
     for (const resolve of this.#drains.splice(0)) resolve();
   }
 

@@ -174,6 +174,7 @@ export class Scanner {
 
   /** Expands the globs where folders have changed and looks at all that has. */
   refresh(force = false): void {
+    if (force) this.#access.blind = false;
     const ways = new Ways();
     const located = this.#listings.begin(force) ? this.#names.expand(ways) : new Set<Place>();
     if (force || !this.#started || this.#missing.any)
@@ -214,6 +215,11 @@ export class Scanner {
   /** Whether some file could not be decided about, or may be where nobody can look. */
   get unsettled(): boolean {
     return this.#names.unsettled || this.#missing.any;
+  }
+
+  /** Whether the system could not show since the last forced look what may hold lines. */
+  get blind(): boolean {
+    return this.#access.blind;
   }
 
   /** Looks at the folders in which something happened since the last look. */

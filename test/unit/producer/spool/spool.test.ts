@@ -305,20 +305,25 @@ test('a segment goes when all of it is acknowledged and a later one has the stat
   assert.deepEqual(writer.open, []);
 });
 
+const SHORTAGES = [
+  ...(['create', 'append', 'sync'] as const).map((call) => [call, 'ENOSPC', /no room in .*ENOSPC/] as const),
+  ['create', 'EMFILE', /no more files can be opened in .*EMFILE/],
+] as const;
+
 test('a full disk at any call holds the cut up until there is room, and neither loses nor repeats', {
   timeout: 30_000,
 }, async () => {
-  for (const call of ['create', 'append', 'sync'] as const) {
+  for (const [call, code, reason] of SHORTAGES) {
     const writer = new Writer();
     await writer.start();
     if (call !== 'create') await writer.cut(2);
     const blocked: (string | null)[] = [];
     let failures = 0;
     writer.spool.onBlocked = (reason) => blocked.push(reason);
-    writer.files.fail = (made) => (made === call && failures++ < 1 ? MemoryFiles.noRoom() : null);
+    writer.files.fail = (made) => (made === call && failures++ < 1 ? Object.assign(new Error(code), { code }) : null);
     await writer.cut(2);
     assert.equal(failures >= 1, true, call);
-    assert.match(blocked[0] ?? '', /no room in .*ENOSPC/);
+    assert.match(blocked[0] ?? '', reason);
     assert.equal(blocked.at(-1), null);
     const before = ordinals(writer.open);
     writer.files.fail = () => null;

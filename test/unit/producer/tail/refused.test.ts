@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import * as fs from 'node:fs';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -305,5 +306,26 @@ test('a log in a folder that is refused after a restart is not gone', async (t) 
   assert.equal(tail.counters.total('tailrace_agent_tail_gone_files_total'), 0);
   fs.chmodSync(inner, 0o755);
   await unprivileged(() => tail.settle());
+  log.assertOnce(tail.messages());
+});
+
+test('a flush is not done while the system cannot show what a folder holds', async (t) => {
+  const folder = temporaryFolder(t);
+  const log = new NumberedLog(path.join(folder, 'a.log'));
+  const tail = follow(t, path.join(folder, '*.log'));
+  await tail.start();
+  let calls = 0;
+  const failing = t.mock.method(fs, 'readdirSync', () => {
+    calls++;
+    throw Object.assign(new Error('EMFILE: too many open files, scandir'), { code: 'EMFILE', syscall: 'scandir' });
+  });
+  syncBuiltinESMExports();
+  t.after(syncBuiltinESMExports);
+  log.write(5);
+  const settled = tail.settle().then(() => 'settled');
+  while (calls < 8) assert.equal(await Promise.race([settled, setTimeout(10)]), undefined);
+  failing.mock.restore();
+  syncBuiltinESMExports();
+  await settled;
   log.assertOnce(tail.messages());
 });
