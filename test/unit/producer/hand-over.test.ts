@@ -75,9 +75,9 @@ const CASES: Record<string, [Parameters<typeof handOver>[0], Record<string, Stat
       { 'tail:one': { '/a': 1 }, 'tail:two': { '/b': 2, '/c': 3 } },
     ],
     'an input that still follows the log keeps it, and the second one begins': [
-      [tail('/a'), tail('/a', { id: 'again' })],
+      [tail('/a'), tail('/a', { id: 'second' })],
       { 'tail:/a': section({ '/a': 1 }) },
-      { 'tail:/a': { '/a': 1 }, 'tail:again': {} },
+      { 'tail:/a': { '/a': 1 }, 'tail:second': {} },
     ],
     'both read the log, and one of them stops': [
       [tail('/a')],

@@ -320,7 +320,8 @@ test('a full disk at any call holds the cut up until there is room, and neither 
     const blocked: (string | null)[] = [];
     let failures = 0;
     writer.spool.onBlocked = (reason) => blocked.push(reason);
-    writer.files.fail = (made) => (made === call && failures++ < 1 ? Object.assign(new Error(code), { code }) : null);
+    writer.files.fail = (made) =>
+      made === call && failures++ < 1 ? Object.assign(new Error(code), { code }) : null;
     await writer.cut(2);
     assert.equal(failures >= 1, true, call);
     assert.match(blocked[0] ?? '', reason);

@@ -317,7 +317,10 @@ test('a flush is not done while the system cannot show what a folder holds', asy
   let calls = 0;
   const failing = t.mock.method(fs, 'readdirSync', () => {
     calls++;
-    throw Object.assign(new Error('EMFILE: too many open files, scandir'), { code: 'EMFILE', syscall: 'scandir' });
+    throw Object.assign(new Error('EMFILE: too many open files, scandir'), {
+      code: 'EMFILE',
+      syscall: 'scandir',
+    });
   });
   syncBuiltinESMExports();
   t.after(syncBuiltinESMExports);
