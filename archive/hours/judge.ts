@@ -76,6 +76,9 @@ export interface HourReport {
 /** Watermarks that are this much older than what was heard of a producer are those of one that is behind, ms. */
 const USUAL_LAG = 900_000;
 
+/** Where nothing shows that the clock of an epoch was ahead, it may have been ahead by this much, ms. */
+const CLOCK_ERROR = 900_000;
+
 interface Epoch extends EpochFacts {
   readonly name: string;
   /** When it began by the machine's clock, as its name says; null when that clock was ahead: see {@link startOf}. */
@@ -225,7 +228,7 @@ function standingOf(producer: Producer, policy: HoursPolicy, hour: number): Stan
   if (policy.isGone(id)) return { ...NOT_CONCERNED, isPassedOver: true };
   const first = epochs[0]!;
   // rule: a producer that began when events of the hour were late already has only late ones
-  if (first.isFirst && first.start !== null && first.start >= inTime)
+  if (first.isFirst && first.start !== null && first.start >= inTime + CLOCK_ERROR)
     return { ...NOT_CONCERNED, isLater: true };
   const closing = closingPoint(epochs, inTime) ?? endingPoint(epochs, policy.now - policy.returnWithin);
   if (closing === null) {

@@ -26,12 +26,13 @@ const MUTANTS: readonly Mutant[] = [
   {
     rule: 'a producer that began when events of the hour were late already has only late ones',
     file: JUDGE,
-    instead: 'if (first.isFirst && first.start !== null && first.start >= begin) return NOT_CONCERNED;',
+    instead:
+      'if (first.isFirst && first.start !== null && first.start >= begin + CLOCK_ERROR) return NOT_CONCERNED;',
   },
   {
     rule: 'a clock that was ahead does not say that its producer began after an hour',
     file: JUDGE,
-    instead: 'return Math.min(start, arrived, firstSealOf(new Map()));',
+    instead: 'return arrived + firstSealOf(lanes) > 0 ? start : null;',
     profile: 'births',
   },
   {

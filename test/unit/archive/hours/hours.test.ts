@@ -147,28 +147,43 @@ test('a producer that fell silent is named with the time, one that stopped is no
 });
 
 test('an agent whose clock was ahead when it began is not taken for one that began after the hour', async () => {
-  const ofName = async (began: number, arrivals: readonly number[]) => {
+  const ofName = async (began: number, arrived: number) => {
     const agent = source('ahead', began);
     const [first, data] = [agent.next('t', HOUR + 1, 1), agent.next('t', HOUR, 1)];
     const marked = mark(agent, END + 11 * MINUTE);
-    const write = (batches: MadeChunk[][]) => archiveOf(batches, undefined, undefined, (n) => arrivals[n]!);
-    const early = await judge(await write([[first]]), END + 20 * MINUTE);
-    const { state, waits } = await judge(await write([[first], [marked]]), END + 20 * MINUTE);
-    const all = await judge(await write([[first], [data, marked]]), END + 20 * MINUTE);
+    const write = (batches: MadeChunk[][]) => archiveOf(batches, undefined, undefined, (n) => arrived + n);
+    const early = await judge(await write([[first]]), END + 60 * MINUTE);
+    const { state, waits } = await judge(await write([[first], [marked]]), END + 60 * MINUTE);
+    const all = await judge(await write([[first], [data, marked]]), END + 60 * MINUTE);
     return [early.state, state, waits.map(({ why }) => why), all.state, all.late.chunks];
   };
-  const soon = [END + 12 * MINUTE, END + 13 * MINUTE];
   // Its first chunk arrived before it had begun, by its own name.
-  assert.deepEqual(await ofName(END + 60 * MINUTE, soon), ['open', 'open', ['missing'], 'closed', 0]);
+  const soon = END + 12 * MINUTE;
+  assert.deepEqual(await ofName(END + 180 * MINUTE, soon), ['open', 'open', ['missing'], 'closed', 0]);
   // Its first chunk was long on its way: only its watermark, which was sealed before it had begun, shows it.
-  const late = [END + 15 * MINUTE, END + 16 * MINUTE];
-  assert.deepEqual(await ofName(END + 14 * MINUTE, late), ['closed', 'open', ['missing'], 'closed', 0]);
-  // The clock was right: what it has of the hour is late.
-  assert.deepEqual(await ofName(END + 10 * MINUTE, soon), ['closed', 'closed', [], 'closed', 1]);
+  const late = END + 30 * MINUTE;
+  assert.deepEqual(await ofName(END + 25 * MINUTE, late), ['closed', 'open', ['missing'], 'closed', 0]);
+  // Nothing shows it, as where a clock was a little ahead.
+  assert.deepEqual((await ofName(END + 11 * MINUTE, soon)).slice(0, 3), ['open', 'open', ['missing']]);
+});
+
+test('all that an agent has of an hour that was over when it began is late', async () => {
+  const began = END + 25 * MINUTE;
+  const agent = source('new', began);
+  const [first, data] = [agent.next('t', HOUR + 1, 1), agent.next('t', HOUR, 1)];
+  const marked = mark(agent, began + 5 * MINUTE);
+  const write = (batches: MadeChunk[][]) =>
+    archiveOf(batches, undefined, undefined, () => began + 6 * MINUTE);
+  const states: unknown[] = [];
+  for (const batches of [[[first]], [[first], [marked]], [[first, data], [marked]]]) {
+    const { state, late } = await judge(await write(batches), END + 60 * MINUTE);
+    states.push(state, late.chunks);
+  }
+  assert.deepEqual(states, ['closed', 0, 'closed', 0, 'closed', 1]);
 });
 
 test('an agent is not taken for one that began after the hour before its first chunk names no earlier run', async () => {
-  const began = END + 12 * MINUTE;
+  const began = END + 30 * MINUTE;
   const write = (batches: MadeChunk[][]) => archiveOf(batches, undefined, undefined, () => began + MINUTE);
   const states = async (previous: { epoch: number; ordinal: number } | null) => {
     const before = new ChunkSource({ name: 'p', epoch: epochAt(NOW), lane: 'a'.repeat(32) });
