@@ -13,8 +13,11 @@ export interface Column {
   readonly known: boolean;
 }
 
-/** What a JSON value is, as DuckDB's json_type says it, but for texts that are numbers. */
-type Seen = 'BIGINT' | 'DOUBLE' | 'BOOLEAN' | 'VARCHAR' | 'NUMBER_TEXT' | 'NESTED';
+/**
+ * What a JSON value is, as DuckDB's json_type says it, but for texts that are numbers, numbers beyond a BIGINT, and those that
+ * are whole and written with a fraction or an exponent.
+ */
+type Seen = 'BIGINT' | 'HUGE' | 'WHOLE' | 'DOUBLE' | 'BOOLEAN' | 'VARCHAR' | 'NUMBER_TEXT' | 'NESTED';
 
 /** Columns that every event has besides those of its fields; a field of such a name is in `rest`. */
 const EVENT_COLUMNS = ['tag', 'time', 'hour', 'rest'] as const;
@@ -49,6 +52,8 @@ const MOSTLY_NUMBERS: readonly (readonly [RegExp, ColumnType])[] = [
   [/^(?:size|pid|tid|connection|retries|time_ms)$/, 'BIGINT'],
   [/^duration(?:_\w+)?$/, 'DOUBLE'],
 ];
+/** One value for each upstream that a request was passed to: a text of several numbers where there were several. */
+const LISTS = /^upstream_\w+$/;
 /** Text whatever a sample holds, such as a user called 12. */
 const TEXTS =
   /^(?:remote|host|user|ident|method|path|protocol|referer|agent|request|message|level|unit|server_name|request_id|http_\w+)$/;
@@ -66,7 +71,7 @@ export class FieldsSeen {
   add(line: string): void {
     let event: unknown;
     try {
-      event = JSON.parse(line);
+      event = JSON.parse(line, wholeApart);
     } catch {
       return;
     }
@@ -81,6 +86,25 @@ export class FieldsSeen {
   /** @param columns in which values of such fields are stored: further ones only widen their types */
   addColumns(columns: readonly Pick<Column, 'name' | 'type'>[]): void {
     for (const { name, type } of columns) this.#kindsOf(name).add(KIND_OF_COLUMN[type]);
+  }
+
+  /**
+   * Every field that was seen, and its type for readers that fail at a value of another one: a number or a boolean where
+   * all values were, and where the name does not stand for lists such as the times of several upstreams.
+   */
+  strictTypes(asked: ReadonlyMap<string, ColumnType> = new Map()): Map<string, ColumnType> {
+    const names = new Set([...this.#fields.keys(), ...asked.keys()]);
+    return new Map([...names].map((name) => [name, asked.get(name) ?? this.#strictType(name)]));
+  }
+
+  #strictType(name: string): ColumnType {
+    const seen = this.#fields.get(name) ?? new Set<Seen>();
+    const { type } = columnOf(name, seen);
+    if (type === 'VARCHAR' || type === 'JSON' || type === 'BOOLEAN') return type;
+    if (seen.has('HUGE') || LISTS.test(name)) return 'VARCHAR';
+    const own = inferred(seen);
+    if (own === 'DOUBLE' || (own === 'BIGINT' && seen.has('WHOLE'))) return 'DOUBLE';
+    return own === 'BIGINT' ? type : 'VARCHAR';
   }
 
   #kindsOf(name: string): Set<Seen> {
@@ -133,9 +157,20 @@ const KIND_OF_COLUMN: Readonly<Record<ColumnType, Seen>> = {
   JSON: 'NESTED',
 };
 
+/** A whole number that is not written as one. */
+class Whole {}
+
+/** For JSON.parse, which otherwise does not tell 1.0 from 1. */
+function wholeApart(_: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const isWhole = Number.isInteger(value) && Math.abs(value as number) < 2 ** 63;
+  return isWhole && /[.eE]/.test(context?.source ?? '') ? new Whole() : value;
+}
+
 function kindOf(value: unknown): Seen | null {
+  if (value instanceof Whole) return 'WHOLE';
   switch (typeof value) {
     case 'number':
+      if (Math.abs(value) >= 2 ** 63) return 'HUGE';
       return Number.isInteger(value) ? 'BIGINT' : 'DOUBLE';
     case 'boolean':
       return 'BOOLEAN';
@@ -151,9 +186,7 @@ function columnOf(name: string, seen: ReadonlySet<Seen>): Column {
   if (firm) return { name, type: firm[1], known: true };
   if (TEXTS.test(name) && !seen.has('NESTED')) return { name, type: 'VARCHAR', known: true };
   const usual = MOSTLY_NUMBERS.find(([pattern]) => pattern.test(name));
-  const isNumber = [...seen].every(
-    (kind) => kind === 'BIGINT' || kind === 'DOUBLE' || kind === 'NUMBER_TEXT',
-  );
+  const isNumber = [...seen].every((kind) => kind !== 'BOOLEAN' && kind !== 'VARCHAR' && kind !== 'NESTED');
   if (usual && isNumber) return { name, type: seen.has('DOUBLE') ? 'DOUBLE' : usual[1], known: true };
   return { name, type: inferred(seen), known: false };
 }
@@ -163,7 +196,7 @@ function inferred(seen: ReadonlySet<Seen>): ColumnType {
     seen.size > 0 && [...seen].every((kind) => kinds.includes(kind));
   if (seen.has('NESTED')) return 'JSON';
   if (only('BOOLEAN')) return 'BOOLEAN';
-  if (only('BIGINT')) return 'BIGINT';
-  if (only('BIGINT', 'DOUBLE')) return 'DOUBLE';
+  if (only('BIGINT', 'HUGE', 'WHOLE')) return 'BIGINT';
+  if (only('BIGINT', 'HUGE', 'WHOLE', 'DOUBLE')) return 'DOUBLE';
   return 'VARCHAR';
 }

@@ -7,7 +7,7 @@ import { FieldsSeen } from './field-types.ts';
 
 const MAX_FILES = 32;
 const LINES_PER_FILE = 500;
-const BYTES_PER_FILE = 512 * 1024;
+export const BYTES_PER_FILE = 512 * 1024;
 const AT_ONCE = 4;
 
 /** Some of the values, evenly spread, with the first and the last. */

@@ -24,6 +24,8 @@ export interface OpenArchive {
   readonly keyTemplate: string;
   /** The folder that the archive is, when it is one. */
   readonly folder?: string;
+  /** The bucket, when it is not a folder. */
+  readonly bucket?: string;
   /** The consumer's dedupe_horizon in ms, when its configuration was given. */
   readonly horizon?: number | undefined;
 }
@@ -83,7 +85,8 @@ export async function locateArchive(options: ArchiveOptions, isWritten = false):
   const location = { bucket: archive.bucket, region, endpoint: options.endpoint ?? archive.endpoint };
   const store = new S3Store(location, { tries: TRIES });
   const { key_template: keyTemplate = DEFAULT_KEY_TEMPLATE, horizon } = archive;
-  return { store, prefix: options.prefix ?? archive.prefix, keyTemplate, horizon };
+  const { bucket } = location;
+  return { store, bucket, prefix: options.prefix ?? archive.prefix, keyTemplate, horizon };
 }
 
 function archiveOf(options: ArchiveOptions): {

@@ -66,6 +66,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
       summary: 'make Parquet of the hours that are complete',
       load: () => import('./commands/compact.ts'),
     },
+    ddl: {
+      summary: 'print the statement that makes the archive a table of Athena, Redshift Spectrum or Spark',
+      load: () => import('./commands/ddl.ts'),
+    },
     verify: {
       summary: 'prove that the archive has every event once',
       load: () => import('./commands/verify.ts'),

@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
-import type { ColumnType } from '../../archive/field-types.ts';
 import { totalOf } from '../../archive/find.ts';
 import { TailraceError } from '../../base/errors.ts';
 import { count, hour, plain, bytes as size } from '../../base/human.ts';
@@ -13,6 +12,7 @@ import {
   withArchiveOptions,
 } from '../archive-options.ts';
 import { type RangeOptions, tagFilter, timesOf, withRangeOptions } from '../archive-range.ts';
+import { columnOption, typesOf } from '../column-types.ts';
 import { collect, memoryOption, sizeArgument } from '../options.ts';
 import { type Progress, progress } from '../progress.ts';
 import { answer } from '../query/answer.ts';
@@ -25,7 +25,6 @@ import type { Chosen } from '../query/selection.ts';
 
 const FORMATS = ['table', 'csv', 'json', 'ndjson', 'parquet'] as const;
 type Format = (typeof FORMATS)[number];
-const COLUMN_TYPES: readonly string[] = ['INTEGER', 'BIGINT', 'DOUBLE', 'BOOLEAN', 'VARCHAR', 'JSON'];
 
 interface QueryOptions extends ArchiveOptions, RangeOptions {
   readonly format?: Format;
@@ -59,11 +58,7 @@ export function command(): Command {
     )
     .option('-o, --output <file>', 'write to this file')
     .option('--explain', 'list the objects that would be read, and their size')
-    .option(
-      '--column <name=type>',
-      `the type of a field's column, one of ${COLUMN_TYPES.join(', ')}; may be repeated`,
-      collect,
-    )
+    .addOption(columnOption())
     .option('--time-key <field>', "the field with an event's time, if it is not time")
     .option('--files <dir>', 'let the SQL read the files of this folder; may be repeated', collect)
     .option('--ndjson', 'read the data objects, also of hours that are compacted to Parquet')
@@ -166,21 +161,6 @@ function formatOf({ format, output }: QueryOptions): Format {
   if (chosen === 'parquet' && output === undefined)
     throw new TailraceError('CONFIG', '--format parquet needs a file: name it with --output FILE');
   return chosen;
-}
-
-function typesOf(pairs: readonly string[]): Map<string, ColumnType> {
-  return new Map(
-    pairs.map((pair) => {
-      const [, name, type] = /^(.+)=(\w+)$/s.exec(pair) ?? [];
-      const known = type?.toUpperCase();
-      if (name === undefined || known === undefined || !COLUMN_TYPES.includes(known))
-        throw new TailraceError(
-          'CONFIG',
-          `--column ${pair}: expected NAME=TYPE with one of ${COLUMN_TYPES.join(', ')}`,
-        );
-      return [name, known as ColumnType];
-    }),
-  );
 }
 
 /** Ends the run on the first signal, the process on the second. */

@@ -1,7 +1,7 @@
 /** Folders of objects as an archive has them, and of lines of every doubtful kind, for readers to be tried on. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib';
 import type { CommitObject } from '../../archive/commit.ts';
 import { fence } from '../../archive/voiding.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
@@ -12,6 +12,7 @@ import { HOSTILE } from '../support/hostile-events.ts';
 import { foreignLines, forwardLines, tailLines } from '../support/hostile-lines.ts';
 import { MemoryArchive } from '../support/memory-archive.ts';
 import { generator, noise } from '../support/random.ts';
+import { tablesOf } from './tables.ts';
 
 export interface Case {
   readonly name: string;
@@ -94,7 +95,10 @@ const LATE: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
 };
 
-/** Writes a folder for each case under `directory`; its name is the case's place in the list. */
+/**
+ * Writes a folder for each case under `directory`; its name is the case's place in the list. Beside it, the tables that
+ * readers with a declared schema have of it.
+ */
 export async function makeCases(directory: string): Promise<readonly Case[]> {
   const now = await archived('gzip', 'spliceable');
   const old = await archived('gzip', 'old');
@@ -113,6 +117,8 @@ export async function makeCases(directory: string): Promise<readonly Case[]> {
     const folder = path.join(directory, String(cases.length));
     fs.mkdirSync(folder);
     for (const [name, bytes] of files) fs.writeFileSync(path.join(folder, name), bytes);
+    const lines = files.flatMap(([, bytes]) => linesOf(bytes, one.codec));
+    fs.writeFileSync(`${folder}.tables.json`, JSON.stringify(tablesOf(lines)));
     cases.push(one);
   };
   for (const [name, codec, made] of objects) {
@@ -154,6 +160,13 @@ export async function makeCases(directory: string): Promise<readonly Case[]> {
         [`${file}.ndjson.gz`, bytes],
       ]);
   return cases;
+}
+
+/** Of zstd those of the first frame, which say as much of the fields. */
+function linesOf(bytes: Buffer, codec: Codec): string[] {
+  if (bytes.length === 0) return [];
+  const plain = codec === 'gzip' ? gunzipSync(bytes) : zstdDecompressSync(bytes);
+  return plain.toString().split('\n');
 }
 
 interface Made {

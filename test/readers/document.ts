@@ -33,6 +33,10 @@ export function withTables(document: string, recorded: Recorded): string {
     'readers of made lines, with options': ofMadeLines(recorded, 'with options'),
     'readers of late names': byReader(recorded, 'late', 'a folder with', 'by default'),
     'readers of late names, with options': byReader(recorded, 'late', 'a folder with', 'with options'),
+    'declared readers of empty objects': byReader(recorded, 'void', 'next to a sound object', 'declared'),
+    'declared readers of lines': byReader(recorded, 'line', 'a line with', 'declared'),
+    'declared readers of made lines': ofMadeLines(recorded, 'declared'),
+    'declared readers of late names': byReader(recorded, 'late', 'a folder with', 'declared'),
   };
   return Object.entries(tables).reduce((text, [name, table]) => between(text, name, table), document);
 }

@@ -38,6 +38,29 @@ const TOOLCHAINS = {
     ],
     count: (library, folder) => ['java', '-cp', 'lib/*:.', 'Readers', library, folder],
   },
+  athena: {
+    probe: ['mvn', '--version'],
+    files: ['athena.xml', 'Athena.java', 'athena.py', 'values.py'],
+    many: true,
+    install: [
+      [
+        ...['mvn', '-q', '-B', '-f', 'athena.xml', 'dependency:copy-dependencies'],
+        ...['-DincludeScope=runtime', '-DoutputDirectory=lib'],
+      ],
+      ['javac', '-cp', 'lib/*', 'Athena.java'],
+    ],
+    count: (library, ...folders) => ['python3', 'athena.py', library, ...folders],
+  },
+  spark: {
+    probe: ['java', '--version'],
+    files: ['spark.txt', 'spark.py', 'values.py'],
+    many: true,
+    install: [
+      ['python3', '-m', 'venv', 'venv'],
+      ['venv/bin/pip', 'install', '-q', '--disable-pip-version-check', '-r', 'spark.txt'],
+    ],
+    count: (library, ...folders) => ['venv/bin/python', 'spark.py', library, ...folders],
+  },
   go: {
     probe: ['go', 'version'],
     files: ['go.mod', 'go.sum', 'readers.go'],
@@ -93,8 +116,11 @@ export interface Reader {
   readonly toolchain: keyof typeof TOOLCHAINS;
   readonly library: string;
   readonly codecs: readonly Codec[];
-  /** Whether it parses the lines, too: by default, or with options, of which docs/archive-format.md has the text. */
-  readonly parses?: 'by default' | 'with options';
+  /**
+   * Whether it parses the lines, too: by default, or with options, of which docs/archive-format.md has the text; `declared`
+   * is an engine of a data lake, with a table by hand or that of `tailrace ddl`.
+   */
+  readonly parses?: 'by default' | 'with options' | 'declared';
 }
 
 const BOTH: readonly Codec[] = ['gzip', 'zstd'];
@@ -139,6 +165,20 @@ export const READERS: readonly Reader[] = [
       codecs: ['gzip'],
       parses: 'with options',
     }),
+  ),
+  ...(
+    [
+      ['Spark 4.3.0, inferred', 'spark', 'spark'],
+      ['Trino 411 OpenX, by hand', 'athena', 'trino_openx'],
+      ['OpenX SerDe 1.3.9-e.12, by hand', 'athena', 'openx'],
+      ['Trino 411 Hive JSON, by hand', 'athena', 'trino_hive'],
+      ['Hive JsonSerDe 3.1.2, by hand', 'athena', 'hive'],
+      ['Spark 4.3.0, ddl', 'spark', 'spark_ours'],
+      ['Trino 411 OpenX, ddl', 'athena', 'trino_openx_ours'],
+      ['OpenX SerDe 1.3.9-e.12, ddl', 'athena', 'openx_ours'],
+    ] as const
+  ).map(
+    ([name, toolchain, library]): Reader => ({ name, toolchain, library, codecs: BOTH, parses: 'declared' }),
   ),
   { name: 'Python gzip', toolchain: 'python', library: 'gzip', codecs: ['gzip'] },
   { name: 'Python zlib.decompress', toolchain: 'python', library: 'zlib', codecs: ['gzip'] },

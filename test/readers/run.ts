@@ -1,7 +1,8 @@
 /**
  * `npm run readers`: installs readers at pinned versions, tries each on objects of this build, and writes what came out to
  * recorded.json and docs/archive-format.md. Ends with 1 when a gzip reader does not give every row of this build's objects.
- * `npm run readers -- line void made late` tries cases about these alone, and keeps what is recorded of the others.
+ * `npm run readers -- line void made late` tries cases about these alone, `npm run readers -- athena spark` readers of these
+ * toolchains alone, and keeps what is recorded of the others.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,22 +16,25 @@ const CACHE = join(import.meta.dirname, '..', '..', '.cache', 'readers');
 const MUST = 'gzip';
 /** Whoever decompresses reads objects; the values of lines concern those that parse. */
 const READERS_OF: Readonly<Record<Case['about'], readonly string[]>> = {
-  object: ['no lines', 'by default'],
-  line: ['by default'],
-  void: ['by default'],
-  made: ['by default', 'with options'],
-  late: ['by default', 'with options'],
+  object: ['no lines', 'by default', 'declared'],
+  line: ['by default', 'declared'],
+  void: ['by default', 'declared'],
+  made: ['by default', 'with options', 'declared'],
+  late: ['by default', 'with options', 'declared'],
 };
 
 const directory = mkdtempSync(join(tmpdir(), 'tailrace-readers-'));
 try {
   const cases = await makeCases(directory);
-  const about = process.argv.slice(2);
-  const found = tryAll(cases, (one) => about.length === 0 || about.includes(one.about));
-  const outcomes: Record<string, Record<string, Outcome>> = about.length === 0
-    ? found
-    : { ...readRecorded().outcomes };
-  for (const [reader, some] of Object.entries(found)) outcomes[reader] = { ...outcomes[reader], ...some };
+  const words = process.argv.slice(2);
+  const kinds = words.filter((word) => word in READERS_OF);
+  const toolchains = words.filter((word) => !(word in READERS_OF));
+  const found = tryAll(
+    cases,
+    (one) => kinds.length === 0 || kinds.includes(one.about),
+    ({ toolchain }) => toolchains.length === 0 || toolchains.includes(toolchain),
+  );
+  const outcomes = words.length === 0 ? found : together(readRecorded().outcomes, found);
   const recorded: Recorded = { date: new Date().toISOString().slice(0, 10), cases, outcomes };
   writeFileSync(RECORD_FILE, `${JSON.stringify(recorded, null, 2)}\n`);
   writeFileSync(FORMAT_FILE, withTables(readFileSync(FORMAT_FILE, 'utf8'), recorded));
@@ -45,16 +49,23 @@ try {
   rmSync(directory, { recursive: true });
 }
 
+/** What is recorded, and over it what was found now; readers in their order. */
+function together(recorded: Recorded['outcomes'], found: Recorded['outcomes']): Recorded['outcomes'] {
+  const known = READERS.filter(({ name }) => name in recorded || name in found);
+  return Object.fromEntries(known.map(({ name }) => [name, { ...recorded[name], ...found[name] }]));
+}
+
 function tryAll(
   cases: readonly Case[],
   isWanted: (one: Case) => boolean,
+  isTried: (reader: Reader) => boolean,
 ): Record<string, Record<string, Outcome>> {
   const isFor = ({ codecs, parses }: Reader, { about, codec }: Case): boolean =>
     codecs.includes(codec) && READERS_OF[about].includes(parses ?? 'no lines');
   const places = cases.flatMap((one, i) =>
     isWanted(one) ? [{ one, folder: join(directory, String(i)) }] : [],
   );
-  const readers = READERS.filter((reader) => places.some(({ one }) => isFor(reader, one)));
+  const readers = READERS.filter((reader) => isTried(reader) && places.some(({ one }) => isFor(reader, one)));
   const installed = installReaders(CACHE, new Set(readers.map(({ toolchain }) => toolchain)));
   const outcomes: Record<string, Record<string, Outcome>> = {};
   for (const reader of readers) {

@@ -84,3 +84,14 @@ def is_same_time(value, read):
     if not isinstance(read, datetime.datetime):
         return time.date() == read
     return time.replace(tzinfo=None) == read.replace(tzinfo=None)
+
+
+def renamed(line, row):
+    """A row of a reader that folds names to lower case, under the line's names; what the line has no name for stays."""
+    if isinstance(line, list) and isinstance(row, list) and len(line) == len(row):
+        return [renamed(*pair) for pair in zip(line, row)]
+    if not isinstance(line, dict) or not isinstance(row, dict):
+        return row
+    folded = {name.lower() for name in line}
+    others = {name: value for name, value in row.items() if name not in folded}
+    return {**others, **{name: renamed(value, row.get(name.lower())) for name, value in line.items()}}

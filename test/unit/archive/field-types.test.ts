@@ -27,3 +27,27 @@ test('a field named like a function without parentheses has no column: condition
     ['code'],
   );
 });
+
+test('types for engines that fail at another value are numbers only where each value was one', () => {
+  const seen = new FieldsSeen();
+  const lines = [
+    '{"code":200,"request_time":0.000,"upstream_response_time":0.1,"size":1,"n":1,"w":1.0,"x":"1","b":true,"o":{"a":1},"h":1}',
+    '{"code":404,"request_time":0,"upstream_response_time":"0.1, 0.2","size":"-","n":2.5,"w":2,"b":false,"h":18446744073709551615}',
+  ];
+  for (const line of lines) seen.add(line);
+  assert.deepEqual(Object.fromEntries(seen.strictTypes(new Map([['later', 'DOUBLE']]))), {
+    code: 'INTEGER',
+    request_time: 'DOUBLE',
+    upstream_response_time: 'VARCHAR',
+    size: 'VARCHAR',
+    n: 'DOUBLE',
+    w: 'DOUBLE',
+    x: 'VARCHAR',
+    b: 'BOOLEAN',
+    o: 'JSON',
+    h: 'VARCHAR',
+    later: 'DOUBLE',
+  });
+  const whole = seen.columns().find(({ name }) => name === 'w');
+  assert.equal(whole?.type, 'BIGINT');
+});
