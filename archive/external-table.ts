@@ -45,7 +45,7 @@ export const MARKS: ReadonlyMap<string, ColumnType> = new Map([
 /** How the keys of the Parquet are made that `tailrace compact` puts. */
 export const PARQUET_TEMPLATE = 'parquet/tag={tag}/dt={dt}/hour={hour}/{name}';
 const MAX_NAME = 120;
-/** What cannot stand in a statement: controls, and what changes the direction of text. */
+/** What a statement cannot have in a name: controls, and what changes the direction of text. */
 const UNWRITABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/u;
 /** A statement of Redshift adds at most so many. */
 const PARTITIONS_AT_ONCE = 100;

@@ -16,7 +16,7 @@ import type { ColumnType } from '../../archive/field-types.ts';
 import { findObjects } from '../../archive/find.ts';
 import { sampleObjects } from '../../archive/sample-objects.ts';
 import { TailraceError } from '../../base/errors.ts';
-import { count, plain } from '../../base/human.ts';
+import { plain } from '../../base/human.ts';
 import {
   type ArchiveOptions,
   type OpenArchive,
@@ -50,8 +50,8 @@ export function command(): Command {
     .addHelpText(
       'after',
       `
-The tags of Athena's table and the partitions of Spectrum's are those that the archive has now: run the command again when
-there are further ones. Nothing is created: give the statement to the engine.
+The tags of Athena's table and the partitions of Spectrum's are those that the archive has now: rerun the command when there
+are further ones. Nothing is created: give the statement to the engine.
 Exit codes: 0 printed, 1 failed, 2 bad usage, or the archive cannot be read.`,
     );
   return withArchiveOptions(withRangeOptions(ddl, 'events')).action(run);
@@ -82,9 +82,7 @@ async function run(engine: Engine, options: DdlOptions): Promise<void> {
           : 'nothing is archived of these tags and times: choose others, or wait for the first batch',
       );
     if (leftOut.length > 0)
-      process.stderr.write(
-        `${count(leftOut.length)} fields have no column, for their names: ${leftOut.map(plain).join(', ')}\n`,
-      );
+      process.stderr.write(`fields without a column, for their names: ${leftOut.map(plain).join(', ')}\n`);
     const root = rootOf(engine, archive);
     const form = options.parquet ? 'parquet' : 'ndjson';
     const table = { name, root, template, form, columns, folders } as const;

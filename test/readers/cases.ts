@@ -96,7 +96,7 @@ const LATE: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 /**
- * Writes a folder for each case under `directory`; its name is the case's place in the list. Beside it, the tables that
+ * Writes a folder for each case under `directory`; its name is the case's place in the list. Next to it are the tables that
  * readers with a declared schema have of it.
  */
 export async function makeCases(directory: string): Promise<readonly Case[]> {

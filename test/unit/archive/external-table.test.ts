@@ -20,7 +20,8 @@ import { codeOf, ROOT } from '../../support/documents.ts';
 import { parserOf } from '../../support/format-harness.ts';
 
 const PARTITIONS = ['tag', 'dt', 'hour'];
-const texts = (...names: string[]): Map<string, ColumnType> => new Map(names.map((name) => [name, 'VARCHAR']));
+const texts = (...names: string[]): Map<string, ColumnType> =>
+  new Map(names.map((name) => [name, 'VARCHAR']));
 const FOLDERS = [
   { tag: 'nginx.access', dt: '2026-11-23', hour: '07' },
   { tag: 'app%2Flog', dt: '2026-11-24', hour: '00' },
@@ -39,7 +40,11 @@ function table(changes: Partial<ExternalTable> = {}): ExternalTable {
 }
 
 test('a name that Athena does not take, or that is taken, is mapped to a column of its own', () => {
-  const { columns, leftOut } = columnsOf('athena', texts('A', 'a_2', 'a', 'a.b', 'a b', '', 'hour', 'a\tb'), PARTITIONS);
+  const { columns, leftOut } = columnsOf(
+    'athena',
+    texts('A', 'a_2', 'a', 'a.b', 'a b', '', 'hour', 'a\tb'),
+    PARTITIONS,
+  );
   assert.deepEqual(
     columns.map(({ name, field }) => [field, name]),
     [
@@ -53,14 +58,17 @@ test('a name that Athena does not take, or that is taken, is mapped to a column 
     ],
   );
   assert.deepEqual(leftOut, ['a\tb']);
-  assert.deepEqual([...serdeProperties(columns)], [
-    ['case.insensitive', 'false'],
-    ['mapping.a_3', 'A'],
-    ['mapping.a_b', 'a.b'],
-    ['mapping.a_b_2', 'a b'],
-    ['mapping._', ''],
-    ['mapping.hour_2', 'hour'],
-  ]);
+  assert.deepEqual(
+    [...serdeProperties(columns)],
+    [
+      ['case.insensitive', 'false'],
+      ['mapping.a_3', 'A'],
+      ['mapping.a_b', 'a.b'],
+      ['mapping.a_b_2', 'a b'],
+      ['mapping._', ''],
+      ['mapping.hour_2', 'hour'],
+    ],
+  );
 });
 
 test('Spark has the names as they are, but for those of its partitions', () => {
@@ -71,7 +79,10 @@ test('Spark has the names as they are, but for those of its partitions', () => {
   );
   assert.deepEqual(leftOut, ['Hour']);
   const statement = createStatement('spark', table({ columns }));
-  assert.match(statement, /^SET spark\.sql\.caseSensitive = true;\nCREATE TEMPORARY VIEW logs \(\n {2}`K` STRING,/);
+  assert.match(
+    statement,
+    /^SET spark\.sql\.caseSensitive = true;\nCREATE TEMPORARY VIEW logs \(\n {2}`K` STRING,/,
+  );
   assert.doesNotMatch(createStatement('spark', table()), /caseSensitive/);
 });
 
@@ -79,7 +90,10 @@ test('Athena projects the tags that there are, the days from the first one on, a
   const statement = createStatement('athena', table());
   assert.match(statement, /'projection\.tag\.values' = 'app%2Flog,nginx\.access'/);
   assert.match(statement, /'projection\.dt\.range' = '2026-11-23,NOW\+1DAYS'/);
-  assert.match(statement, /'s3:\/\/my-log-archive\/logs\/tag=\$\{tag\}\/dt=\$\{dt\}\/hour=\$\{hour\}\/'\);\n$/);
+  assert.match(
+    statement,
+    /'s3:\/\/my-log-archive\/logs\/tag=\$\{tag\}\/dt=\$\{dt\}\/hour=\$\{hour\}\/'\);\n$/,
+  );
 });
 
 test('partitions are named as the key template names them', () => {
@@ -93,7 +107,10 @@ test('partitions are named as the key template names them', () => {
 test('Spectrum gets every folder, at most a hundred a statement', () => {
   const folders = Array.from({ length: 230 }, (_, i) => ({ tag: 'a', dt: '2026-11-23', hour: String(i) }));
   const [create, ...adds] = createStatement('spectrum', table({ folders })).split(/(?=^ALTER)/m);
-  assert.match(create!, /"tag" varchar\(255\)[^]*STORED AS TEXTFILE\nLOCATION 's3:\/\/my-log-archive\/logs\/';\n$/);
+  assert.match(
+    create!,
+    /"tag" varchar\(255\)[^]*STORED AS TEXTFILE\nLOCATION 's3:\/\/my-log-archive\/logs\/';\n$/,
+  );
   assert.deepEqual(
     adds.map((add) => add.match(/^PARTITION /gm)!.length),
     [100, 100, 30],
@@ -112,7 +129,10 @@ test('quotes and backslashes in names stay within their literals', () => {
 
 test('Parquet has its own names, the time and the rest', () => {
   const { columns } = parquetColumns([{ name: 'User-Agent', type: 'VARCHAR' }]);
-  const statement = createStatement('athena', table({ columns, template: PARQUET_TEMPLATE, form: 'parquet' }));
+  const statement = createStatement(
+    'athena',
+    table({ columns, template: PARQUET_TEMPLATE, form: 'parquet' }),
+  );
   assert.match(statement, /`time` timestamp,\n {2}`user-agent` string,\n {2}`rest` string\)/);
   assert.match(statement, /STORED AS PARQUET\nLOCATION 's3:\/\/my-log-archive\/parquet\/'/);
 });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { command as compact } from '../../../cli/commands/compact.ts';
+import { command as ddl } from '../../../cli/commands/ddl.ts';
 import { command as hours } from '../../../cli/commands/hours.ts';
 import { command as ls } from '../../../cli/commands/ls.ts';
 import { fillFolder } from '../../support/archive-folder.ts';
@@ -53,4 +54,31 @@ test('hours does not take an agent that has just started for an old one', async 
 test('compact counts one open hour as one', async (t) => {
   const { stdout } = await runCommand(t, compact(), '--folder', folder, '--last', '90m');
   assert.match(stdout, /objects made: 0; hours compacted: 0; 1 hour is open, from /);
+});
+
+test('ddl has the fields and tags that the archive has', async (t) => {
+  const { stdout } = await runCommand(t, ddl(), 'athena', '--folder', folder, '--column', 'later=DOUBLE');
+  assert.match(stdout, /^CREATE EXTERNAL TABLE logs \(\n {2}`id` string,\n {2}`tag_2` string,\n/);
+  assert.match(stdout, /`_unparsed` boolean,\n {2}`_truncated` boolean,\n {2}`later` double\)\n/);
+  assert.match(stdout, /'mapping\.tag_2' = 'tag'/);
+  assert.match(stdout, /'projection\.tag\.values' = 'nginx\.access'/);
+  const spark = await runCommand(t, ddl(), 'spark', '--folder', folder, '--table', 'a.b');
+  assert.match(spark.stdout, /^CREATE TEMPORARY VIEW a\.b \(/);
+  assert.ok(spark.stdout.includes(`OPTIONS (path '${folder}/logs/')`));
+  assert.match(spark.stderr, /^fields without a column, for their names: tag$/m);
+  const [dt, hour] = new Date(LAST_HOUR * 3_600_000).toISOString().slice(0, 13).split('T');
+  const spectrum = await runCommand(t, ddl(), 'spectrum', '--folder', folder);
+  assert.match(spectrum.stdout, /^CREATE EXTERNAL TABLE spectrum\.logs \(/);
+  assert.ok(spectrum.stdout.includes(`PARTITION ("tag"='nginx.access', "dt"='${dt}', "hour"='${hour}')`));
+});
+
+test('ddl says what is missing', async (t) => {
+  const of = (...args: string[]) => runCommand(t, ddl(), 'athena', '--folder', folder, ...args);
+  await assert.rejects(of('--tag', 'other'), /nothing is archived of these tags and times/);
+  await assert.rejects(of('--parquet'), /nothing of these tags and times is compacted: run tailrace compact/);
+  await assert.rejects(of('--table', 'Logs'), /--table Logs: expected lower-case letters/);
+  await assert.rejects(
+    of('--parquet', '--column', 'a=DOUBLE'),
+    /Parquet has the types with which it was made/,
+  );
 });

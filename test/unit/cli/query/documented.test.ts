@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
+import type { Command } from 'commander';
 import { fill } from '../../../../bench/query-archive.ts';
+import { command as ddl } from '../../../../cli/commands/ddl.ts';
 import { command as grep } from '../../../../cli/commands/grep.ts';
 import { command as query } from '../../../../cli/commands/query.ts';
 import { codeBlocks } from '../../../support/documents.ts';
@@ -15,6 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tailrace-query-documented-'));
 before(() => fill({ folder, rawBytes: 1_000_000, days: 1, seed: 11, batches: 2 }));
 after(() => rmSync(folder, { recursive: true }));
 
+const COMMANDS: Readonly<Record<string, () => Command>> = { query, grep, ddl };
 const here = (text: string): string => text.replaceAll('data/s3/logs', join(folder, 's3'));
 
 /** The words of each tailrace command, as a shell makes them. */
@@ -39,7 +42,7 @@ test('commands of docs/query.md answer', async () => {
     const named = words.indexOf('--output');
     if (named >= 0) words[named + 1] = output;
     else if (name === 'query') words.push('--output', output);
-    const command = name === 'query' ? query() : grep();
+    const command = COMMANDS[name!]!();
     await command.exitOverride().parseAsync(words.map(here), { from: 'user' });
     // An address may have come in no hour of the archive.
     assert.ok(!process.exitCode || words.includes('--ip'), words.join(' '));
