@@ -109,7 +109,7 @@ test('Spectrum gets every folder, at most a hundred a statement', () => {
   const [create, ...adds] = createStatement('spectrum', table({ folders })).split(/(?=^ALTER)/m);
   assert.match(
     create!,
-    /"tag" varchar\(255\)[^]*STORED AS TEXTFILE\nLOCATION 's3:\/\/my-log-archive\/logs\/';\n$/,
+    /"tag" varchar\(255\)[\s\S]*STORED AS TEXTFILE\nLOCATION 's3:\/\/my-log-archive\/logs\/';\n$/,
   );
   assert.deepEqual(
     adds.map((add) => add.match(/^PARTITION /gm)!.length),
