@@ -19,7 +19,7 @@ export function command(): Command {
     .argument('<file>', 'fluent.conf, fluent-bit.conf, fluent-bit.yaml or vector.yaml')
     .addHelpText(
       'after',
-      '\nThe syntax is recognized by the content. Files that it includes, and those of its parsers, are read too.\nExit codes: 0 everything was carried over, 2 bad usage or no input was found, 3 something was not carried over.',
+      '\nThe syntax is recognized by the content. Files that it includes, and those of its parsers, are read too.\nInputs go on where the other agent has stopped (take_over): stop that one before you start this one; docs/migrating.md has the steps.\nExit codes: 0 everything was carried over, 2 bad usage or no input was found, 3 something was not carried over.',
     )
     .action(run);
 }

@@ -1,6 +1,6 @@
 /** Makes an agent.yaml of another agent's sections, and lists line by line what has no counterpart. */
 import { inputName } from '../../producer/input.ts';
-import { applyFilter } from './filters.ts';
+import { applyFilter, leaveGap, withoutFields } from './filters.ts';
 import { type CarriedInput, inputOf } from './inputs.ts';
 import { isForTag } from './match.ts';
 import type { Note, Property, Section } from './section.ts';
@@ -25,6 +25,10 @@ const NEEDLESS: readonly (readonly [RegExp, string])[] = [
   [
     /^(time_key|tag_key|time_key_format|include_tag_key)$/,
     'events have their time, and their keys in the archive the tag',
+  ],
+  [
+    /^(batch\..*|request\..*|healthcheck.*|acknowledgements.*|oldest_first|ignore_checkpoints|max_read_bytes|rotate_wait_secs)$/,
+    'the sender and the ledger do this',
   ],
   [
     /^(random_partition_key|partition_key|partition_key_field)$/,
@@ -63,10 +67,14 @@ export function carryOver(sections: readonly Section[]): Imported {
   };
   for (const section of sections.filter(({ role }) => role === 'input')) {
     const label = section.take('@label') ?? section.label;
+    const listed = missing.length;
     const config = inputOf(section, parsers, missing);
     if (config === null) unknown(section);
     else {
-      inputs.push({ label, source: section.sources?.[0], line: section.line, config });
+      // A parser without a counterpart leaves lines as text.
+      const isText = config['format'] === 'none' && missing.length > listed;
+      const gaps = new Set(isText ? ['*'] : []);
+      inputs.push({ label, source: section.sources?.[0], line: section.line, config, gaps });
       carried.push(section);
     }
   }
@@ -74,11 +82,15 @@ export function carryOver(sections: readonly Section[]): Imported {
   for (const section of sections) {
     if (section.role === 'filter') {
       if (applyFilter(section, parsers, inputs, missing)) carried.push(section);
-      else unknown(section);
+      else {
+        unknown(section);
+        leaveGap(section, inputs, ['*']);
+      }
     } else if (section.role === 'output') {
       for (const [type, output] of outputsOf(section)) {
         if (KINESIS.has(type) && stream === null) {
           stream = streamOf(output);
+          withoutFields(output, inputs);
           carried.push(output);
           missing.push(...goingElsewhere(section, inputs));
         } else (OWN_LOG.has(section.label) ? needless : missing).push(otherOutput(type, output));

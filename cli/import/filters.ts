@@ -20,25 +20,70 @@ export function applyFilter(
   if (filter.type === 'parser' || filter.type === 'kubernetes' || filter.type === 'remap')
     return applyParser(filter, parsers, all, missing);
   if (filter.type === 'multiline') return applyMultiline(filter, parsers, all, missing);
-  const transform = transformOf(filter, missing);
+  const unset: string[] = [];
+  const transform = transformOf(filter, missing, unset);
   if (transform === null) return false;
   let applied = false;
-  for (const { label, source, config: input } of all) {
+  for (const { label, source, config: input, gaps } of all) {
     if (label !== filter.label) continue;
     if (isFor(filter, source, input)) {
-      const seen = withTag(filter, withoutAdded(filter, transform, input, missing), input, missing);
+      const left = withoutGaps(filter, withoutAdded(filter, transform, input, missing), gaps, missing);
+      const seen = withTag(filter, left, input, missing);
       merge(
         input,
         byOwnNames(seen, (name) => ownName(name, filter.dialect, input)),
       );
       applied = true;
     } else if (input['type'] === 'forward' && filter.sources === undefined) {
-      const seen = withTag(filter, transform, input, missing);
+      const seen = withTag(filter, withoutGaps(filter, transform, gaps, missing), input, missing);
       applied = addRoute(input, filter, seen, missing) || applied;
     }
   }
   if (!applied) missing.push(forNone(filter));
+  leaveGap(filter, all, unset);
   return true;
+}
+
+/** Notes for the inputs of a filter which fields it would have set, and does not here. */
+export function leaveGap(filter: Section, all: readonly CarriedInput[], fields: readonly string[]): void {
+  for (const { label, source, config, gaps } of all) {
+    const mayBeFor = config['type'] === 'forward' && filter.sources === undefined;
+    if (label !== filter.label || !(mayBeFor || isFor(filter, source, config))) continue;
+    for (const field of fields) gaps.add(field);
+  }
+}
+
+/** The fields that Vector's sink leaves out. */
+export function withoutFields(output: Section, all: readonly CarriedInput[]): void {
+  const fields = output.takeAll('encoding.except_fields').map(({ value }) => value.replace(/^\./, ''));
+  for (const { source, config } of fields.length === 0 ? [] : all)
+    if (isFor(output, source, config))
+      merge(
+        config,
+        byOwnNames({ remove: fields }, (name) => ownName(name, output.dialect, config)),
+      );
+}
+
+/**
+ * What is left without rules that an event meets only with a field which nothing sets here: they would drop all of them.
+ * A rule that excludes events drops none too many.
+ */
+function withoutGaps(
+  { line, type }: Section,
+  transform: Record<string, unknown>,
+  gaps: ReadonlySet<string>,
+  missing: Note[],
+): Record<string, unknown> {
+  const rules = transform['include'] as Rule[] | undefined;
+  if (rules === undefined || gaps.size === 0) return transform;
+  const isUnset = ({ field }: Rule): boolean =>
+    [...gaps].some((gap) => gap === '*' || field === gap || field.startsWith(`${gap}.`));
+  for (const { field } of rules.filter(isUnset))
+    missing.push({
+      line,
+      text: `filter ${type}: events are kept whatever ${field} is, because what sets it is not carried over`,
+    });
+  return { ...transform, include: rules.filter((rule) => !isUnset(rule)) };
 }
 
 /** `${tag}` and `${tag_parts[0]}` of fluentd's: known for an input whose tag is one. */
@@ -135,7 +180,7 @@ function merge(input: Record<string, unknown>, transform: Record<string, unknown
 }
 
 /** The counterpart of a filter: `include`, `exclude`, `add`, `rename`, `remove`. */
-function transformOf(filter: Section, missing: Note[]): Record<string, unknown> | null {
+function transformOf(filter: Section, missing: Note[], unset: string[]): Record<string, unknown> | null {
   // For some events only, of which nothing here can say which: for all of them it would be another filter.
   const partial = ({ key }: Property): boolean => key === 'condition';
   if (filter.type !== 'filter' && filter.rest.some(partial)) return null;
@@ -145,7 +190,7 @@ function transformOf(filter: Section, missing: Note[]): Record<string, unknown> 
     if (include.length > 0) result['include'] = include;
     if (exclude.length > 0) result['exclude'] = exclude;
   } else if (['record_transformer', 'record_modifier', 'modify', 'content_modifier'].includes(filter.type)) {
-    Object.assign(result, recordOf(filter, missing));
+    Object.assign(result, recordOf(filter, missing, unset));
   } else if (filter.type === 'filter') {
     const kept = vrlCondition(filter, missing);
     if (kept.include.length > 0) result['include'] = kept.include;
@@ -155,7 +200,11 @@ function transformOf(filter: Section, missing: Note[]): Record<string, unknown> 
 }
 
 /** Fields that are set, renamed or removed. */
-function recordOf(filter: Section, missing: Note[]): Record<string, unknown[] | Record<string, string>> {
+function recordOf(
+  filter: Section,
+  missing: Note[],
+  unset: string[],
+): Record<string, unknown[] | Record<string, string>> {
   const add: Record<string, string> = {};
   const rename: Record<string, string> = {};
   const pairs = [
@@ -177,9 +226,10 @@ function recordOf(filter: Section, missing: Note[]): Record<string, unknown[] | 
     const text = value
       .replaceAll(/"?#\{(?:Socket\.gethostname|hostname)\}"?|\$\{(?:HOSTNAME|hostname)\}/g, `\${hostname}`)
       .replaceAll(/\$\{ENV\[['"](\w+)['"]\]\}/g, `\${env:$1}`);
-    if (/\$\{(?!hostname\}|env:|tag\}|tag_parts\[\d+\]\})|#\{|^\$\w/.test(text))
+    if (/\$\{(?!hostname\}|env:|tag\}|tag_parts\[\d+\]\})|#\{|^\$\w/.test(text)) {
+      unset.push(key);
       missing.push({ line, text: `${key} ${value}: not computed from the event` });
-    else add[key] = text;
+    } else add[key] = text;
   }
   return {
     ...(Object.keys(add).length > 0 ? { add } : {}),
@@ -290,7 +340,10 @@ function applyParser(
   all: readonly CarriedInput[],
   missing: Note[],
 ): boolean {
+  const listed = missing.length;
   const made = parsing(filter, parsers, missing);
+  if (made.unset !== undefined) leaveGap(filter, all, made.unset);
+  else if (made.format === null && missing.length > listed) leaveGap(filter, all, ['*']);
   const inputs = all.filter(
     ({ label, source, config }) => label === filter.label && isFor(filter, source, config),
   );
@@ -338,6 +391,8 @@ interface Parsing {
   /** The field that it parses. */
   readonly field: string;
   readonly transform: Record<string, unknown>;
+  /** Fields that it would have set, and does not here. */
+  readonly unset?: readonly string[];
 }
 
 function parsing(filter: Section, parsers: readonly Section[], missing: Note[]): Parsing {
@@ -348,7 +403,8 @@ function parsing(filter: Section, parsers: readonly Section[], missing: Note[]):
       line: filter.line,
       text: 'filter kubernetes: labels and annotations; namespace, pod and container come from the path',
     });
-    return { format: merged ? 'json' : null, field: 'log', transform: {} };
+    const unset = ['kubernetes.labels', 'kubernetes.annotations'];
+    return { format: merged ? 'json' : null, field: 'log', transform: {}, unset };
   }
   const field = fieldName(filter.take('key_name') ?? 'message');
   filter.takeAll('reserve_data', 'reserve_time', 'remove_key_name_field', 'unescape_key');

@@ -10,6 +10,8 @@ export interface CarriedInput {
   readonly source: string | undefined;
   readonly line: number;
   readonly config: Record<string, unknown>;
+  /** Fields that nothing sets here as the other agent did, `*` for all: a rule that wants one of them would drop every event. */
+  readonly gaps: Set<string>;
 }
 
 export function inputOf(
@@ -56,7 +58,8 @@ function tailOf(
   });
   const tag = tagOf(section, missing);
   const fromHead = section.take('read_from_head', 'read_from');
-  const refresh = section.take('refresh_interval');
+  const cooldown = section.take('glob_minimum_cooldown_ms');
+  const refresh = cooldown === undefined ? section.take('refresh_interval') : `${cooldown}ms`;
   const rotate = section.take('rotate_wait');
   return {
     type: 'tail',
@@ -177,7 +180,13 @@ function journaldOf(section: Section, missing: Note[]): Record<string, unknown> 
     if (!filter.includes('=')) return [filter.includes('.') ? filter : `${filter}.service`];
     return filter.startsWith('_SYSTEMD_UNIT=') ? [filter.slice('_SYSTEMD_UNIT='.length)] : [];
   });
-  const matches = filters.filter((filter) => filter.includes('=') && !filter.startsWith('_SYSTEMD_UNIT='));
+  const matches = [
+    ...filters.filter((filter) => filter.includes('=') && !filter.startsWith('_SYSTEMD_UNIT=')),
+    // Keys are in lower case by now, which those of the journal never are.
+    ...section
+      .takeAll(...section.rest.map(({ key }) => key).filter((key) => key.startsWith('include_matches.')))
+      .map(({ key, value }) => `${key.slice('include_matches.'.length).toUpperCase()}=${value}`),
+  ];
   const directory = section.take('path', 'journal_directory');
   const tail = section.take('read_from_tail', 'since_now');
   const fromHead = section.take('read_from_head');

@@ -12,14 +12,22 @@ const JOURNAL = {
   _SYSTEMD_UNIT: 'unit',
 };
 
+/** What Fluent Bit's and fluentd's kubernetes filters look up, and here the path of a container's log says. */
+const KUBERNETES = {
+  'kubernetes.namespace_name': 'kubernetes.namespace',
+  'kubernetes.pod_name': 'kubernetes.pod',
+  'kubernetes.container_name': 'kubernetes.container',
+  'kubernetes.pod_id': 'kubernetes.pod_uid',
+};
+
 /** By the format that makes them, or by the input that does. */
 const NAMES: Readonly<Record<Dialect, Readonly<Record<string, Readonly<Record<string, string>>>>>> = {
-  fluentd: { journald: JOURNAL },
+  fluentd: { journald: JOURNAL, docker: KUBERNETES, cri: KUBERNETES },
   'fluent-bit': {
     none: { log: 'message' },
-    docker: { log: 'message' },
-    cri: { log: 'message' },
-    container: { log: 'message' },
+    docker: { log: 'message', ...KUBERNETES },
+    cri: { log: 'message', ...KUBERNETES },
+    container: { log: 'message', ...KUBERNETES },
     journald: JOURNAL,
   },
   vector: {

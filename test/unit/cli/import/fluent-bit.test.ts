@@ -407,3 +407,31 @@ Remove line
     '14: filter grep: rules act before fields are added here, as env is',
   ]);
 });
+
+test('Fluent Bit: a rule for what a filter without a counterpart may have set keeps all events', () => {
+  const input = '[INPUT]\nName tail\nPath /a\nTag a\nmultiline.parser cri\n';
+  const rule =
+    '[FILTER]\nName grep\nMatch *\nRegex keep yes\n[FILTER]\nName grep\nMatch *\nExclude level debug\n';
+  const lua = imported(parseFluentBit(`${input}[FILTER]\nName lua\nMatch *\ncall f\n${rule}`));
+  assert.deepEqual(lua.config.inputs[0]!['exclude'], [{ field: 'level', pattern: 'debug' }]);
+  assert.equal(lua.config.inputs[0]!['include'], undefined);
+  assert.deepEqual(
+    lua.missing.map(({ text }) => text),
+    [
+      'filter lua: has no counterpart',
+      'filter grep: events are kept whatever keep is, because what sets it is not carried over',
+    ],
+  );
+  const kubernetes = (field: string): Record<string, unknown> =>
+    imported(
+      parseFluentBit(
+        `${input}[FILTER]\nName kubernetes\nMatch *\nMerge_Log On\n[FILTER]\nName grep\nMatch *\nRegex ${field} ^prod\n`,
+      ),
+    ).config.inputs[0]!;
+  assert.deepEqual(kubernetes("$kubernetes['namespace_name']")['include'], [
+    { field: 'kubernetes.namespace', pattern: '^prod' },
+  ]);
+  assert.equal(kubernetes("$kubernetes['labels']['app']")['include'], undefined);
+  const parser = imported(parseFluentBit(`[INPUT]\nName tail\nPath /a\nTag a\nParser nowhere\n${rule}`));
+  assert.equal(parser.config.inputs[0]!['include'], undefined);
+});

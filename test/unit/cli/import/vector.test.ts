@@ -156,3 +156,70 @@ test('Vector: positions are where data_dir says, and of files known by their fir
   assert.deepEqual(takeOverOf('', inode), at('/var/lib/vector/a/checkpoints.json'));
   assert.equal(takeOverOf('', ', fingerprint: { lines: 2 }'), undefined);
 });
+
+/** What a program makes of an input, and what is listed. */
+function program(source: string, more = ''): { input: Record<string, unknown>; listed: string[] } {
+  const text = `sources: { a: { type: file, include: [/a.log] } }\ntransforms:\n  p:\n    type: remap\n    inputs: [a]\n    source: |\n${source.replaceAll(/^/gm, '      ')}\n${more}`;
+  const { config, missing } = imported(parseYaml(text));
+  const { take_over: _, type: _type, path: _path, tag: _tag, ...input } = config.inputs[0]!;
+  return { input, listed: missing.map(({ text: said }) => said) };
+}
+
+test('Vector: JSON that is parsed into a variable and merged, as its documentation has it', () => {
+  for (const source of [
+    'parsed, err = parse_json(.message)\nif err == null {\n  . = merge(., object!(parsed))\n}',
+    'parsed = parse_json(.message) ?? {}\n. = merge!(., parsed)',
+    'structured = parse_json(string!(.message)) ?? {}\n. |= structured',
+    '. = object!(parse_json!(string!(.message)))',
+  ])
+    assert.deepEqual(program(source), { input: { format: 'json' }, listed: [] }, source);
+});
+
+test('Vector: what a block does is for some events, and not done for all', () => {
+  const { input, listed } = program(
+    'parsed, err = parse_json(.message)\nif err == null {\n  . |= object!(parsed)\n} else {\n  .failed = true\n}\nif .level == "x" {\n  .severity = "high"\n  del(.level)\n}\n.a = 1; .b = "x;y"',
+  );
+  assert.deepEqual(input, { format: 'json', add: { a: 1, b: 'x;y' } });
+  assert.deepEqual(listed, [
+    'remap: .failed = true',
+    'remap: if .level == "x" {',
+    'remap: .severity = "high"',
+    'remap: del(.level)',
+  ]);
+});
+
+test('Vector: a rule for a field that nothing sets here keeps all events, and is listed', () => {
+  const filter = (condition: string): string =>
+    `  f: { type: filter, inputs: [p], condition: '${condition}' }\n`;
+  const unknown = program(
+    '.level = upcase(string!(.severity))',
+    filter('.level == "ERROR" && .path != "/x"'),
+  );
+  assert.deepEqual(unknown.input, { format: 'none', exclude: [{ field: 'path', pattern: '^\\/x$' }] });
+  assert.deepEqual(unknown.listed, [
+    'remap: .level = upcase(string!(.severity))',
+    'filter filter: events are kept whatever level is, because what sets it is not carried over',
+  ]);
+  const other = program('.x = upcase(string!(.y))', filter('.level == "ERROR"'));
+  assert.deepEqual(other.input['include'], [{ field: 'level', pattern: '^ERROR$' }]);
+  const whole = program('. = parse_aws_alb_log!(.message)', filter('.level == "ERROR"'));
+  assert.equal((whole.input['include'] as unknown[] | undefined)?.length ?? 0, 0);
+});
+
+test('Vector: fields that the sink leaves out are left out here; matches of the journal', () => {
+  const { config, missing } = imported(
+    parseYaml(
+      'sources:\n  a: { type: file, include: [/a.log], glob_minimum_cooldown_ms: 500 }\n  j: { type: journald, include_matches: { _TRANSPORT: [kernel] } }\nsinks: { k: { type: aws_kinesis_streams, inputs: [a, j], stream_name: s, region: r, encoding: { codec: json, except_fields: [secret, .b.c] }, batch: { max_events: 5 } } }\n',
+    ),
+  );
+  assert.deepEqual(texts(missing), []);
+  assert.deepEqual(
+    config.inputs.map(({ remove }) => remove),
+    [
+      ['secret', 'b.c'],
+      ['secret', 'b.c'],
+    ],
+  );
+  assert.equal(config.inputs[0]!['refresh_interval'], '500ms');
+  assert.deepEqual(config.inputs[1]!['matches'], ['_TRANSPORT=kernel']);
+});
