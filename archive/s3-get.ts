@@ -45,7 +45,8 @@ export class QuickReads {
   async get(key: string, range: string | undefined, abortSignal: AbortSignal): Promise<Buffer | null> {
     const headers = range === undefined ? {} : { range };
     const answer = await this.#send({ path: encodeKey(key), query: {}, headers }, abortSignal);
-    return answer?.status === (range === undefined ? 200 : 206) ? answer.body : null;
+    const expected = range === undefined ? 200 : 206;
+    return answer?.status === expected && answer.isObject ? answer.body : null;
   }
 
   /**
@@ -71,7 +72,7 @@ export class QuickReads {
   async #send(
     { path, query, headers }: Pick<HttpRequest, 'path' | 'query' | 'headers'>,
     abortSignal: AbortSignal,
-  ): Promise<{ readonly status: number; readonly body: Buffer } | null> {
+  ): Promise<{ readonly status: number; readonly body: Buffer; readonly isObject: boolean } | null> {
     if (this.#known === null) return null;
     const { request: first, base, region, service } = this.#known;
     const request = first.clone();
@@ -103,7 +104,7 @@ export class QuickReads {
     const body = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     const { statusCode: status } = response;
     if (status === 429 || status >= 500) throw new BusyError(status, body.toString());
-    return { status, body };
+    return { status, body, isObject: response.headers['etag'] !== undefined };
   }
 
   /** Learns from a read that the SDK is asked for. */

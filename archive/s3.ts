@@ -145,7 +145,8 @@ export class S3Store implements ArchiveStore {
         { step: 'build' },
       );
       try {
-        await this.#client.send(command, { abortSignal });
+        const { ETag } = await this.#client.send(command, { abortSignal });
+        requireS3(ETag);
         return 'created';
       } catch (error) {
         if (statusOf(error) === 412) return 'exists';
@@ -169,12 +170,16 @@ export class S3Store implements ArchiveStore {
       const answer = await nullWhenAbsent(() =>
         this.#client.send(new HeadObjectCommand(input), { abortSignal }),
       );
-      if (answer) return answer.ContentLength ?? 0;
+      if (answer) {
+        requireS3(answer.ETag);
+        return answer.ContentLength ?? 0;
+      }
       // The answer to HEAD has no body, so it does not say whether the object is missing or the whole bucket.
       const found = await nullWhenAbsent(() =>
         this.#client.send(new GetObjectCommand({ ...input, Range: 'bytes=0-0' }), { abortSignal }),
       );
       if (!found) return null;
+      requireS3(found.ETag);
       await found.Body?.transformToByteArray();
       return Number(found.ContentRange?.split('/')[1] ?? found.ContentLength ?? 0);
     });
@@ -222,6 +227,7 @@ export class S3Store implements ArchiveStore {
       if (found !== null) return found;
       const input = { Bucket: this.#bucket, Prefix: prefix, ContinuationToken: token };
       const answer = await this.#client.send(new ListObjectsV2Command(input), { abortSignal });
+      requireS3(answer.IsTruncated);
       const objects = (answer.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ key: Key, bytes: Size }));
       return { objects: objects.filter(({ key }) => key !== ''), next: answer.NextContinuationToken };
     });
@@ -233,9 +239,12 @@ export class S3Store implements ArchiveStore {
     Delimiter?: string;
     ContinuationToken?: string | undefined;
   }) {
-    return this.#persist('list', input.Prefix, 0, (abortSignal) =>
-      this.#client.send(new ListObjectsV2Command({ Bucket: this.#bucket, ...input }), { abortSignal }),
-    );
+    return this.#persist('list', input.Prefix, 0, async (abortSignal) => {
+      const command = new ListObjectsV2Command({ Bucket: this.#bucket, ...input });
+      const answer = await this.#client.send(command, { abortSignal });
+      requireS3(answer.IsTruncated);
+      return answer;
+    });
   }
 
   #read(key: string, range?: string): Promise<Buffer | null> {
@@ -246,6 +255,7 @@ export class S3Store implements ArchiveStore {
         const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key, Range: range });
         this.#quick.watch(command, key);
         const answer = await this.#client.send(command, { abortSignal });
+        requireS3(answer.ETag);
         const bytes = await answer.Body!.transformToByteArray();
         return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       }),
@@ -310,6 +320,19 @@ export class S3Store implements ArchiveStore {
   }
 }
 
+/**
+ * A proxy's page of its own may say 200 to anything: taken for S3's, an object would be written that is not, and a log
+ * would have no commits.
+ *
+ * @param sign what S3 never leaves out of this answer
+ * @throws Error, for a retry, where it is missing
+ */
+function requireS3(sign: string | boolean | undefined): void {
+  if (sign !== undefined) return;
+  const message = 'the response did not come from S3: check the endpoint and proxies in between';
+  throw Object.assign(new Error(message), { name: 'ForeignAnswer' });
+}
+
 function createClient({ region, endpoint }: S3Location): S3Client {
   return new S3Client({
     region,
@@ -366,6 +389,7 @@ const REASONS: Readonly<Record<string, string>> = {
   InvalidAccessKeyId: 'credentials',
   SignatureDoesNotMatch: 'credentials',
   CredentialsProviderError: 'credentials',
+  ForeignAnswer: 'foreign_answer',
 };
 
 function reasonOf(error: unknown): string {
@@ -393,6 +417,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'server_error',
   'connection',
   'timeout',
+  'foreign_answer',
 ]);
 
 /** What a retry does not change soon. */

@@ -147,8 +147,11 @@ export class Spill {
     const put = async (key: string, body: Buffer, timeout: number): Promise<Error | null> => {
       const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: '*' });
       try {
-        await withTimeout(timeout, (abortSignal) => client.send(command, { abortSignal }));
-        return null;
+        const { ETag } = await withTimeout(timeout, (abortSignal) => client.send(command, { abortSignal }));
+        // A proxy's page of its own may say 200 to anything.
+        return ETag === undefined
+          ? new Error('the response did not come from S3: check the endpoint and proxies in between')
+          : null;
       } catch (error) {
         const { name, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } };
         // It already exists, and its name says that it holds the same bytes.

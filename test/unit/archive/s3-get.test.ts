@@ -39,6 +39,7 @@ before(async () => {
   delete process.env['AWS_SESSION_TOKEN'];
   server = createServer((request, response) => {
     const path = request.url!.split('?')[0]!;
+    response.setHeader('etag', '"e"');
     const isQuick = request.headers['amz-sdk-request'] === undefined;
     const token = request.headers['x-amz-security-token'];
     requests.push({ path, isQuick, isSigned: isSigned(request), token });

@@ -14,7 +14,7 @@ Object.assign(process.env, AWS_ENV);
 type Context = { after: (done: () => Promise<void>) => void };
 
 /** A bucket that refuses or hangs as a test says, and keeps the keys that it took. */
-async function setUp(context: Context, fate: (segment: number, tries: number) => number | 'hang') {
+async function setUp(context: Context, fate: (segment: number, tries: number) => number | 'hang' | 'page') {
   const taken: string[] = [];
   const tries = new Map<number, number>();
   const server = createServer((request, response) => {
@@ -25,8 +25,9 @@ async function setUp(context: Context, fate: (segment: number, tries: number) =>
       tries.set(segment, (tries.get(segment) ?? 0) + 1);
       const status = fate(segment, tries.get(segment)!);
       if (status === 'hang') return;
+      if (status === 'page') return response.writeHead(200).end('<html>Back in a minute.</html>');
       if (status === 200) taken.push(key);
-      response.writeHead(status).end();
+      response.writeHead(status, { etag: '"e"' }).end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -70,7 +71,7 @@ test('an object that fails for a while is retried until it is there', {
   timeout: 20_000,
 }, async (context) => {
   const { spill, chunks, taken, tries } = await setUp(context, (segment, n) =>
-    segment === 2 && n < 3 ? 503 : 200,
+    segment === 2 && n < 3 ? (n === 1 ? 503 : 'page') : 200,
   );
   const spilled = await spill.put(chunks, performance.now() + 15_000);
   assert.equal(taken.length, 5);
