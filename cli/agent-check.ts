@@ -10,6 +10,7 @@ import { checkStream } from '../producer/sender/stream.ts';
 import type { TailOptions } from '../producer/tail/options.ts';
 import { sampleTail } from '../producer/tail/sample.ts';
 import { sampleFit } from '../producer/tail/sample-fit.ts';
+import { stateVolumeFault } from '../producer/volume.ts';
 
 /** The most files listed per input. */
 const SHOWN_FILES = 20;
@@ -112,6 +113,8 @@ export async function checkAgent(config: AgentConfig): Promise<void> {
       if (error === null && !sayFit(path, options, say)) process.exitCode = 2;
     }
   }
+  const fault = stateVolumeFault(config.state_dir);
+  if (fault !== null) say(`! ${fault}`);
   const trouble = await checkStream(config.stream);
   if (trouble === null) {
     say(`stream ${plain(config.stream.name)} is reachable`);

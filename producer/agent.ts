@@ -46,6 +46,7 @@ import { Spool } from './spool/spool.ts';
 import { StateMap } from './state.ts';
 import { type AgentParts, type AgentStatus, healthOf, statusOf } from './status.ts';
 import { createTailInput } from './tail/input.ts';
+import { stateVolumeFault } from './volume.ts';
 
 /** The section of the state that belongs to no input: identity and spill floor. */
 const OWN_SECTION = 'agent';
@@ -111,6 +112,8 @@ export class Agent {
    */
   static async start(config: AgentConfig, log: Logger, dependencies: AgentDependencies = {}): Promise<Agent> {
     makeStateFolder(config.state_dir);
+    const fault = stateVolumeFault(config.state_dir);
+    if (fault !== null) log.warn({ state_dir: config.state_dir }, fault);
     let agent: Agent | null = null;
     // A flush must not run before the inputs have started and have something to read.
     let started = false;
