@@ -40,7 +40,11 @@ export interface HoursProfile {
 
 const USUAL: HoursProfile = { wrongClock: 0.2, begins: 0.3, stop: 0.02, crash: 0.005, slow: 0.2, lossy: 0.3 };
 
-/** What a search tries: the usual, and more of some things than any fleet has. */
+/**
+ * What a search tries: the usual, and more of some things than any fleet has. What docs/decisions/closed-hours.md
+ * excepts may turn up too: a new agent whose clock was ahead by a quarter of an hour or more, which its first chunk
+ * took to arrive.
+ */
 export const HOURS_PROFILES = {
   usual: USUAL,
   clocks: { ...USUAL, wrongClock: 0.8 },
