@@ -1,4 +1,5 @@
 /** The options that locate an archive, shared by every command that reads one. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { COMMITS_FOLDER, DEFAULT_KEY_TEMPLATE } from '../archive/commit-keys.ts';
@@ -7,6 +8,9 @@ import { TailraceError } from '../base/errors.ts';
 import { consumerSchema } from '../consumer/config.ts';
 import { loadConfig } from './config.ts';
 import { configOption, endpointOption } from './options.ts';
+
+/** Where npm start leaves its archive. */
+const LOCAL_ARCHIVE = 'data/s3/logs';
 
 export interface ArchiveOptions {
   readonly config?: string;
@@ -102,8 +106,9 @@ function archiveOf(options: ArchiveOptions): {
     return { ...archive, region: archive.region ?? stream.region, horizon };
   }
   if (options.bucket !== undefined) return { bucket: options.bucket, prefix: '' };
+  const left = existsSync(LOCAL_ARCHIVE) ? `, such as --folder ${LOCAL_ARCHIVE} here` : '';
   throw new TailraceError(
     'CONFIG',
-    'name the archive with --config consumer.yaml, --bucket NAME or --folder DIR',
+    `name the archive with --config consumer.yaml, --bucket NAME or --folder DIR${left}`,
   );
 }

@@ -6,6 +6,7 @@ import { plain } from '../../base/human.ts';
 import { agentConfig } from '../../producer/config.ts';
 import { Transform } from '../../producer/format/transform.ts';
 import { SHOWN } from '../../producer/tail/sample.ts';
+import { FILE_PATH } from '../../producer/tail/splitting.ts';
 import { checkConfig } from '../config.ts';
 import { carryOver, type Imported } from '../import/carry-over.ts';
 import { Files } from '../import/files.ts';
@@ -63,7 +64,10 @@ function faultsOf(config: unknown): string[] {
   );
   try {
     const { inputs } = checkConfig('agent.yaml', JSON.parse(filled), agentConfig);
-    for (const input of inputs) if (input.type !== 'forward') new Transform(input, SHOWN);
+    for (const input of inputs) {
+      if (input.type === 'tail') new Transform(input, { ...SHOWN, [FILE_PATH]: '/' });
+      else if (input.type === 'journald') new Transform(input, SHOWN);
+    }
     return [];
   } catch (error) {
     if (!(error instanceof TailraceError)) throw error;

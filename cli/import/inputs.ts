@@ -68,6 +68,7 @@ function tailOf(
     tag,
     ...formatOf(section, parsers, missing),
     ...messageKeyOf(section),
+    ...pathKeyOf(section),
     ...encodingOf(section),
     ...(/^(on|true|yes)$/i.test(section.take('skip_empty_lines') ?? '')
       ? { exclude: [{ field: 'message', pattern: '^$' }] }
@@ -90,6 +91,12 @@ function messageKeyOf(section: Section): Record<string, unknown> {
   );
   const key = isText ? (parse.take('message_key') ?? section.take('key')) : undefined;
   return key === undefined || key === 'message' ? {} : { rename: { message: key } };
+}
+
+/** The field that carries a file's path. */
+function pathKeyOf(section: Section): Record<string, unknown> {
+  const key = section.take('path_key', 'file_key');
+  return key === undefined || key === '' ? {} : { add: { [key]: `\${file_path}` } };
 }
 
 /** fluentd's and Fluent Bit's `*` is the path; what Fluent Bit cuts out of the path by an expression has no counterpart. */

@@ -17,7 +17,15 @@ import { Looks } from './looks.ts';
 import type { TailOptions } from './options.ts';
 import { bootTime } from './power-loss.ts';
 import { type ScanEvent, Scanner, STARTED } from './scanner.ts';
-import { createParser, createSplitter, type FileParser, joinsLines, parserPerFile } from './splitting.ts';
+import {
+  addsPath,
+  createParser,
+  createSplitter,
+  FILE_PATH,
+  type FileParser,
+  joinsLines,
+  parserPerFile,
+} from './splitting.ts';
 import { tagOf } from './tag.ts';
 
 /** Milliseconds between looks at logs that grow. */
@@ -94,7 +102,8 @@ class TailInput implements Input {
   #openLimit = openFilesLimit();
   #scanner!: Scanner;
   #looks!: Looks;
-  #transform!: Transform;
+  /** By the path of the log. */
+  #transformOf!: (file: string) => Transform;
   #running = false;
   #paused = false;
   #scheduled: NodeJS.Immediate | null = null;
@@ -132,11 +141,14 @@ class TailInput implements Input {
 
   async start(): Promise<void> {
     const { options, context } = { options: this.#options, context: this.#context };
-    this.#transform = new Transform(
-      options,
-      await resolvePlaceholders(options.add, context.metadata),
-      context.counters.counter('tailrace_agent_tail_redacted_values_total', { input: this.name }),
-    );
+    const placeholders = await resolvePlaceholders(options.add, context.metadata);
+    const redacted = context.counters.counter('tailrace_agent_tail_redacted_values_total', {
+      input: this.name,
+    });
+    const transformOf = (file: string): Transform =>
+      new Transform(options, { ...placeholders, [FILE_PATH]: file }, redacted);
+    const shared = transformOf('');
+    this.#transformOf = addsPath(options) ? transformOf : () => shared;
     const from = options.take_over;
     const isFirst = from !== undefined && context.state.get(STARTED) === undefined;
     const positions = isFirst ? await readPositions(from) : null;
@@ -412,18 +424,19 @@ class TailInput implements Input {
   }
 
   #splitter(file: string): Splitter {
+    const transform = this.#transformOf(file);
     return createSplitter(
       this.#options,
-      this.#parserOf(tagOf(this.#options.tag, file), file),
-      this.#transform,
+      this.#parserOf(tagOf(this.#options.tag, file), file, transform),
+      transform,
     );
   }
 
-  #parserOf(tag: string, file: string): FileParser {
+  #parserOf(tag: string, file: string, transform: Transform): FileParser {
     const shared = parserPerFile(this.#options) ? undefined : this.#parsers.get(tag);
     if (shared) return shared;
     const target = { builders: this.#context.builders.tag(tag), tally: this.#tally, clock: this.#clock };
-    const made = { parser: createParser(this.#options, target, this.#transform, file), target };
+    const made = { parser: createParser(this.#options, target, transform, file), target };
     if (!parserPerFile(this.#options)) this.#parsers.set(tag, made);
     return made;
   }

@@ -11,7 +11,7 @@ import { ALL, MORE_TO_COME } from './lines.ts';
 import { openFollowed, UNTRUSTED } from './links.ts';
 import type { TailOptions } from './options.ts';
 import { compressionOf, LogNames } from './rotation.ts';
-import { createParser, createSplitter } from './splitting.ts';
+import { createParser, createSplitter, FILE_PATH } from './splitting.ts';
 import { tagOf } from './tag.ts';
 
 const SAMPLE_BYTES = 256 * 1024;
@@ -57,9 +57,9 @@ export function sampleTail(
   const history = historyOf(paths, list, (file) => exclude.some((glob) => glob.matches(file)));
   const events: { tag: string; json: string }[] = [];
   const tally = new Tally();
-  const transform = new Transform(options, placeholders);
   for (const { path: file, tag, error } of files) {
     if (error !== null || events.length >= lines) continue;
+    const transform = new Transform(options, { ...placeholders, [FILE_PATH]: file });
     events.push(...sampleFile(file, tag, lines - events.length, options, transform, tally));
   }
   return {

@@ -21,9 +21,17 @@ export interface FileParser {
 }
 
 /** Whether each file needs a parser of its own. */
-export function parserPerFile({ format }: TailOptions): boolean {
-  return needsFile(format);
+export function parserPerFile(options: TailOptions): boolean {
+  return needsFile(options.format) || addsPath(options);
 }
+
+/** Whether events carry the path of their log. */
+export function addsPath({ add = {} }: TailOptions): boolean {
+  return Object.values(add).some((value) => typeof value === 'string' && value.includes(`\${${FILE_PATH}}`));
+}
+
+/** What stands for the path in an added field. */
+export const FILE_PATH = 'file_path';
 
 /** @param file the path that the log is configured under */
 export function createParser(

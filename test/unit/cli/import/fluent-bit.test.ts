@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseFluentBit } from '../../../../cli/import/fluent-bit.ts';
+import { parseFluentd } from '../../../../cli/import/fluentd.ts';
 import { parseYaml } from '../../../../cli/import/yaml.ts';
 import { imported, texts } from '../../../support/imported.ts';
 
@@ -434,4 +435,20 @@ test('Fluent Bit: a rule for what a filter without a counterpart may have set ke
   assert.equal(kubernetes("$kubernetes['labels']['app']")['include'], undefined);
   const parser = imported(parseFluentBit(`[INPUT]\nName tail\nPath /a\nTag a\nParser nowhere\n${rule}`));
   assert.equal(parser.config.inputs[0]!['include'], undefined);
+});
+
+test('the path of a file in a field: Fluent Bit, fluentd and Vector', () => {
+  const added = (sections: Parameters<typeof imported>[0]): unknown => {
+    const { config, missing } = imported(sections);
+    assert.deepEqual(missing, []);
+    return config.inputs[0]!['add'];
+  };
+  const file = { at: `\${file_path}` };
+  assert.deepEqual(added(parseFluentBit('[INPUT]\nName tail\nPath /a\nTag a\nPath_Key at\n')), file);
+  const source =
+    '<source>\n@type tail\npath /a\ntag a\npath_key at\n<parse>\n@type none\n</parse>\n</source>\n';
+  assert.deepEqual(added(parseFluentd(source)), file);
+  assert.deepEqual(added(parseYaml('sources: { a: { type: file, include: [/a], file_key: at } }')), file);
+  const further = `${source}<filter a>\n@type record_transformer\n<record>\nx y\n</record>\n</filter>\n`;
+  assert.deepEqual(added(parseFluentd(further)), { ...file, x: 'y' });
 });

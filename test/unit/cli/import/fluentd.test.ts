@@ -380,3 +380,40 @@ test('fluentd: a journal goes on behind the cursor of its storage', () => {
   assert.deepEqual(config.inputs[0]!['take_over'], { agent: 'fluentd', file: '/var/log/cursor.json' });
   assert.deepEqual(texts(missing), []);
 });
+
+test('fluentd: a rule for a value that is computed keeps all events, one for another field does not', () => {
+  const { config, missing } = imported(
+    parseFluentd(`<source>
+@type tail
+path /a
+tag a
+<parse>
+@type json
+</parse>
+</source>
+<filter a>
+@type record_transformer
+enable_ruby
+<record>
+kind \${record["type"].upcase}
+</record>
+</filter>
+<filter a>
+@type grep
+<regexp>
+key kind
+pattern /^A/
+</regexp>
+<regexp>
+key level
+pattern /warn/
+</regexp>
+</filter>
+`),
+  );
+  assert.deepEqual(config.inputs[0]!['include'], [{ field: 'level', pattern: 'warn' }]);
+  assert.deepEqual(texts(missing), [
+    `13: kind \${record["type"].upcase}: not computed from the event`,
+    '16: filter grep: events are kept whatever kind is, because what sets it is not carried over',
+  ]);
+});
