@@ -2,7 +2,7 @@
  * `npm run readers`: installs readers at pinned versions, tries each on objects of this build, and writes what came out to
  * recorded.json and docs/archive-format.md. Ends with 1 when a gzip reader does not give every row of this build's objects.
  * `npm run readers -- line void made late` tries cases about these alone, `npm run readers -- athena spark` readers of these
- * toolchains alone, and keeps what is recorded of the others.
+ * toolchains alone, `npm run readers -- "NUL in a name"` cases of such a name, and keeps what is recorded of the others.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,10 +28,13 @@ try {
   const cases = await makeCases(directory);
   const words = process.argv.slice(2);
   const kinds = words.filter((word) => word in READERS_OF);
-  const toolchains = words.filter((word) => !(word in READERS_OF));
+  const toolchains = words.filter((word) => READERS.some(({ toolchain }) => toolchain === word));
+  const names = words.filter((word) => !kinds.includes(word) && !toolchains.includes(word));
   const found = tryAll(
     cases,
-    (one) => kinds.length === 0 || kinds.includes(one.about),
+    ({ about, name }) =>
+      (kinds.length === 0 || kinds.includes(about)) &&
+      (names.length === 0 || names.some((part) => name.includes(part))),
     ({ toolchain }) => toolchains.length === 0 || toolchains.includes(toolchain),
   );
   const outcomes = words.length === 0 ? found : together(readRecorded().outcomes, found);
