@@ -169,7 +169,7 @@ function isExhausted(code: string): boolean {
 }
 
 /** Whether a system call failed, as opposed to our code. */
-export function isOfSystem(error: unknown): boolean {
+export function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
   return typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }
 

@@ -385,6 +385,7 @@ class TailInput implements Input {
         this.#context.log.error({ file: follower.file, err: error }, 'cannot read the file; it is retried');
       follower.failing = true;
       this.#count('tailrace_agent_tail_read_errors_total', 1);
+      if (error.code === 'ESTALE') this.#scanner.reopen(follower);
     }
     if (isRestless(follower)) this.#restless.add(follower);
   }

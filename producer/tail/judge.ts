@@ -66,10 +66,11 @@ export class Judge {
     const { ledger, holdings, missing } = this.#dependencies;
     const known = ledger.inFile(stats, place.path);
     holdings.attach(place, known);
-    if (known?.follower) return false;
+    const follower = known?.follower ?? null;
+    if (follower !== null && !isElsewhere(follower, stats)) return false;
     const unsure = known?.noted === true && (place.doubted || missing.any);
     place.doubted = false;
-    if (known && !unsure && isRead(known, place, stats)) return false;
+    if (known && follower === null && !unsure && isRead(known, place, stats)) return false;
     place.copyOf = null;
     if (stats.size === 0n && known === null && !place.covered) return false;
     const hint = folder?.logs.hint(place.name) ?? null;
@@ -253,8 +254,12 @@ export class Judge {
     if (follower) {
       // Its old file may hold lines that this one lacks.
       const { source } = follower;
-      const unread = source instanceof PlainSource && Number(source.stats().size) > follower.offset;
-      if (unread && !contains(file, bytesOf(source))) {
+      const lacks = (): boolean =>
+        source instanceof PlainSource &&
+        Number(source.stats().size) > follower.offset &&
+        !contains(file, bytesOf(source));
+      // What a device that is gone does not show cannot be waited for.
+      if (this.#dependencies.access.guarded(follower.file, lacks)) {
         file.close();
         return false;
       }
@@ -380,6 +385,11 @@ function isRead({ mtime, read, whole, ended }: Generation, place: Place, stats: 
   if (mtime !== String(stats.mtimeNs)) return false;
   if (compressionOf(place.name) !== null) return whole || ended;
   return BigInt(read.offset) === stats.size;
+}
+
+/** Whether what is read is another file: the volume of that one was mounted once more, under another device number. */
+function isElsewhere({ source }: Follower, stats: BigIntStats): boolean {
+  return source instanceof PlainSource && !source.holds(stats);
 }
 
 /** Bytes of the log in a file: one that does not say is decompressed where that may tell what it is. */

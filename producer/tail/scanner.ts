@@ -383,6 +383,18 @@ export class Scanner {
     this.#files.close(follower, this.open.get(follower)!);
   }
 
+  /** Closes a file whose server no longer knows it as open; what its names lead to now is looked at. */
+  reopen(follower: Follower): void {
+    const generation = this.open.get(follower)!;
+    this.#files.close(follower, generation);
+    for (const name of generation.names) {
+      const place = this.#names.place(name);
+      place?.forget();
+      if (place) this.#disturb(place);
+    }
+    if (generation.names.size === 0) this.#missing.seek(generation);
+  }
+
   /** Closes a rotated file that was read to its end. */
   finish(follower: Follower): void {
     const generation = this.open.get(follower)!;
