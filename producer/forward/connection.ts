@@ -19,6 +19,7 @@ const EMPTY = Buffer.alloc(0);
 /** What a connection needs from the server. */
 export interface ConnectionDependencies {
   readonly maxMessageBytes: number;
+  /** Milliseconds of a clock that only goes on. */
   readonly now: () => number;
   /** Null on sockets without a handshake. */
   readonly security: Security | null;

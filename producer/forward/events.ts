@@ -83,7 +83,7 @@ export class EventTaker {
     this.#transcoder = transcoder;
     this.#context = context;
     this.#destinations = new Destinations(options, context, labels);
-    this.#partials = new Partials(context.state);
+    this.#partials = new Partials(context.state, context.uptime());
     this.#joinPartials = options.joinPartials;
     const counter = (name: string, more = {}): Counter =>
       context.counters.counter(`tailrace_agent_forward_${name}_total`, { ...labels, ...more });
@@ -204,7 +204,7 @@ export class EventTaker {
   }
 
   beforeCut(): void {
-    this.#partials.beforeCut();
+    this.#partials.beforeCut(this.#context.now());
   }
 
   /** Whatever goes wrong with an entry costs neither the others nor their ack: it is kept as text. */
@@ -325,7 +325,7 @@ export class EventTaker {
   /** @returns whether the record was taken as a part of a line */
   #part(tag: string, bytes: Buffer, record: number, end: number): boolean {
     const { seconds, nanoseconds } = this.#time;
-    const now = this.#context.now();
+    const now = this.#context.uptime();
     const lines = this.#partials.add(tag, seconds, nanoseconds, bytes, record, end, now);
     if (lines === null) return false;
     this.#repeatedParts.value += this.#partials.repeated;

@@ -174,13 +174,13 @@ class ForwardServer implements ForwardInput {
     for (const connection of this.#connections) {
       while (this.#connections.has(connection) && connection.inMessage) {
         await this.#released();
-        const quiet = this.#context.now() - connection.lastRead;
+        const quiet = this.#context.uptime() - connection.lastRead;
         if (quiet >= DRAIN_QUIET_MS && !connection.busy) break;
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     }
     // After a flush nothing may be left behind, so what has waited so long for its parts goes without them.
-    this.#taker?.expirePartials(this.#context.now() - DRAIN_QUIET_MS);
+    this.#taker?.expirePartials(this.#context.uptime() - DRAIN_QUIET_MS);
   }
 
   async stop(): Promise<void> {
@@ -214,7 +214,7 @@ class ForwardServer implements ForwardInput {
     const server = this;
     return {
       maxMessageBytes: this.#options.max_message_size,
-      now: this.#context.now,
+      now: this.#context.uptime,
       security,
       get held() {
         return server.#held;
@@ -339,7 +339,7 @@ class ForwardServer implements ForwardInput {
   }
 
   #checkTimeouts(): void {
-    const now = this.#context.now();
+    const now = this.#context.uptime();
     const { idle_timeout: idle, read_timeout } = this.#options;
     if (!this.#held) this.#taker?.expirePartials(now - this.#options.partial_timeout);
     for (const connection of this.#connections) {

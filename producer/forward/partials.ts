@@ -47,7 +47,7 @@ interface Waiting {
   readonly fields: number;
   readonly rest: Buffer;
   readonly parts: Map<number, Buffer>;
-  /** When its last part came, milliseconds since 1970. */
+  /** When its last part came, by a clock that only goes on; of an earlier run's, the start of this one. */
   seen: number;
   /** Bytes of the log's parts. */
   bytes: number;
@@ -79,14 +79,15 @@ export class Partials {
   /** Parts that came twice. */
   repeated = 0;
 
-  constructor(state: StateMap) {
+  /** @param now milliseconds of a clock that only goes on, as in `add` and `expire` */
+  constructor(state: StateMap, now: number) {
     this.#state = state;
     for (const [key, value] of state.entries()) {
       if (!key.startsWith(PREFIX)) continue;
       const stored = checkState(key, value, storedLine);
       const parts = stored.parts.map(([ordinal, log]) => [ordinal, Buffer.from(log, 'base64')] as const);
       const rest = Buffer.from(stored.rest, 'base64');
-      const line = { ...stored, key, rest, parts: new Map(parts) };
+      const line = { ...stored, key, rest, parts: new Map(parts), seen: now };
       this.#waiting.set(key, line);
       this.#waitingBytes += bytesOf(line);
     }
@@ -144,7 +145,7 @@ export class Partials {
     return givenUp;
   }
 
-  /** Gives up on lines for which nothing came since `before`, milliseconds since 1970. */
+  /** Gives up on lines for which nothing came since `before`. */
   expire(before: number): Joined[] {
     const joined: Joined[] = [];
     for (const line of this.#waiting.values()) {
@@ -154,15 +155,19 @@ export class Partials {
     return joined;
   }
 
-  /** Writes what changed into the state of the next cut. */
-  beforeCut(): void {
+  /**
+   * Writes what changed into the state of the next cut.
+   *
+   * @param seen milliseconds since 1970: earlier releases go by it
+   */
+  beforeCut(seen: number): void {
     for (const key of this.#changed) {
       const line = this.#waiting.get(key);
       if (line === undefined) {
         this.#state.delete(key);
         continue;
       }
-      const { tag, seconds, nanoseconds, fields, seen, bytes, last } = line;
+      const { tag, seconds, nanoseconds, fields, bytes, last } = line;
       const parts = [...line.parts].map(([ordinal, log]) => [ordinal, log.toString('base64')] as const);
       const rest = line.rest.toString('base64');
       this.#state.set(key, { tag, seconds, nanoseconds, fields, rest, parts, seen, bytes, last });

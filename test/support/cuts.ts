@@ -23,6 +23,7 @@ export interface CutsOptions {
   /** What an earlier double left on its disk. */
   readonly disk?: Cut[];
   readonly now?: () => number;
+  readonly uptime?: () => number;
   readonly maxTags?: number;
 }
 
@@ -41,6 +42,7 @@ export class Cuts {
 
   constructor(options: CutsOptions = {}) {
     const { auto = true, disk = [], now = Date.now, maxTags = 1000 } = options;
+    const { uptime = () => performance.now() } = options;
     this.disk = disk;
     const state = new Map<string, Json>();
     for (const cut of disk) {
@@ -63,7 +65,7 @@ export class Cuts {
       },
       log: pino({ level: 'debug' }, { write: (line: string) => this.logged.push(line) }),
       now,
-      uptime: () => performance.now(),
+      uptime,
       counters: this.counters,
       metadata: NO_METADATA,
     };

@@ -37,8 +37,8 @@ test('the floor of a spill, chunk ids and partial messages of another form are r
   refuses((state) => new SpillFloor(state, 10).oldest(5), 'spilled', [epoch, { epoch, at: '1' }, { at: 1 }]);
   refuses((state) => new ChunkIds({ ttl: 1, max: 1 }, state), 'ids/1', [['a'], { ids: 'a' }, { ids: [1] }]);
   const line = { tag: 'a', seconds: 1, nanoseconds: 0, fields: 0, rest: '', seen: 1, bytes: 0, last: 0 };
-  assert.equal(new Partials(new StateMap([['part/a', { ...line, parts: [] }]])).size, 1);
-  refuses((state) => new Partials(state), 'part/a', [line, { ...line, parts: [['1', '']] }, 'a']);
+  assert.equal(new Partials(new StateMap([['part/a', { ...line, parts: [] }]]), 0).size, 1);
+  refuses((state) => new Partials(state, 0), 'part/a', [line, { ...line, parts: [['1', '']] }, 'a']);
 });
 
 test('the state of a cut in another form is refused, although its checksum is right', () => {

@@ -59,7 +59,7 @@ test('before the handshake nobody gets the memory of a message', async () => {
 test('a handshake has its time as a whole, however it trickles', async () => {
   let clock = Date.now();
   const options = { security: SECURITY, read_timeout: '5s' };
-  await using server = await startForward(options, { now: () => clock });
+  await using server = await startForward(options, { uptime: () => clock });
   const client = await RawClient.open(server.port);
   await client.read();
   let closed = false;
@@ -116,7 +116,7 @@ test('acks for a client that reads none are given up beyond their number, and co
 });
 
 test('lines that wait for parts have a memory for all of them; those that wait longest go as they are', () => {
-  const partials = new Partials(new StateMap());
+  const partials = new Partials(new StateMap(), 0);
   const log = Buffer.alloc(16 * 1024, 0x78);
   const part = (id: string, ordinal: number, text: Buffer): Buffer =>
     map([

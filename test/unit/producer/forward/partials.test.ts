@@ -87,7 +87,7 @@ test('acknowledged parts outlive a crash', async () => {
 
 test('what waits too long for a part goes without it, marked', async () => {
   let clock = Date.now();
-  await using server = await startForward({ partial_timeout: '30s' }, { now: () => clock });
+  await using server = await startForward({ partial_timeout: '30s' }, { uptime: () => clock });
   await sendAll(server, part({ ordinal: 1, log: 'a' }), part({ ordinal: 3, last: true, log: 'c' }));
   clock += 31_000;
   await until(() => server.cuts.count('tailrace_agent_forward_incomplete_events_total') === 1);
@@ -97,11 +97,28 @@ test('what waits too long for a part goes without it, marked', async () => {
 
 test('a flush leaves no part behind', async () => {
   let clock = Date.now();
-  await using server = await startForward({}, { now: () => clock });
+  await using server = await startForward({}, { uptime: () => clock });
   await sendAll(server, part({ ordinal: 1, log: 'a' }));
   clock += 300;
   const input: ForwardInput = server.input;
   await input.drain();
+  server.cuts.cut();
+  assert.deepEqual(server.cuts.events, [{ ...whole('a'), time: '2026-11-23T21:03:17Z', _incomplete: true }]);
+});
+
+test('a clock that is set by years, forward or back, changes nothing of how long parts wait', async () => {
+  const year = 365 * 86_400_000;
+  let now = Date.now();
+  let uptime = 0;
+  await using server = await startForward({}, { now: () => now, uptime: () => uptime });
+  await sendAll(server, part({ ordinal: 1, log: 'a' }));
+  now += year;
+  await (server.input as ForwardInput).drain();
+  server.cuts.cut();
+  assert.deepEqual(server.cuts.events, []);
+  now -= 2 * year;
+  uptime += 300;
+  await (server.input as ForwardInput).drain();
   server.cuts.cut();
   assert.deepEqual(server.cuts.events, [{ ...whole('a'), time: '2026-11-23T21:03:17Z', _incomplete: true }]);
 });

@@ -419,7 +419,10 @@ test('beyond the connections allowed, further ones are closed', async () => {
 
 test('connections that stand still are closed where that is configured', async () => {
   let clock = Date.now();
-  await using server = await startForward({ idle_timeout: '10s', read_timeout: '5s' }, { now: () => clock });
+  await using server = await startForward(
+    { idle_timeout: '10s', read_timeout: '5s' },
+    { uptime: () => clock },
+  );
   const idle = await RawClient.open(server.port);
   const halfway = await RawClient.open(server.port);
   halfway.send(message(1).subarray(0, 5));
@@ -451,7 +454,7 @@ test('a client that stalls in the memory that others wait for is closed, and the
   let clock = Date.now();
   await using server = await startForward(
     { max_buffered_size: 10_000, read_timeout: '5s' },
-    { now: () => clock },
+    { uptime: () => clock },
   );
   const staller = await RawClient.open(server.port);
   const large = array([TAG, bin(entries(1, 40_000)), map([[str('chunk'), str('x')]])]);
