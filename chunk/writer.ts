@@ -16,6 +16,14 @@ export interface Compression {
   readonly codec: Codec;
   /** gzip 1 to 9, zstd 1 to 19. */
   readonly level: number;
+  /** With gzip it is asked before zlib. */
+  readonly deflater?: DeflateEncoder;
+}
+
+/** What compresses to deflate data as {@link Compression} wants it. */
+export interface DeflateEncoder {
+  /** The parts of deflate data that ends as a sync flush does; null when zlib is to compress these lines. */
+  deflate(raw: Uint8Array): readonly Buffer[] | null;
 }
 
 /** The empty final block that ends a chunk's deflate data, and is left out where chunks are spliced. */
@@ -41,19 +49,30 @@ export interface ChunkBody {
 }
 
 /** Compresses `raw`, whole lines of NDJSON that each end in a newline, for a chunk of this tag. */
-export function compressLines(raw: Uint8Array, tag: string, { codec, level }: Compression): ChunkBody {
-  const data = codec === 'gzip' ? deflate(raw, level) : zstd(raw, level);
+export function compressLines(raw: Uint8Array, tag: string, compression: Compression): ChunkBody {
+  const { codec } = compression;
+  const data = compress(raw, compression);
   const name = Buffer.from(tag);
   const start = headerBytes(codec, name.length);
   const end = codec === 'gzip' ? FINAL_BLOCK.length + GZIP_TRAILER_BYTES : 0;
-  const chunk = Buffer.allocUnsafe(start + data.length + end);
-  chunk.set(data, start);
-  if (codec === 'gzip') {
-    chunk.set(FINAL_BLOCK, start + data.length);
-    chunk.set(gzipTrailer(raw), start + data.length + FINAL_BLOCK.length);
+  const length = data.reduce((sum, part) => sum + part.length, 0);
+  const chunk = Buffer.allocUnsafe(start + length + end);
+  let at = start;
+  for (const part of data) {
+    chunk.set(part, at);
+    at += part.length;
   }
-  freeBuffer(data);
+  if (codec === 'gzip') {
+    chunk.set(FINAL_BLOCK, at);
+    chunk.set(gzipTrailer(raw), at + FINAL_BLOCK.length);
+  }
+  for (const part of data) freeBuffer(part);
   return { codec, tag: name, chunk, rawBytes: raw.length };
+}
+
+function compress(raw: Uint8Array, { codec, level, deflater }: Compression): readonly Buffer[] {
+  if (codec === 'zstd') return [zstd(raw, level)];
+  return deflater?.deflate(raw) ?? [deflate(raw, level)];
 }
 
 function deflate(raw: Uint8Array, level: number): Buffer<ArrayBuffer> {

@@ -33,7 +33,7 @@ export const headers: fc.Arbitrary<Omit<ChunkHeader, 'rawBytes'>> = fc.record({
   events: fc.nat(),
 });
 
-const ZERO_HEADER: Omit<ChunkHeader, 'rawBytes'> = {
+export const ZERO_HEADER: Omit<ChunkHeader, 'rawBytes'> = {
   lane: '00'.repeat(16),
   sequence: 1,
   producer: '11'.repeat(16),
