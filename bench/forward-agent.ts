@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import * as z from 'zod/mini';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
+import { compressionOf } from '../producer/compression.ts';
 import { Counters } from '../producer/counters.ts';
 import { createForwardInput } from '../producer/forward/input.ts';
 import { forwardOptions } from '../producer/forward/options.ts';
@@ -32,26 +33,30 @@ const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (build
   sealer.encode(builder),
 );
 const lane = newLane();
-const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
-  builders,
-  identity,
-  spool,
-  sections: new Map([
-    ['agent', own],
-    ['forward', state],
-  ]),
-  ownSection: 'agent',
-  counters,
-  beforeCut: () => input.beforeCut(),
-  floor: () => spool.oldestEpoch ?? identity.epoch,
-  lane: () => lane,
-  readUpTo: () => 0,
-  send: () => {},
-  hold: (held) => (held ? input.pause() : input.resume()),
-  fail: (error) => {
-    throw error;
+const fail = (error: unknown): never => {
+  throw error;
+};
+const sealer: Sealer = new Sealer(
+  { ...DEFAULT_SEALER_OPTIONS, compression: compressionOf('gzip', fail) },
+  {
+    builders,
+    identity,
+    spool,
+    sections: new Map([
+      ['agent', own],
+      ['forward', state],
+    ]),
+    ownSection: 'agent',
+    counters,
+    beforeCut: () => input.beforeCut(),
+    floor: () => spool.oldestEpoch ?? identity.epoch,
+    lane: () => lane,
+    readUpTo: () => 0,
+    send: () => {},
+    hold: (held) => (held ? input.pause() : input.resume()),
+    fail,
   },
-});
+);
 const input = createForwardInput(z.parse(forwardOptions, { type: 'forward', listen: '127.0.0.1:0' }), {
   builders: builders.of('forward'),
   state,

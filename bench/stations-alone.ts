@@ -12,6 +12,7 @@ import type { ChunkHeader, Codec } from '../chunk/header.ts';
 import { readChunk } from '../chunk/reader.ts';
 import { encodeChunk } from '../chunk/writer.ts';
 import { Builders, DEFAULT_BUILDER_LIMITS, MAX_LINE_BYTES } from '../producer/builder.ts';
+import { compressionOf } from '../producer/compression.ts';
 import { Counters } from '../producer/counters.ts';
 import { compileFormat } from '../producer/format/compile.ts';
 import { Tally } from '../producer/format/json-bytes.ts';
@@ -147,9 +148,13 @@ function pieces(lines: Buffer): Buffer[] {
   return found;
 }
 
+const fault = (): never => {
+  throw new Error('a chunk did not decompress to its lines');
+};
+const compression = { gzip: compressionOf('gzip', fault), zstd: compressionOf('zstd', fault) };
+
 function chunks(lines: Buffer, codec: Codec): Buffer[] {
-  const level = codec === 'zstd' ? 1 : 3;
-  return pieces(lines).map((piece, i) => encodeChunk(piece, header(i + 1), { codec, level }));
+  return pieces(lines).map((piece, i) => encodeChunk(piece, header(i + 1), compression[codec]));
 }
 
 function chunk(codec: Codec): Station {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import * as z from 'zod/mini';
 import { Builders, DEFAULT_BUILDER_LIMITS } from '../producer/builder.ts';
+import { compressionOf } from '../producer/compression.ts';
 import { Counters } from '../producer/counters.ts';
 import { Identity, newLane } from '../producer/identity.ts';
 import { Metadata } from '../producer/instance/metadata.ts';
@@ -38,26 +39,30 @@ const lane = newLane();
 const builders = new Builders(DEFAULT_BUILDER_LIMITS, Date.now, counters, (builder) =>
   sealer.encode(builder),
 );
-const sealer: Sealer = new Sealer(DEFAULT_SEALER_OPTIONS, {
-  builders,
-  identity,
-  spool,
-  sections: new Map([
-    ['agent', own],
-    ['tail', state],
-  ]),
-  ownSection: 'agent',
-  counters,
-  beforeCut: () => input.beforeCut(),
-  lane: () => lane,
-  readUpTo: () => 0,
-  floor: () => spool.oldestEpoch ?? identity.epoch,
-  send: () => {},
-  hold: (held) => (held ? input.pause() : input.resume()),
-  fail: (error) => {
-    throw error;
+const fail = (error: unknown): never => {
+  throw error;
+};
+const sealer: Sealer = new Sealer(
+  { ...DEFAULT_SEALER_OPTIONS, compression: compressionOf('gzip', fail) },
+  {
+    builders,
+    identity,
+    spool,
+    sections: new Map([
+      ['agent', own],
+      ['tail', state],
+    ]),
+    ownSection: 'agent',
+    counters,
+    beforeCut: () => input.beforeCut(),
+    lane: () => lane,
+    readUpTo: () => 0,
+    floor: () => spool.oldestEpoch ?? identity.epoch,
+    send: () => {},
+    hold: (held) => (held ? input.pause() : input.resume()),
+    fail,
   },
-});
+);
 const path = join(directory, '*.log');
 const input = createTailInput(z.parse(tailOptions, { type: 'tail', path, tag: 'bench', format: 'nginx' }), {
   builders: builders.of('tail'),

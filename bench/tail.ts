@@ -1,4 +1,4 @@
-/** Measures the tail input: nginx combined lines from a file, parsed and compressed by gzip level 1, to the spool. */
+/** Measures the tail input: nginx combined lines from a file, parsed and compressed, to the spool. The bare cost is zlib level 1. */
 import { once } from 'node:events';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

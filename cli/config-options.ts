@@ -42,7 +42,8 @@ export const AGENT_OPTIONS: readonly Option[] = [
   {
     keys: ['compression'],
     fallback: '`gzip`',
-    means: 'or `zstd`, at levels 3 and 1; or `{ codec: gzip, level: 6 }`',
+    means:
+      "or `zstd` at level 1; without a level gzip is the agent's own encoder, with one zlib's: `{ codec: gzip, level: 6 }`",
   },
   { keys: ['lanes'], fallback: '`1`', means: 'lanes that a run starts with, 1 to 64' },
   { keys: ['send.request_size'], fallback: '`5MiB`', means: 'size of one PutRecords request, up to `10MiB`' },

@@ -15,6 +15,7 @@ import { makeFolder } from '../base/make-folder.ts';
 import { systemReason } from '../base/system-error.ts';
 import { doneBefore } from '../base/with-timeout.ts';
 import { Builders } from './builder.ts';
+import { faultReport } from './compression.ts';
 import type { AgentConfig } from './config.ts';
 import { holdDirectory, releaseDirectory } from './control/lock.ts';
 import { changedKeys, RELOADABLE } from './control/reload.ts';
@@ -203,7 +204,8 @@ export class Agent {
   }
 
   #createSealer(spillFloor: SpillFloor, failed: () => void): Sealer {
-    return new Sealer(sealerOptions(this.#config), {
+    const options = sealerOptions(this.#config, faultReport(this.#counters, this.#log));
+    return new Sealer(options, {
       builders: this.#builders,
       identity: this.#identity,
       spool: this.#spool,

@@ -7,6 +7,8 @@ export const HELP: Readonly<Record<string, string>> = {
   tailrace_agent_acknowledged_chunks_total: 'Chunks that the stream acknowledged, by shard.',
   tailrace_agent_acknowledged_events_total: 'Events that the stream acknowledged, by shard.',
   tailrace_agent_acknowledged_records_total: 'Records that the stream acknowledged, by shard.',
+  tailrace_agent_deflate_faults_total:
+    'Chunks that did not decompress to their lines when read back: zlib compresses until the next start.',
   tailrace_agent_disk_full_total: 'Times the disk of the spool was found full.',
   tailrace_agent_failed_requests_total:
     'PutRecords requests that failed as a whole, by reason; they are retried.',
@@ -101,6 +103,7 @@ export const HELP: Readonly<Record<string, string>> = {
 
 /** Counters without labels that /metrics shows from the start, so that their first increase is visible. */
 export const FROM_THE_START: readonly string[] = [
+  'tailrace_agent_deflate_faults_total',
   'tailrace_agent_disk_full_total',
   'tailrace_agent_put_requests_total',
   'tailrace_agent_quarantined_events_total',

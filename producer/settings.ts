@@ -1,5 +1,6 @@
 /** What the configuration says to each part of the agent, in that part's own terms. */
 import { type BuilderLimits, DEFAULT_BUILDER_LIMITS } from './builder.ts';
+import { compressionOf, type DeflateFault } from './compression.ts';
 import type { AgentConfig } from './config.ts';
 import { DEFAULT_SEALER_OPTIONS, type SealerOptions, type SealPace } from './sealer.ts';
 import { DEFAULT_SENDER_OPTIONS, type SenderOptions } from './sender/sender.ts';
@@ -8,15 +9,10 @@ export function builderLimits({ max_tags, max_past, max_future }: AgentConfig): 
   return { ...DEFAULT_BUILDER_LIMITS, maxTags: max_tags, maxPast: max_past, maxFuture: max_future };
 }
 
-export function sealerOptions(config: AgentConfig): SealerOptions {
-  return { ...DEFAULT_SEALER_OPTIONS, compression: compressionOf(config), ...paceOf(config) };
-}
-
-/** What pays for itself: zlib's next levels cost a tenth more CPU for 7 % less, and level 4 half more for nothing. */
-const LEVELS = { gzip: 3, zstd: 1 } as const;
-
-function compressionOf({ compression }: AgentConfig): { codec: 'gzip' | 'zstd'; level: number } {
-  return typeof compression === 'string' ? { codec: compression, level: LEVELS[compression] } : compression;
+/** @param fault called as {@link compressionOf} says */
+export function sealerOptions(config: AgentConfig, fault: (fault: DeflateFault) => void): SealerOptions {
+  const compression = compressionOf(config.compression, fault);
+  return { ...DEFAULT_SEALER_OPTIONS, compression, ...paceOf(config) };
 }
 
 export function paceOf({ seal }: AgentConfig): SealPace {
