@@ -13,6 +13,10 @@ const TOML =
   "Vector's TOML is not read: make YAML of it with vector convert-config --output-format yaml, and import that";
 const FLUENTD_YAML =
   "fluentd's YAML is not read: write it in fluentd's other syntax, with <source> and <match>, and import that";
+const BY_HAND =
+  'write an input for each of its paths (docs/formats.md), and switch as docs/migrating.md has it for other agents';
+const FILEBEAT = `Filebeat's configuration is not read: ${BY_HAND}`;
+const CLOUDWATCH = `the CloudWatch agent's configuration is not read: ${BY_HAND}`;
 const INCLUDE = /^\s*@include\s+(\S.*?)\s*$/i;
 
 /** Lines are numbered through all files, in the order in which they are read. */
@@ -58,6 +62,8 @@ export class Files {
         this.sections.push(...parseFluentBit(before + whole));
       else if (/^\s*\[+(sources|transforms|sinks)\./m.test(whole)) throw new Error(TOML);
       else if (/^config:\s*$/m.test(whole) && /^\s*-?\s*source:/m.test(whole)) throw new Error(FLUENTD_YAML);
+      else if (/^filebeat(\.\w+)*:/m.test(whole)) throw new Error(FILEBEAT);
+      else if (/"logs_collected"\s*:/.test(whole)) throw new Error(CLOUDWATCH);
       else {
         this.sections.push(...parseYaml(before + text));
         for (const { value, line } of yamlIncludes(before + text)) this.#include(file, value, line, depth);

@@ -169,3 +169,22 @@ test('the command: says of inputs without positions what is lost or repeated whe
     '10: when you switch: input c: keeps no positions: what is there is read from its beginning, and repeated',
   ]);
 });
+
+test('the command: configurations of agents that are not read are called by their name', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tailrace-import-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'config');
+  for (const [text, name] of [
+    ['filebeat.inputs:\n- type: filestream\n  paths: [/a]\n', "Filebeat's"],
+    ['filebeat:\n  inputs: []\n', "Filebeat's"],
+    ['{"logs":{"logs_collected":{"files":{"collect_list":[{"file_path":"/a"}]}}}}', "the CloudWatch agent's"],
+  ] as const) {
+    writeFileSync(file, text);
+    await assert.rejects(runCommand(t, command(), file), {
+      code: 'CONFIG',
+      message: new RegExp(
+        `^${file}: ${name} configuration is not read: write an input for each of its paths`,
+      ),
+    });
+  }
+});
