@@ -42,6 +42,8 @@ export const MARKS: ReadonlyMap<string, ColumnType> = new Map([
   ['_unparsed', 'BOOLEAN'],
   ['_truncated', 'BOOLEAN'],
 ]);
+/** Where Spark puts a line of which it takes a value, or all, for NULL. */
+const CORRUPT = '_corrupt_record';
 /** How the keys of the Parquet are made that `tailrace compact` puts. */
 export const PARQUET_TEMPLATE = 'parquet/tag={tag}/dt={dt}/hour={hour}/{name}';
 const MAX_NAME = 120;
@@ -109,10 +111,13 @@ export function columnsOf(
   );
   const leftOut = [...fields.keys()].filter((field) => !usable.includes(field));
   const name = isSpark ? (field: string): string => field : namesOf(usable, partitions);
-  return {
-    columns: usable.map((field) => ({ name: name(field), field, type: fields.get(field)! })),
-    leftOut,
-  };
+  const columns: ExternalColumn[] = usable.map((field) => ({
+    name: name(field),
+    field,
+    type: fields.get(field)!,
+  }));
+  if (isSpark && !fields.has(CORRUPT)) columns.push({ name: CORRUPT, field: CORRUPT, type: 'VARCHAR' });
+  return { columns, leftOut };
 }
 
 /** Columns of Parquet have the names of its columns, which no property can change. */

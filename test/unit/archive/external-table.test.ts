@@ -75,7 +75,7 @@ test('Spark has the names as they are, but for those of its partitions', () => {
   const { columns, leftOut } = columnsOf('spark', texts('K', 'k', 'a.b', 'Hour'), PARTITIONS);
   assert.deepEqual(
     columns.map(({ name }) => name),
-    ['K', 'k', 'a.b'],
+    ['K', 'k', 'a.b', '_corrupt_record'],
   );
   assert.deepEqual(leftOut, ['Hour']);
   const statement = createStatement('spark', table({ columns }));
