@@ -9,6 +9,7 @@ import { checkState, type Json, type StateMap } from '../state.ts';
 import { begins, fingerprint, NO_PREFIX, prefixOf } from './fingerprint.ts';
 import type { Position } from './follower.ts';
 import { type FileIdentity, Generation, NO_FILE } from './generation.ts';
+import { PrefixIndex } from './prefix-index.ts';
 import { birthOf, fileKey } from './source.ts';
 
 const GENERATION = 'gen ';
@@ -33,7 +34,7 @@ export class Ledger {
   readonly #byKey = new Map<string, Generation>();
   /** By the inode and birth of the file: a volume comes back with another device number. */
   readonly #byInode = new Map<string, Generation>();
-  readonly #byPrefix = new Map<number, Set<Generation>>();
+  readonly #byPrefix = new PrefixIndex();
   readonly #logs = new Map<string, number>();
   /** Generations of which nothing was read yet. */
   readonly #headless = new Set<Generation>();
@@ -143,7 +144,7 @@ export class Ledger {
     const prefix = prefixOf(head);
     let unsure = 0;
     for (const of of prefix === NO_PREFIX ? [NO_PREFIX] : [NO_PREFIX, prefix]) {
-      for (const generation of this.#byPrefix.get(of) ?? []) {
+      for (const generation of this.#byPrefix.of(of)) {
         const { bytes, hash } = generation.read.fingerprint;
         if (bytes > head.length) {
           if (of !== prefix) continue;
@@ -175,8 +176,8 @@ export class Ledger {
     generation.update();
     if (generation.read.fingerprint.bytes > 0) this.#headless.delete(generation);
     if (generation.prefix === prefix) return;
-    this.#byPrefix.get(prefix)?.delete(generation);
-    this.#indexed(generation);
+    this.#byPrefix.delete(prefix, generation);
+    this.#byPrefix.add(generation.prefix, generation);
   }
 
   /** Writes what changed since the last call into the state. */
@@ -193,7 +194,7 @@ export class Ledger {
   forget(generation: Generation): void {
     if (!this.#all.delete(generation.id)) return;
     this.#unbind(generation);
-    this.#byPrefix.get(generation.prefix)?.delete(generation);
+    this.#byPrefix.delete(generation.prefix, generation);
     this.#headless.delete(generation);
     const count = this.#logs.get(generation.log)! - 1;
     if (count > 0) this.#logs.set(generation.log, count);
@@ -236,14 +237,8 @@ export class Ledger {
     // What an earlier version wrote may name one inode twice: the open file has it.
     if (other && generation.key !== '') generation.file = NO_FILE;
     this.#bound(generation);
-    this.#indexed(generation);
+    this.#byPrefix.add(generation.prefix, generation);
     if (generation.read.fingerprint.bytes === 0) this.#headless.add(generation);
-  }
-
-  #indexed(generation: Generation): void {
-    const set = this.#byPrefix.get(generation.prefix);
-    if (set) set.add(generation);
-    else this.#byPrefix.set(generation.prefix, new Set([generation]));
   }
 
   #bound(generation: Generation): void {

@@ -5,6 +5,7 @@ import { gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib';
 import type { CommitObject } from '../../archive/commit.ts';
 import { fence } from '../../archive/voiding.ts';
 import type { StreamRecord } from '../../archive/writer/record.ts';
+import { Deflater } from '../../chunk/deflate.ts';
 import type { Codec } from '../../chunk/header.ts';
 import { openArchiver } from '../support/archiver.ts';
 import { ChunkSource, type Ending } from '../support/chunks.ts';
@@ -178,7 +179,8 @@ interface Made {
 async function archived(codec: Codec, ending: Ending): Promise<Made> {
   const archive = new MemoryArchive();
   const archiver = await openArchiver(archive, { now: () => HOUR * HOUR_MS });
-  const source = new ChunkSource({ name: `${codec} ${ending}`, codec });
+  // As agents compress by default.
+  const source = new ChunkSource({ name: `${codec} ${ending}`, codec, deflater: Deflater.create() });
   const random = generator(17);
   let rows = 0;
   const records = Array.from({ length: 60 }, (_, i): StreamRecord => {

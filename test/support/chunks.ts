@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import type { ChunkHeader, Codec } from '../../chunk/header.ts';
-import { encodeChunk, FINAL_BLOCK, frameChunk, gzipTrailer } from '../../chunk/writer.ts';
+import {
+  type DeflateEncoder,
+  encodeChunk,
+  FINAL_BLOCK,
+  frameChunk,
+  gzipTrailer,
+} from '../../chunk/writer.ts';
 
 /** How the deflate data of a gzip chunk ends: as it should, or as an agent of before chunks could be spliced ended it. */
 export type Ending = 'spliceable' | 'old';
@@ -32,6 +38,8 @@ export interface SourceOptions {
   readonly epoch?: number;
   readonly lane?: string;
   readonly codec?: Codec;
+  /** Compresses instead of zlib's level 1. */
+  readonly deflater?: DeflateEncoder | null;
   readonly floor?: number | (() => number);
   readonly previous?: { readonly epoch: number; readonly ordinal: number } | null;
   /** The id of an event, by the chunk's sequence and its place in it. */
@@ -69,7 +77,7 @@ export class ChunkSource {
   ): MadeChunk {
     this.#sequence += 1;
     const sequence = this.#sequence;
-    const { name, epoch = 1, codec = 'gzip', floor = epoch, previous = null } = this.#options;
+    const { name, epoch = 1, codec = 'gzip', deflater, floor = epoch, previous = null } = this.#options;
     const { idOf = (chunk, i) => `${name}/${epoch}/${chunk}/${i}` } = this.#options;
     const ids = Array.from({ length: events }, (_, i) => idOf(sequence, i));
     const chunk = `${this.lane}/${sequence}`;
@@ -94,7 +102,9 @@ export class ChunkSource {
     };
     return {
       bytes:
-        kind === 'spliceable' ? encodeChunk(raw, header, { codec, level: 1 }) : gzipChunk(raw, header, kind),
+        kind === 'spliceable'
+          ? encodeChunk(raw, header, { codec, level: 1, ...(deflater ? { deflater } : {}) })
+          : gzipChunk(raw, header, kind),
       lane: this.lane,
       sequence,
       tag,
