@@ -10,7 +10,7 @@ const server = createServer((request, response) => {
   request.on('end', () => {
     // It keeps nothing, and yet is asked whether it would write over an object.
     if (request.url!.includes('if-none-match'))
-      response.writeHead(request.method === 'HEAD' ? 200 : 412).end();
+      response.writeHead(request.method === 'HEAD' ? 200 : 412, { etag: '"0"' }).end();
     else if (request.method === 'PUT') response.writeHead(200, { etag: '"0"' }).end();
     else if (request.url!.includes('list-type')) response.writeHead(200).end(EMPTY_LIST);
     else response.writeHead(404).end();

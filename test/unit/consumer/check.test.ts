@@ -15,6 +15,7 @@ interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+const ETAG = { etag: '"0"' };
 const DENIED: Refusal = { status: 403, code: 'AccessDenied' };
 const objects = new Map<string, Buffer>();
 /** What S3 refuses; null lets a request through. */
@@ -37,14 +38,14 @@ before(async () => {
       const body = `<Error><Code>${code}</Code><Message>no</Message></Error>`;
       response.writeHead(status, { 'content-type': 'application/xml', ...headers }).end(body);
     } else if (key === '') {
-      response.end('<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>');
+      response.end('<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>');
     } else if (request.method === 'PUT') {
       const isThere = objects.has(key) && request.headers['if-none-match'] === '*';
       if (!isThere) objects.set(key, Buffer.concat(parts));
-      response.writeHead(isThere ? 412 : 200).end();
+      response.writeHead(isThere ? 412 : 200, ETAG).end();
     } else {
       const object = objects.get(key);
-      response.writeHead(object ? 200 : 404, { 'content-length': object?.length ?? 0 });
+      response.writeHead(object ? 200 : 404, { ...ETAG, 'content-length': object?.length ?? 0 });
       response.end(request.method === 'GET' ? object : undefined);
     }
   });
